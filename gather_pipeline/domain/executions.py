@@ -1,0 +1,91 @@
+"""What one call to a language model asks, answers and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+Number = TypeVar("Number", int, float)
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One chat turn."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRequest:
+    """One chat completion to make.
+
+    Attributes:
+        model: Model id as the department names it, e.g. ``anthropic/claude-sonnet-4.5``, ``embedded`` or ``scripted``.
+        messages: Turns; a final assistant turn is a prefilled opening that the answer continues.
+        temperature: 0 to 1 (C57).
+        max_tokens: Most tokens of the answer.
+        timeout_s: Seconds until the call counts as hung.
+        seed: Sampling seed where the provider knows one.
+        response_schema: JSON Schema of a structured answer; None for plain text.
+        sampling: Further sampling parameters of local servers (top_p, min_p, ...).
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    temperature: float = 0.7
+    max_tokens: int = 1000
+    timeout_s: float = 120.0
+    seed: int | None = None
+    response_schema: Mapping[str, Any] | None = None
+    sampling: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Tokens and money of one or more calls; None where the provider did not say (unknown is not zero)."""
+
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    cost: float | None = 0.0
+
+    @property
+    def tokens(self) -> int | None:
+        """Prompt and answer together, None where either is unknown."""
+        if self.prompt_tokens is None or self.completion_tokens is None:
+            return None
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            prompt_tokens=_sum(self.prompt_tokens, other.prompt_tokens),
+            completion_tokens=_sum(self.completion_tokens, other.completion_tokens),
+            cost=_sum(self.cost, other.cost),
+        )
+
+
+def _sum(left: Number | None, right: Number | None) -> Number | None:
+    return None if left is None or right is None else left + right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """What came back.
+
+    Attributes:
+        text: The answer, a prefilled opening not repeated.
+        finish_reason: ``stop``, or ``length`` where the answer was cut.
+        model: Model that answered, as the provider names it.
+        usage: Tokens and cost in US dollars.
+        latency_s: Seconds from request to answer, retries left out.
+        attempts: Requests made, 1 where none was retried.
+    """
+
+    text: str
+    finish_reason: str
+    model: str
+    usage: Usage
+    latency_s: float
+    attempts: int = 1

@@ -1,0 +1,149 @@
+"""Every error that the package raises on purpose, in one tree.
+
+GatherError
+├── PermanentError            trying again without a change is pointless
+│   ├── InvalidInput          a value from outside is wrong (exit 2)
+│   │   ├── UnknownEntity     a project, department, task or item that is not there (exit 3)
+│   │   └── OutputInvalid     a model's answer does not fit its task's output schema
+│   ├── ProjectBusy           another live run holds the project's lease (exit 4)
+│   ├── StoreError            the store refuses: not a store, no disk, no permission (exit 5)
+│   │   ├── DuplicateKey      a unique key is taken
+│   │   └── VersionConflict   somebody else changed the document first
+│   ├── SetupMissing          a file that `gather setup` fetches is not there (exit 6)
+│   └── ModelRefused          the provider refuses: key, model id or request (4xx)
+├── TransientError            the same call may succeed later
+│   ├── StoreUnavailable      the store does not answer (exit 5)
+│   ├── BrainUnavailable      the brain does not answer
+│   └── ModelUnavailable      connection lost, 5xx or a malformed answer
+│       ├── ModelTimeout      no answer within the time given
+│       └── RateLimited       429; may carry the seconds to wait
+└── Stopped                   the loop ends early and has saved its work
+    ├── TaskCancelled         a person or Dagster asked for it (exit 130)
+    ├── DeadlineReached       the time given is spent
+    └── BudgetExhausted       the tokens, cost or iterations given are spent
+"""
+
+from __future__ import annotations
+
+
+class GatherError(Exception):
+    """Root of every error raised on purpose; `str(error)` is one sentence for a person."""
+
+    exit_code = 1
+
+
+class PermanentError(GatherError):
+    """Trying again without a change is pointless."""
+
+
+class TransientError(GatherError):
+    """The same call may succeed later."""
+
+
+class InvalidInput(PermanentError):
+    """A value from outside is wrong; names the field, the value and what was expected."""
+
+    exit_code = 2
+
+    @classmethod
+    def field(cls, name: str, value: object, expected: str) -> InvalidInput:
+        """Builds the one sentence that every refusal of a value has.
+
+        Args:
+            name: Field as the user knows it, e.g. ``--max-iterations`` or ``departments[3].slug``.
+            value: The offending value; long values are shortened.
+            expected: What would have been right, e.g. ``a whole number from 1 to 10000``.
+        """
+        return cls(f"{name} is {shorten(value)}, expected {expected}")
+
+
+class UnknownEntity(InvalidInput):
+    """A project, department, task or item that is not there."""
+
+    exit_code = 3
+
+
+class OutputInvalid(InvalidInput):
+    """A model's answer does not fit its task's output schema."""
+
+
+class ProjectBusy(PermanentError):
+    """Another live run holds the project's lease."""
+
+    exit_code = 4
+
+
+class StoreError(PermanentError):
+    """The store refuses: the file is not a store, the disk is full, access is denied."""
+
+    exit_code = 5
+
+
+class DuplicateKey(StoreError):
+    """A unique key is taken."""
+
+
+class VersionConflict(StoreError):
+    """Somebody else changed the document first."""
+
+
+class SetupMissing(PermanentError):
+    """A file that `gather setup` fetches is not there."""
+
+    exit_code = 6
+
+
+class ModelRefused(PermanentError):
+    """The provider refuses: key, model id or request (4xx)."""
+
+
+class StoreUnavailable(TransientError):
+    """The store does not answer."""
+
+    exit_code = 5
+
+
+class BrainUnavailable(TransientError):
+    """The brain does not answer."""
+
+
+class ModelUnavailable(TransientError):
+    """Connection lost, 5xx or a malformed answer."""
+
+
+class ModelTimeout(ModelUnavailable):
+    """No answer within the time given."""
+
+
+class RateLimited(ModelUnavailable):
+    """The provider asks to wait (429)."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Stopped(GatherError):
+    """The loop ends early and has saved its work."""
+
+
+class TaskCancelled(Stopped):
+    """A person or Dagster asked for the end."""
+
+    exit_code = 130
+
+
+class DeadlineReached(Stopped):
+    """The time given is spent."""
+
+
+class BudgetExhausted(Stopped):
+    """The tokens, cost or iterations given are spent."""
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """Shows a value as Python would, cut to `limit` characters with its length named."""
+    text = repr(value)
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}... ({len(text)} characters)"

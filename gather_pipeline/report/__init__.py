@@ -1,0 +1,1 @@
+"""Tables and plots about what the pipeline did."""

@@ -1,0 +1,1 @@
+"""The task engine: a task is data, one runner executes it (S004)."""

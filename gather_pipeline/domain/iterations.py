@@ -1,0 +1,158 @@
+"""The record of one iteration: the insert of its document is the commit point of everything that the iteration made.
+
+Its inputs are kept as a fingerprint of what the prompts really used, so that a department whose inputs are unchanged is left alone (D5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from gather_pipeline.domain.departments import Department
+
+EndedBy = Literal["threshold", "maxIterations", "share", "stagnation", "budget", "deadline", "failed", "unchanged", "cancelled"]
+FINISHED: tuple[EndedBy, ...] = ("threshold", "maxIterations", "stagnation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """What an iteration's prompts used.
+
+    Attributes:
+        brief: Hash of project name and brief.
+        department: Hash by field of the department's fields that reach a prompt or end the loop.
+        model: Model id that the department was to use.
+        definition: Hash of the task definition.
+        context: Content hash by id of the context items that prompts included.
+    """
+
+    brief: str
+    department: Mapping[str, str]
+    model: str
+    definition: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    def differences(self, now: Fingerprint, items: Mapping[str, str]) -> list[str]:
+        """Reasons why work done under this fingerprint is stale, in words; empty where nothing it used changed.
+
+        Args:
+            now: Fingerprint of the present inputs; its `context` is not looked at.
+            items: Content hash by id of the project's present items.
+        """
+        reasons = []
+        if self.brief != now.brief:
+            reasons.append("the brief changed")
+        names = sorted(set(self.department) | set(now.department))
+        reasons += [f"the department's {name} changed" for name in names if self.department.get(name) != now.department.get(name)]
+        if self.model != now.model:
+            reasons.append(f"the model changed from {self.model} to {now.model}")
+        if self.definition != now.definition:
+            reasons.append("the task definition changed")
+        changed = sorted(id for id, hash in self.context.items() if items.get(id) != hash)
+        if changed:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            reasons.append(f"context item {changed[0]}{more} changed")
+        return reasons
+
+
+def fingerprint(project_name: str, brief: str, department: Department, model: str, definition_hash: str) -> Fingerprint:
+    """The present inputs of a department, context items left out."""
+    settings = department.coordinationSettings
+    fields = {
+        "name": department.name,
+        "description": department.description,
+        "aspects": list(department.aspects),
+        "threshold": department.threshold,
+        "maxIterations": settings.maxIterations,
+    }
+    return Fingerprint(
+        brief=digest([project_name, brief]),
+        department={name: digest(value) for name, value in fields.items()},
+        model=model,
+        definition=definition_hash,
+    )
+
+
+def digest(value: object) -> str:
+    """SHA-256 in 16 hexadecimal digits of a JSON-able value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Iteration:
+    """One committed iteration of a department.
+
+    Attributes:
+        number: 1 for the department's first iteration ever, and on from there over all runs.
+        generated: Usable texts that the model gave.
+        item_ids: Items kept, in order.
+        duplicates: Texts dropped as duplicates.
+        filtered: Texts dropped by the content filter.
+        quality: `Quality.to_document()` of the department after this iteration.
+        rung: Step of the stagnation ladder that it ran on, 0 for none.
+        tokens: Tokens spent, None where a provider did not say.
+        cost: US dollars spent, None where unknown.
+        seconds: Seconds by phase: context, generate, deduplicate, save, score.
+        ended_by: Why the department ended after it, None where it goes on.
+    """
+
+    project_id: str
+    department: str
+    number: int
+    task_id: str
+    inputs: Fingerprint
+    generated: int
+    item_ids: tuple[str, ...]
+    duplicates: int
+    filtered: int
+    quality: Mapping[str, Any]
+    model: str
+    rung: int = 0
+    tokens: int | None = 0
+    cost: float | None = 0.0
+    faults: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    started_at: str = ""
+    ended_at: str = ""
+    ended_by: EndedBy | None = None
+
+    @property
+    def score(self) -> float:
+        """Quality of the department after this iteration, 0 to 100."""
+        return float(self.quality["value"])
+
+    @property
+    def id(self) -> str:
+        """Key of the document, the same for every attempt at this iteration."""
+        return iteration_id(self.department, self.number)
+
+    def to_document(self) -> dict[str, Any]:
+        """The document of collection `iterations`."""
+        return {"_id": self.id, **asdict(self), "item_ids": list(self.item_ids), "faults": list(self.faults)}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Iteration:
+        """The iteration of a document of collection `iterations`."""
+        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
+        known["inputs"] = Fingerprint(**document["inputs"])
+        known["item_ids"] = tuple(document["item_ids"])
+        known["faults"] = tuple(document.get("faults", ()))
+        return cls(**known)
+
+
+def iteration_id(department: str, number: int) -> str:
+    """Key of an iteration within its project's database."""
+    return f"{department}|{number:06d}"
+
+
+def current(history: Sequence[Iteration], now: Fingerprint, items: Mapping[str, str]) -> list[Iteration]:
+    """Those iterations whose inputs are unchanged, oldest first."""
+    return [iteration for iteration in history if not iteration.inputs.differences(now, items)]
+
+
+def is_finished(history: Sequence[Iteration], now: Fingerprint, items: Mapping[str, str]) -> bool:
+    """True where the department ended by threshold, maxIterations or stagnation and its inputs are unchanged."""
+    return bool(history) and history[-1].ended_by in FINISHED and not history[-1].inputs.differences(now, items)

@@ -1,0 +1,144 @@
+"""One run a project: a lease in the store, kept alive by a heartbeat, taken over when its owner is dead (D4).
+
+On the same machine a dead owner is known at once by its process; elsewhere when its lease runs out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+from gather_pipeline.errors import DuplicateKey, GatherError, ProjectBusy, UnknownEntity, VersionConflict
+from gather_pipeline.ports import Document, DocumentStore
+
+logger = logging.getLogger(__name__)
+LEASES = "leases"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """Who holds a lease: a run in a process of a machine. A process id is only unique with its start time."""
+
+    task_id: str
+    host: str
+    pid: int
+    started: float
+
+    @classmethod
+    def this_process(cls, task_id: str) -> Owner:
+        """The owner that this process would be."""
+        return cls(task_id=task_id, host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()) or 0.0)
+
+
+def _started(pid: int) -> float | None:
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None
+
+
+def is_dead(lease: Document, host: str, now: float) -> bool:
+    """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere)."""
+    if lease["host"] == host:
+        started = _started(int(lease["pid"]))
+        return started is None or abs(started - float(lease["started"])) > 1.0
+    return now > float(lease["expires"])
+
+
+class Lease:
+    """The right to run the automation of one project."""
+
+    def __init__(self, store: DocumentStore, database: str, project_id: str, owner: Owner, seconds: float) -> None:
+        self._store, self._database, self._project_id = store, database, project_id
+        self._owner, self._seconds = owner, seconds
+        self.lost = threading.Event()
+
+    def take(self) -> str | None:
+        """Takes the lease.
+
+        Returns:
+            Task id of the dead owner that it was taken from, None where it was free.
+
+        Raises:
+            ProjectBusy: A live run holds it.
+        """
+        try:
+            self._store.insert_many(self._database, LEASES, [{"_id": self._project_id, **self._terms()}])
+            return None
+        except DuplicateKey:
+            held = self._store.get(self._database, LEASES, self._project_id)
+        if held is None:
+            return self.take()
+        if not is_dead(held, self._owner.host, time.time()):
+            raise ProjectBusy(
+                f"project {self._project_id} is busy: run {held['task_id']} holds it (process {held['pid']} on {held['host']}), "
+                f"wait for it or type: gather cancel {held['task_id']}"
+            )
+        try:
+            self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held["_version"])
+        except (VersionConflict, UnknownEntity):
+            return self.take()
+        logger.warning("[AutoGather] Took over project %s from dead run %s", self._project_id, held["task_id"])
+        return str(held["task_id"])
+
+    def renew(self) -> None:
+        """Moves the end of the lease; sets `lost` where somebody else holds it now."""
+        held = self._store.get(self._database, LEASES, self._project_id)
+        if held is None or held["task_id"] != self._owner.task_id:
+            self.lost.set()
+            return
+        try:
+            self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held["_version"])
+        except (VersionConflict, UnknownEntity):
+            self.lost.set()
+
+    def release(self) -> None:
+        """Gives the lease back, unless somebody else holds it."""
+        self._store.delete(self._database, LEASES, {"_id": self._project_id, "task_id": self._owner.task_id})
+
+    def _terms(self) -> Document:
+        now = time.time()
+        return {
+            "task_id": self._owner.task_id,
+            "host": self._owner.host,
+            "pid": self._owner.pid,
+            "started": self._owner.started,
+            "heartbeat": now,
+            "expires": now + self._seconds,
+        }
+
+
+@contextmanager
+def holding(lease: Lease, seconds: float) -> Iterator[str | None]:
+    """Takes the lease, renews it from a thread of its own every third of its term, gives it back at the end.
+
+    Yields:
+        Task id of the dead owner that it was taken from, None where it was free.
+    """
+    taken_from = lease.take()
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(seconds / 3):
+            try:
+                lease.renew()
+            except GatherError as error:
+                logger.warning("[AutoGather] The lease could not be renewed: %s", error)
+
+    thread = threading.Thread(target=beat, name="lease-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield taken_from
+    finally:
+        stop.set()
+        thread.join()
+        lease.release()

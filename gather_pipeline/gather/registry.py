@@ -1,0 +1,105 @@
+"""Projects, runs and requests to cancel them: the shared collections beside the projects' own databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gather_pipeline.domain.projects import Project, check_project_id, new_project_id
+from gather_pipeline.errors import DuplicateKey, InvalidInput, UnknownEntity
+from gather_pipeline.ports import Clock, Document, DocumentStore
+
+PROJECTS, RUNS = "projects", "runs"
+
+
+class Projects:
+    """The studio's projects."""
+
+    def __init__(self, store: DocumentStore, database: str, clock: Clock) -> None:
+        self._store, self._database, self._clock = store, database, clock
+
+    def create(self, name: str, brief: str, project_id: str | None = None) -> Project:
+        """Stores a new project.
+
+        Raises:
+            InvalidInput: The name is empty or the id has a wrong form or is taken.
+        """
+        if not name.strip():
+            raise InvalidInput.field("name", name, "a name of at least one letter")
+        id = check_project_id(project_id) if project_id is not None else new_project_id()
+        document = {"_id": id, "name": name.strip(), "brief": brief, "created_at": self._clock.now()}
+        try:
+            self._store.insert_many(self._database, PROJECTS, [document])
+        except DuplicateKey:
+            raise InvalidInput.field("project id", id, "an id that no project has") from None
+        return _project(document)
+
+    def get(self, project_id: str) -> Project:
+        """The project with that id.
+
+        Raises:
+            UnknownEntity: There is none.
+        """
+        document = self._store.get(self._database, PROJECTS, project_id)
+        if document is None:
+            known = ", ".join(project.id for project in self.all()[:5])
+            raise UnknownEntity.field("project id", project_id, f"one of {known}" if known else "a project: none is created yet")
+        return _project(document)
+
+    def all(self) -> list[Project]:
+        """Every project, oldest first."""
+        return [_project(document) for document in self._store.find(self._database, PROJECTS, sort=[("created_at", 1)])]
+
+
+def _project(document: Mapping[str, Any]) -> Project:
+    return Project(id=document["_id"], name=document["name"], brief=document["brief"])
+
+
+class Runs:
+    """Automation runs by task id, which is the id of their Dagster run."""
+
+    def __init__(self, store: DocumentStore, database: str, clock: Clock) -> None:
+        self._store, self._database, self._clock = store, database, clock
+
+    def start(self, task_id: str, project_id: str, request: Mapping[str, Any]) -> None:
+        """Notes that a run began."""
+        document = {
+            "_id": task_id,
+            "project_id": project_id,
+            "request": dict(request),
+            "status": "running",
+            "started_at": self._clock.now(),
+            "cancel_requested": False,
+        }
+        self._store.upsert(self._database, RUNS, document)
+
+    def finish(self, task_id: str, result: Mapping[str, Any]) -> None:
+        """Notes how a run ended."""
+        self._store.update(self._database, RUNS, task_id, {**result, "ended_at": self._clock.now()})
+
+    def get(self, task_id: str) -> Document:
+        """The run with that task id.
+
+        Raises:
+            UnknownEntity: There is none.
+        """
+        document = self._store.get(self._database, RUNS, task_id)
+        if document is None:
+            raise UnknownEntity.field("task id", task_id, "the task_id that gather run printed")
+        return document
+
+    def of_project(self, project_id: str) -> list[Document]:
+        """The project's runs, oldest first."""
+        return self._store.find(self._database, RUNS, {"project_id": project_id}, sort=[("started_at", 1)])
+
+    def request_cancel(self, task_id: str) -> Document:
+        """Asks a run to end; it saves its work first. A run that has ended is returned as it is."""
+        run = self.get(task_id)
+        if run["status"] != "running":
+            return run
+        return self._store.update(self._database, RUNS, task_id, {"cancel_requested": True})
+
+    def cancel_requested(self, task_id: str) -> bool:
+        """True where somebody asked the run to end (C24)."""
+        run = self._store.get(self._database, RUNS, task_id)
+        return bool(run and run.get("cancel_requested"))

@@ -1,0 +1,96 @@
+"""The one reader of the environment.
+
+Precedence: environment, then `.env` in the current folder, then the defaults here (S003-ENV-13). A wrong value is refused at start with the
+variable's name; a secret shows as asterisks wherever settings are printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_cache_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gather_pipeline.errors import InvalidInput
+
+PACKAGED_SAMPLE = Path(__file__).with_name("sample")
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default; the README lists the variables."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    home: Path = Field(Path(".gather"), validation_alias="GATHER_HOME")
+    models_dir: Path = Field(user_cache_path("gather_pipeline") / "models", validation_alias="GATHER_MODELS_DIR")
+    departments: Path = Field(PACKAGED_SAMPLE / "departments.yaml", validation_alias="GATHER_DEPARTMENTS")
+
+    mongodb_uri: SecretStr | None = Field(None, validation_alias="MONGODB_URI")
+    mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB", pattern=r"^[A-Za-z0-9_-]{1,63}$")
+
+    model: str | None = Field(None, validation_alias="GATHER_MODEL", min_length=1)
+    fallback_models: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="GATHER_FALLBACK_MODELS")
+    judge_model: str | None = Field(None, validation_alias="GATHER_JUDGE_MODEL", min_length=1)
+    embedder: Literal["minilm", "hashing"] = Field("minilm", validation_alias="GATHER_EMBEDDER")
+    model_path: Path | None = Field(None, validation_alias="MODEL_PATH")
+    candidates: int = Field(2, validation_alias="GATHER_CANDIDATES", ge=1, le=8)
+    prices: Mapping[str, tuple[float, float]] = Field({}, validation_alias="GATHER_PRICES")
+    script_latency_s: float = Field(0.0, validation_alias="GATHER_SCRIPT_LATENCY_S", ge=0, le=60)
+
+    openrouter_api_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
+
+    concurrency: int = Field(8, validation_alias="GATHER_CONCURRENCY", ge=1, le=64)
+    timeout_s: float = Field(600.0, validation_alias="GATHER_TIMEOUT_S", gt=0, le=86_400)  # S001-TASK-04
+    call_timeout_s: float = Field(120.0, validation_alias="GATHER_CALL_TIMEOUT_S", gt=0, le=3_600)
+    context_tokens: int = Field(6_000, validation_alias="GATHER_CONTEXT_TOKENS", ge=300, le=1_000_000)
+    lease_s: float = Field(30.0, validation_alias="GATHER_LEASE_S", ge=1, le=3_600)
+
+    @field_validator("fallback_models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("home", "models_dir", "departments", "model_path")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of the Dagster instance, the same for the command line, the UI and the daemon."""
+        return self.home / "dagster"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Folder of the measurements not yet ingested, and of `metrics.duckdb`."""
+        return self.home / "metrics"
+
+    @property
+    def metrics_database(self) -> Path:
+        """The metrics store."""
+        return self.metrics_dir / "metrics.duckdb"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Reads and checks all settings.
+
+    Args:
+        overrides: Values by field name that win over the environment, for tests and embedding programs.
+
+    Raises:
+        InvalidInput: A variable is wrong; names the variable, its value (never a secret's) and what was expected.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        value = "not shown" if "KEY" in name or "URI" in name else first["input"]
+        raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ")) from None

@@ -1,0 +1,105 @@
+"""Input and output of the task `automated_gather_creation`, exactly as S001 has them, plus `task_id` (S001-TASK-06 to 16)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from gather_pipeline.domain.iterations import EndedBy
+from gather_pipeline.domain.projects import check_project_id
+from gather_pipeline.errors import InvalidInput
+
+MAX_ITERATIONS = 10_000
+
+Status = Literal["running", "completed", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutomationRequest:
+    """What a run is asked to do.
+
+    Attributes:
+        project_id: 24 hexadecimal digits, or a short name of a-z, 0-9 and '-'.
+        user_id: Who asked; kept with every item.
+        max_iterations: Most iterations of the whole run, shared fairly between departments (C27).
+        enable_auto_evaluation: Evaluate a department when it ends.
+        webhook_url: Gets every event by POST; never shown in full, for it may carry a secret.
+        departments: Slugs to run; empty for all.
+        max_tokens: Brake on tokens of the run, None for none.
+        max_cost: Brake on US dollars of the run, None for none.
+    """
+
+    project_id: str
+    user_id: str | None = None
+    max_iterations: int = 50
+    enable_auto_evaluation: bool = True
+    webhook_url: str | None = None
+    departments: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    max_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses values that no run could be made of."""
+        check_project_id(self.project_id)
+        if not 1 <= self.max_iterations <= MAX_ITERATIONS:
+            raise InvalidInput.field("max_iterations", self.max_iterations, f"a whole number from 1 to {MAX_ITERATIONS}")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise InvalidInput.field("max_tokens", self.max_tokens, "a whole number from 1 up")
+        if self.max_cost is not None and not 0 < self.max_cost < float("inf"):
+            raise InvalidInput.field("max_cost", self.max_cost, "an amount of US dollars above 0")
+        if self.webhook_url is not None:
+            parts = urlsplit(self.webhook_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise InvalidInput(f"webhook_url begins with {self.webhook_url[:8]!r}, expected an address like https://host/path")
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form with the webhook reduced to its host."""
+        document = asdict(self) | {"departments": list(self.departments)}
+        document["webhook_url"] = urlsplit(self.webhook_url).hostname if self.webhook_url else None
+        return document
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepartmentResult:
+    """How one department of a run went; counts are this run's.
+
+    Attributes:
+        quality_score: Quality at its end, 0 to 100; None where nothing was ever scored.
+        ended_by: The rule that ended it.
+        reason: The same as a sentence.
+    """
+
+    department: str
+    name: str
+    quality_score: float | None
+    threshold: float
+    iterations: int
+    items_created: int
+    ended_by: EndedBy
+    reason: str
+
+    def to_summary(self) -> dict[str, Any]:
+        """A row of the task's `summary`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutomationResult:
+    """The task's output."""
+
+    task_id: str
+    project_id: str
+    status: Status
+    iterations: int
+    departments_processed: int
+    items_created: int
+    processing_time_ms: int
+    summary: tuple[DepartmentResult, ...]
+    reason: str
+    tokens: int | None
+    cost: float | None
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self) | {"summary": [row.to_summary() for row in self.summary]}

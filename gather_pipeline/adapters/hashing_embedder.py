@@ -1,0 +1,80 @@
+"""A small real embedder without a model: words and character trigrams hashed into a fixed number of features.
+
+For tests and demonstrations that should not wait for torch. It sees shared words and spellings, never meaning; its name
+stands in every row that it makes, so that its vectors are never compared with those of a model (C59).
+Feature hashing with signs after Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from math import log1p
+
+import numpy as np
+
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.ports import Vectors
+
+WORD_WEIGHT = 1.0
+PAIR_WEIGHT = 0.6
+TRIGRAM_WEIGHT = 0.25  # a word of ten letters has ten of them
+
+# Scripts that write no spaces would give one endless word, so their characters count alone.
+_WORDS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+", re.UNICODE)
+
+
+class HashingEmbedder:
+    """Deterministic in the text alone: the same on every machine, in every order, in every process.
+
+    Args:
+        dimensions: Length of a vector, 16 to 65536; fewer make unlike texts collide.
+    """
+
+    def __init__(self, dimensions: int = 256) -> None:
+        if isinstance(dimensions, bool) or not isinstance(dimensions, int) or not 16 <= dimensions <= 65_536:
+            raise InvalidInput.field("dimensions", dimensions, "a whole number from 16 to 65536")
+        self._dimensions = dimensions
+
+    @property
+    def name(self) -> str:
+        """E.g. ``hashing-256``."""
+        return f"hashing-{self._dimensions}"
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Rows of length 1, float32, one a text and in order; shape (0, dimensions) for no text.
+
+        Raises:
+            InvalidInput: `texts` is one string, or holds something that is not a string.
+        """
+        if isinstance(texts, str):
+            raise InvalidInput.field("texts", texts, "a list of strings, not one string")
+        rows = np.zeros((len(texts), self._dimensions), dtype=np.float32)
+        for position, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise InvalidInput.field(f"texts[{position}]", text, "a string")
+            self._fill(rows[position], text)
+        return rows
+
+    def _fill(self, row: Vectors, text: str) -> None:
+        for (feature, weight), count in Counter(_features(text)).items():
+            digest = int.from_bytes(blake2b(feature.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+            sign = 1.0 if digest & 1 else -1.0
+            row[(digest >> 1) % self._dimensions] += sign * weight * log1p(count)
+        length = float(np.linalg.norm(row))
+        if length == 0.0:  # no word at all, or features that cancelled out: any fixed direction keeps the row a unit vector
+            row[0] = length = 1.0
+        row /= length
+
+
+def _features(text: str) -> Iterator[tuple[str, float]]:
+    words = _WORDS.findall(text.lower())
+    for word in words:
+        yield f"w:{word}", WORD_WEIGHT
+        padded = f"<{word}>"
+        for start in range(len(padded) - 2):
+            yield f"t:{padded[start : start + 3]}", TRIGRAM_WEIGHT
+    for left, right in zip(words, words[1:], strict=False):
+        yield f"p:{left} {right}", PAIR_WEIGHT

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+from gather_pipeline.errors import InvalidInput
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_every_text_gets_a_unit_vector(texts: list[str]) -> None:
+    rows = HashingEmbedder().embed(texts)
+    assert rows.shape == (len(texts), 256)
+    assert rows.dtype == np.float32
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
+
+
+def test_near_copies_are_near_and_strangers_are_far() -> None:
+    note, copy, stranger = HashingEmbedder().embed(
+        [
+            "Mara hides the brass key under the third stair of the lighthouse.",
+            "Mara hides a brass key under the third stair of the old lighthouse.",
+            "The orchestra records slow strings for the closing credits.",
+        ]
+    )
+    assert note @ copy > 0.8
+    assert abs(note @ stranger) < 0.35
+
+
+def test_a_text_has_one_vector_whatever_stands_beside_it() -> None:
+    embedder = HashingEmbedder()
+    alone = embedder.embed(["a lamp"])[0]
+    assert np.array_equal(embedder.embed(["a storm", "a lamp"])[1], alone)
+
+
+def test_another_process_makes_the_same_vector() -> None:
+    """Python's own hash differs from process to process; stored vectors must not."""
+    code = (
+        "from gather_pipeline.adapters.hashing_embedder import HashingEmbedder\n"
+        "print(HashingEmbedder(64).embed(['a lamp in the storm']).tobytes().hex())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == HashingEmbedder(64).embed(["a lamp in the storm"]).tobytes().hex()
+
+
+def test_a_script_without_spaces_is_compared_character_by_character() -> None:
+    near, same, far = HashingEmbedder().embed(["灯台守は嵐を待つ", "灯台守は嵐を恐れる", "楽団が曲を録音した"])
+    assert near @ same > near @ far
+
+
+def test_the_name_carries_the_dimensions() -> None:
+    assert HashingEmbedder(64).name == "hashing-64"
+
+
+@pytest.mark.parametrize("dimensions", [0, 15, -3, True, 1.5, "256", 65_537])
+def test_impossible_dimensions_are_refused(dimensions: object) -> None:
+    with pytest.raises(InvalidInput, match="dimensions is .*expected a whole number from 16 to 65536"):
+        HashingEmbedder(dimensions)  # type: ignore[arg-type]
+
+
+def test_texts_that_are_none_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="not one string"):
+        HashingEmbedder().embed("abc")
+    with pytest.raises(InvalidInput, match=r"texts\[0\] is None"):
+        HashingEmbedder().embed([None])  # type: ignore[list-item]

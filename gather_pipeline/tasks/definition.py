@@ -1,0 +1,259 @@
+"""What a task is: the definition of seed S004 as values, checked as a whole when it is read.
+
+Keys that are not known are refused, so that a typo fails at load and not as a strange prompt. Whoever holds a `TaskDefinition`
+holds one whose schemas, examples, templates and validations belong together. What was added to the seed's form, and why, is in
+`docs/decisions/0004-task-engine.md`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from gather_pipeline.tasks import schemas, templates, validations
+
+logger = logging.getLogger(__name__)
+
+SCHEMA_URI = "https://sunset-project.org/schemas/task-definition-v1.json"  # S004-DEF-22
+SEMVER = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(BaseModel):
+    """A part of a definition: frozen, and with no key that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class InputSpecification(Part):
+    """What a task takes."""
+
+    json_schema: dict[str, JsonValue] = Field(alias="schema")
+    """JSON Schema (draft 2020-12) of an object; a property's `default` stands in where the caller gives none."""
+    examples: tuple[JsonValue, ...] = ()
+    """Valid inputs."""
+    validations: tuple[str, ...] = ()
+    """Names of further rules, see `tasks/validations.py`."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _check_specification(self)
+        if self.json_schema.get("type") != "object":
+            raise ValueError(f"schema has type {self.json_schema.get('type')!r}, expected 'object'")
+        return self
+
+
+class OutputSpecification(Part):
+    """What a task gives."""
+
+    json_schema: dict[str, JsonValue] = Field(alias="schema")
+    """JSON Schema (draft 2020-12) of the output; of a string where the format is text."""
+    examples: tuple[JsonValue, ...] = ()
+    """Valid outputs."""
+    validations: tuple[str, ...] = ()
+    """Names of further rules, see `tasks/validations.py`."""
+    format: Literal["json", "text"] = "json"
+    """Whether the model's answer is parsed, or is the output as it stands."""
+    when_cut: Literal["refuse", "trim"] = "refuse"
+    """A text cut at the token limit is asked for again, or trimmed to its last whole sentence. Cut JSON is never used."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _check_specification(self)
+        if self.format == "text" and self.json_schema.get("type") != "string":
+            raise ValueError(f"schema has type {self.json_schema.get('type')!r}, expected 'string' where the format is text")
+        if self.format == "json" and self.when_cut == "trim":
+            raise ValueError("when_cut is 'trim', expected 'refuse' where the format is json")
+        return self
+
+
+class Shot(Part):
+    """One example turn, sent as it stands: nothing is filled in."""
+
+    user: Text
+    assistant: Text
+
+
+class UsageConditions(Part):
+    """When a prompt is used: by default, or when the caller names its condition (S004-DEF-14)."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["default"]}, {"required": ["when"]}]})
+
+    default: Literal[True] | None = None
+    when: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.default is None) is (self.when is None):
+            raise ValueError('expected either {"default": true} or {"when": "name of a condition"}')
+        return self
+
+
+class Prompt(Part):
+    """One way of asking."""
+
+    id: Name
+    text: Text
+    """Jinja template of the user's turn."""
+    template_variables: tuple[Name, ...]
+    """Every variable of text, system and prefill, and no other."""
+    usage_conditions: UsageConditions
+    system: Text | None = None
+    """Jinja template of the system turn."""
+    shots: tuple[Shot, ...] = ()
+    """Example turns before the question."""
+    prefill: Text | None = None
+    """Jinja template of an opening that the answer continues; for models that allow it."""
+
+    @property
+    def templates(self) -> Iterator[tuple[str, str]]:
+        """Key and template of each that there is."""
+        for key, template in (("text", self.text), ("system", self.system), ("prefill", self.prefill)):
+            if template is not None:
+                yield key, template
+
+    @model_validator(mode="after")
+    def _variables_are_declared(self) -> Self:
+        used: set[str] = set()
+        for key, template in self.templates:
+            try:
+                used |= templates.variables(template)
+            except ValueError as error:
+                raise ValueError(f"{key} {error}") from None
+        declared = set(self.template_variables)
+        if used != declared:
+            unknown, unused = sorted(used - declared), sorted(declared - used)
+            told = [f"used and not declared: {', '.join(unknown)}"] if unknown else []
+            told += [f"declared and not used: {', '.join(unused)}"] if unused else []
+            raise ValueError(f"template_variables differ from the templates ({'; '.join(told)})")
+        return self
+
+
+class VerificationParameters(Part):
+    """Parameters of a verification method; each method has its own besides these (S004-VER-06)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    similarity_threshold: Fraction | None = None
+    consensus_count: Annotated[int, Field(ge=1)] | None = None
+    min_confidence: Fraction | None = None
+
+
+class Verification(Part):
+    """How outputs are to be verified. Read and kept; no method is available yet, and the runner says so (`tasks/verification`)."""
+
+    method: Name
+    parameters: VerificationParameters = VerificationParameters()
+    fallback_strategy: Name | None = None
+
+
+class RankingCriteria(Part):
+    """What matters in the choice of a model. Read and kept; ranking comes with the routing of models."""
+
+    quality_priority: Fraction
+    speed_priority: Fraction
+    context_size: Literal["small", "medium", "large"]
+
+
+class Generation(Part):
+    """How the model is called."""
+
+    temperature: Fraction = 0.7
+    """0 to 1 (C57)."""
+    max_tokens: Annotated[int, Field(ge=1, le=200_000)] = 1000
+    """Most tokens of one answer."""
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    """Seconds until a call counts as hung."""
+    sampling: dict[str, JsonValue] = {}
+    """Further sampling parameters of local servers."""
+    max_reasks: Annotated[int, Field(ge=0, le=5)] = 2
+    """How often an answer that does not fit is asked for again."""
+    reask: Literal["complain", "again"] = "complain"
+    """Asks again with the complaint, or just once more, for small models that a complaint confuses."""
+    candidates: Annotated[int, Field(ge=1, le=16)] | None = None
+    """How many answers the caller should draw to choose the best from; the runner draws one."""
+
+
+class TaskDefinition(Part):
+    """One kind of work that a language model is asked to do."""
+
+    model_config = ConfigDict(title="Task definition")
+
+    schema_uri: Literal["https://sunset-project.org/schemas/task-definition-v1.json"] | None = Field(default=None, alias="$schema")
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    name: Text
+    description: Text
+    version: Annotated[str, Field(pattern=SEMVER)]
+    """Semantic version; every execution names it."""
+    input: InputSpecification
+    output: OutputSpecification
+    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1)]
+    verification: Verification | None = None
+    model_ranking_criteria: RankingCriteria | None = None
+    generation: Generation = Generation()
+
+    @model_validator(mode="after")
+    def _prompts_belong_together(self) -> Self:
+        ids = [prompt.id for prompt in self.prompts]
+        for id in ids:
+            if ids.count(id) > 1:
+                raise ValueError(f"prompts have the id {id!r} twice, expected ids of their own")
+        default = [prompt.id for prompt in self.prompts if prompt.usage_conditions.default]
+        if len(default) != 1:
+            raise ValueError(f"default prompts are {', '.join(default) or 'none'}, expected exactly one")
+        properties = self.input.json_schema.get("properties")
+        if isinstance(properties, Mapping):
+            for prompt in self.prompts:
+                for variable in prompt.template_variables:
+                    if variable not in properties:
+                        raise ValueError(f"prompt {prompt.id} uses {variable!r}, expected a property of input.schema")
+        return self
+
+    def prompt_for(self, conditions: Collection[str]) -> Prompt:
+        """The first prompt whose condition is among those given, else the default one.
+
+        A condition that no prompt names changes nothing: it states a fact, and a task need not care.
+        """
+        for prompt in self.prompts:
+            if prompt.usage_conditions.when in conditions:
+                return prompt
+        return next(prompt for prompt in self.prompts if prompt.usage_conditions.default)
+
+    def to_document(self) -> dict[str, Any]:
+        """The definition as its file has it."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def definition_schema() -> dict[str, Any]:
+    """JSON Schema of a definition file, shipped as `task-definition-v1.schema.json` for editors."""
+    generated = TaskDefinition.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_URI, **generated}
+
+
+def version_key(version: str) -> tuple[object, ...]:
+    """Sort key of semantic versions: a pre-release comes before its release, build metadata does not count."""
+    numbers, _, pre = version.partition("+")[0].partition("-")
+    parts = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in pre.split(".") if part)
+    return (*(int(number) for number in numbers.split(".")), not pre, parts)
+
+
+def _check_specification(part: InputSpecification | OutputSpecification) -> None:
+    schemas.check_schema(part.json_schema)
+    rules = {name: validations.build(name, part.json_schema) for name in part.validations}
+    for index, example in enumerate(part.examples):
+        wrong = schemas.complaint(part.json_schema, example)
+        if wrong:
+            raise ValueError(f"examples.{index} does not fit the schema: {wrong}")
+        for name, rule in rules.items():
+            wrong = rule(example)
+            if wrong and re.search(r"\.\.\.|…", str(example)):
+                # The seed's own example is shortened so, and breaks its own rule by that (C39).
+                logger.warning("[AutoGather] examples.%d is shortened by '...' and does not pass %s: %s", index, name, wrong)
+            elif wrong:
+                raise ValueError(f"examples.{index} does not pass {name}: {wrong}")

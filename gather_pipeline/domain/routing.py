@@ -1,0 +1,83 @@
+"""Which provider is configured, and which model answers for the one that a department names (D6).
+
+Two ids never leave this machine: ``embedded`` (the small local model) and ``scripted`` (tests and demonstrations). Any other
+id belongs to the remote provider; without one, the embedded model answers in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from gather_pipeline.errors import InvalidInput
+
+ProviderName = Literal["openrouter", "openai", "custom"]
+
+EMBEDDED = "embedded"
+SCRIPTED = "scripted"
+LOCAL = (EMBEDDED, SCRIPTED)
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A remote server of chat completions; its key and URL stay out of every repr."""
+
+    name: ProviderName
+    base_url: str = field(repr=False)
+    api_key: str = field(repr=False)
+
+
+def choose_provider(*, base_url: str | None, openrouter_key: str | None, openai_key: str | None) -> Provider | None:
+    """The provider that the settings name: a base URL wins, then OpenRouter, then OpenAI; None without any of them.
+
+    Args:
+        base_url: ``OPENAI_BASE_URL``, any OpenAI-compatible server.
+        openrouter_key: ``OPENROUTER_API_KEY``.
+        openai_key: ``OPENAI_API_KEY``, also sent to `base_url`; a server of one's own may need none.
+    """
+    if base_url:
+        host = urlsplit(base_url).hostname or ""
+        if host == "openrouter.ai" or host.endswith(".openrouter.ai"):
+            return Provider(name="openrouter", base_url=base_url, api_key=openrouter_key or openai_key or "")
+        name: ProviderName = "openai" if host == "api.openai.com" else "custom"
+        return Provider(name=name, base_url=base_url, api_key=openai_key or "")
+    if openrouter_key:
+        return Provider(name="openrouter", base_url=OPENROUTER_URL, api_key=openrouter_key)
+    if openai_key:
+        return Provider(name="openai", base_url=OPENAI_URL, api_key=openai_key)
+    return None
+
+
+def resolve_model(wanted: str | None, *, override: str | None, has_remote: bool, provider: str | None) -> str:
+    """Model id that answers for the one wanted.
+
+    Args:
+        wanted: What a department or a setting names; None where it names nothing: then nothing that costs money is asked.
+        override: Model for every department (``GATHER_MODEL``), None for each its own.
+        has_remote: Whether a remote provider is configured.
+        provider: Its name, see `ProviderName`.
+
+    Returns:
+        ``embedded``, ``scripted``, or the id as the provider knows it (``openai/gpt-5`` is ``gpt-5`` at OpenAI itself).
+
+    Raises:
+        InvalidInput: OpenAI is configured and another vendor's model is wanted.
+    """
+    model = override or wanted
+    if not model:
+        return EMBEDDED
+    if model in LOCAL:
+        return model
+    if not has_remote:
+        return EMBEDDED
+    if provider == "openai" and "/" in model:
+        vendor, _, own = model.partition("/")
+        if vendor != "openai":
+            raise InvalidInput(
+                f"model is {model!r}, which OpenAI does not serve: set OPENROUTER_API_KEY, or GATHER_MODEL to an id like openai/gpt-5-mini"
+            )
+        return own
+    return model

@@ -73,7 +73,7 @@ setup(
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["gather_pipeline", "gather_pipeline.*"]),
     include_package_data=True,
-    package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt"]},
+    package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt", "**/*.j2"]},
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV},
     entry_points={

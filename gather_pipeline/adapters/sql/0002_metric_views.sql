@@ -1,0 +1,228 @@
+-- One view a metric of S001-MET-07 to 19. Times are seconds unless the name says otherwise; NULL is unknown.
+
+CREATE VIEW latest_iteration AS
+SELECT * FROM iteration
+QUALIFY row_number() OVER (PARTITION BY project_id, department, iteration ORDER BY logged_at DESC, row_id DESC) = 1;
+COMMENT ON VIEW latest_iteration IS
+    'Each iteration once: one that was cut off before its commit and done again counts by its newest row';
+
+CREATE VIEW task_execution_time AS
+SELECT project_id, task_id, status, reason, started_at, ended_at, processing_time_ms / 1000 AS seconds
+FROM run
+ORDER BY started_at, logged_at;
+COMMENT ON VIEW task_execution_time IS 'S001-MET-07: how long each task took';
+
+CREATE VIEW success_rate AS
+SELECT
+    project_id,
+    count(*) AS runs,
+    count(*) FILTER (status = 'completed') AS completed,
+    count(*) FILTER (status = 'cancelled') AS cancelled,
+    count(*) FILTER (status = 'failed') AS failed,
+    count(*) FILTER (status = 'completed') / count(*) AS success_rate,
+    count(*) FILTER (status = 'failed') / count(*) AS failure_rate
+FROM run
+GROUP BY project_id
+ORDER BY project_id;
+COMMENT ON VIEW success_rate IS 'S001-MET-08: share of a project''s tasks that completed and that failed, 0 to 1; the rest was cancelled';
+
+CREATE VIEW retry_attempts AS
+SELECT
+    project_id,
+    department,
+    definition,
+    model,
+    count(*) AS calls,
+    sum(attempts)::BIGINT AS attempts,
+    sum(greatest(attempts - 1, 0))::BIGINT AS retries,
+    sum(reasks)::BIGINT AS reasks,
+    count(*) FILTER (status = 'failed') AS failed
+FROM call
+GROUP BY ALL
+ORDER BY ALL;
+COMMENT ON VIEW retry_attempts IS
+    'S001-MET-09: requests beyond the first of a model call (retries), answers asked for again because they did not fit (reasks), calls given up';
+
+CREATE VIEW queue_wait_time AS
+SELECT
+    project_id,
+    count(*) AS runs,
+    count(queue_wait_s) AS known,
+    count(*) - count(queue_wait_s) AS unknown,
+    avg(queue_wait_s) AS average_s,
+    min(queue_wait_s) AS shortest_s,
+    max(queue_wait_s) AS longest_s
+FROM run
+GROUP BY project_id
+ORDER BY project_id;
+COMMENT ON VIEW queue_wait_time IS 'S001-MET-10: how long tasks waited in the queue; a run started outside the queue counts as unknown';
+
+CREATE VIEW iterations_per_department AS
+WITH per_run AS (
+    SELECT project_id, department, task_id, count(*) AS iterations
+    FROM latest_iteration
+    GROUP BY ALL
+)
+SELECT
+    project_id,
+    department,
+    count(*) AS runs,
+    sum(iterations)::BIGINT AS iterations,
+    avg(iterations) AS average,
+    min(iterations) AS fewest,
+    max(iterations) AS most
+FROM per_run
+GROUP BY GROUPING SETS ((project_id, department), (project_id), ())
+HAVING count(*) > 0
+ORDER BY project_id NULLS FIRST, department NULLS FIRST;
+COMMENT ON VIEW iterations_per_department IS
+    'S001-MET-11: iterations that one department took in one run; department NULL is all departments of the project, project_id NULL all projects';
+
+CREATE VIEW items_per_iteration AS
+SELECT
+    project_id,
+    department,
+    count(*) AS iterations,
+    sum(items_generated)::BIGINT AS items_generated,
+    sum(items_created)::BIGINT AS items_created,
+    avg(items_created) AS average,
+    min(items_created) AS fewest,
+    max(items_created) AS most
+FROM latest_iteration
+GROUP BY ALL
+ORDER BY ALL;
+COMMENT ON VIEW items_per_iteration IS 'S001-MET-12: items that an iteration created, after duplicates and filtered texts were dropped';
+
+CREATE VIEW quality_progression AS
+SELECT
+    project_id,
+    department,
+    iteration,
+    logged_at,
+    quality,
+    quality - lag(quality) OVER (PARTITION BY project_id, department ORDER BY iteration) AS gain,
+    threshold,
+    quality >= threshold AS reached,
+    coverage,
+    depth,
+    coherence,
+    actionability,
+    rung,
+    task_id
+FROM latest_iteration
+ORDER BY project_id, department, iteration;
+COMMENT ON VIEW quality_progression IS 'S001-MET-13: quality (0 to 100) with its parts after each iteration, and the gain over the one before';
+
+CREATE VIEW duplicate_rate AS
+SELECT
+    project_id,
+    department,
+    sum(items_generated)::BIGINT AS generated,
+    sum(items_created)::BIGINT AS kept,
+    sum(duplicates_dropped)::BIGINT AS duplicates,
+    sum(filtered_dropped)::BIGINT AS filtered,
+    sum(duplicates_dropped) / nullif(sum(items_generated), 0) AS duplicate_rate
+FROM latest_iteration
+GROUP BY ALL
+ORDER BY ALL;
+COMMENT ON VIEW duplicate_rate IS 'S001-MET-14: share of the generated texts that were dropped as duplicates, 0 to 1; NULL where nothing was generated';
+
+CREATE VIEW time_to_threshold AS
+WITH first_reached AS (
+    SELECT project_id, department, min(iteration) FILTER (quality >= threshold) AS reached_at
+    FROM latest_iteration
+    GROUP BY ALL
+)
+SELECT
+    f.project_id,
+    f.department,
+    f.reached_at IS NOT NULL AS reached,
+    f.reached_at AS iterations,
+    sum(i.duration_s) FILTER (i.iteration <= f.reached_at) AS seconds,
+    sum(i.duration_s) AS seconds_worked
+FROM first_reached AS f
+JOIN iteration AS i USING (project_id, department)
+GROUP BY ALL
+ORDER BY f.project_id, f.department;
+COMMENT ON VIEW time_to_threshold IS
+    'S001-MET-15: seconds of work until a department first reached its threshold, pauses between runs left out; NULL where it has not';
+
+CREATE VIEW store_query_time AS
+SELECT
+    project_id,
+    what,
+    sum(count)::BIGINT AS calls,
+    sum(seconds) AS seconds,
+    1000 * sum(seconds) / nullif(sum(count), 0) AS average_ms,
+    1000 * max(seconds / nullif(count, 0)) AS slowest_ms
+FROM timing
+WHERE what LIKE 'store.%'
+GROUP BY project_id, what
+ORDER BY project_id, what;
+COMMENT ON VIEW store_query_time IS
+    'S001-MET-16: time of the document store''s operations (MongoDB or SQLite); slowest_ms is the slowest row''s average, a row may sum up several calls';
+
+CREATE VIEW brain_response_time AS
+SELECT
+    project_id,
+    what,
+    sum(count)::BIGINT AS calls,
+    sum(seconds) AS seconds,
+    1000 * sum(seconds) / nullif(sum(count), 0) AS average_ms,
+    1000 * max(seconds / nullif(count, 0)) AS slowest_ms
+FROM timing
+WHERE what LIKE 'brain.%'
+GROUP BY project_id, what
+ORDER BY project_id, what;
+COMMENT ON VIEW brain_response_time IS 'S001-MET-17: time of the brain''s answers; slowest_ms as in store_query_time';
+
+CREATE VIEW llm_generation_time AS
+SELECT
+    project_id,
+    department,
+    definition,
+    model,
+    count(*) AS calls,
+    sum(latency_s) AS seconds,
+    avg(latency_s) AS average_s,
+    median(latency_s) AS median_s,
+    quantile_cont(latency_s, 0.95) AS p95_s,
+    max(latency_s) AS slowest_s
+FROM call
+WHERE latency_s IS NOT NULL
+GROUP BY project_id, department, definition, model
+ORDER BY project_id, department, definition, model;
+COMMENT ON VIEW llm_generation_time IS 'S001-MET-18: time from request to answer of model calls; calls run side by side, so seconds exceed the wall clock';
+
+CREATE VIEW deduplication_time AS
+SELECT
+    project_id,
+    department,
+    count(deduplicate_s) AS iterations,
+    sum(deduplicate_s) AS seconds,
+    avg(deduplicate_s) AS average_s,
+    max(deduplicate_s) AS slowest_s,
+    1000 * sum(deduplicate_s) / nullif(sum(items_generated), 0) AS average_ms_per_item
+FROM iteration
+WHERE deduplicate_s IS NOT NULL
+GROUP BY project_id, department
+ORDER BY project_id, department;
+COMMENT ON VIEW deduplication_time IS 'S001-MET-19: time of finding duplicates among an iteration''s texts';
+
+CREATE VIEW tokens_and_cost AS
+SELECT
+    project_id,
+    department,
+    model,
+    count(*) AS calls,
+    sum(prompt_tokens)::BIGINT AS prompt_tokens,
+    sum(completion_tokens)::BIGINT AS completion_tokens,
+    sum(prompt_tokens + completion_tokens)::BIGINT AS tokens,
+    count(*) FILTER (prompt_tokens IS NULL OR completion_tokens IS NULL) AS calls_with_unknown_tokens,
+    sum(cost) AS cost,
+    count(*) FILTER (cost IS NULL) AS calls_with_unknown_cost
+FROM call
+GROUP BY project_id, department, model
+ORDER BY project_id, department, model;
+COMMENT ON VIEW tokens_and_cost IS
+    'Tokens and US dollars of model calls: sums of what is known, with the calls whose tokens or cost are unknown counted apart';

@@ -59,7 +59,10 @@ class DocumentStore(Protocol):
     def update(
         self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
     ) -> Document:
-        """Sets top-level fields and returns the document; `VersionConflict` where it has another version, `UnknownEntity` where it is gone."""
+        """Sets top-level fields and returns the document.
+
+        Raises `VersionConflict` where it has another version, `UnknownEntity` where it is gone.
+        """
 
     def upsert(self, database: str, collection: str, document: Document) -> Document:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
@@ -126,6 +129,9 @@ class EventBus(Protocol):
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Delivers one event, or logs in one line why it could not."""
+
+    def close(self) -> None:
+        """Waits a little for events still on their way."""
 
 
 class MetricsLog(Protocol):

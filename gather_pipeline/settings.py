@@ -1,7 +1,7 @@
 """The one reader of the environment.
 
-Precedence: environment, then `.env` in the current folder, then the defaults here (S003-ENV-13). A wrong value is refused at start with the
-variable's name; a secret shows as asterisks wherever settings are printed.
+Precedence: environment, then `.env` in the current folder, then the defaults here (S003-ENV-13). A wrong value is refused at
+start with the variable's name; a secret shows as asterisks wherever settings are printed.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     embedder: Literal["minilm", "hashing"] = Field("minilm", validation_alias="GATHER_EMBEDDER")
     model_path: Path | None = Field(None, validation_alias="MODEL_PATH")
     candidates: int = Field(2, validation_alias="GATHER_CANDIDATES", ge=1, le=8)
+    items_per_call: int = Field(1, validation_alias="GATHER_ITEMS_PER_CALL", ge=1, le=10)
     prices: Mapping[str, tuple[float, float]] = Field({}, validation_alias="GATHER_PRICES")
     script_latency_s: float = Field(0.0, validation_alias="GATHER_SCRIPT_LATENCY_S", ge=0, le=60)
 

@@ -96,7 +96,10 @@ class Iteration:
         tokens: Tokens spent, None where a provider did not say.
         cost: US dollars spent, None where unknown.
         seconds: Seconds by phase: context, generate, deduplicate, save, score.
+        faults: What went wrong, one sentence each.
+        ledger: What its context included, shortened and dropped, and why.
         ended_by: Why the department ended after it, None where it goes on.
+        partial: The run was stopped in it, so it counts neither for maxIterations nor for stagnation.
     """
 
     project_id: str
@@ -114,6 +117,8 @@ class Iteration:
     tokens: int | None = 0
     cost: float | None = 0.0
     faults: tuple[str, ...] = ()
+    ledger: tuple[Mapping[str, Any], ...] = ()
+    partial: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)
     started_at: str = ""
     ended_at: str = ""
@@ -131,7 +136,13 @@ class Iteration:
 
     def to_document(self) -> dict[str, Any]:
         """The document of collection `iterations`."""
-        return {"_id": self.id, **asdict(self), "item_ids": list(self.item_ids), "faults": list(self.faults)}
+        return {
+            "_id": self.id,
+            **asdict(self),
+            "item_ids": list(self.item_ids),
+            "faults": list(self.faults),
+            "ledger": [dict(row) for row in self.ledger],
+        }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Iteration:
@@ -139,7 +150,8 @@ class Iteration:
         known = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
         known["inputs"] = Fingerprint(**document["inputs"])
         known["item_ids"] = tuple(document["item_ids"])
-        known["faults"] = tuple(document.get("faults", ()))
+        known["faults"] = tuple(document["faults"])
+        known["ledger"] = tuple(document["ledger"])
         return cls(**known)
 
 

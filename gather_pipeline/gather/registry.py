@@ -77,6 +77,14 @@ class Runs:
         """Notes how a run ended."""
         self._store.update(self._database, RUNS, task_id, {**result, "ended_at": self._clock.now()})
 
+    def abandon(self, task_id: str) -> None:
+        """Notes that a run's process died; a run that had noted its end keeps it."""
+        run = self._store.get(self._database, RUNS, task_id)
+        if run is not None and run["status"] == "running":
+            self.finish(
+                task_id, {"status": "failed", "reason": "its process ended without a word; the next run went on from what it had stored"}
+            )
+
     def get(self, task_id: str) -> Document:
         """The run with that task id.
 

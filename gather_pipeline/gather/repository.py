@@ -1,7 +1,7 @@
 """What the loop keeps for one project, as typed reads and writes over the document store.
 
-The insert of an `iterations` document commits what its iteration made. Readers here see only committed rows; `clear_uncommitted` removes what a
-killed run left behind. Nothing else in the package reads these collections.
+The insert of an `iterations` document commits what its iteration made. Readers here see only committed rows;
+`clear_uncommitted` removes what a killed run left behind. Nothing else in the package reads these collections.
 """
 
 from __future__ import annotations
@@ -84,16 +84,26 @@ class GatherRepository:
             self.store.upsert(self.database, EMBEDDINGS, _embedding(item, vector, model))
 
     def save_iteration_rows(
-        self, items: Sequence[Item], vectors: Vectors, model: str, decisions: Sequence[tuple[str, str, int, int, Decision]]
+        self,
+        department: str,
+        number: int,
+        items: Sequence[Item],
+        vectors: Vectors,
+        model: str,
+        decisions: Sequence[tuple[str, str, int, int, str, Decision]],
     ) -> None:
-        """Stores what an iteration made, not yet seen by anyone: `commit` makes it so.
+        """Stores what an iteration made, over what an interrupted attempt at it left; not seen by anyone before `commit`.
 
         Args:
+            department: Slug.
+            number: Number of the iteration.
             items: Accepted items.
             vectors: Their embeddings, row by row.
             model: Name of the embedder.
-            decisions: For each text decided on: department, text, iteration, place in the iteration, decision.
+            decisions: For each text decided on: department, text, iteration, place in it, version of the rules, decision.
         """
+        for collection in COMMITTED_WITH_ITERATION:
+            self.store.delete(self.database, collection, {"department": department, "iteration": number})
         self.store.insert_many(self.database, ITEMS, [item.to_document() for item in items])
         rows = [_embedding(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
         self.store.insert_many(self.database, EMBEDDINGS, rows)
@@ -145,7 +155,12 @@ class GatherRepository:
 
     def data_version(self, department: str) -> str:
         """Version of a department's items: a hash of their ids and texts, in 16 hexadecimal digits."""
-        parts = [f"{item.id}:{content_hash(item.content)}" for item in self.items(department)]
+        return self.version_of(self.items(department))
+
+    @staticmethod
+    def version_of(items: Sequence[Item]) -> str:
+        """Version of these items: a hash of their ids and texts, in 16 hexadecimal digits."""
+        parts = [f"{item.id}:{content_hash(item.content)}" for item in items]
         return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
 
@@ -162,7 +177,7 @@ def _embedding(item: Item, vector: Vectors, model: str) -> Document:
     }
 
 
-def _decision(department: str, content: str, iteration: int, place: int, decision: Decision) -> Document:
+def _decision(department: str, content: str, iteration: int, place: int, rules: str, decision: Decision) -> Document:
     return {
         "_id": f"{department}|{iteration:06d}|{place:03d}",
         "department": department,
@@ -176,4 +191,5 @@ def _decision(department: str, content: str, iteration: int, place: int, decisio
         "match_id": decision.match_id,
         "match_content": decision.match_content,
         "reason": decision.reason,
+        "rules_version": rules,
     }

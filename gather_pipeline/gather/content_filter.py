@@ -1,0 +1,24 @@
+"""Drops what a studio could not show: sexual content, slurs and gore in so many words (S000-SEC-02).
+
+A simple filter by words: it is there for a small model's slips, not against somebody who wants to get past it.
+"""
+
+from __future__ import annotations
+
+import re
+
+WORDS = {
+    "sexual content": r"naked(?:ness)?|nude|nudity|topless|genital\w*|penis|vagina\w*|nipples?|orgasm\w*|masturbat\w*|porn\w*|rap(?:e|ed|es|ist|ists|ing)"
+    r"|erotic\w*|blow ?jobs?|cum(?:ming|shot)|sex(?:ual)? (?:act|slave|scene)s?|having sex|molest\w*|incest\w*|p(?:a)?edophil\w*",
+    "a slur": r"cunts?|whores?|sluts?|n[i1]gg(?:er|a)s?|fagg?ots?|kikes?|retards?|trann(?:y|ies)",
+    "gore": r"disembowel\w*|decapitat\w*|dismember\w*|entrails|intestines|mutilat\w*|gouged? out|severed (?:head|limb|arm|leg)s?|brains? splatter\w*",
+}  # fmt: skip
+PATTERNS = {kind: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for kind, words in WORDS.items()}
+
+
+def objection(text: str) -> str | None:
+    """Why a text cannot be shown, in one sentence; None where nothing is against it."""
+    for kind, pattern in PATTERNS.items():
+        if match := pattern.search(text):
+            return f"the text has {kind} ({match.group()!r})"
+    return None

@@ -1,0 +1,118 @@
+"""What can end a run early: a request to cancel, the deadline, the brakes on tokens and cost, a lost lease.
+
+`check` is cheap and called between awaits; it looks into the store at most twice a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+from gather_pipeline.domain.executions import Usage
+from gather_pipeline.errors import BudgetExhausted, DeadlineReached, ProjectBusy, Stopped, TaskCancelled
+from gather_pipeline.ports import Clock
+
+POLL_S = 0.5
+RESERVE = 0.03  # part of the time that is kept for saving and scoring the last iteration
+RESERVE_MAX_S = 15.0
+
+
+class RunControl:
+    """The brakes of one run.
+
+    Args:
+        clock: Time.
+        timeout_s: Seconds that the run may take, saving included.
+        max_tokens: Most tokens, None for any.
+        max_cost: Most US dollars, None for any.
+        cancelled: Asks the store whether somebody wants the run to end.
+        lease_lost: True once another process holds the project.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        timeout_s: float,
+        max_tokens: int | None,
+        max_cost: float | None,
+        cancelled: Callable[[], bool],
+        lease_lost: Callable[[], bool],
+    ) -> None:
+        self._clock = clock
+        self._end = clock.monotonic() + timeout_s - min(RESERVE_MAX_S, timeout_s * RESERVE)
+        self._max_tokens, self._max_cost = max_tokens, max_cost
+        self._cancelled, self._lease_lost = cancelled, lease_lost
+        self._polled = -POLL_S
+        self.spent = Usage()
+
+    def remaining_s(self) -> float:
+        """Seconds until the loop must begin to save."""
+        return self._end - self._clock.monotonic()
+
+    def spend(self, usage: Usage) -> None:
+        """Adds the tokens and cost of a call."""
+        self.spent = self.spent + usage
+
+    def check(self) -> None:
+        """Raises the reason to end, if there is one.
+
+        Raises:
+            TaskCancelled: Somebody asked for it.
+            DeadlineReached: The time is spent.
+            ProjectBusy: The lease is lost, so that nothing more may be written.
+        """
+        self.check_lease()
+        now = self._clock.monotonic()
+        if now - self._polled >= POLL_S:
+            self._polled = now
+            if self._cancelled():
+                raise TaskCancelled("cancelled on request")
+        if now >= self._end:
+            raise DeadlineReached("the time given is spent")
+
+    def check_lease(self) -> None:
+        """Raises `ProjectBusy` where another run holds the project now: nothing more may be written."""
+        if self._lease_lost():
+            raise ProjectBusy("another run took over the project, so this one stops without writing more")
+
+    def check_budget(self) -> None:
+        """Looks at the brakes before a call is begun; calls under way are let finish, for they are paid already.
+
+        Raises:
+            BudgetExhausted: Tokens or cost are spent, or cannot be known.
+        """
+        if self._max_tokens is not None:
+            if self.spent.tokens is None:
+                raise BudgetExhausted(f"the model does not tell its tokens, so max_tokens {self._max_tokens} cannot be kept")
+            if self.spent.tokens >= self._max_tokens:
+                raise BudgetExhausted(f"{self.spent.tokens} of max_tokens {self._max_tokens} tokens are spent")
+        if self._max_cost is not None:
+            if self.spent.cost is None:
+                raise BudgetExhausted(f"the model's price is not known, so max_cost {self._max_cost} cannot be kept (set GATHER_PRICES)")
+            if self.spent.cost >= self._max_cost:
+                raise BudgetExhausted(f"{self.spent.cost:.4f} of max_cost {self._max_cost} dollars are spent")
+
+    async def watch(self, tasks: Collection[asyncio.Task[Any]]) -> Stopped | None:
+        """Waits for tasks while checking; a reason to end cancels those that still run.
+
+        Returns:
+            The reason, None where every task ran to its end. Outcomes are read from the tasks.
+
+        Raises:
+            ProjectBusy: The lease is lost.
+        """
+        pending = set(tasks)
+        try:
+            while pending:
+                _, pending = await asyncio.wait(pending, timeout=POLL_S / 2, return_when=asyncio.FIRST_COMPLETED)
+                self.check()
+        except Stopped as reason:
+            return reason if pending else None
+        finally:
+            for task in pending:
+                task.cancel()
+            if pending:
+                await asyncio.wait(pending)
+        return None

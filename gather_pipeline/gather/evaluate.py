@@ -1,0 +1,56 @@
+"""The evaluation that a department's end triggers: its quality as a row of its own, held to the items that it was given for (S001-EVAL)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from gather_pipeline.gather.departments import department_of
+from gather_pipeline.gather.embed import vectors_of
+from gather_pipeline.gather.registry import Projects
+from gather_pipeline.gather.repository import SCORES, GatherRepository
+from gather_pipeline.gather.score import DepartmentScorer
+from gather_pipeline.services import Services
+
+
+def evaluate_department(
+    services: Services, project_id: str, slug: str, *, auto_triggered: bool, user_id: str | None = None, task_id: str | None = None
+) -> dict[str, Any]:
+    """Scores a department as it stands and keeps the row; no model is asked (S001-EVAL-01, 02).
+
+    The score that the last iteration gave is taken where it was given for the same items, with its judge's part. A row
+    whose items and scorer are unchanged is left alone.
+
+    Returns:
+        The stored row; `unchanged` is True where nothing was written.
+    """
+    repository = GatherRepository(services.store, project_id)
+    department = department_of(services, slug)
+    version = repository.data_version(slug)
+    scorer = DepartmentScorer(services.embedder)
+    stored = next(iter(repository.rows(SCORES, {"_id": slug})), None)
+    history = repository.iterations(slug)
+    threshold = department.threshold
+    if stored and stored["data_version"] == version and stored["version"] == scorer.version and stored["threshold"] == threshold:
+        return {**stored, "unchanged": True}
+    if history and history[-1].quality["version"] == scorer.version and history[-1].quality.get("data_version") == version:
+        quality: dict[str, Any] = dict(history[-1].quality)
+    else:
+        items = repository.items(slug)
+        brief = Projects(services.store, services.main_database, services.clock).get(project_id).brief
+        vectors = vectors_of(services, repository, items) if items else None
+        quality = asyncio.run(scorer.score(department, items, vectors=vectors, brief=brief)).to_document()
+    row = {
+        **quality,
+        "_id": slug,
+        "department": slug,
+        "department_number": department.codeDepNumber,
+        "threshold": threshold,
+        "reached": quality["value"] >= threshold,
+        "data_version": version,
+        "auto_triggered": auto_triggered,
+        "user_id": user_id,
+        "task_id": task_id,
+        "evaluated_at": services.clock.now(),
+    }
+    return {**repository.record(SCORES, row), "unchanged": False}

@@ -1,0 +1,89 @@
+"""Judging by a language model, where there is one: pairs that may say the same, and a department's quality.
+
+`GATHER_JUDGE_MODEL` names the judge; unset, the department's own model judges where it is a remote one; ``none`` switches judging off. The
+embedded model never judges.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.quality import WEIGHTS
+from gather_pipeline.errors import GatherError, InvalidInput, Stopped
+from gather_pipeline.gather.generate import EMBEDDED
+from gather_pipeline.gather.session import Session
+from gather_pipeline.tasks.runner import TaskRunner
+
+logger = logging.getLogger(__name__)
+
+PairJudge = Callable[[str, str], Awaitable[float | None]]
+QualityJudge = Callable[[Department, Sequence[Item]], Awaitable[Mapping[str, tuple[float, str]] | None]]
+SCRIPTED = "scripted"
+
+
+def judge_model(setting: str | None, own_model: str) -> str | None:
+    """Which model judges, None for none.
+
+    Raises:
+        InvalidInput: The embedded model is named as a judge.
+    """
+    if setting == EMBEDDED:
+        raise InvalidInput.field("GATHER_JUDGE_MODEL", setting, "a remote model or 'none': the embedded model never judges")
+    if setting == "none":
+        return None
+    if setting is not None:
+        return setting
+    return None if own_model in (EMBEDDED, SCRIPTED) else own_model
+
+
+def pair_judge(session: Session, runner: TaskRunner, model: str, department: Department, iteration: int) -> PairJudge:
+    """Asks the task `judge_duplicate` about two notes; a failed call leaves the pair undecided."""
+
+    async def judge(first: str, second: str) -> float | None:
+        output = await _ask(session, runner, "judge_duplicate", {"first": first, "second": second}, model, department, iteration)
+        return None if output is None else float(output["probability"])
+
+    return judge
+
+
+def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: int) -> QualityJudge:
+    """Asks the task `judge_quality` about a department's notes; a failed call leaves the score to the text statistics."""
+
+    async def judge(department: Department, items: Sequence[Item]) -> Mapping[str, tuple[float, str]] | None:
+        inputs = {
+            "project_name": session.project.name,
+            "department_name": department.name,
+            "department_description": department.description,
+            "aspects": list(department.aspects),
+            "brief": session.project.brief,
+            "notes": [item.content for item in items],
+        }
+        output = await _ask(session, runner, "judge_quality", inputs, model, department, iteration)
+        return None if output is None else {name: (float(output[name]["score"]), str(output[name]["reason"])) for name in WEIGHTS}
+
+    return judge
+
+
+async def _ask(
+    session: Session, runner: TaskRunner, task: str, inputs: Mapping[str, object], model: str, department: Department, iteration: int
+) -> Mapping[str, Any] | None:
+    tags = {
+        "project_id": session.project.id,
+        "department": department.slug,
+        "iteration": iteration,
+        "automation_task_id": session.task_id,
+    }
+    try:
+        session.control.check_budget()
+        result = await runner.run(task, inputs, model=model, temperature=0.0, tags=tags)
+    except Stopped:
+        return None
+    except GatherError as error:
+        logger.error("[AutoGather] The judge %s failed: %s", task, error)
+        return None
+    output: Mapping[str, Any] = result.output
+    return output

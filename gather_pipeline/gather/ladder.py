@@ -1,0 +1,98 @@
+"""Pure rules of how long a department goes on: shares of the iterations, stagnation, and what to change when it stagnates.
+
+The step reached is derived from the scores alone, so that a run after a crash stands on the same step (S001-MET-06, C27).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, inf
+from typing import Literal
+
+GAIN = 0.5  # quality points; less is noise of a score that has one decimal and up to ten new items in it
+PATIENCE = 3  # iterations without gain that count as stagnation (S001-MET-06)
+HEAT = 0.2  # added to the temperature on that step
+BATCH_MIN, BATCH_MAX = 5, 10  # items an iteration (S001-GEN-02)
+
+Step = Literal["aim", "temperature", "model", "longer", "stop"]
+
+SENTENCES: dict[Step, str] = {
+    "aim": "aims at the least covered aspects",
+    "temperature": "raises the temperature",
+    "model": "asks the next model of the chain",
+    "longer": "asks for fewer and longer items",
+    "stop": "stops",
+}
+
+
+def steps(chain: int) -> tuple[Step, ...]:
+    """The ladder for a chain of that many models: with one model there is no next one to ask."""
+    return ("aim", "temperature", "model", "longer", "stop") if chain > 1 else ("aim", "temperature", "longer", "stop")
+
+
+def rung(scores: Sequence[float], ladder: Sequence[Step]) -> int:
+    """How many steps of the ladder are climbed after these scores.
+
+    After three iterations without gain every further one climbs a step; a gain starts the count anew and keeps the steps climbed.
+    """
+    best, flat, climbed = -inf, 0, 0
+    for score in scores:
+        if score >= best + GAIN:
+            best, flat = score, 0
+        else:
+            flat += 1
+            climbed += flat >= PATIENCE
+    return min(climbed, len(ladder))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the next iteration asks for.
+
+    Attributes:
+        aspects: One for each call, 5 to 10.
+        temperature: 0 to 1.
+        model: Place in the chain of models.
+        longer: Fewer and longer items.
+    """
+
+    aspects: tuple[str, ...]
+    temperature: float
+    model: int
+    longer: bool
+
+
+def plan(
+    aspects: Sequence[str], least_covered: Sequence[str], number: int, climbed: Sequence[Step], chain: int, temperature: float
+) -> Plan:
+    """Decides aspects, temperature, model and length of an iteration.
+
+    Args:
+        aspects: Aspects of the department.
+        least_covered: The same from least to best covered, empty before the first score.
+        number: Number of the iteration, so that a long list is walked through.
+        climbed: Steps of the ladder climbed so far.
+        chain: How many models there are.
+        temperature: The usual temperature.
+    """
+    ranked = [aspect for aspect in least_covered if aspect in aspects]
+    ranked += [aspect for aspect in aspects if aspect not in ranked]
+    if not least_covered:
+        turn = (number - 1) * BATCH_MAX % len(ranked)
+        ranked = ranked[turn:] + ranked[:turn]
+    if "aim" in climbed:
+        ranked = ranked[: max(1, ceil(len(ranked) / 2))]
+    longer = "longer" in climbed
+    size = BATCH_MIN if longer else max(BATCH_MIN, min(BATCH_MAX, len(ranked)))
+    return Plan(
+        aspects=tuple(ranked[place % len(ranked)] for place in range(size)),
+        temperature=min(1.0, temperature + HEAT) if "temperature" in climbed else temperature,
+        model=min(1, chain - 1) if "model" in climbed else 0,
+        longer=longer,
+    )
+
+
+def share(remaining: int, departments_left: int) -> int:
+    """Most iterations of the next department: a fair part of what is left, rounded up; what it leaves rolls over (C27)."""
+    return ceil(remaining / departments_left) if departments_left else 0

@@ -1,0 +1,67 @@
+"""What code adds to the embedded model's texts: tidying, the choice among candidates, a summary line and a context line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.gather.names import find_names
+from gather_pipeline.ports import Embedder, Vectors
+
+MIN_WORDS = 12
+SUMMARY_CHARS = 140
+REPEAT_WEIGHT = 0.5  # how much nearness to what is kept counts against nearness to the aspect
+PERSON_PENALTY = 0.2  # a production note is not told by an I or to a you
+SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)]*(?=\s|$)")
+ASIDE = re.compile(r"\b(I|I'm|I've|my|me|we|our|you|your)\b")
+
+
+def tidy(text: str) -> str:
+    """The text on one line, without markup, up to its last whole sentence."""
+    line = " ".join(re.sub(r"[*_#`]+", "", text).split())
+    ends = list(SENTENCE_END.finditer(line))
+    return line[: ends[-1].end()] if ends else line
+
+
+def is_usable(text: str) -> bool:
+    """True for at least one whole sentence of at least twelve words in all."""
+    line = tidy(text)
+    return bool(SENTENCE_END.search(line)) and len(line.split()) >= MIN_WORDS
+
+
+def best_of(texts: Sequence[str], aspect: str, brief: str, kept: Vectors, embedder: Embedder) -> int:
+    """Place of the candidate that says most about aspect and brief and least of what is kept already.
+
+    Args:
+        texts: Candidates, at least one.
+        aspect: What was asked for.
+        brief: The project in short.
+        kept: Embeddings of shape (n, d) of the department's items; n may be 0.
+        embedder: The same that made `kept`.
+    """
+    if len(texts) == 1:
+        return 0
+    vectors = embedder.embed([f"{aspect}. {brief}", *texts])
+    candidates = vectors[1:]
+    worth = candidates @ vectors[0]
+    if len(kept):
+        worth = worth - REPEAT_WEIGHT * (candidates @ kept.T).max(axis=1)
+    worth = worth - PERSON_PENALTY * np.array([bool(ASIDE.search(text)) for text in texts])
+    return int(np.argmax(worth))
+
+
+def summary(text: str) -> str:
+    """The first sentence, shortened at a word to 140 characters."""
+    end = SENTENCE_END.search(text)
+    first = text[: end.end()] if end else text
+    return first if len(first) <= SUMMARY_CHARS else first[: SUMMARY_CHARS - 1].rsplit(" ", 1)[0] + "…"
+
+
+def context(text: str, department: Department, aspect: str) -> str:
+    """Where the note belongs: department, aspect, and whom and where it names."""
+    names = find_names(text)
+    named = ", ".join((*names.people, *names.places))
+    return f"{department.name}, on the {aspect}" + (f"; names {named}." if named else ".")

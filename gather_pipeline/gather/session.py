@@ -1,0 +1,111 @@
+"""What the parts of one run share: engines, brakes, the project as it stands, and what has been said already."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.executions import Usage
+from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.projects import Project
+from gather_pipeline.gather.announce import Announcer
+from gather_pipeline.gather.control import RunControl
+from gather_pipeline.gather.deduplicate import KnownItems
+from gather_pipeline.gather.measure import answered_usage, call_row
+from gather_pipeline.gather.repository import EXECUTIONS, GatherRepository
+from gather_pipeline.ports import MetricsLog, Vectors
+from gather_pipeline.services import Services
+from gather_pipeline.tasks.execution import Execution
+from gather_pipeline.tasks.runner import TaskRunner
+
+Result = TypeVar("Result")
+
+
+@dataclass(kw_only=True)
+class Session:
+    """One run of one project.
+
+    Attributes:
+        items: Committed items by department, in order.
+        vectors: Their embeddings by department, row by row.
+        known: All of them in one matrix, for duplicates.
+        total_iterations: Iterations of this run so far.
+        items_created: Items of this run so far.
+    """
+
+    services: Services
+    request: AutomationRequest
+    task_id: str
+    project: Project
+    repository: GatherRepository
+    announcer: Announcer
+    control: RunControl
+    metrics: MetricsLog
+    known: KnownItems
+    items: dict[str, list[Item]] = field(default_factory=dict)
+    vectors: dict[str, Vectors] = field(default_factory=dict)
+    total_iterations: int = 0
+    items_created: int = 0
+
+    def __post_init__(self) -> None:
+        """Opens the event loop in which all model calls of the run are made."""
+        self._loop = asyncio.Runner()
+
+    def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Runs a coroutine to its end; an interrupt cancels what still runs and leaves a fresh loop behind."""
+        try:
+            return self._loop.run(work)
+        except Exception:
+            raise
+        except BaseException:
+            self._loop.close()
+            self._loop = asyncio.Runner()
+            raise
+
+    def close(self) -> None:
+        """Lets go of model connections and of the event loop."""
+        try:
+            self._loop.run(self.services.model.aclose())
+        finally:
+            self._loop.close()
+
+    def vectors_of(self, department: str) -> Vectors:
+        """Embeddings of shape (n, d) of the department's items; (0, 0) for none."""
+        return self.vectors.get(department, np.empty((0, 0), dtype=np.float32))
+
+    def add(self, department: str, items: Sequence[Item], vectors: Vectors) -> None:
+        """Takes up committed items, so that later prompts and decisions see them."""
+        if not items:
+            return
+        before = self.vectors.get(department)
+        self.vectors[department] = vectors if before is None else np.concatenate([before, vectors])
+        self.items.setdefault(department, []).extend(items)
+        self.known.append([item.id for item in items], [item.content for item in items], vectors)
+
+    def hashes(self) -> dict[str, str]:
+        """Content hash by id of every committed item."""
+        return dict(zip(self.known.ids, self.known.hashes, strict=True))
+
+    def chain(self, department: Department) -> tuple[str, ...]:
+        """Models of a department: its own, then those of the fallback chain."""
+        resolve = self.services.resolve_model
+        models = [resolve(department.defaultModel), *(resolve(model) for model in self.services.settings.fallback_models)]
+        return tuple(dict.fromkeys(models))
+
+    def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:
+        """A task runner whose executions are stored, measured and charged to the run."""
+
+        def record(execution: Execution) -> None:
+            spent = answered_usage(execution)
+            self.control.spend(spent)
+            on_usage(spent)
+            self.repository.record(EXECUTIONS, execution.to_document())
+            self.metrics.append("call", call_row(execution))
+
+        return TaskRunner(self.services.model, self.services.catalogue, self.services.clock, record)

@@ -7,6 +7,7 @@ request is written and an answer is read stands in `domain.chat_completions`.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import random
@@ -92,7 +93,7 @@ class OpenAiModel:
         self._prefill = prefill
         self._sampling = sampling
         self._jitter = jitter
-        self._refused: dict[str, frozenset[str]] = {}
+        self._refused: dict[tuple[str, str], frozenset[str]] = {}  # by model and schema: a bad schema must not spoil the others
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -143,7 +144,8 @@ class OpenAiModel:
 
     async def _attempt(self, request: ModelRequest, sent: Counter[str]) -> Completion:
         """One answer, leaving out what the model turns out not to take; what helped is remembered."""
-        known = refused = self._refused.get(request.model, frozenset())
+        key = request.model, json.dumps(request.response_schema, sort_keys=True, default=str)
+        known = refused = self._refused.get(key, frozenset())
         while True:
             options = request_options(request, provider=self._provider, prefill=self._prefill, sampling=self._sampling, refused=refused)
             sent["requests"] += 1
@@ -156,7 +158,7 @@ class OpenAiModel:
                 refused |= {culprit}
                 continue
             if refused != known:
-                self._refused[request.model] = self._refused.get(request.model, frozenset()) | refused
+                self._refused[key] = self._refused.get(key, frozenset()) | refused
                 logger.info("[AutoGather] %s takes no %s for %s", self._provider, ", ".join(sorted(refused)), request.model)
             return completion
 

@@ -1,0 +1,55 @@
+"""Every language model behind one door: the model id of a request says which body answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from gather_pipeline.domain.executions import Completion, ModelRequest
+from gather_pipeline.domain.routing import EMBEDDED, LOCAL, SCRIPTED, resolve_model
+from gather_pipeline.ports import LanguageModel
+
+logger = logging.getLogger(__name__)
+
+
+class ModelRouter:
+    """Sends ``embedded`` and ``scripted`` to their bodies and every other model id to the remote provider.
+
+    Args:
+        embedded: The small local model; answers for every remote id where no provider is configured.
+        scripted: The model of tests and demonstrations.
+        remote: The client of the configured provider, None without one.
+        provider: Its name, see `domain.routing.ProviderName`.
+    """
+
+    def __init__(
+        self, *, embedded: LanguageModel, scripted: LanguageModel, remote: LanguageModel | None = None, provider: str | None = None
+    ) -> None:
+        self._bodies = {EMBEDDED: embedded, SCRIPTED: scripted}
+        self._remote = remote
+        self._provider = provider
+        self._told: set[str] = set()
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """The answer of the body that the request's model id names.
+
+        Raises:
+            InvalidInput: The configured provider does not serve that vendor, or the request is one that no model may see.
+            GatherError: Whatever the body raises.
+        """
+        model = resolve_model(request.model, override=None, has_remote=self._remote is not None, provider=self._provider)
+        if model == EMBEDDED != request.model and request.model not in self._told:
+            self._told.add(request.model)
+            logger.warning("[AutoGather] No key and no base URL: a small local model answers for %s", request.model)
+        body = self._bodies[model] if model in LOCAL else self._remote
+        assert body is not None  # resolve_model names a remote id only where there is a provider
+        return await body.complete(replace(request, model=model))
+
+    async def aclose(self) -> None:
+        """Closes every body, also where one of them fails to; raises the first failure afterwards."""
+        bodies = [*self._bodies.values(), *([self._remote] if self._remote is not None else [])]
+        results = await asyncio.gather(*(body.aclose() for body in bodies), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result

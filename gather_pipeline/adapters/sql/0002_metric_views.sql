@@ -34,7 +34,7 @@ SELECT
     model,
     count(*) AS calls,
     sum(attempts)::BIGINT AS attempts,
-    sum(greatest(attempts - 1, 0))::BIGINT AS retries,
+    sum(if(attempts > 0, attempts - 1, attempts))::BIGINT AS retries,
     sum(reasks)::BIGINT AS reasks,
     count(*) FILTER (status = 'failed') AS failed
 FROM call

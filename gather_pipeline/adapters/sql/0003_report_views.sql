@@ -93,11 +93,15 @@ SELECT
     w.save_s,
     w.score_s,
     w.context_s,
-    greatest(
-        w.duration_s
-        - coalesce(w.generate_s, 0) - coalesce(w.deduplicate_s, 0) - coalesce(w.save_s, 0)
-        - coalesce(w.score_s, 0) - coalesce(w.context_s, 0),
-        0
+    if(
+        w.duration_s IS NULL,
+        NULL,
+        greatest(
+            w.duration_s
+            - coalesce(w.generate_s, 0) - coalesce(w.deduplicate_s, 0) - coalesce(w.save_s, 0)
+            - coalesce(w.score_s, 0) - coalesce(w.context_s, 0),
+            0
+        )
     ) AS other_s,
     w.duration_s
 FROM work AS w

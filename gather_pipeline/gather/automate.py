@@ -18,6 +18,7 @@ from gather_pipeline.gather.department_loop import run_department
 from gather_pipeline.gather.departments import refresh_departments
 from gather_pipeline.gather.draft import draft_department
 from gather_pipeline.gather.evaluate import evaluate_department
+from gather_pipeline.gather.judges import check_models
 from gather_pipeline.gather.lease import Lease, Owner, holding
 from gather_pipeline.gather.measure import run_row
 from gather_pipeline.gather.opening import open_session
@@ -62,6 +63,7 @@ def run_automation(
     project = Projects(services.store, services.main_database, services.clock).get(request.project_id)
     departments = refresh_departments(services, project.id)
     chosen = select(departments, request.departments)
+    check_models(services, chosen)
     lease = Lease(services.store, services.main_database, project.id, Owner.this_process(task_id), services.settings.lease_s)
     with ExitStack() as stack:
         dead = stack.enter_context(holding(lease, services.settings.lease_s))

@@ -14,6 +14,7 @@ from typing import Any
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import NewItem
+from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.errors import DeadlineReached, GatherError, OutputInvalid, Stopped
 from gather_pipeline.gather import notes
 from gather_pipeline.gather.ladder import Plan
@@ -25,8 +26,6 @@ from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskRunner
 
 logger = logging.getLogger(__name__)
-
-EMBEDDED = "embedded"
 
 
 @dataclass(kw_only=True)

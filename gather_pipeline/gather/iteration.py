@@ -17,12 +17,13 @@ import numpy as np
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, NewItem, item_id
 from gather_pipeline.domain.iterations import Iteration
+from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.similarity import Decision
 from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import content_filter, ladder
 from gather_pipeline.gather.deduplicate import DuplicateDetector
 from gather_pipeline.gather.department_state import DepartmentState
-from gather_pipeline.gather.generate import EMBEDDED, Assignment, Harvest, definition_for, generate_content_batch
+from gather_pipeline.gather.generate import Assignment, Harvest, definition_for, generate_content_batch
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
 from gather_pipeline.gather.measure import iteration_row
 from gather_pipeline.gather.prompt_context import PromptContext, assemble
@@ -101,17 +102,18 @@ class Attempt:
         if self.committed or self.context is None or (partial and not texts):
             return
         self.session.control.check_lease()
-        judge = None if partial else judge_model(self.session.services.settings.judge_model, self.model)
+        services = self.session.services
+        judge = None if partial else judge_model(services.settings.judge_model, self.model, services.resolve_model)
         with self._phase("deduplicate"):
-            vectors = self.session.services.embedder.embed([text.content for text in texts])
+            vectors = services.embedder.embed([text.content for text in texts])
             decisions, rules = self._screen(texts, vectors, judge)
         kept = [place for place, decision in enumerate(decisions) if not decision.duplicate]
-        now = self.session.services.clock.now()
+        now = services.clock.now()
         items = [self._item(texts[place], place, now) for place in kept]
         with self._phase("save"):
             rows = [(self.department.slug, texts[place].content, self.number, place, rules, row) for place, row in enumerate(decisions)]
             self.session.repository.save_iteration_rows(
-                self.department.slug, self.number, items, vectors[kept], self.session.services.embedder.name, rows
+                self.department.slug, self.number, items, vectors[kept], services.embedder.name, rows
             )
         with self._phase("score"):
             quality = self._score(items, vectors[kept], judge)

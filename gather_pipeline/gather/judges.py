@@ -13,31 +13,53 @@ from typing import Any
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import WEIGHTS
+from gather_pipeline.domain.routing import EMBEDDED, LOCAL
 from gather_pipeline.errors import GatherError, InvalidInput, Stopped
-from gather_pipeline.gather.generate import EMBEDDED
 from gather_pipeline.gather.session import Session
+from gather_pipeline.services import Services
 from gather_pipeline.tasks.runner import TaskRunner
 
 logger = logging.getLogger(__name__)
 
 PairJudge = Callable[[str, str], Awaitable[float | None]]
 QualityJudge = Callable[[Department, Sequence[Item]], Awaitable[Mapping[str, tuple[float, str]] | None]]
-SCRIPTED = "scripted"
 
 
-def judge_model(setting: str | None, own_model: str) -> str | None:
+def judge_model(setting: str | None, own_model: str, resolve: Callable[[str | None], str]) -> str | None:
     """Which model judges, None for none.
 
+    Args:
+        setting: `GATHER_JUDGE_MODEL`.
+        own_model: Model that the department generates with.
+        resolve: Gives the model that answers for a model id.
+
     Raises:
-        InvalidInput: The embedded model is named as a judge.
+        InvalidInput: The embedded model is named as a judge, or would answer in its place.
     """
-    if setting == EMBEDDED:
-        raise InvalidInput.field("GATHER_JUDGE_MODEL", setting, "a remote model or 'none': the embedded model never judges")
     if setting == "none":
         return None
-    if setting is not None:
-        return setting
-    return None if own_model in (EMBEDDED, SCRIPTED) else own_model
+    if setting is None:
+        return None if own_model in LOCAL else own_model
+    judge = resolve(setting)
+    if judge == EMBEDDED:
+        raise InvalidInput.field(
+            "GATHER_JUDGE_MODEL", setting, "a model of a configured provider, or 'none': the embedded model never judges"
+        )
+    return judge
+
+
+def check_models(services: Services, departments: Sequence[Department]) -> None:
+    """Refuses models and judges that could not be asked, before anything is begun.
+
+    Raises:
+        InvalidInput: A department's model, `GATHER_MODEL` or `GATHER_JUDGE_MODEL` cannot be served.
+    """
+    settings = services.settings
+    for department in departments:
+        own = services.resolve_model(settings.model or department.defaultModel)
+        judge_model(settings.judge_model, own, services.resolve_model)
+    for model in settings.fallback_models:
+        services.resolve_model(model)
 
 
 def pair_judge(session: Session, runner: TaskRunner, model: str, department: Department, iteration: int) -> PairJudge:

@@ -93,9 +93,9 @@ class Session:
         return dict(zip(self.known.ids, self.known.hashes, strict=True))
 
     def chain(self, department: Department) -> tuple[str, ...]:
-        """Models of a department: its own, then those of the fallback chain."""
-        resolve = self.services.resolve_model
-        models = [resolve(department.defaultModel), *(resolve(model) for model in self.services.settings.fallback_models)]
+        """Models of a department: `GATHER_MODEL` or its own, then those of the fallback chain."""
+        resolve, settings = self.services.resolve_model, self.services.settings
+        models = [resolve(settings.model or department.defaultModel), *(resolve(model) for model in settings.fallback_models)]
         return tuple(dict.fromkeys(models))
 
     def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:

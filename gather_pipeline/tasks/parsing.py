@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import json_repair
 
+from gather_pipeline.domain.sentences import sentence_ends
 from gather_pipeline.errors import OutputInvalid, shorten
 
 How = Literal["strict", "fenced", "extracted", "repaired", "text", "trimmed"]
@@ -21,8 +22,6 @@ REASONING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 FENCE = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 PAIRS = {"{": "}", "[": "]"}
 STARTS_TRIED = 50  # openings in prose that close nowhere; bounds the work on a hostile answer
-# An end of sentence: a stop with what closes a quotation, before a space or the end; scripts without spaces have stops of their own.
-SENTENCE_END = re.compile(r"[.!?…؟।]+[\"'”’»)\]]*(?=\s|\Z)|[。！？]+[」』”’）]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,7 @@ def parse_text(text: str, *, cut: bool, trim: bool) -> Parsed:
     answer = REASONING.sub("", text).strip()
     if not cut:
         return Parsed(value=answer, how="text")
-    ends = [found.end() for found in SENTENCE_END.finditer(answer)]
+    ends = sentence_ends(answer)
     if not trim or not ends:
         raise OutputInvalid("the answer was cut at the token limit, expected a shorter one that ends")
     return Parsed(value=answer[: ends[-1]], how="trimmed")

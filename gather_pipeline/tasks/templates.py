@@ -92,6 +92,11 @@ def _block(text: object, tag: str) -> str:
     return f"<{tag}>\n{inside.strip()}\n</{tag}>"
 
 
+def _quoted(text: object) -> str:
+    inside = re.sub(r"\"{2,}", '"', clean(str(text)).strip())
+    return f'"""{inside}"""'
+
+
 def _shown(value: object) -> object:
     return "" if value is None else value
 
@@ -105,3 +110,4 @@ ENVIRONMENT = Sandbox(undefined=StrictUndefined, autoescape=False, trim_blocks=T
 ENVIRONMENT.globals.clear()
 ENVIRONMENT.filters = {name: ENVIRONMENT.filters[name] for name in ("join", "length", "lower", "upper", "first", "last", "trim")}
 ENVIRONMENT.filters["block"] = _block
+ENVIRONMENT.filters["quoted"] = _quoted  # the same for models so small that tags lead them to write HTML

@@ -135,6 +135,7 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
         embedded=EmbeddedModel(weights_file(settings), client=local_client),
         scripted=ScriptedModel(latency_s=settings.script_latency_s),
         remote=remote,
+        provider=provider.name if provider else None,
     )
 
 

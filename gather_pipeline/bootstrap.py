@@ -18,7 +18,7 @@ from gather_pipeline.tasks.catalogue import Catalogue
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gather_pipeline.adapters.duckdb_metrics import IngestReport
+    from gather_pipeline.domain.measurements import IngestReport
 
 STORE_FOLDER, INCOMING = "store", "incoming"
 
@@ -123,14 +123,16 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
             base_url=base_url, api_key="", provider="embedded", clock=clock, concurrency=settings.concurrency, prefill=True, sampling=True
         )
 
-    remote = provider and OpenAiModel(
-        base_url=provider.base_url,
-        api_key=provider.api_key,
-        provider=provider.name,
-        clock=clock,
-        concurrency=settings.concurrency,
-        prices=settings.prices,
-    )
+    remote: LanguageModel | None = None
+    if provider is not None:
+        remote = OpenAiModel(
+            base_url=provider.base_url,
+            api_key=provider.api_key,
+            provider=provider.name,
+            clock=clock,
+            concurrency=settings.concurrency,
+            prices=settings.prices,
+        )
     return ModelRouter(
         embedded=EmbeddedModel(weights_file(settings), client=local_client),
         scripted=ScriptedModel(latency_s=settings.script_latency_s),

@@ -18,7 +18,7 @@ from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.errors import DeadlineReached, GatherError, OutputInvalid, Stopped
 from gather_pipeline.gather import notes
 from gather_pipeline.gather.ladder import Plan
-from gather_pipeline.gather.names import digest, find_names, opening
+from gather_pipeline.gather.names import find_names, opening
 from gather_pipeline.gather.prompt_context import PromptContext
 from gather_pipeline.gather.session import Session
 from gather_pipeline.settings import Settings
@@ -169,7 +169,7 @@ async def _note(session: Session, work: Assignment, runner: TaskRunner, place: i
     begin = opening(find_names(session.project.brief), aspect, turn)
     inputs = {
         "project_name": session.project.name,
-        "brief_digest": digest(session.project.brief),
+        "brief_digest": " ".join([work.context.brief, *work.context.predecessors]),
         "department_name": work.department.name,
         "aspect": aspect,
         "opening": begin,
@@ -193,7 +193,7 @@ async def _note(session: Session, work: Assignment, runner: TaskRunner, place: i
                 raise result
         raise OutputInvalid(f"none of {len(results)} candidates on the {aspect} was a whole sentence of at least {notes.MIN_WORDS} words")
     texts = [notes.tidy(result.output) for result in usable]
-    best = notes.best_of(texts, aspect, inputs["brief_digest"], session.vectors_of(work.department.slug), session.services.embedder)
+    best = notes.best_of(texts, aspect, work.context.brief, session.vectors_of(work.department.slug), session.services.embedder)
     row = {"content": texts[best], "summary": notes.summary(texts[best]), "context": notes.context(texts[best], work.department, aspect)}
     return _item(row, aspect, work, usable[best].execution)
 

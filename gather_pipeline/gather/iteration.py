@@ -26,13 +26,11 @@ from gather_pipeline.gather.department_state import DepartmentState
 from gather_pipeline.gather.generate import Assignment, Harvest, definition_for, generate_content_batch
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
 from gather_pipeline.gather.measure import iteration_row
-from gather_pipeline.gather.prompt_context import PromptContext, assemble
+from gather_pipeline.gather.prompt_context import PromptContext, assemble, assemble_small
 from gather_pipeline.gather.score import DepartmentScorer
 from gather_pipeline.ports import Vectors
 
 logger = logging.getLogger(__name__)
-
-EMBEDDED_CONTEXT_TOKENS = 900  # of the 2048 of a slot; the rest is examples and answer
 
 
 @dataclass(kw_only=True)
@@ -79,8 +77,10 @@ class Attempt:
         plan = state.plan(self.number, services.catalogue.get(definition_for(services.settings, state.chain[0])))
         self.model = state.chain[plan.model]
         with self._phase("context"):
-            budget = EMBEDDED_CONTEXT_TOKENS if self.model == EMBEDDED else services.settings.context_tokens
-            self.context = assemble(self.session, self.department, state.before, budget)
+            if self.model == EMBEDDED:
+                self.context = assemble_small(self.session, state.before)
+            else:
+                self.context = assemble(self.session, self.department, state.before, services.settings.context_tokens)
         work = Assignment(
             department=self.department,
             iteration=self.number,

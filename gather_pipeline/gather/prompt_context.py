@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gather_pipeline.context.selection import Candidate, select
+from gather_pipeline.context.ledger import Kind
+from gather_pipeline.context.selection import Assembly, Candidate, Priority, select
 from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
+from gather_pipeline.domain.sentences import sentence_ends
 from gather_pipeline.errors import BrainUnavailable
+from gather_pipeline.gather.names import digest
 from gather_pipeline.gather.session import Session
 from gather_pipeline.ports import Document
 
 PREDECESSOR_ITEMS = 6  # newest of each earlier department: enough to tell what it decided
 BRAIN_ITEMS = 8
+SMALL_TOKENS = 80  # two or three lines of predecessors for a small window
 AVOIDED = 20  # summaries of own items beyond the budget
 
 
@@ -69,9 +73,7 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
     own = session.items.get(department.slug, [])
     earlier = [item for one in before for item in session.items.get(one.slug, [])[-PREDECESSOR_ITEMS:]]
     nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)}, faults)
-    candidates = [
-        Candidate(id="brief", kind="brief", text=session.project.brief, priority="high", hash=content_hash(session.project.brief))
-    ]
+    candidates = [_brief(session, fitting(session.project.brief, budget))]
     candidates += [_candidate(item.id, "own", item.content, "medium") for item in reversed(own)]
     candidates += [_candidate(item.id, "predecessor", item.content, "medium") for item in reversed(earlier)]
     candidates += [_candidate(row["id"], "brain", row["content"], "low") for row in nearest]
@@ -83,14 +85,48 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
         avoid=[item.summary for item in own if item.id not in texts][-AVOIDED:],
         predecessors=_lines([item for item in earlier if item.id in texts]),
         brain=_lines([row for row in nearest if row["id"] in texts]),
-        used={candidate.id: candidate.hash for candidate in candidates[1:] if candidate.id in texts},
+        used=_used(assembly),
         ledger=assembly.ledger.to_rows(),
         faults=tuple(faults),
     )
 
 
-def _candidate(id: str, kind: str, text: str, priority: str) -> Candidate:
-    return Candidate(id=id, kind=kind, text=text, priority=priority, hash=content_hash(text))
+def assemble_small(session: Session, before: Sequence[Department]) -> PromptContext:
+    """Context for a small window: the brief's first sentences, and in a line each what the departments just before have settled."""
+    brief = digest(session.project.brief)
+    latest = [session.items[one.slug][-1] for one in reversed(before) if session.items.get(one.slug)]
+    candidates = [_brief(session, brief), *(_candidate(item.id, "predecessor", item.summary, "medium", item.content) for item in latest)]
+    assembly = select(candidates, estimate_tokens(brief) + SMALL_TOKENS, estimate_tokens)
+    return PromptContext(
+        brief=brief,
+        own=[],
+        avoid=[],
+        predecessors=assembly.texts("predecessor"),
+        brain=[],
+        used=_used(assembly),
+        ledger=assembly.ledger.to_rows(),
+    )
+
+
+def fitting(brief: str, budget: int) -> str:
+    """The brief, cut at a word where it has not even a first sentence that fits: one line without a full stop, say."""
+    ends = sentence_ends(brief, lines=True)
+    first = brief[: ends[0]] if ends else brief
+    while estimate_tokens(first) > budget:
+        brief = first = first[: len(first) * 3 // 4].rsplit(" ", 1)[0]
+    return brief
+
+
+def _used(assembly: Assembly) -> dict[str, str]:
+    return {part.id: part.hash for part in assembly.included if part.kind != "brief"}
+
+
+def _brief(session: Session, text: str) -> Candidate:
+    return Candidate(id="brief", kind="brief", text=text, priority="high", hash=content_hash(session.project.brief))
+
+
+def _candidate(id: str, kind: Kind, text: str, priority: Priority, content: str | None = None) -> Candidate:
+    return Candidate(id=id, kind=kind, text=text, priority=priority, hash=content_hash(content or text))
 
 
 def _from_brain(session: Session, department: Department, have: set[str], faults: list[str]) -> list[Document]:

@@ -1,0 +1,154 @@
+"""A MongoDB server as the document store uses it: connected on first use, short bounded retries, and what its faults mean to a person.
+
+Messages name the host and never repeat the URI, because a URI may carry a password, and a mistyped one may carry it anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from gather_pipeline.errors import DuplicateKey, GatherError, InvalidInput, StoreError, StoreUnavailable, shorten
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+    from pymongo.database import Database
+    from pymongo.errors import PyMongoError
+
+T = TypeVar("T")
+
+HOST = re.compile(r"mongodb(?:\+srv)?://(?:[^@/?#]*@)?((?:[\w.-]|%2F|\[[0-9a-fA-F:]+\])+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)(?:[/?][^@]*)?")
+URI_FORM = "mongodb://[user:password@]host[:port]/[?options], with '%', '/', ':' and '@' in user and password written as %25, %2F, %3A, %40"
+ATTEMPTS = 3
+WAIT_S, WAIT_LIMIT_S = 0.05, 0.5
+SOCKET_TIMEOUTS = 6  # times timeout_s: large batches and index builds take longer than finding a server does
+TAKEN = 11000
+TOO_LARGE = frozenset({10334, 17419, 17420})
+ACCESS = {11: "it does not know the user", 13: "the user may not do this", 18: "user or password are wrong"}
+
+
+class MongoConnection:
+    """One client, shared by the threads of a process."""
+
+    def __init__(self, uri: str, timeout_s: float) -> None:
+        self._uri = uri
+        self._timeout_s = timeout_s
+        self._client: MongoClient[Any] | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def host(self) -> str:
+        """Hosts and ports of the URI; hidden where the URI is not of the form it should have."""
+        found = HOST.fullmatch(self._uri)
+        return found[1] if found else "(hidden)"
+
+    @property
+    def client(self) -> MongoClient[Any]:
+        """The client, made at the first call; writes through it wait until a majority has them on disk, reads ask the primary.
+
+        Raises:
+            StoreError: The URI cannot be used, or the store is closed.
+        """
+        from pymongo import MongoClient
+        from pymongo.errors import PyMongoError
+
+        with self._lock:
+            if self._closed:
+                raise StoreError(f"the store at {self.host} is closed")
+            if self._client is None:
+                milliseconds = int(self._timeout_s * 1000)
+                try:
+                    self._client = MongoClient(
+                        self._uri,
+                        appname="gather_pipeline",
+                        serverSelectionTimeoutMS=milliseconds,
+                        connectTimeoutMS=milliseconds,
+                        socketTimeoutMS=milliseconds * SOCKET_TIMEOUTS,
+                        w="majority",
+                        journal=True,
+                        readPreference="primary",
+                    )
+                except (PyMongoError, ValueError, TypeError):
+                    raise StoreError(f"the URI of the MongoDB server {self.host} cannot be used, expected {URI_FORM}") from None
+            return self._client
+
+    def database(self, name: str) -> Database[Any]:
+        """A database of the server; nothing is asked yet."""
+        return self.client[name]
+
+    def run(self, work: Callable[[], T], what: str = "", *, again: bool = False, race: bool = False) -> T:
+        """Runs work on the server.
+
+        Args:
+            work: Calls to pymongo.
+            what: What is worked on, e.g. ``gather``, for messages.
+            again: The work may be done twice, so a lost connection is tried again (what pymongo may repeat safely it repeats by itself).
+            race: Two upserts of one ``_id`` at once may collide, which the next try settles.
+
+        Raises:
+            StoreUnavailable: The server does not answer.
+            StoreError: It refuses.
+        """
+        from pymongo.errors import AutoReconnect, NetworkTimeout, PyMongoError, ServerSelectionTimeoutError
+
+        def passing(error: BaseException) -> bool:
+            lost = isinstance(error, AutoReconnect) and not isinstance(error, (NetworkTimeout, ServerSelectionTimeoutError))
+            return (again and lost) or (race and isinstance(error, PyMongoError) and _taken_key(error) == ["_id"])
+
+        retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(WAIT_S, WAIT_LIMIT_S),
+            retry=retry_if_exception(passing),
+            reraise=True,
+        )
+        try:
+            return retrying(work) if again or race else work()
+        except PyMongoError as error:
+            fault = self._fault(error, what)
+            raise fault from (None if getattr(error, "code", None) in ACCESS else error)
+
+    def server_time(self) -> datetime:
+        """The server's clock, in UTC."""
+        found: datetime = self.run(lambda: self.client.admin.command("hello"), again=True)["localTime"]
+        return found
+
+    def close(self) -> None:
+        """Closes the client; later calls are refused."""
+        with self._lock:
+            self._closed = True
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _fault(self, error: PyMongoError, what: str) -> GatherError:
+        from pymongo.errors import ConnectionFailure, DocumentTooLarge, ExecutionTimeout, InvalidOperation, WTimeoutError
+
+        code = getattr(error, "code", None)
+        taken = _taken_key(error)
+        if taken is not None:
+            return DuplicateKey(f"{what} at {self.host} repeats the key {'+'.join(taken) or 'it has'} of another document")
+        if isinstance(error, ConnectionFailure) and code not in ACCESS:
+            return StoreUnavailable(f"MongoDB at {self.host} does not answer (waited up to {self._timeout_s:g} s to reach it)")
+        if isinstance(error, (ExecutionTimeout, WTimeoutError)):
+            return StoreUnavailable(f"MongoDB at {self.host} did not finish in time")
+        if isinstance(error, InvalidOperation):
+            return StoreError(f"the store at {self.host} is closed")
+        if isinstance(error, DocumentTooLarge) or code in TOO_LARGE:
+            return InvalidInput(f"a document for {what} is larger than MongoDB takes (16 MB)")
+        reason = ACCESS.get(code or 0) or shorten(str(error), 200)
+        return StoreError(f"MongoDB at {self.host} refuses: {reason}")
+
+
+def _taken_key(error: PyMongoError) -> list[str] | None:
+    """Fields of the unique key that a write found taken; None where that is not the fault."""
+    details = getattr(error, "details", None) or {}
+    for found in [details, *details.get("writeErrors", [])]:
+        if found.get("code") == TAKEN:
+            return list(found.get("keyPattern", {}))
+    return None

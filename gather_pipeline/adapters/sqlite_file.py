@@ -1,0 +1,225 @@
+"""One SQLite file of the document store: opening, transactions, change numbers, and what its faults mean to a person.
+
+The engine's part below `sqlite_store`: a file is checked before it is touched, so that neither another program's database nor a text file
+is taken for a store, and every error of the engine becomes one sentence that names the file.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+
+from gather_pipeline.domain.documents import unescape
+from gather_pipeline.domain.sqlite_filters import key
+from gather_pipeline.errors import DuplicateKey, GatherError, StoreError, StoreUnavailable, shorten
+
+logger = logging.getLogger(__name__)
+
+APPLICATION_ID = 0x47415448  # "GATH": tells a store file from any other SQLite file
+FORMAT = 1
+INDEX_FROM_ROWS = 500  # below, reading every row is as quick
+INDEX_LIMIT = 8  # of a collection; each one slows every write
+RETRY_S = 0.02
+SCHEMA = (
+    "CREATE TABLE _meta (epoch TEXT NOT NULL, sequence INTEGER NOT NULL)",
+    "CREATE TABLE _deleted (collection TEXT, id TEXT, seq INTEGER NOT NULL, PRIMARY KEY (collection, id)) WITHOUT ROWID",
+    "CREATE INDEX _deleted_seq ON _deleted (collection, seq)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {FORMAT}",
+)
+COLUMNS = "id TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL"
+REFUSALS = {
+    sqlite3.SQLITE_NOTADB: "is not a SQLite database, expected a file that this store made",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk may be full or failing",
+    sqlite3.SQLITE_READONLY: "cannot be written: it or its folder is read-only",
+    sqlite3.SQLITE_PERM: "cannot be opened: access is denied",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is read-only or missing, or it is not a file",
+}
+
+
+@dataclass(kw_only=True)
+class StoreFile:
+    """An open database: one connection, used by one thread at a time.
+
+    Attributes:
+        epoch: Random name that the file got when it was made; part of every change cursor.
+    """
+
+    path: Path
+    connection: sqlite3.Connection
+    epoch: str
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _collections: set[str] = field(default_factory=set)
+    _indexes_tried: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Keeps other threads out and gives errors their meaning."""
+        with self._lock, faults(self.path):
+            yield
+
+    @contextmanager
+    def writing(self, collection: str) -> Iterator[None]:
+        """A transaction that commits at the end of the block, or leaves no trace; makes the collection where it is missing."""
+        with self.reading(), _transaction(self.connection):
+            if not self.has(collection):
+                self.connection.execute(f'CREATE TABLE "{collection}" ({COLUMNS})')
+                self.connection.execute(f'CREATE UNIQUE INDEX "{collection}:seq" ON "{collection}" (seq)')
+            yield
+
+    @contextmanager
+    def unique(self, collection: str, id: str | None = None) -> Iterator[None]:
+        """Turns a refusal of the block's statement for a taken key into `DuplicateKey`."""
+        try:
+            yield
+        except sqlite3.IntegrityError as error:
+            named = re.search(r":unique:([^']+)'", str(error))
+            document = "documents" if id is None else shorten(unescape(id))
+            raise DuplicateKey(
+                f"{collection} {document} in {self.path} repeats the key {named[1] if named else '_id'} of another document"
+            ) from error
+
+    def has(self, collection: str) -> bool:
+        """Whether the collection's table is there; tables are never dropped."""
+        if collection not in self._collections and exists(self.connection, "table", collection):
+            if self.connection.in_transaction:  # perhaps made in it, and perhaps rolled back
+                return True
+            self._collections.add(collection)
+        return collection in self._collections
+
+    def take(self, number: int) -> int:
+        """The first of so many new change numbers; inside a transaction only."""
+        sql = "UPDATE _meta SET sequence = sequence + ? RETURNING sequence"
+        ((last,),) = self.connection.execute(sql, [number]).fetchall()
+        return int(last) - number + 1
+
+    def ensure_index(self, collection: str, fields: tuple[str, ...]) -> None:
+        """Makes the index that serves a filter, once the collection is large; where it cannot be made, queries read every row."""
+        name = f"{collection}:find:{'+'.join(fields)}"
+        if not fields or name in self._indexes_tried:
+            return
+        ((rows,),) = self.connection.execute(f'SELECT ifnull(max(rowid), 0) FROM "{collection}"').fetchall()
+        if rows < INDEX_FROM_ROWS:
+            return
+        self._indexes_tried.add(name)
+        of_collection = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND name GLOB ?"
+        ((made,),) = self.connection.execute(of_collection, [collection, f"{collection}:find:*"]).fetchall()
+        if made >= INDEX_LIMIT or exists(self.connection, "index", name):
+            return
+        try:
+            with _transaction(self.connection):
+                self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({", ".join(map(key, fields))})')
+        except sqlite3.Error as error:
+            logger.info("[AutoGather] %s goes without the index %s: %s", self.path, name, error)
+
+
+def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None:
+    """Opens a store file; None where there is none, or nothing in it, and none is to be made.
+
+    Raises:
+        StoreError: It is no file of this store, or cannot be opened.
+        StoreUnavailable: Another process kept it locked.
+    """
+    with faults(path):
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        elif not path.exists():
+            return None
+        uri = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
+        connection = sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
+        try:
+            epoch = _prepare(connection, path, create, time.monotonic() + timeout_s)
+        except BaseException:
+            connection.close()
+            raise
+        if epoch is None:
+            connection.close()
+            return None
+        return StoreFile(path=path, connection=connection, epoch=epoch)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, create: bool, deadline: float) -> str | None:
+    connection.execute("PRAGMA synchronous = FULL")
+    if _is_blank(connection):
+        if not create:
+            return None
+        _use_wal(connection, deadline)
+        with _transaction(connection):
+            if _is_blank(connection):  # still: another process may have been quicker
+                for statement in SCHEMA:
+                    connection.execute(statement)
+                connection.execute("INSERT INTO _meta (epoch, sequence) VALUES (?, 0)", [token_hex(8)])
+    application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+    if application != APPLICATION_ID:
+        raise StoreError(f"{path} is a SQLite database of another program, expected a file that this store made")
+    if version != FORMAT:
+        raise StoreError(f"{path} has format {version}, expected {FORMAT}: another release of this package wrote it")
+    ((epoch,),) = connection.execute("SELECT epoch FROM _meta").fetchall()
+    return str(epoch)
+
+
+def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:  # two processes that make one file: SQLite does not wait here
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    return _pragma(connection, "application_id") == 0 and not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
+    return int(value)
+
+
+def exists(connection: sqlite3.Connection, kind: str, name: str) -> bool:
+    """Whether the schema has a table or index of that name."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE type = ? AND name = ?", [kind, name]).fetchone() is not None
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # there may be none any more
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turns the errors of a block on a store file into `StoreError` and `StoreUnavailable`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _fault(path, error) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _fault(path: Path, error: sqlite3.Error) -> GatherError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreUnavailable(f"{path} is locked: another process has been writing to it for too long")
+    if code in REFUSALS:
+        return StoreError(f"{path} {REFUSALS[code]}")
+    return StoreError(f"{path} cannot be used: {error}")

@@ -1,0 +1,40 @@
+"""Filters as MongoDB queries. Pure data, no engine.
+
+MongoDB alone looks for a value inside lists too, and follows a path into them. Each condition therefore says that no list is on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gather_pipeline.domain.documents import escape
+from gather_pipeline.domain.filters import Condition, Scalar
+
+NO_LIST = {"$not": {"$type": "array"}}
+
+
+def query(conditions: Sequence[Condition]) -> dict[str, Any]:
+    """The query document of a filter."""
+    return {"$and": [_clause(condition) for condition in conditions]} if conditions else {}
+
+
+def _clause(condition: Condition) -> dict[str, Any]:
+    field = condition.field
+    names = field.split(".")
+    above = [".".join(names[:length]) for length in range(1, len(names))]
+    if condition.values is None:
+        return _on_way(above, field, {name: _kept(bound) for name, bound in condition.bounds})
+    alternatives = [_on_way(above, field, {"$in": [_kept(value) for value in condition.values if value is not None]})]
+    if None in condition.values:
+        alternatives.append(_on_way(above, field, {"$eq": None}))
+        alternatives += [{path: {"$type": "array"}} for path in above]  # below a list there is nothing
+    return {"$or": alternatives} if len(alternatives) > 1 else alternatives[0]
+
+
+def _on_way(above: Sequence[str], field: str, test: dict[str, Any]) -> dict[str, Any]:
+    return dict.fromkeys(above, NO_LIST) | {field: test | NO_LIST}
+
+
+def _kept(value: Scalar) -> Scalar:
+    return escape(value) if isinstance(value, str) else value

@@ -78,9 +78,10 @@ def python(script: str, *arguments: object) -> subprocess.Popen[str]:
 INGEST = """
 import sys
 from pathlib import Path
+import duckdb, pandas  # the slow part, so that a kill after "ready" falls into the ingestion
 from gather_pipeline.adapters.duckdb_metrics import ingest
 print("ready", flush=True)
-print(ingest(Path(sys.argv[1]), Path(sys.argv[2]), patience_s=60).rows)
+print(ingest(Path(sys.argv[1]), Path(sys.argv[2]), patience_s=60).rows, flush=True)
 """
 HOLD = """
 import sys, duckdb, time
@@ -286,7 +287,7 @@ def test_a_kill_at_any_point_of_an_ingestion_loses_and_doubles_nothing(metrics: 
         process = python(INGEST, metrics.database, metrics.incoming)
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(random.uniform(0.0, 0.5))
+        time.sleep(random.uniform(0.0, 0.4))
         process.send_signal(signal.SIGKILL)
         process.communicate()
     metrics.ingest()

@@ -181,7 +181,7 @@ def test_unknown_tokens_and_cost_are_counted_apart_and_never_as_zero(measured: M
     measured.add("call", department="story", model="n", prompt_tokens=None, completion_tokens=None, cost=None)
     names = ("model", "calls", "tokens", "calls_with_unknown_tokens", "cost", "calls_with_unknown_cost")
     rows = [picked(row, *names) for row in measured.view("tokens_and_cost")]
-    assert rows == [("m", 2, 15, 1, 0.5, 1), ("n", 1, None, 1, None, 1)]
+    assert rows == [("m", 2, 22, 1, 0.5, 1), ("n", 1, None, 1, None, 1)]
 
 
 def test_the_departments_of_a_report_stand_in_the_order_in_which_they_ran(measured: Measured) -> None:

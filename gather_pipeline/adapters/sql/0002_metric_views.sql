@@ -217,7 +217,10 @@ SELECT
     count(*) AS calls,
     sum(prompt_tokens)::BIGINT AS prompt_tokens,
     sum(completion_tokens)::BIGINT AS completion_tokens,
-    sum(prompt_tokens + completion_tokens)::BIGINT AS tokens,
+    (
+        sum(coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0))
+        FILTER (prompt_tokens IS NOT NULL OR completion_tokens IS NOT NULL)
+    )::BIGINT AS tokens,
     count(*) FILTER (prompt_tokens IS NULL OR completion_tokens IS NULL) AS calls_with_unknown_tokens,
     sum(cost) AS cost,
     count(*) FILTER (cost IS NULL) AS calls_with_unknown_cost

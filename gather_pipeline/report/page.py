@@ -1,0 +1,183 @@
+"""The report as one HTML file that needs nothing else: plots are embedded, no script, no font, no network.
+
+Everything that people or models wrote is escaped by the template. Pictures stand in `img` elements as data addresses, so that their
+inner names cannot meet each other.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, TypeVar
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.projects import Project
+from gather_pipeline.report import plots
+from gather_pipeline.report.tables import ReportTables, rows
+
+Thing = TypeVar("Thing")
+
+BRIEF_CHARACTERS = 900
+ITEMS_SHOWN = 4  # newest of each department
+DROPS_SHOWN = 6  # newest of each department
+ENDED_BY = {
+    "threshold": "threshold reached",
+    "maxIterations": "iterations used up",
+    "share": "share of iterations used up",
+    "stagnation": "no further gain",
+    "budget": "budget spent",
+    "deadline": "out of time",
+    "cancelled": "cancelled",
+    "failed": "failed",
+    "unchanged": "unchanged",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A plot with the sentence that says what it shows."""
+
+    title: str
+    caption: str
+    address: str
+
+
+def render_page(
+    *,
+    project: Project,
+    tables: ReportTables,
+    departments: Sequence[Department],
+    items: Sequence[Item],
+    drops: Sequence[Mapping[str, Any]],
+    generated_at: str,
+) -> str:
+    """The whole report as an HTML document.
+
+    Args:
+        project: Whose report it is; the beginning of its brief is shown.
+        tables: Its figures.
+        departments: Known departments, for their names; a slug that none has is shown as it is.
+        items: Kept items, each department's oldest first; the newest `ITEMS_SHOWN` of each department are shown.
+        drops: Dropped texts, each department's oldest first, as `duplicate_decisions` holds them: ``department``,
+            ``iteration``, ``content``, ``match_content``, ``similarity``, ``rule``, ``reason``. The newest `DROPS_SHOWN` of each
+            department are shown, all are counted.
+        generated_at: When the report was made, ISO 8601.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(number=number, money=money, duration=duration, moment=moment, counted=_counted)
+    template = environment.from_string((resources.files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
+    measured = rows(tables.departments)
+    order = [row["department"] for row in measured]
+    return template.render(
+        project=project,
+        brief=_beginning(project.brief),
+        generated_at=generated_at,
+        tiles=_tiles(tables, measured),
+        departments=measured,
+        names={department.slug: department.name for department in departments},
+        ended_by=ENDED_BY,
+        pictures=_pictures(tables),
+        iterations=rows(tables.iterations),
+        runs=rows(tables.runs),
+        newest_items=_newest([(item.department, item) for item in items], order, ITEMS_SHOWN),
+        newest_drops=_newest([(str(drop["department"]), drop) for drop in drops], order, DROPS_SHOWN),
+        drop_count=len(drops),
+        drop_rules=Counter(str(drop["rule"]) for drop in drops).most_common(),
+    )
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """A number with its thousands apart, ``unknown`` where it is None."""
+    return "unknown" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def money(value: float | None) -> str:
+    """US dollars, with more digits for small sums, ``unknown`` where it is None."""
+    if value is None or math.isnan(value):
+        return "unknown"
+    return "$0" if value == 0 else f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the unit that suits them, ``unknown`` where it is None."""
+    if seconds is None or math.isnan(seconds):
+        return "unknown"
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def moment(value: str | None) -> str:
+    """An ISO 8601 time in UTC to the minute, ``unknown`` where it is None."""
+    return f"{value[:10]} {value[11:16]} UTC" if value else "unknown"
+
+
+def _beginning(brief: str) -> list[str]:
+    """Paragraphs of the brief, cut between words once they are long enough."""
+    if len(brief) > BRIEF_CHARACTERS:
+        cut = brief[:BRIEF_CHARACTERS]
+        brief = f"{cut.rsplit(None, 1)[0] if ' ' in cut else cut} …"
+    return [paragraph.strip() for paragraph in brief.split("\n\n") if paragraph.strip()]
+
+
+def _tiles(tables: ReportTables, measured: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Headline figures: value, what it is, a remark."""
+    reached = sum(bool(row["reached"]) for row in measured)
+    kept = sum(row["kept"] or 0 for row in measured)
+    duplicates, filtered = (sum(row[name] or 0 for row in measured) for name in ("duplicates", "filtered"))
+    spending = rows(tables.spending)
+    tokens = _known(spending, "prompt_tokens", "completion_tokens")
+    cost, seconds = _known(spending, "cost"), _known(spending, "duration_s")
+    return [
+        (f"{reached} of {len(measured)}", "departments reached their threshold", ""),
+        (number(kept), "items kept", f"{number(duplicates)} duplicates and {number(filtered)} filtered texts dropped"),
+        (number(sum(row["iterations"] for row in measured)), "iterations", f"in {_counted(len(tables.runs), 'run')}"),
+        (duration(seconds), "of work in departments", ""),
+        (number(tokens), "tokens", _apart(spending, "calls_with_unknown_tokens")),
+        (money(cost), "cost", _apart(spending, "calls_with_unknown_cost")),
+    ]
+
+
+def _known(spending: Sequence[Mapping[str, Any]], *columns: str) -> float | None:
+    """Sum of what is known; None where there is something and none of it is known."""
+    known = [row[column] for row in spending for column in columns if row[column] is not None]
+    return sum(known) if known or not spending else None
+
+
+def _apart(spending: Sequence[Mapping[str, Any]], column: str) -> str:
+    calls = sum(row[column] for row in spending)
+    return f"{_counted(calls, 'call')} unknown" if calls else ""
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _newest(things: Sequence[tuple[str, Thing]], order: Sequence[str], limit: int) -> list[tuple[str, int, list[Thing]]]:
+    """For each department, measured ones first: slug, how many things it has, its newest ones, newest first."""
+    by_department: dict[str, list[Thing]] = {}
+    for slug, thing in things:
+        by_department.setdefault(slug, []).append(thing)
+    slugs = [slug for slug in order if slug in by_department] + [slug for slug in by_department if slug not in order]
+    return [(slug, len(by_department[slug]), by_department[slug][::-1][:limit]) for slug in slugs]
+
+
+def _pictures(tables: ReportTables) -> list[Picture]:
+    drawn = (
+        ("Quality by iteration", "Each department's score after every iteration, 0 to 100.", plots.quality_plot(tables.iterations)),
+        ("Kept against dropped", "What became of the texts that the models gave.", plots.kept_plot(tables.kept)),
+        ("Tokens", "Of every model call of a department, scoring and judging included.", plots.tokens_plot(tables.spending)),
+        ("Time", "By phase of the loop; calls of one iteration run side by side.", plots.time_plot(tables.spending)),
+    )
+    return [Picture(title=title, caption=caption, address=_address(svg)) for title, caption, svg in drawn]
+
+
+def _address(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"

@@ -22,9 +22,8 @@ PACKAGED_SAMPLE = Path(__file__).with_name("sample")
 class Settings(BaseSettings):
     """Every setting, with its default; the README lists the variables."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
-    )
+    # Not populate_by_name: it would read variables called like the fields as well, and HOME is always set.
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Field(Path(".gather"), validation_alias="GATHER_HOME")
     models_dir: Path = Field(user_cache_path("gather_pipeline") / "models", validation_alias="GATHER_MODELS_DIR")
@@ -89,9 +88,15 @@ def load_settings(**overrides: object) -> Settings:
         InvalidInput: A variable is wrong; names the variable, its value (never a secret's) and what was expected.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(**{_variable(name): value for name, value in overrides.items()})  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
         value = "not shown" if "KEY" in name or "URI" in name else first["input"]
         raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ")) from None
+
+
+def _variable(name: str) -> str:
+    """The variable of a field; names that are no field's, such as ``_env_file``, stay as they are."""
+    field = Settings.model_fields.get(name)
+    return str(field.validation_alias) if field is not None else name

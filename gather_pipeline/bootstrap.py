@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.department_file import DepartmentFile
 from gather_pipeline.domain.routing import Provider, choose_provider, resolve_model
-from gather_pipeline.ports import DepartmentSource, Document, DocumentStore, Embedder, EventBus, LanguageModel, MetricsLog, Vectors
+from gather_pipeline.ports import Clock, DepartmentSource, Document, DocumentStore, Embedder, EventBus, LanguageModel, MetricsLog, Vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 from gather_pipeline.tasks.catalogue import Catalogue
@@ -60,6 +60,11 @@ def open_store(settings: Settings) -> DocumentStore:
     from gather_pipeline.adapters.sqlite_store import SqliteStore
 
     return SqliteStore(settings.home / STORE_FOLDER)
+
+
+def system_clock() -> Clock:
+    """The machine's own time."""
+    return SystemClock()
 
 
 def department_source(settings: Settings) -> DepartmentSource:

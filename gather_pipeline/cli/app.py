@@ -1,0 +1,124 @@
+"""The root command, and the one place where errors become sentences and exit codes.
+
+Whatever goes wrong, a user sees one sentence on standard error. A traceback goes to the log file, and to the terminal only with --verbose.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from gather_pipeline import __version__
+from gather_pipeline.cli import logs
+from gather_pipeline.cli.lazy import LazyGroup, OutputClosed, Place
+from gather_pipeline.cli.options import example
+from gather_pipeline.cli.output import say
+from gather_pipeline.errors import GatherError
+
+logger = logging.getLogger(__name__)
+
+EXIT_STORE = 5
+EXIT_UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
+EXIT_INTERRUPTED = 130
+EXIT_OUTPUT_CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
+EXIT_CODES = {
+    0: "done; a run ended completed",
+    1: "a run failed, or a service did not answer",
+    2: "wrong input: an option, a file or a setting",
+    3: "no such project, department or task",
+    4: "another run holds the project",
+    EXIT_STORE: "the store or the disk refuses or does not answer",
+    6: "a file is missing that `gather setup` fetches",
+    EXIT_UNEXPECTED: "an unexpected error; the log file has the traceback",
+    EXIT_INTERRUPTED: "cancelled or interrupted; work is saved",
+    EXIT_OUTPUT_CLOSED: "the reader of standard output went away",
+}
+
+EPILOG = "\n\n".join(
+    [
+        "\n".join(["\b", "Exit codes:", *(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items())]),
+        example('gather project create --name "Salt Ledger" --brief brief.md --id salt', "gather run --project salt"),
+    ]
+)
+
+PLACES = {
+    "setup": Place(module="setup", name="setup", help="Fetch the embedded model's weights, once for all projects."),
+    "project": Place(module="projects", name="project", help="Create and list projects."),
+    "departments": Place(module="projects", name="departments", help="List the departments, and how far a project's have come."),
+    "run": Place(module="run", name="run", help="Fill a project's departments, each until it is good enough."),
+    "status": Place(module="tasks", name="status", help="Show how a run is going, or how it ended."),
+    "cancel": Place(module="tasks", name="cancel", help="Ask a run to save its work and end."),
+    "items": Place(module="items", name="items", help="Show a project's gather items, or what was dropped and why."),
+    "events": Place(module="events", name="events", help="Show a project's progress events, as they come with --follow."),
+    "report": Place(module="reports", name="report", help="Show a project's figures, or write them as a page with plots."),
+    "sql": Place(module="reports", name="sql", help="Ask the metrics database a question, read-only."),
+}
+
+
+@click.group(cls=LazyGroup, places=PLACES, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="gather", message="%(prog)s %(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Show log lines, and tracebacks of unexpected errors.")
+def gather(verbose: bool) -> None:
+    """Grow a creative project from its brief: departments of scored, duplicate-free production notes.
+
+    Everything lies under GATHER_HOME (default .gather). With --json a command prints one JSON document on standard output and
+    everything else on standard error.
+    """
+    logs.show(verbose)
+
+
+def main() -> None:
+    """Entry point of the script `gather`."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def invoke(args: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code; raises nothing."""
+    try:
+        code = gather.main(args=list(args), prog_name="gather", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (OutputClosed, BrokenPipeError):
+        # What is still buffered would fail again, with a traceback, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OUTPUT_CLOSED
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        say(f"Error: {_first_upper(error.format_message())}")
+        say(f"Type: {context.command_path if context else 'gather'} --help")
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say("Stopped.")
+        return EXIT_INTERRUPTED
+    except GatherError as error:
+        logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
+        say(f"Error: {error}")
+        return error.exit_code
+    except OSError as error:
+        if error.filename is None:
+            return _unexpected(error)
+        logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
+        say(f"Error: {os.fsdecode(error.filename)} cannot be read or written: {error.strerror}")
+        return EXIT_STORE
+    except Exception as error:
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    logger.error("[AutoGather] Unexpected: %s", error, exc_info=True)
+    where = logs.written_to()
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    hint = f"the traceback is in {where}" if where else "gather --verbose shows the traceback"
+    say(f"Error: something unexpected went wrong, {text} ({hint})")
+    return EXIT_UNEXPECTED
+
+
+def _first_upper(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,74 @@
+"""A click group that imports a command's module when the command is used, so that `gather --help` answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+
+from gather_pipeline.errors import InvalidInput
+
+
+class OutputClosed(Exception):
+    """Whoever read standard output has stopped reading, as `head` does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a command lies.
+
+    Attributes:
+        module: Module below `gather_pipeline.cli`.
+        name: The command's variable in it.
+        help: The first line of the command's help, shown without importing it.
+    """
+
+    module: str
+    name: str
+    help: str
+
+    def load(self) -> click.Command:
+        """Imports the command."""
+        command = getattr(import_module(f"gather_pipeline.cli.{self.module}"), self.name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+class LazyGroup(click.Group):
+    """Commands by name, in the order of the table."""
+
+    def __init__(self, *args: Any, places: Mapping[str, Place], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which a user meets them."""
+        return list(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        place = self.places.get(cmd_name)
+        return place.load() if place else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but names the commands that there are."""
+        if args and args[0] not in self.places and not args[0].startswith("-"):
+            near = get_close_matches(args[0], self.places, n=1)
+            raise InvalidInput.field("command", args[0], near[0] if near else f"one of {', '.join(self.places)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of commands from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.help) for name, place in self.places.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; click itself would end a closed pipe with the exit code of an error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise OutputClosed from None

@@ -1,0 +1,80 @@
+"""Where log lines of a command go: all to a file under GATHER_HOME, warnings to standard error as well.
+
+The file is made with its first line, so that a command which has nothing to log leaves no trace; a disk that refuses it stops nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from gather_pipeline.cli.output import say
+
+PACKAGE = "gather_pipeline"
+FILE_BYTES, FILES_KEPT = 5_000_000, 3
+# Their warnings are events too, and the display of events shows them.
+SHOWN_AS_EVENTS = tuple(f"{PACKAGE}.gather.{name}" for name in ("generate", "iteration", "department_loop", "automate"))
+
+
+class LogFile(RotatingFileHandler):
+    """Makes its folder with the first line and keeps quiet where it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
+        self.failed = False
+        self.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"))
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Remembers the failure."""
+        self.failed = True
+
+
+class Lines(logging.Handler):
+    """Shows records on standard error, above a live display."""
+
+    def __init__(self, verbose: bool) -> None:
+        super().__init__(logging.DEBUG if verbose else logging.WARNING)
+        self._verbose = verbose
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leaves out what a user is told in another way."""
+        return self._verbose or (record.levelno >= logging.WARNING and not record.exc_info and record.name not in SHOWN_AS_EVENTS)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says it, with its traceback where there is one."""
+        say(self.format(record) if self._verbose else record.getMessage().removeprefix("[AutoGather] "))
+
+
+def show(verbose: bool) -> None:
+    """Begins the log of a command; again where one process runs several."""
+    package = logging.getLogger(PACKAGE)
+    _end(package, Lines)
+    package.addHandler(Lines(verbose))
+    package.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def write(home: Path) -> None:
+    """Sends log lines to ``logs/gather.log`` under the state folder, too."""
+    package = logging.getLogger(PACKAGE)
+    _end(package, LogFile)
+    package.addHandler(LogFile(home / "logs" / "gather.log"))
+
+
+def written_to() -> Path | None:
+    """The log file, None where nothing could be written to one."""
+    for handler in logging.getLogger(PACKAGE).handlers:
+        if isinstance(handler, LogFile) and not handler.failed and Path(handler.baseFilename).exists():
+            return Path(handler.baseFilename)
+    return None
+
+
+def _end(package: logging.Logger, kind: type[logging.Handler]) -> None:
+    for handler in [handler for handler in package.handlers if isinstance(handler, kind)]:
+        package.removeHandler(handler)
+        handler.close()

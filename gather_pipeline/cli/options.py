@@ -1,0 +1,85 @@
+"""Options that commands share, and types whose refusals repeat the value and say what was expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from gather_pipeline.errors import InvalidInput
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Whole(click.ParamType[int]):
+    """A whole number within limits."""
+
+    name = "n"
+
+    def __init__(self, low: int, high: int | None = None) -> None:
+        self._low, self._high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number, or a refusal."""
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = self._low - 1
+        if number < self._low or (self._high is not None and number > self._high):
+            limit = f"from {self._low} to {self._high}" if self._high is not None else f"from {self._low} up"
+            raise InvalidInput.field(_name(param), value, f"a whole number {limit}")
+        return number
+
+
+class Amount(click.ParamType[float]):
+    """An amount of money above nothing."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The amount, or a refusal."""
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if not 0 < amount < math.inf:
+            raise InvalidInput.field(_name(param), value, "an amount of US dollars above 0, like 1.50")
+        return amount
+
+
+class ProjectId(click.ParamType[str]):
+    """The id of a project, in a form that a database or file may have in its name."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The id, or a refusal."""
+        from gather_pipeline.domain.projects import check_project_id
+
+        return check_project_id(str(value), _name(param))
+
+
+def _name(param: click.Parameter | None) -> str:
+    return param.opts[-1] if param is not None else "value"
+
+
+def example(*lines: str) -> str:
+    """The last part of a command's help; click leaves lines after a backspace character as they are."""
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
+
+
+def as_json(command: Command) -> Command:
+    """Option --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")(command)
+
+
+def project_option(command: Command) -> Command:
+    """Option --project, needed."""
+    return click.option("--project", "project_id", type=ProjectId(), required=True, help="Id of the project.")(command)
+
+
+def one_department(command: Command) -> Command:
+    """Option --department, once."""
+    return click.option("--department", metavar="SLUG", help="Only this department.")(command)

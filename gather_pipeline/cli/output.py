@@ -1,0 +1,83 @@
+"""What commands print: results on standard output, everything else on standard error.
+
+Notes are written by models and briefs by strangers, so control characters never reach the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPE_WIDTH = 200  # where no terminal tells its width, lines are for grep and may be long
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def say(text: str) -> None:
+    """A line for the person: standard error, above a live display where one is shown."""
+    if "rich.console" in sys.modules and error_console().is_terminal:
+        error_console().print(clean(text), markup=False, highlight=False, soft_wrap=True)
+    else:
+        click.echo(clean(text), err=True)
+
+
+def print_json(value: Any) -> None:
+    """The one document of a command with --json."""
+    click.echo(json.dumps(value, ensure_ascii=not _is_unicode(), indent=2, allow_nan=False))
+
+
+def print_line(value: Any) -> None:
+    """One JSON object on a line, handed on at once."""
+    click.echo(json.dumps(value, ensure_ascii=not _is_unicode(), allow_nan=False))
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
+    """A table on standard output; None shows as a dash.
+
+    Args:
+        headings: Names of the columns.
+        rows: Values, shown as `str` does.
+        right: Headings of the columns of figures.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("-" if value is None else clean(str(value))) for value in row))
+    output_console().print(table)
+
+
+def clean(text: str) -> str:
+    """The text without control characters, those of line ends and tabs excepted."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+@cache
+def error_console() -> Console:
+    """The one console of standard error: a live display and the lines above it must share it."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def output_console() -> Console:
+    """A console of standard output as it is now."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def _is_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")

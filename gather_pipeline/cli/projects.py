@@ -1,0 +1,140 @@
+"""`gather project create`, `gather project list`, `gather departments`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from gather_pipeline import bootstrap
+from gather_pipeline.cli.brief import read_brief
+from gather_pipeline.cli.options import ProjectId, as_json, example
+from gather_pipeline.cli.output import print_json, print_table, say
+from gather_pipeline.cli.state import State, opened, settings_of_command
+from gather_pipeline.domain.departments import Department, in_order, to_row
+from gather_pipeline.domain.iterations import FINISHED, Iteration
+from gather_pipeline.domain.projects import Project
+from gather_pipeline.errors import InvalidInput, UnknownEntity
+from gather_pipeline.gather.repository import DEPARTMENTS
+
+
+@click.group(epilog=example("gather project list"))
+def project() -> None:
+    """Create and list projects."""
+
+
+@project.command(epilog=example('gather project create --name "Salt Ledger" --brief brief.md --id salt'))
+@click.option("--name", required=True, help="Name of the project.")
+@click.option("--brief", "path", metavar="FILE", required=True, help="The brief, UTF-8 text; - reads standard input.")
+@click.option("--id", "project_id", type=ProjectId(), help="24 hexadecimal digits or a short name; made up where left out.")
+@click.option("--if-missing", is_flag=True, help="Leave a project of that id as it is.")
+@as_json
+def create(name: str, path: str, project_id: str | None, if_missing: bool, as_json: bool) -> None:
+    """Create a project from a brief and print its id."""
+    if if_missing and project_id is None:
+        raise InvalidInput("--if-missing has no --id with it, expected the id of the project that may be there")
+    brief = read_brief(path)
+    with opened() as state:
+        found = _found(state, project_id) if if_missing else None
+        created = found or state.projects.create(name, brief, project_id)
+    if found is not None:
+        say(f"Project {found.id} is there already and was left as it is.")
+    if as_json:
+        print_json(_row(created))
+    else:
+        click.echo(created.id)
+
+
+def _found(state: State, project_id: str | None) -> Project | None:
+    try:
+        return state.projects.get(str(project_id))
+    except UnknownEntity:
+        return None
+
+
+@project.command("list", epilog=example("gather project list --json"))
+@as_json
+def list_(as_json: bool) -> None:
+    """List the projects, oldest first."""
+    with opened() as state:
+        projects = state.projects.all()
+    if as_json:
+        print_json([_row(project) for project in projects])
+    elif projects:
+        print_table(["id", "name", "brief"], [[project.id, project.name, _beginning(project.brief)] for project in projects])
+    else:
+        say("There is no project yet; type: gather project create --help")
+
+
+def _row(project: Project) -> dict[str, Any]:
+    return {"id": project.id, "name": project.name, "brief": project.brief}
+
+
+def _beginning(brief: str) -> str:
+    line = " ".join(brief.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+@click.command(epilog=example("gather departments --project salt"))
+@click.option("--project", "project_id", type=ProjectId(), help="Also show how far this project's departments have come.")
+@as_json
+def departments(project_id: str | None, as_json: bool) -> None:
+    """List the departments in the order in which they run, and how far a project's have come.
+
+    Without --project these are the rows of GATHER_DEPARTMENTS; the whole file is checked first. With it, the departments as the
+    project's last run found them.
+    """
+    rows = _source_rows() if project_id is None else _project_rows(project_id)
+    if as_json:
+        print_json(rows)
+        return
+    headings = ["slug", "name", "codeDepNumber", "threshold", "maxIterations", "automated"]
+    if project_id is not None:
+        headings += ["state", "quality", "iterations", "items"]
+    shown = [[_shown(row[heading]) for heading in headings] for row in rows]
+    print_table(headings, shown, right=["codeDepNumber", "threshold", "maxIterations", "quality", "iterations", "items"])
+
+
+def _shown(value: Any) -> Any:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+def _source_rows() -> list[dict[str, Any]]:
+    everything = bootstrap.department_source(settings_of_command()).departments()
+    automated = in_order(everything)
+    return [_department(row) for row in [*automated, *(row for row in everything if row not in automated)]]
+
+
+def _department(row: Department) -> dict[str, Any]:
+    settings = row.coordinationSettings
+    own = {"threshold": row.threshold, "maxIterations": settings.maxIterations, "automated": row.gatherCheck and row.isActive}
+    return to_row(row) | own
+
+
+def _project_rows(project_id: str) -> list[dict[str, Any]]:
+    with opened() as state:
+        _, repository = state.project(project_id)
+        stored = sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])
+        history = repository.iterations()
+    if not stored:
+        return [row | _progress([]) for row in _source_rows() if row["automated"]]
+    return [_stored(row) | _progress([one for one in history if one.department == row["slug"]], row["retired"]) for row in stored]
+
+
+def _stored(row: Mapping[str, Any]) -> dict[str, Any]:
+    return _department(Department.model_validate(row)) | {"automated": not row["retired"]}
+
+
+def _progress(history: Sequence[Iteration], retired: bool = False) -> dict[str, Any]:
+    """State ``new``, ``open``, ``finished`` or ``retired`` as of the last iteration, its quality, and counts over all runs."""
+    last = history[-1] if history else None
+    ended_by = last.ended_by if last else None
+    state = "retired" if retired else "finished" if ended_by in FINISHED else "open" if last else "new"
+    return {
+        "state": state,
+        "ended_by": ended_by,
+        "quality": last.score if last else None,
+        "iterations": len(history),
+        "items": sum(len(one.item_ids) for one in history),
+    }

@@ -1,0 +1,156 @@
+"""`gather run`: the automation of one project, as a Dagster run in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gather_pipeline import bootstrap
+from gather_pipeline.cli.display import Display, choose_display
+from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
+from gather_pipeline.cli.output import print_json, say
+from gather_pipeline.cli.signals import interrupting
+from gather_pipeline.cli.state import State, opened
+from gather_pipeline.cli.summary import print_summary
+from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest, AutomationResult
+from gather_pipeline.domain.departments import Department, in_order, select
+from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
+from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, TaskCancelled
+from gather_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from gather_pipeline.services import Services
+
+EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
+REMARKS = {
+    EMBEDDED: "a small local model: its notes are sparks to start from, not facts",
+    SCRIPTED: "which makes notes up for tests and demonstrations",
+}
+
+
+@click.command(epilog=example("gather run --project salt --department story --max-iterations 4"))
+@project_option
+@click.option("--user-id", help="Who asks; kept with every item.")
+@click.option("--department", "slugs", metavar="SLUG", multiple=True, help="Only this department; may be given several times.")
+@click.option(
+    "--max-iterations", type=Whole(1, MAX_ITERATIONS), default=50, show_default=True, help="Most iterations, shared between departments."
+)
+@click.option("--no-evaluation", is_flag=True, help="Do not evaluate a department when it ends.")
+@click.option("--webhook-url", metavar="URL", help="Gets every event by POST.")
+@click.option("--max-tokens", type=Whole(1), help="Stop, with all work saved, when this many tokens are spent.")
+@click.option("--max-cost", type=Amount(), help="Stop, with all work saved, when this many US dollars are spent.")
+@as_json
+@click.pass_context
+def run(
+    ctx: click.Context,
+    project_id: str,
+    user_id: str | None,
+    slugs: tuple[str, ...],
+    max_iterations: int,
+    no_evaluation: bool,
+    webhook_url: str | None,
+    max_tokens: int | None,
+    max_cost: float | None,
+    as_json: bool,
+) -> int:
+    """Fill a project's departments, each until it is good enough.
+
+    A run that was stopped in any way goes on from what is stored; finished departments are left alone. Ctrl-C saves and ends it.
+    """
+    request = AutomationRequest(
+        project_id=project_id,
+        user_id=user_id,
+        max_iterations=max_iterations,
+        enable_auto_evaluation=not no_evaluation,
+        webhook_url=webhook_url,
+        departments=slugs,
+        max_tokens=max_tokens,
+        max_cost=max_cost,
+    )
+    with interrupting():
+        began = time.monotonic()
+        with opened() as state:
+            settings, chosen = state.settings, _check(state, request)
+        display = choose_display([department.slug for department in chosen])
+        verbose = bool(ctx.find_root().params.get("verbose"))
+        try:
+            result = _launch(settings, request, chosen, display, verbose)
+        except (KeyboardInterrupt, TaskCancelled) as stop:
+            result = _stopped(request, display, stop, began)
+        _ingest(settings)
+    if as_json:
+        print_json(result.to_document() | {"task_id": result.task_id or None})
+    else:
+        print_summary(result)
+    return EXIT_CODES[result.status]
+
+
+def _check(state: State, request: AutomationRequest) -> list[Department]:
+    """Departments that will run; refuses at once what Dagster, which takes seconds to load, would be started for in vain.
+
+    Raises:
+        InvalidInput: The project, a department or the source of departments is not there or wrong.
+    """
+    state.projects.get(request.project_id)
+    departments = in_order(bootstrap.department_source(state.settings).departments())
+    if not departments:
+        raise InvalidInput("no department has both gatherCheck and isActive, expected at least one")
+    return select(departments, request.departments)
+
+
+def _launch(
+    settings: Settings, request: AutomationRequest, chosen: Sequence[Department], display: Display, verbose: bool
+) -> AutomationResult:
+    def on_services(services: Services) -> None:
+        _say_models(settings, services, chosen)
+
+    from gather_pipeline.defs.launch import run_in_process
+
+    with display:
+        return run_in_process(settings, request, progress=display, on_services=on_services, verbose=verbose)
+
+
+def _say_models(settings: Settings, services: Services, chosen: Sequence[Department]) -> None:
+    """Says which models answer.
+
+    Raises:
+        SetupMissing: The embedded one is among them and its weights are not there.
+    """
+    models = list(dict.fromkeys(services.resolve_model(department.defaultModel) for department in chosen))
+    for model in models:
+        remark = f", {REMARKS[model]}" if model in REMARKS else ""
+        say(f"Model: {model}{remark}.")
+    weights = bootstrap.weights_file(settings)
+    if EMBEDDED in models and not weights.is_file():
+        if settings.model_path is not None:
+            raise InvalidInput.field("MODEL_PATH", str(weights), "a GGUF file that is there")
+        raise SetupMissing(f"the embedded model's weights are not at {weights}, type: gather setup")
+
+
+def _stopped(request: AutomationRequest, display: Display, stop: BaseException, began: float) -> AutomationResult:
+    """The output of a run that was stopped before it began, or at once by a second signal; what it had committed is kept."""
+    seen: Any = display.progress
+    return AutomationResult(
+        task_id=seen.task_id or "",
+        project_id=request.project_id,
+        status="cancelled",
+        iterations=0,
+        departments_processed=seen.ended,
+        items_created=seen.kept,
+        processing_time_ms=round((time.monotonic() - began) * 1000),
+        summary=(),
+        reason=str(stop) or "stopped before the run began",
+        tokens=None,
+        cost=None,
+    )
+
+
+def _ingest(settings: Settings) -> None:
+    """Makes the run's measurements askable; where that fails they wait for the next time."""
+    try:
+        bootstrap.ingest_metrics(settings)
+    except GatherError as error:
+        say(f"The measurements wait for the next command that reads them: {error}")

@@ -1,0 +1,35 @@
+"""The end of a run for a person: what each department came to and why, and what to do next."""
+
+from __future__ import annotations
+
+import click
+
+from gather_pipeline.cli.lines import count_of, duration, score_of
+from gather_pipeline.cli.output import print_table
+from gather_pipeline.domain.automation import AutomationResult
+
+
+def print_summary(result: AutomationResult) -> None:
+    """A table of the departments, a line of totals, and the next commands."""
+    if result.summary:
+        rows = [
+            [row.department, score_of(row.quality_score), f"{row.threshold:g}", row.iterations, row.items_created, row.ended_by, row.reason]
+            for row in result.summary
+        ]
+        headings = ["department", "score", "threshold", "iterations", "items", "ended by", "reason"]
+        print_table(headings, rows, right=headings[1:5])
+    cost = "unknown" if result.cost is None else f"{result.cost:.4f} US dollars"
+    click.echo(
+        f"{result.status.capitalize()}: {result.items_created} items in {result.iterations} iterations, "
+        f"{duration(result.processing_time_ms / 1000)} minutes, {count_of(result.tokens)} tokens, cost {cost}."
+    )
+    if result.status != "completed":
+        click.echo(f"Reason: {result.reason}.")
+    if result.task_id:
+        click.echo(f"Task: {result.task_id}")
+    click.echo("Next:")
+    if result.status != "completed":
+        click.echo(f"  gather run --project {result.project_id}      goes on from what is saved")
+    click.echo(f"  gather items --project {result.project_id}    shows the notes")
+    click.echo(f"  gather report --project {result.project_id} --html report.html")
+    click.echo("  make dev                shows the run in Dagster's UI")

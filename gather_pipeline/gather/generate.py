@@ -193,7 +193,7 @@ async def _note(session: Session, work: Assignment, runner: TaskRunner, place: i
                 raise result
         raise OutputInvalid(f"none of {len(results)} candidates on the {aspect} was a whole sentence of at least {notes.MIN_WORDS} words")
     texts = [notes.tidy(result.output) for result in usable]
-    best = notes.best_of(texts, aspect, work.context.brief, session.vectors_of(work.department.slug), session.services.embedder)
+    best = notes.best_of(texts, aspect, session.project.brief, session.vectors_of(work.department.slug), session.services.embedder)
     row = {"content": texts[best], "summary": notes.summary(texts[best]), "context": notes.context(texts[best], work.department, aspect)}
     return _item(row, aspect, work, usable[best].execution)
 

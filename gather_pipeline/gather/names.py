@@ -73,15 +73,16 @@ def find_names(brief: str) -> Names:
     return Names(people=tuple(dict.fromkeys(people)), places=places)
 
 
+# Each ends in a word that asks for a verb or a thing: after a bare name the model would go on with a surname.
 OPENINGS = (
-    "For the {aspect}, {person}",
-    "When {person} comes to {place}, the {aspect}",
-    "In {place}, the {aspect}",
-    "Whenever {person} and {other} meet, the {aspect}",
-    "The {aspect} begins with {person}",
-    "At the heart of the {aspect}, {other}",
-    "Halfway through, {person}",
-    "By the end, the {aspect}",
+    "For the {aspect}, {person} should",
+    "When {person} comes to {place}, the {aspect} should",
+    "In {place}, the {aspect} must",
+    "Whenever {person} and {other} meet, the {aspect} should",
+    "The {aspect} must begin with {person}'s",
+    "At the heart of the {aspect} is {other}'s",
+    "Halfway through, {person} must",
+    "By the end, the {aspect} should",
 )
 
 
@@ -98,6 +99,13 @@ def opening(names: Names, aspect: str, turn: int) -> str:
     usable = [template for template in OPENINGS if "{other}" not in template or len(people) > 1]
     text = usable[turn % len(usable)].format(**words)
     return text[0].upper() + text[1:]
+
+
+def strangers(text: str, brief: str) -> int:
+    """How many names stand in a text that the brief does not know."""
+    known = set(WORD.findall(brief))
+    names = find_names(text)
+    return sum(not known.intersection(name.split()) for name in (*names.people, *names.places))
 
 
 def digest(text: str, words: int = 70) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.gather.names import find_names
+from gather_pipeline.gather.names import digest, find_names, strangers
 from gather_pipeline.ports import Embedder, Vectors
 
 MIN_WORDS = 12
 SUMMARY_CHARS = 140
 REPEAT_WEIGHT = 0.5  # how much nearness to what is kept counts against nearness to the aspect
 PERSON_PENALTY = 0.2  # a production note is not told by an I or to a you
+STRANGER_PENALTY = 0.1  # for each name, up to two, that the brief does not know
 SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)]*(?=\s|$)")
 ASIDE = re.compile(r"\b(I|I'm|I've|my|me|we|our|you|your)\b")
 
@@ -33,23 +34,24 @@ def is_usable(text: str) -> bool:
 
 
 def best_of(texts: Sequence[str], aspect: str, brief: str, kept: Vectors, embedder: Embedder) -> int:
-    """Place of the candidate that says most about aspect and brief and least of what is kept already.
+    """Place of the candidate that says most about aspect and brief, least of what is kept already, and names nobody unknown.
 
     Args:
         texts: Candidates, at least one.
         aspect: What was asked for.
-        brief: The project in short.
+        brief: The project's brief.
         kept: Embeddings of shape (n, d) of the department's items; n may be 0.
         embedder: The same that made `kept`.
     """
     if len(texts) == 1:
         return 0
-    vectors = embedder.embed([f"{aspect}. {brief}", *texts])
+    vectors = embedder.embed([f"{aspect}. {digest(brief)}", *texts])
     candidates = vectors[1:]
     worth = candidates @ vectors[0]
     if len(kept):
         worth = worth - REPEAT_WEIGHT * (candidates @ kept.T).max(axis=1)
     worth = worth - PERSON_PENALTY * np.array([bool(ASIDE.search(text)) for text in texts])
+    worth = worth - STRANGER_PENALTY * np.array([min(2, strangers(text, brief)) for text in texts])
     return int(np.argmax(worth))
 
 

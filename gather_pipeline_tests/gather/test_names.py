@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from gather_pipeline.gather.names import Names, digest, find_names, opening
+from gather_pipeline.gather.names import Names, digest, find_names, opening, strangers
 
 SAMPLE = (files("gather_pipeline") / "sample" / "brief.md").read_text(encoding="utf-8")
 
@@ -36,7 +36,12 @@ def test_openings_of_one_iteration_differ() -> None:
 
 def test_an_opening_names_the_aspect_without_its_article_or_a_name_of_the_brief() -> None:
     names = Names(people=("Ada",), places=("Rome",))
-    assert opening(names, "the final image", 0) == "For the final image, Ada"
+    assert opening(names, "the final image", 0) == "For the final image, Ada should"
+
+
+def test_names_that_the_brief_does_not_know_are_counted() -> None:
+    assert strangers("At night Elias Varga waits for Mara in Norhavn.", SAMPLE) == 0
+    assert strangers("At night Elias waits for Mercedes Alvarado in Lisbon.", SAMPLE) == 2
 
 
 def test_a_digest_is_whole_sentences_and_skips_headings() -> None:

@@ -43,6 +43,12 @@ def test_the_candidate_on_the_aspect_wins_over_one_told_by_an_i() -> None:
     )
 
 
+def test_a_candidate_with_names_that_nobody_gave_loses() -> None:
+    texts = ["The red door must be kept by Mercedes Alvarado of Lisbon.", "The red door must be kept by Elias, the keeper."]
+    brief = "Elias keeps the red door of the lamp room."
+    assert notes.best_of(texts, "the red door", brief, np.empty((0, 0), np.float32), HashingEmbedder()) == 1
+
+
 def test_a_candidate_that_repeats_what_is_kept_loses() -> None:
     embedder = HashingEmbedder()
     kept = embedder.embed(["The lamp goes out and the island is dark for eleven seconds."])

@@ -43,9 +43,10 @@ class InputSpecification(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        _check_specification(self)
+        schemas.check_schema(self.json_schema)
         if self.json_schema.get("type") != "object":
             raise ValueError(f"schema has type {self.json_schema.get('type')!r}, expected 'object'")
+        _check_examples(self)
         return self
 
 
@@ -65,11 +66,12 @@ class OutputSpecification(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        _check_specification(self)
+        schemas.check_schema(self.json_schema)
         if self.format == "text" and self.json_schema.get("type") != "string":
             raise ValueError(f"schema has type {self.json_schema.get('type')!r}, expected 'string' where the format is text")
         if self.format == "json" and self.when_cut == "trim":
             raise ValueError("when_cut is 'trim', expected 'refuse' where the format is json")
+        _check_examples(self)
         return self
 
 
@@ -243,8 +245,7 @@ def version_key(version: str) -> tuple[object, ...]:
     return (*(int(number) for number in numbers.split(".")), not pre, parts)
 
 
-def _check_specification(part: InputSpecification | OutputSpecification) -> None:
-    schemas.check_schema(part.json_schema)
+def _check_examples(part: InputSpecification | OutputSpecification) -> None:
     rules = {name: validations.build(name, part.json_schema) for name in part.validations}
     for index, example in enumerate(part.examples):
         wrong = schemas.complaint(part.json_schema, example)

@@ -21,7 +21,8 @@ How = Literal["strict", "fenced", "extracted", "repaired", "text", "trimmed"]
 REASONING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 FENCE = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 PAIRS = {"{": "}", "[": "]"}
-STARTS_TRIED = 50  # openings in prose that close nowhere; bounds the work on a hostile answer
+JSON_BEGINS = re.compile(r"\{\s*(?:[\"']|\w+\s*:)|\[\s*[\[{\"'\d-]")
+STARTS_TRIED = 20  # openings in prose that close nowhere; bounds the work on a hostile answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +81,12 @@ def parse_text(text: str, *, cut: bool, trim: bool) -> Parsed:
 
 def _candidates(answer: str) -> Iterator[tuple[How, str]]:
     yield "strict", answer
-    fenced = [found[1].strip() for found in FENCE.finditer(answer)]
-    for block in fenced:
-        yield "fenced", block
+    for found in FENCE.finditer(answer):
+        yield "fenced", found[1].strip()
     for span in _balanced(answer):
         yield "extracted", span
-    for block in (*fenced, answer):
-        whole = _complete(block)
-        if whole:
-            yield "repaired", whole
+    for span in _balanced(answer):
+        yield "repaired", span
 
 
 def _loads(text: str) -> Any:
@@ -110,19 +108,24 @@ def _repaired(text: str) -> Any:
 
 
 def _balanced(text: str) -> Iterator[str]:
-    """Outermost spans whose brackets close, strings left out of account."""
+    """Outermost spans whose brackets close, strings left out of account.
+
+    Ends at an opening of JSON that never closes: what stands in it whole is a part of a cut answer, not an answer.
+    """
     position = tried = 0
     while tried < STARTS_TRIED:
         start = min((at for at in (text.find("{", position), text.find("[", position)) if at >= 0), default=-1)
         if start < 0:
             return
         end = _closing(text, start)
-        if end is None:
-            tried += 1
-            position = start + 1
-        else:
+        if end is not None:
             yield text[start:end]
             position = end
+        elif JSON_BEGINS.match(text, start):
+            return
+        else:
+            tried += 1
+            position = start + 1
 
 
 def _closing(text: str, start: int) -> int | None:
@@ -143,17 +146,3 @@ def _closing(text: str, start: int) -> int | None:
             if not expected:
                 return at + 1
     return None
-
-
-def _complete(text: str) -> str | None:
-    """The part that may be repaired: from the first opening to the last closing, where nothing suggests that more was to come."""
-    start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
-    if start < 0:
-        return None
-    end = text.rfind(PAIRS[text[start]]) + 1
-    if end <= start or re.search(r"[\[{\]\"]", text[end:]):
-        return None
-    span = text[start:end]
-    if any(span.count(opening) > span.count(closing) for opening, closing in PAIRS.items()):
-        return None
-    return span

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.errors import InvalidInput, UnknownEntity
+from gather_pipeline.tasks.catalogue import Catalogue, load_definition
+from gather_pipeline_tests.tasks.builders import define, document
+
+
+def write(folder: Path, name: str, **changes: object) -> Path:
+    path = folder / name
+    path.write_text(json.dumps(document(**changes)), encoding="utf-8")
+    return path
+
+
+def test_the_newest_version_is_found_unless_one_is_named(tmp_path: Path):
+    for version in ("1.2.0", "1.10.0", "1.10.1-rc.1"):
+        write(tmp_path, f"{version}.json", version=version)
+    catalogue = Catalogue.from_folder(tmp_path)
+    assert catalogue.get("greeting").version == "1.10.1-rc.1"
+    assert catalogue.get("greeting", "1.2.0").version == "1.2.0"
+    assert [definition.version for definition in catalogue] == ["1.2.0", "1.10.0", "1.10.1-rc.1"]
+
+
+def test_an_unknown_task_names_those_there_are():
+    catalogue = Catalogue([define(), define(id="parting")])
+    with pytest.raises(UnknownEntity, match="task is 'gathr', expected one of greeting, parting"):
+        catalogue.get("gathr")
+    with pytest.raises(UnknownEntity, match="version of task parting is '9.0.0', expected one of 1.0.0"):
+        catalogue.get("parting", "9.0.0")
+    with pytest.raises(UnknownEntity, match="none: there are none"):
+        Catalogue([]).get("greeting")
+
+
+def test_one_version_of_a_task_stands_in_one_file(tmp_path: Path):
+    write(tmp_path, "a.json")
+    write(tmp_path, "b.json")
+    with pytest.raises(InvalidInput, match=r"task greeting has version 1\.0\.0 twice"):
+        Catalogue.from_folder(tmp_path)
+
+
+def test_one_bad_file_refuses_the_folder(tmp_path: Path):
+    write(tmp_path, "good.json")
+    write(tmp_path, "zbad.json", id="other", nmae="x")
+    with pytest.raises(InvalidInput, match=r"^zbad\.json: key nmae is not known"):
+        Catalogue.from_folder(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(InvalidInput, match="task definitions is '.*nowhere', expected a folder"):
+        Catalogue.from_folder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", r"x\.json: is not JSON: Expecting value"),
+        (b'{"id": "a", "id": "b"}', r"x\.json: is not JSON: key id stands twice in one object"),
+        (b'{"id": "\xff"}', r"x\.json: byte 8 is not UTF-8"),
+        (b"[" * 100_000, r"x\.json: is not JSON"),
+        (b'"text"', r"x\.json: the definition is 'text'"),
+    ],
+    ids=["empty", "double key", "latin-1", "deep", "string"],
+)
+def test_a_file_that_is_no_definition_is_told_in_one_sentence(tmp_path: Path, content: bytes, told: str):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInput, match=told):
+        load_definition(path)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
+    with pytest.raises(InvalidInput, match=r"gone\.json: cannot be read: No such file"):
+        load_definition(tmp_path / "gone.json")
+    with pytest.raises(InvalidInput, match=r"cannot be read: Is a directory"):
+        load_definition(tmp_path)

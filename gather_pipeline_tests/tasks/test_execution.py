@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+from gather_pipeline.domain.executions import Usage
+from gather_pipeline.tasks.execution import Call, Execution, digest
+
+
+def execution(*calls: Call, **changes: Any) -> Execution:
+    values: dict[str, Any] = {
+        "id": "0" * 32,
+        "task_id": "greeting",
+        "task_version": "1.0.0",
+        "definition_hash": "d",
+        "input": {"who": "Mara"},
+        "status": "succeeded",
+        "execution_time_s": 1.5,
+        "timestamp": "2026-11-21T08:00:00+00:00",
+        "calls": calls,
+    }
+    return Execution(**(values | changes))
+
+
+def answered(model: str = "a", tokens: int | None = 1, cost: float | None = 0.5, attempts: int = 1) -> Call:
+    usage = Usage(prompt_tokens=tokens, completion_tokens=tokens, cost=cost)
+    return Call(model=model, answered_by=model, finish_reason="stop", usage=usage, latency_s=0.1, attempts=attempts)
+
+
+def test_no_call_costs_nothing():
+    assert execution().usage == Usage() and execution().attempts == 0
+
+
+def test_calls_without_an_answer_cost_nobody_knows_what():
+    assert execution(Call(model="a", complaint="ModelTimeout")).usage.tokens is None
+
+
+def test_a_failed_call_beside_an_answered_one_does_not_hide_what_is_known():
+    usage = execution(Call(model="a", complaint="RateLimited"), answered("b")).usage
+    assert (usage.tokens, usage.cost) == (2, 0.5)
+
+
+def test_one_unknown_makes_the_sum_unknown_but_not_the_others():
+    usage = execution(answered(cost=None), answered()).usage
+    assert (usage.tokens, usage.cost) == (4, None)
+
+
+def test_reasks_are_told_from_fallbacks_and_retries():
+    made = execution(answered("a"), answered("a", attempts=3), Call(model="a", complaint="x"), answered("b"))
+    assert (made.attempts, made.reasks, made.retries) == (4, 2, 2)
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys():
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1}) != digest({"a": 1, "b": [2, 1]})
+    assert len(digest("é\ud800")) == 64
+
+
+def test_feedback_is_kept_where_there_is_some():
+    assert execution(feedback={"rating": 4}).to_document()["feedback"] == {"rating": 4}

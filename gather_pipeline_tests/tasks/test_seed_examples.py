@@ -1,0 +1,80 @@
+"""The two definitions of seed S004, word for word, are the engine's oldest test (C58)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.tasks import validations
+from gather_pipeline.tasks.catalogue import Catalogue, load_definition
+from gather_pipeline.tasks.runner import TaskRunner
+from gather_pipeline_tests.tasks.builders import Bench, ListModel, StepClock, parse_definition
+
+SEED = Path(__file__).parent / "seed"
+
+
+@pytest.mark.parametrize("name", ["job_detail_extraction", "skill_decomposition"])
+def test_an_example_of_the_seed_loads_and_comes_back_unchanged(name: str):
+    path = SEED / f"{name}.json"
+    assert load_definition(path).to_document() == json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_example_that_is_shorter_than_its_own_rule_is_a_warning(caplog: pytest.LogCaptureFixture):
+    load_definition(SEED / "job_detail_extraction.json")
+    assert "examples.0 is shortened by '...' and does not pass min_length_100: job_posting has 63 characters" in caplog.text
+
+
+def test_the_same_example_without_the_dots_is_an_error():
+    document = json.loads((SEED / "job_detail_extraction.json").read_text(encoding="utf-8"))
+    document["input"]["examples"][0]["job_posting"] = "Senior Software Engineer"
+    with pytest.raises(InvalidInput, match="examples.0 does not pass min_length_100: job_posting has 24 characters"):
+        parse_definition(document, "x.json")
+
+
+def test_verification_is_kept_and_its_execution_refused():
+    catalogue = Catalogue.from_folder(SEED)
+    definition = catalogue.get("job_detail_extraction")
+    assert definition.verification is not None and definition.verification.method == "consensus"
+    assert definition.verification.parameters.similarity_threshold == 0.75
+    records: list[object] = []
+    runner = TaskRunner(ListModel(), catalogue, StepClock(), records.append)
+    with pytest.raises(InvalidInput, match="verification 'consensus', expected none"):
+        asyncio.run(runner.run("job_detail_extraction", {"job_posting": "A" * 100}, model="small"))
+    assert len(records) == 1
+
+
+def test_its_prompts_and_validations_work_once_it_asks_for_no_verification():
+    document = json.loads((SEED / "skill_decomposition.json").read_text(encoding="utf-8"))
+    del document["verification"]
+    bench = Bench(
+        '{"elementary_skills": ["a", "b"]}',
+        '{"elementary_skills": ["a", "b", "A"]}',
+        '{"elementary_skills": ["a", "b", "c"]}',
+        definition=parse_definition(document, "x.json"),
+    )
+    inputs = {"skill_name": "Editing", "context": "film"}
+    assert bench.run(inputs, conditions=["context_provided"]) == {"elementary_skills": ["a", "b", "c"]}
+    assert "specifically in the context of film" in bench.model.requests[0].messages[0].content
+    assert [call.complaint for call in bench.record.calls] == [
+        "the answer does not fit: elementary_skills has 2 entries, expected at least 3",
+        "the answer does not fit: elementary_skills holds 'A' twice",
+        None,
+    ]
+
+
+def test_a_variant_whose_value_is_not_given_is_refused():
+    document = json.loads((SEED / "skill_decomposition.json").read_text(encoding="utf-8"))
+    del document["verification"]
+    bench = Bench(definition=parse_definition(document, "x.json"))
+    with pytest.raises(InvalidInput, match="prompt 'with_context' of task skill_decomposition needs a value .*'context' is undefined"):
+        bench.run({"skill_name": "Editing"}, conditions=["context_provided"])
+
+
+@pytest.mark.parametrize("name", ["non_empty_skill", "min_length_100", "has_required_fields", "no_empty_arrays"])
+def test_every_validation_that_the_seed_names_is_there(name: str):
+    schema = {"type": "object", "properties": {"skill_name": {"type": "string"}}, "required": ["skill_name"]}
+    assert validations.build(name, schema)({"skill_name": "x" * 100}) is None

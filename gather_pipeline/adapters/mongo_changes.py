@@ -18,7 +18,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.adapters.mongo_connection import MongoConnection
-from gather_pipeline.errors import PermanentError, StoreUnavailable
+from gather_pipeline.errors import DuplicateKey, PermanentError, StoreUnavailable
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -60,21 +60,27 @@ class ChangeNumbers:
             logger.warning("[AutoGather] %s: the numbers of a write in %s stay open", error, target.database.name)
 
     def _open(self, database: Database[Any], token: str, count: int) -> int:
-        value = {"$ifNull": ["$value", 0]}
-        opened = {"from": {"$add": [value, 1]}, "at": "$$NOW"}
-        epoch = {"$ifNull": ["$epoch", token_hex(8)]}
-        change = [{"$set": {"value": {"$add": [value, count]}, "epoch": epoch, f"open.{token}": opened}}]
         counters = _counters(database)
-        row: Any = self._server.run(
-            lambda: counters.find_one_and_update({"_id": COUNTER}, change, upsert=True, return_document=True), again=True, race=True
-        )
-        return int(row["open"][token]["from"])
+        opened = {"from": {"$add": ["$value", 1]}, "at": "$$NOW"}
+        change = [{"$set": {"value": {"$add": ["$value", count]}, f"open.{token}": opened}}]
+        while True:
+            row: Any = self._server.run(lambda: counters.find_one_and_update({"_id": COUNTER}, change, return_document=True), again=True)
+            if row is not None:
+                return int(row["open"][token]["from"])
+            self._make(counters)
+
+    def _make(self, counters: Collection[Any]) -> None:
+        new = {"_id": COUNTER, "epoch": token_hex(8), "value": 0, "open": {}}
+        try:
+            self._server.run(lambda: counters.insert_one(new))
+        except DuplicateKey:
+            logger.debug("[AutoGather] another writer made the counter of %s", counters.database.name)
 
     def _close(self, target: Collection[Any], token: str, first: int, count: int) -> None:
         counters = _counters(target.database)
         change = {"$unset": {f"open.{token}": ""}}
         before = self._server.run(lambda: counters.find_one_and_update({"_id": COUNTER}, change), again=True)
-        if before is None or token not in before.get("open", {}):
+        if before is None or token not in before["open"]:
             with self.taken(target, count) as fresh:
                 own, moved = {"_seq": {"$gte": first, "$lt": first + count}}, {"$inc": {"_seq": fresh - first}}
                 for collection in (target, target.database[DELETED]):
@@ -86,7 +92,7 @@ class ChangeNumbers:
         row = self._server.run(lambda: counters.find_one({"_id": COUNTER}), again=True)
         if row is None:
             return None, 0, 0
-        opened = row.get("open", {})
+        opened = row["open"]
         if opened:
             now = self._server.server_time()
             dead = {token: entry for token, entry in opened.items() if (now - entry["at"]).total_seconds() > self._patience_s}

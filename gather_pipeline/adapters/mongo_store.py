@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.adapters.mongo_changes import COUNTER, COUNTERS, DELETED, ChangeNumbers
 from gather_pipeline.adapters.mongo_connection import MongoConnection
 from gather_pipeline.domain import documents as docs
 from gather_pipeline.domain import filters, mongo_filters
-from gather_pipeline.errors import UnknownEntity, VersionConflict, shorten
+from gather_pipeline.errors import DuplicateKey, StoreUnavailable, UnknownEntity, VersionConflict, shorten
 from gather_pipeline.ports import Changes, Document
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-INDEX_FROM_ROWS = 500  # below, reading every document is as quick
+INDEX_FROM_ROWS = 200  # below, reading every document is as quick
 INDEX_LOOK_EVERY = 250  # queries of one form between two looks at the collection's size
+LARGE_BYTES = 100_000  # from here on, changes are looked at together with the document they would make too large
+UPSERT_ATTEMPTS = 20
 DELETE_BATCH = 5000  # ids in one command, far below MongoDB's 16 MB
 OTHER_TERMS = (85, 86)  # the index is there already, unique or not as may be
 
@@ -91,7 +94,9 @@ class MongoStore:
     ) -> Document:
         """Sets top-level fields of a document and returns it."""
         target = self._target(database, collection)
-        docs.check_fields(collection, docs.check_id(collection, id), changes)
+        size = docs.check_fields(collection, docs.check_id(collection, id), changes)
+        if size > LARGE_BYTES and (held := self.get(database, collection, id)):
+            docs.take_apart(collection, held | dict(changes))  # refused here as on every body; servers say it in words of their own
         one = {"_id": docs.escape(id)}
         where = one if expected_version is None else one | {"_version": expected_version}
         with self._changes.taken(target, 1) as number:
@@ -108,16 +113,23 @@ class MongoStore:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
         target = self._target(database, collection)
         id, fields = docs.take_apart(collection, document)
-        one = {"_id": docs.escape(id)}
+        one, what = {"_id": docs.escape(id)}, f"{collection} {shorten(id)}"
         with self._changes.taken(target, 1) as number:
-            added = {"_version": {"$add": [{"$ifNull": ["$_version", 0]}, 1]}, "_seq": number}
+            added = {"_version": {"$add": ["$_version", 1]}, "_seq": number}
             change = [{"$replaceWith": {"$mergeObjects": [{"$literal": _row(id, fields)}, added]}}]
-            row: Any = self._server.run(
-                lambda: target.find_one_and_update(one, change, upsert=True, return_document=True),
-                f"{collection} {shorten(id)}",
-                race=True,
-            )
-        return _document(row)
+            for _ in range(UPSERT_ATTEMPTS):
+                row = self._server.run(lambda: target.find_one_and_update(one, change, return_document=True), what)
+                if row is not None:
+                    return _document(row)
+                new = _row(id, fields) | {"_version": 1, "_seq": number}
+                try:
+                    self._server.run(partial(target.insert_one, new), what)
+                except DuplicateKey:  # of its _id, if another writer inserted it meanwhile, else of another key
+                    if not self._server.run(lambda: target.find_one(one, {"_id": 1}), collection, again=True):
+                        raise
+                else:
+                    return _document(new)
+        raise StoreUnavailable(f"{what} at {self._server.host} comes and goes too quickly to be replaced")
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many; each leaves its id with a change number."""

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x47415448  # "GATH": tells a store file from any other SQLite file
 FORMAT = 1
-INDEX_FROM_ROWS = 500  # below, reading every row is as quick
+INDEX_FROM_ROWS = 200  # below, reading every row is as quick
 INDEX_LIMIT = 8  # of a collection; each one slows every write
 RETRY_S = 0.02
 SCHEMA = (

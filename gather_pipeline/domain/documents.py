@@ -87,8 +87,12 @@ def take_all_apart(collection: str, documents: Sequence[Mapping[str, Any]]) -> d
     return apart
 
 
-def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> None:
-    """Raises `InvalidInput` where top-level fields could not be stored, naming the first that could not."""
+def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> int:
+    """Bytes that top-level fields take as BSON.
+
+    Raises:
+        InvalidInput: They could not be stored, or not be read back the same; names the first such field.
+    """
     size = 0
     for name, value in fields.items():
         if not isinstance(name, str) or not name or name[0] in "_$" or "." in name:
@@ -99,6 +103,7 @@ def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> None:
             raise InvalidInput.field(f"{name} of {collection} {id!r}", unfit.value, unfit.expected) from None
     if size > SIZE_LIMIT_BYTES:
         raise InvalidInput(f"{collection} {id!r} takes {size} bytes, expected at most {SIZE_LIMIT_BYTES}")
+    return size
 
 
 class _Unfit(Exception):

@@ -9,6 +9,7 @@ Each request plays the next reply of the script; when it is played out, `then` a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import select
 import socket
@@ -17,6 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+from gather_pipeline.adapters.scripted_model import ScriptedModel
+from gather_pipeline.domain.executions import Message, ModelRequest
 
 Body = dict[str, Any]
 Reply = Callable[["Exchange"], None]
@@ -163,6 +167,22 @@ def answer(text: str | None, *, after_s: float = 0.0, **overrides: Any) -> Reply
 def answered_by(write: Callable[[Body], str]) -> Reply:
     """Answers whatever the function makes of the request's body."""
     return lambda exchange: exchange.send_json(200, completion(write(exchange.body)))
+
+
+def like_the_scripted_model() -> Reply:
+    """Answers what `ScriptedModel` answers to the same turns, seed and schema, so that a whole run can go over HTTP."""
+
+    def write(body: Body) -> str:
+        request = ModelRequest(
+            model=body["model"],
+            messages=tuple(Message(**message) for message in body["messages"]),
+            max_tokens=body.get("max_tokens", 100_000),
+            seed=body.get("seed"),
+            response_schema=body.get("response_format", {}).get("json_schema", {}).get("schema"),
+        )
+        return asyncio.run(ScriptedModel().complete(request)).text
+
+    return answered_by(write)
 
 
 def nothing() -> Reply:

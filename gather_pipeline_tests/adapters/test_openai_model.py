@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ import openai  # noqa: F401  loading it takes a second, which must not count aga
 import pytest
 
 from gather_pipeline.adapters.openai_model import OpenAiModel
+from gather_pipeline.adapters.scripted_model import ScriptedModel
 from gather_pipeline.domain.executions import Completion, Message, ModelRequest, Usage
 from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable, RateLimited
 from gather_pipeline_tests import fault_server as faults
@@ -207,6 +210,25 @@ def test_what_the_model_says_is_handed_on_as_it_is(serve: Any, clock: NoWait, re
     """Whether an answer fits its schema is for the task to judge."""
     completion = ask(serve(reply), clock, make_request(response_schema=SCHEMA))
     assert (completion.text, completion.finish_reason) == (text, reason)
+
+
+def test_a_structured_note_comes_over_http_as_the_scripted_model_writes_it(serve: Any, clock: NoWait) -> None:
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in ("content", "summary", "context")}}
+    request = make_request(response_schema=schema, seed=4, max_tokens=500)
+    direct = asyncio.run(ScriptedModel().complete(request)).text
+    assert ask(serve(then=faults.like_the_scripted_model()), clock, request).text == direct
+
+
+def test_importing_every_model_loads_no_engine() -> None:
+    """`gather --help` imports what chooses among them."""
+    code = (
+        "import sys\n"
+        "from gather_pipeline.adapters import embedded_model, hashing_embedder, minilm, model_routes\n"
+        "from gather_pipeline.adapters import openai_model, scripted_model, weights\n"
+        "print(sorted({'openai', 'xllamacpp', 'torch', 'sentence_transformers', 'httpx2', 'filelock'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 # Failures that may pass

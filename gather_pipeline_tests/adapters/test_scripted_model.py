@@ -184,21 +184,21 @@ def test_a_second_try_still_knows_the_aspect() -> None:
     assert "winter light" in json.loads(text)["content"]
 
 
-def test_hundreds_of_notes_are_distinct_for_an_embedder() -> None:
-    found = notes(ScriptedModel(duplicate_rate=0), rounds=25)
+def test_many_notes_are_distinct_for_an_embedder() -> None:
+    found = notes(ScriptedModel(duplicate_rate=0), rounds=12)
     vectors = MiniLM().embed([note["content"] for note in found])
     alike = vectors @ vectors.T - 2 * np.eye(len(found), dtype=np.float32)
-    assert len(found) == 200
+    assert len(found) == 96
     assert alike.max() < 0.9
     assert (alike.max(axis=1) > 0.8).mean() < 0.02
-    assert len({note["summary"] for note in found}) > 150
+    assert len({note["summary"] for note in found}) > 80
 
 
 def test_a_share_of_the_notes_repeats_another_one_nearly_word_for_word() -> None:
-    found = notes(ScriptedModel(duplicate_rate=0.2), rounds=25)
+    found = notes(ScriptedModel(duplicate_rate=0.2), rounds=12)
     vectors = MiniLM().embed([note["content"] for note in found])
     earlier = np.tril(vectors @ vectors.T, -1).max(axis=1)
-    assert 0.08 < (earlier > 0.9).mean() < 0.3
+    assert 0.05 < (earlier > 0.9).mean() < 0.4
 
 
 def test_a_repetition_takes_up_a_note_of_the_prompt_and_keeps_its_names_and_numbers() -> None:

@@ -56,6 +56,7 @@ PLACES = {
     "events": Place(module="events", name="events", help="Show a project's progress events, as they come with --follow."),
     "report": Place(module="reports", name="report", help="Show a project's figures, or write them as a page with plots."),
     "sql": Place(module="reports", name="sql", help="Ask the metrics database a question, read-only."),
+    "dagster-home": Place(module="setup", name="dagster_home", help=""),
 }
 
 

@@ -24,7 +24,7 @@ class Place:
     Attributes:
         module: Module below `gather_pipeline.cli`.
         name: The command's variable in it.
-        help: The first line of the command's help, shown without importing it.
+        help: The first line of the command's help, shown without importing it; empty for a command that is not shown.
     """
 
     module: str
@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order in which a user meets them."""
-        return list(self.places)
+        return [name for name, place in self.places.items() if place.help]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now."""
@@ -58,13 +58,13 @@ class LazyGroup(click.Group):
         """As click does, but names the commands that there are."""
         if args and args[0] not in self.places and not args[0].startswith("-"):
             near = get_close_matches(args[0], self.places, n=1)
-            raise InvalidInput.field("command", args[0], near[0] if near else f"one of {', '.join(self.places)}")
+            raise InvalidInput.field("command", args[0], near[0] if near else f"one of {', '.join(self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the list of commands from the table alone."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, place.help) for name, place in self.places.items()])
+            formatter.write_dl([(name, place.help) for name, place in self.places.items() if place.help])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; click itself would end a closed pipe with the exit code of an error."""

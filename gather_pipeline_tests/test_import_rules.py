@@ -1,0 +1,95 @@
+"""Who may import whom, as DESIGN has it: a table of rooms, held against the imports of every module.
+
+Ruff's TID251 bans the engines by name; it cannot tell one room of the package from another, so that part stands here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gather_pipeline
+
+ROOT = Path(gather_pipeline.__file__).parent
+ENGINES = ("dagster", "pymongo", "bson", "duckdb", "sqlite3", "redis", "openai", "torch", "sentence_transformers", "xllamacpp", "fastapi")
+ROOMS = ("domain", "ports", "tasks", "context", "gather", "report", "services", "adapters", "bootstrap", "defs", "definitions", "cli")
+
+
+def own(*rooms: str) -> tuple[str, ...]:
+    return tuple(f"gather_pipeline.{room}" for room in rooms)
+
+
+def all_but(*rooms: str) -> tuple[str, ...]:
+    return own(*(room for room in ROOMS if room not in rooms))
+
+
+FORBIDDEN: dict[str, tuple[str, ...]] = {
+    "__init__": (*ENGINES, *own(*ROOMS)),
+    "errors": (*ENGINES, *own(*ROOMS)),
+    "settings": (*ENGINES, *own(*ROOMS)),
+    "domain": (*ENGINES, *all_but("domain"), *own("settings")),
+    "ports": (*ENGINES, *all_but("domain"), *own("settings")),
+    "services": (*ENGINES, *all_but("domain", "ports", "tasks")),
+    "context": (*ENGINES, *all_but("domain", "ports", "context"), *own("settings")),
+    "tasks": (*ENGINES, *all_but("domain", "ports", "context", "tasks"), *own("settings")),
+    "gather": (*ENGINES, *all_but("domain", "ports", "context", "tasks", "services", "gather")),
+    "report": (*ENGINES, *all_but("domain", "ports", "report"), *own("settings")),
+    "adapters": ("dagster", "fastapi", *all_but("domain", "ports"), *own("settings")),
+    "bootstrap": ("dagster", "fastapi", *own("defs", "definitions", "cli")),
+    "defs": (*(engine for engine in ENGINES if engine != "dagster"), *own("adapters", "definitions", "cli")),
+    "definitions": (*(engine for engine in ENGINES if engine != "dagster"), *own("adapters", "cli")),
+    "cli": (*ENGINES, *own("adapters", "defs", "definitions")),
+}
+DOOR = "gather_pipeline.defs.launch"  # the one from the command line to Dagster (D4)
+MODULES = [path.relative_to(ROOT) for path in sorted(ROOT.rglob("*.py"))]
+
+
+def imports(source: str) -> Iterator[str]:
+    """Full names of what a module imports, wherever in it; `from a import b` may name a module, so it gives a.b."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_below(name: str, roots: tuple[str, ...]) -> bool:
+    return any(name == root or name.startswith(f"{root}.") for root in roots)
+
+
+def is_allowed(name: str, module: Path) -> bool:
+    """Through the door; or within one adapter that is split into files, which share the first word of their names."""
+    if module.parts[0] == "adapters":
+        return name.startswith(f"gather_pipeline.adapters.{module.stem.split('_')[0]}_")
+    return module.parts[0] == "cli" and is_below(name, (DOOR,))
+
+
+def offences(module: Path, source: str) -> list[str]:
+    room = module.parts[0].removesuffix(".py")
+    return [name for name in imports(source) if is_below(name, FORBIDDEN[room]) and not is_allowed(name, module)]
+
+
+def test_every_room_has_its_row() -> None:
+    assert {module.parts[0].removesuffix(".py") for module in MODULES} <= set(FORBIDDEN)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_module_imports_what_its_room_may(module: Path) -> None:
+    assert offences(module, (ROOT / module).read_text(encoding="utf-8")) == []
+
+
+def test_the_rule_sees_imports_inside_functions_and_through_from() -> None:
+    source = "def f():\n    from gather_pipeline import adapters\n    import duckdb.typing\n"
+    assert offences(Path("gather/x.py"), source) == ["gather_pipeline.adapters", "duckdb.typing"]
+    assert offences(Path("cli/run.py"), "from gather_pipeline.defs.launch import run_in_process") == []
+    assert offences(Path("cli/run.py"), "from gather_pipeline.defs import jobs") == ["gather_pipeline.defs.jobs"]
+
+
+def test_an_adapter_may_be_split_but_not_lean_on_another() -> None:
+    assert offences(Path("adapters/sqlite_store.py"), "from gather_pipeline.adapters.sqlite_file import open_file") == []
+    leaning = "from gather_pipeline.adapters.mongo_store import MongoStore"
+    assert offences(Path("adapters/sqlite_store.py"), leaning) == ["gather_pipeline.adapters.mongo_store.MongoStore"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KINDS = ("run", "iteration", "call", "timing", "event")  # kinds with a table of their own; all others go to table generic
-PATIENCE_S = 10.0  # an ingestion takes well under a second, so whoever still waits after ten meets something unusual
+PATIENCE_S = 10.0  # an ingestion takes about a second, so whoever still waits after ten meets something unusual
 RETRY_S = 0.05
 CHUNK_ROWS = 5000  # one INSERT; keeps its JSON to a few megabytes
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # nothing is ever downloaded

@@ -287,7 +287,7 @@ def test_a_kill_at_any_point_of_an_ingestion_loses_and_doubles_nothing(metrics: 
         process = python(INGEST, metrics.database, metrics.incoming)
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(random.uniform(0.0, 0.4))
+        time.sleep(random.uniform(0.0, 0.9))
         process.send_signal(signal.SIGKILL)
         process.communicate()
     metrics.ingest()

@@ -1,0 +1,270 @@
+"""What a materialization shows: read from the store, so that it is the same whether the UI, a backfill or the command line made it.
+
+Each family of partitions (gather_items, embeddings, quality_scores, drafts) gives metadata and a data version; equal versions mean
+that nothing changed (D5). An asset attaches the metadata to its own event; the automation job logs the event itself.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+
+from gather_pipeline.defs.partitions import partition_key
+from gather_pipeline.domain.departments import Department, to_row
+from gather_pipeline.domain.executions import Usage
+from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.iterations import Iteration, digest
+from gather_pipeline.gather.departments import department_of, query_departments_for_automation
+from gather_pipeline.gather.repository import DRAFTS, SCORES, GatherRepository
+from gather_pipeline.ports import Document
+from gather_pipeline.services import Services
+
+NEWEST = 5  # items shown of a partition
+DUPLICATES = 15  # drops shown of a run
+CELL_LIMIT = 240  # characters of a table's cell
+VERSION = "data version"
+
+Metadata = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What is stored for one partition, read when it is first asked for.
+
+    Attributes:
+        task_id: The run whose own counts are shown beside the totals.
+    """
+
+    services: Services
+    project_id: str
+    slug: str
+    task_id: str
+
+    @cached_property
+    def repository(self) -> GatherRepository:
+        """The project's collections."""
+        return GatherRepository(self.services.store, self.project_id)
+
+    @cached_property
+    def history(self) -> list[Iteration]:
+        """Every committed iteration, oldest first."""
+        return self.repository.iterations(self.slug)
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """Every committed item, oldest first."""
+        return self.repository.items(self.slug)
+
+    @cached_property
+    def version(self) -> str:
+        """Version of the items."""
+        return self.repository.data_version(self.slug)
+
+    @cached_property
+    def score(self) -> Document | None:
+        """The evaluation, None before the first."""
+        return next(iter(self.repository.rows(SCORES, {"_id": self.slug})), None)
+
+    @cached_property
+    def draft(self) -> Document | None:
+        """The draft, None before the first."""
+        return next(iter(self.repository.rows(DRAFTS, {"_id": self.slug})), None)
+
+
+def gather_items(stored: Stored) -> Metadata:
+    """Counts, score with reasons, duplicates with what they matched, tokens, cost, model, newest items and the curve of quality."""
+    this_run = [iteration for iteration in stored.history if iteration.task_id == stored.task_id]
+    numbers = {iteration.number for iteration in this_run}
+    spent = sum((Usage(prompt_tokens=i.tokens, cost=i.cost) for i in this_run), Usage())
+    last = stored.history[-1] if stored.history else None
+    shown: Metadata = {
+        "dagster/row_count": len(stored.items),
+        "items added": sum(len(iteration.item_ids) for iteration in this_run),
+        "iterations": len(this_run),
+        "iterations in all": len(stored.history),
+        "quality score": last.score if last else "not scored",
+        "threshold": department_of(stored.services, stored.slug).threshold,
+        "ended by": (last.ended_by if last else None) or "not ended",
+        "duplicates dropped": sum(iteration.duplicates for iteration in this_run),
+        "filtered out": sum(iteration.filtered for iteration in this_run),
+        "tokens": known(spent.tokens),
+        "cost (US dollars)": known(spent.cost),
+        "model": ", ".join(dict.fromkeys(i.model for i in this_run)) or (last.model if last else "none yet"),
+    }
+    if last is not None:
+        shown |= {
+            "quality by iteration": ", ".join(f"{iteration.score:g}" for iteration in stored.history),
+            "quality plot": curve(stored),
+            "score parts": score_table(last.quality),
+        }
+    dropped = [row for row in stored.repository.dropped(stored.slug) if row["iteration"] in numbers]
+    if dropped:
+        shown["duplicates"] = duplicates(dropped)
+    if stored.items:
+        shown["newest items"] = newest(stored.items)
+    return shown
+
+
+def embeddings(stored: Stored) -> Metadata:
+    """How many items have an embedding, and of which model."""
+    model = stored.services.embedder.name
+    return {
+        "dagster/row_count": stored.repository.embedding_count(stored.items, model),
+        "items": len(stored.items),
+        "model": model,
+    }
+
+
+def quality_scores(stored: Stored) -> Metadata:
+    """The evaluation with its parts, reasons and scorer; what is said where there is none."""
+    row = stored.score
+    if row is None:
+        return {"quality score": "not evaluated"}
+    return {
+        "quality score": row["value"],
+        **{f"{name} score": part["value"] for name, part in row["parts"].items()},
+        "score parts": score_table(row),
+        "threshold": row["threshold"],
+        "threshold reached": row["reached"],
+        "least covered aspects": ", ".join(row.get("least_covered", ())[:3]) or "none",
+        "scorer": f"{row['scorer']} {row['version']}",
+    }
+
+
+def drafts(stored: Stored) -> Metadata:
+    """The summary that is proposed for review."""
+    row = stored.draft
+    if row is None:
+        return {"draft": "none yet"}
+    return {
+        "title": row["title"],
+        "status": row["status"],
+        "items": len(row["item_ids"]),
+        "draft": dg.MetadataValue.md(row["text"]),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A kind of partition.
+
+    Attributes:
+        version: Data version of what is stored; None where nothing is stored yet. Cheap, unlike the metadata.
+        metadata: What a materialization shows.
+    """
+
+    version: Callable[[Stored], str | None]
+    metadata: Callable[[Stored], Metadata]
+
+
+def _score_version(stored: Stored) -> str | None:
+    row = stored.score
+    return None if row is None else digest([row["data_version"], row["value"], row["parts"], row["scorer"], row["version"]])
+
+
+def _draft_version(stored: Stored) -> str | None:
+    row = stored.draft
+    return None if row is None else digest([row["text"], row["draft_version"]])
+
+
+FAMILIES: Mapping[str, Family] = {
+    "gather_items": Family(version=lambda stored: stored.version, metadata=gather_items),
+    "embeddings": Family(version=lambda stored: digest([stored.version, stored.services.embedder.name]), metadata=embeddings),
+    "quality_scores": Family(version=_score_version, metadata=quality_scores),
+    "drafts": Family(version=_draft_version, metadata=drafts),
+}
+
+
+def described(family: str, stored: Stored) -> Metadata:
+    """A family's metadata with its data version, the last of it."""
+    return FAMILIES[family].metadata(stored) | {VERSION: FAMILIES[family].version(stored) or "none"}
+
+
+def materialization(family: str, stored: Stored) -> dg.AssetMaterialization:
+    """The event by which a partition of a family shows in the UI, with a data version of its own."""
+    metadata = described(family, stored)
+    partition = partition_key(stored.project_id, stored.slug)
+    return dg.AssetMaterialization(asset_key=family, partition=partition, metadata=metadata, tags=version_tags(metadata))
+
+
+def departments_metadata(chosen: Sequence[Department]) -> Metadata:
+    """A project's departments in their order, with what ends them."""
+    rows = table(
+        {
+            "place": str(department.codeDepNumber) if department.codeDepNumber is not None else "last",
+            "slug": department.slug,
+            "name": department.name,
+            "threshold": department.threshold,
+            "most iterations": str(department.coordinationSettings.maxIterations or "its share"),
+            "aspects": ", ".join(department.aspects),
+        }
+        for department in chosen
+    )
+    return {"dagster/row_count": len(chosen), "departments": rows, VERSION: digest([to_row(department) for department in chosen])}
+
+
+def departments_materialization(services: Services, project_id: str) -> dg.AssetMaterialization:
+    """The event of a project's partition of `departments`."""
+    metadata = departments_metadata(query_departments_for_automation(services))
+    return dg.AssetMaterialization(asset_key="departments", partition=project_id, metadata=metadata, tags=version_tags(metadata))
+
+
+def version_tags(metadata: Metadata) -> dict[str, str]:
+    """Tags by which Dagster knows an event's data version."""
+    return {"dagster/data_version": str(metadata[VERSION]), "dagster/data_version_is_user_provided": "true"}
+
+
+def known(value: float | None) -> float | str:
+    """A number, or the word unknown: a provider that does not say is not a provider that costs nothing."""
+    return "unknown" if value is None else value
+
+
+def score_table(quality: Mapping[str, Any]) -> dg.TableMetadataValue:
+    """Parts of a score with weights and reasons."""
+    return table(
+        {"part": name, "score": part["value"], "weight": part["weight"], "reasons": "; ".join(part["reasons"])}
+        for name, part in quality["parts"].items()
+    )
+
+
+def duplicates(rows: Sequence[Document]) -> dg.TableMetadataValue:
+    """Texts dropped, newest first, with what they matched and the rule that decided."""
+    return table(
+        {
+            "dropped": row["content"],
+            "matches": row["match_content"] or "nothing",
+            "similarity": round(row["similarity"], 3),
+            "rule": row["rule"],
+        }
+        for row in rows[::-1][:DUPLICATES]
+    )
+
+
+def newest(items: Sequence[Item]) -> dg.TableMetadataValue:
+    """The newest items, newest first."""
+    return table({"iteration": item.iteration, "aspect": item.aspect, "item": item.content} for item in items[::-1][:NEWEST])
+
+
+def table(rows: Iterable[Mapping[str, str | float | int]]) -> dg.TableMetadataValue:
+    """Rows as a table that the UI shows in place; long text is cut, the whole of it is in the store."""
+    records = [dg.TableRecord({name: _cut(value) for name, value in row.items()}) for row in rows]
+    return dg.MetadataValue.table(records, schema=None if records else dg.TableSchema(columns=[]))
+
+
+def _cut(value: str | float | int) -> str | float | int:
+    return value if not isinstance(value, str) or len(value) <= CELL_LIMIT else f"{value[:CELL_LIMIT]} ..."
+
+
+def curve(stored: Stored) -> dg.MarkdownMetadataValue:
+    """Quality by iteration as a picture, which the UI shows on a click."""
+    import pandas as pd
+
+    from gather_pipeline.report.plots import quality_plot
+
+    threshold = department_of(stored.services, stored.slug).threshold
+    rows = [(stored.slug, iteration.number, iteration.score, threshold) for iteration in stored.history]
+    png = quality_plot(pd.DataFrame(rows, columns=["department", "iteration", "quality", "threshold"]), "png")
+    return dg.MetadataValue.md(f"![Quality by iteration](data:image/png;base64,{base64.b64encode(png).decode()})")

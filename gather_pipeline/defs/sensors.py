@@ -1,0 +1,162 @@
+"""Keeps the dynamic partitions true to projects and departments.
+
+Projects come by the store's change log, so that a tick costs as much as changed; departments are few and are compared as a set,
+for a filtered list shows no deletions (D5). A source that cannot be read is a skip with its reason, never an empty set. A partition
+with a run in flight stays.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.execution.backfill import BulkActionStatus  # not exported, and get_backfills takes it
+
+from gather_pipeline.defs.partitions import departments, projects
+from gather_pipeline.defs.resources import Gather
+from gather_pipeline.gather.registry import PROJECTS
+from gather_pipeline.services import Services
+
+IN_FLIGHT = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+RANGE_TAG = "dagster/asset_partition_range_start"
+DEPARTMENT_TAG = "dagster/partition/department"
+PROJECT_TAGS = ("gather/project", "dagster/partition/project", "dagster/partition")  # the last is the key of a run of `departments`
+AUTOMATION_TAG = "gather/kind"
+PAGE = 1000  # projects read from the change log at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What to do with the keys of one dimension.
+
+    Attributes:
+        add: Keys to add, in order.
+        remove: Keys to remove, in order.
+        spared: Keys that should go but are in use.
+    """
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
+
+
+def partition_changes(known: Collection[str], wanted: Sequence[str], in_flight: Collection[str] | None) -> Changes:
+    """Compares keys.
+
+    Args:
+        known: Keys that Dagster has.
+        wanted: Keys that it should have, in order.
+        in_flight: Keys that a run or backfill is using; None where that cannot be told, which spares them all.
+    """
+    leaving = [key for key in sorted(known) if key not in set(wanted)]
+    busy = leaving if in_flight is None else [key for key in leaving if key in in_flight]
+    return Changes(
+        add=tuple(key for key in dict.fromkeys(wanted) if key not in known),
+        remove=tuple(key for key in leaving if key not in busy),
+        spared=tuple(busy),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InFlight:
+    """Keys that runs and backfills are using; None where they cannot be told from a run's tags."""
+
+    projects: frozenset[str] | None
+    departments: frozenset[str] | None
+
+
+def keys_in_flight(instance: dg.DagsterInstance) -> InFlight:
+    """Reads the tags of unfinished runs. Backfills and runs of a range spare every key, an automation every department."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT))
+    backfills = instance.get_backfills(status=BulkActionStatus.REQUESTED, limit=1)
+    if backfills or any(RANGE_TAG in run.tags for run in runs):
+        return InFlight(projects=None, departments=None)
+    used_projects = {run.tags[tag] for run in runs for tag in PROJECT_TAGS if tag in run.tags}
+    used_departments = {run.tags[DEPARTMENT_TAG] for run in runs if DEPARTMENT_TAG in run.tags}
+    automated = any(AUTOMATION_TAG in run.tags for run in runs)
+    return InFlight(projects=frozenset(used_projects), departments=None if automated else frozenset(used_departments))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What the sources say, and how far they were read.
+
+    Attributes:
+        projects: Projects that are there, of those looked at.
+        gone: Projects that are not.
+        everything: True where all projects were looked at, so that any other key of Dagster's has to go.
+    """
+
+    projects: tuple[str, ...]
+    gone: tuple[str, ...]
+    departments: tuple[str, ...]
+    cursor: str
+    everything: bool
+
+
+def read(services: Services, cursor: str | None) -> Reading:
+    """Reads departments, and the projects that changed since the cursor; without a cursor every project."""
+    slugs = tuple(department.slug for department in services.departments.departments() if department.gatherCheck and department.isActive)
+    rows: dict[str, Mapping[str, Any]] = {}
+    position = cursor or ""
+    while page := (changes := services.store.changed_since(services.main_database, PROJECTS, position, limit=PAGE)).documents:
+        rows |= {row["_id"]: row for row in page}
+        position = changes.cursor
+        if len(page) < PAGE:
+            break
+    gone = tuple(id for id, row in rows.items() if row.get("_deleted"))
+    return Reading(
+        projects=tuple(id for id in rows if id not in gone), gone=gone, departments=slugs, cursor=position, everything=cursor is None
+    )
+
+
+def known_projects(instance: dg.DagsterInstance, reading: Reading) -> list[str]:
+    """Keys that Dagster has, of those looked at."""
+    if reading.everything:
+        return list(instance.get_dynamic_partitions(str(projects.name)))
+    return [id for id in (*reading.projects, *reading.gone) if instance.has_dynamic_partition(str(projects.name), id)]
+
+
+@dg.sensor(
+    name="partitions",
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Adds and removes partitions as projects and departments come and go.",
+)
+def partitions(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gather]) -> dg.SensorResult | dg.SkipReason:
+    """One tick."""
+    seen = json.loads(context.cursor) if context.cursor else {}
+    try:
+        with gather.services() as services:
+            source = f"{services.main_database} in {'MongoDB' if services.settings.mongodb_uri else 'SQLite'}"
+            reading = read(services, seen["projects"] if seen.get("source") == source else None)
+    except dg.Failure as unreadable:
+        return dg.SkipReason(f"Nothing was changed, for the sources cannot be read: {unreadable.description}")
+    busy = keys_in_flight(context.instance)
+    for_projects = partition_changes(known_projects(context.instance, reading), reading.projects, busy.projects)
+    for_departments = partition_changes(
+        context.instance.get_dynamic_partitions(str(departments.name)), reading.departments, busy.departments
+    )
+    # A spared project is met again only if the cursor stays before it.
+    cursor = context.cursor if for_projects.spared else json.dumps({"source": source, "projects": reading.cursor})
+    requests = [
+        request
+        for definition, changes in ((projects, for_projects), (departments, for_departments))
+        for request in (
+            definition.build_add_request(list(changes.add)) if changes.add else None,
+            definition.build_delete_request(list(changes.remove)) if changes.remove else None,
+        )
+        if request is not None
+    ]
+    spared = (*for_projects.spared, *for_departments.spared)
+    waiting = f"; in use and therefore kept for now: {', '.join(spared)}" if spared else ""
+    if not requests:
+        return dg.SensorResult(skip_reason=f"Partitions are as projects and departments are{waiting}", cursor=cursor)
+    return dg.SensorResult(dynamic_partitions_requests=requests, cursor=cursor)

@@ -25,10 +25,9 @@ logger = logging.getLogger(__name__)
 
 INDEX_FROM_ROWS = 200  # below, reading every document is as quick
 INDEX_LOOK_EVERY = 250  # queries of one form between two looks at the collection's size
-LARGE_BYTES = 100_000  # from here on, changes are looked at together with the document they would make too large
+LARGE_BYTES = 600_000  # from here on, changes are looked at together with the document they would make too large
 UPSERT_ATTEMPTS = 20
 DELETE_BATCH = 5000  # ids in one command, far below MongoDB's 16 MB
-OTHER_TERMS = (85, 86)  # the index is there already, unique or not as may be
 
 
 class MongoStore:
@@ -43,7 +42,7 @@ class MongoStore:
     def __init__(self, uri: str, *, timeout_s: float = 5.0, patience_s: float = 60.0) -> None:
         self._server = MongoConnection(uri, timeout_s)
         self._changes = ChangeNumbers(self._server, patience_s)
-        self._uses: dict[tuple[str, str, tuple[str, ...]], int] = {}
+        self._uses: dict[tuple[str, str, tuple[tuple[str, int], ...]], int] = {}
 
     def __repr__(self) -> str:
         return f"MongoStore({self._server.host!r})"
@@ -162,21 +161,10 @@ class MongoStore:
 
     def ensure_unique(self, database: str, collection: str, fields: Sequence[str]) -> None:
         """Makes the fields together a unique key, None and missing counting as one value; `DuplicateKey` where documents repeat it."""
-        from pymongo.errors import OperationFailure
-
         target = self._target(database, collection)
         keys = [(field, 1) for field in filters.check_key(fields)]
-
-        def make() -> None:
-            try:
-                target.create_index(keys, unique=True, name=f"unique:{'+'.join(fields)}")
-            except OperationFailure as error:
-                if error.code not in OTHER_TERMS:
-                    raise
-                target.drop_index(f"find:{'+'.join(fields)}")  # one of ours over the same fields, made for queries
-                target.create_index(keys, unique=True, name=f"unique:{'+'.join(fields)}")
-
-        self._server.run(make, collection, again=True)
+        name = f"unique:{'+'.join(fields)}"
+        self._server.run(lambda: target.create_index(keys, unique=True, name=name), collection, again=True)
 
     def changed_since(self, database: str, collection: str, cursor: str = "", *, limit: int = 1000) -> Changes:
         """Changes after the cursor, up to the oldest write that is still under way."""
@@ -227,7 +215,7 @@ class MongoStore:
     def _target(self, database: str, collection: str) -> Collection[Any]:
         return self._server.database(docs.check_database(database))[docs.check_collection(collection)]
 
-    def _ensure_index(self, target: Collection[Any], fields: tuple[str, ...]) -> None:
+    def _ensure_index(self, target: Collection[Any], fields: tuple[tuple[str, int], ...]) -> None:
         """Makes the index that serves a filter, once the collection is large; where it cannot be made, queries read every document."""
         from pymongo.errors import PyMongoError
 
@@ -240,9 +228,9 @@ class MongoStore:
             return
         self._uses[use] = -(10**12)  # done: never looked at again
         try:
-            target.create_index([(field, 1) for field in fields], name=f"find:{'+'.join(fields)}")
+            target.create_index([*fields, ("_id", 1)], name=filters.index_name(fields))
         except PyMongoError as error:
-            logger.info("[AutoGather] %s goes without an index over %s: %s", self, "+".join(fields), error)
+            logger.info("[AutoGather] %s goes without an index over %s: %s", self, filters.index_name(fields), error)
 
 
 def _row(id: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,15 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 
 from gather_pipeline.domain.documents import unescape
-from gather_pipeline.domain.sqlite_filters import key
+from gather_pipeline.domain.filters import index_name
+from gather_pipeline.domain.sqlite_filters import ordered
 from gather_pipeline.errors import DuplicateKey, GatherError, StoreError, StoreUnavailable, shorten
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
-COLUMNS = "id TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL"
+COLUMNS = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, doc TEXT NOT NULL"  # lies in the order of changes
 REFUSALS = {
     sqlite3.SQLITE_NOTADB: "is not a SQLite database, expected a file that this store made",
     sqlite3.SQLITE_CORRUPT: "is damaged",
@@ -74,8 +75,17 @@ class StoreFile:
         with self.reading(), _transaction(self.connection):
             if not self.has(collection):
                 self.connection.execute(f'CREATE TABLE "{collection}" ({COLUMNS})')
-                self.connection.execute(f'CREATE UNIQUE INDEX "{collection}:seq" ON "{collection}" (seq)')
             yield
+
+    def insert(self, collection: str, rows: Sequence[tuple[str, str]]) -> None:
+        """Inserts new documents, given as pairs of id and JSON; inside a transaction only."""
+        sql = f'INSERT INTO "{collection}" (seq, id, version, doc) VALUES (?, ?, 1, ?)'
+        id = None
+        try:
+            for sequence, (id, doc) in enumerate(rows, self.take(len(rows))):
+                self.connection.execute(sql, (sequence, id, doc))
+        except sqlite3.IntegrityError as error:
+            raise self._taken(collection, id, error) from error
 
     @contextmanager
     def unique(self, collection: str, id: str | None = None) -> Iterator[None]:
@@ -83,11 +93,12 @@ class StoreFile:
         try:
             yield
         except sqlite3.IntegrityError as error:
-            named = re.search(r":unique:([^']+)'", str(error))
-            document = "documents" if id is None else shorten(unescape(id))
-            raise DuplicateKey(
-                f"{collection} {document} in {self.path} repeats the key {named[1] if named else '_id'} of another document"
-            ) from error
+            raise self._taken(collection, id, error) from error
+
+    def _taken(self, collection: str, id: str | None, error: sqlite3.IntegrityError) -> DuplicateKey:
+        named = re.search(r":unique:([^']+)'", str(error))
+        document = "documents" if id is None else shorten(unescape(id))
+        return DuplicateKey(f"{collection} {document} in {self.path} repeats the key {named[1] if named else '_id'} of another document")
 
     def has(self, collection: str) -> bool:
         """Whether the collection's table is there; tables are never dropped."""
@@ -103,12 +114,13 @@ class StoreFile:
         ((last,),) = self.connection.execute(sql, [number]).fetchall()
         return int(last) - number + 1
 
-    def ensure_index(self, collection: str, fields: tuple[str, ...]) -> None:
+    def ensure_index(self, collection: str, fields: Sequence[tuple[str, int]]) -> None:
         """Makes the index that serves a filter, once the collection is large; where it cannot be made, queries read every row."""
-        name = f"{collection}:find:{'+'.join(fields)}"
+        name = f"{collection}:{index_name(fields)}"
         if not fields or name in self._indexes_tried:
             return
-        ((rows,),) = self.connection.execute(f'SELECT ifnull(max(rowid), 0) FROM "{collection}"').fetchall()
+        some = f'SELECT count(*) FROM (SELECT 1 FROM "{collection}" LIMIT {INDEX_FROM_ROWS})'
+        ((rows,),) = self.connection.execute(some).fetchall()
         if rows < INDEX_FROM_ROWS:
             return
         self._indexes_tried.add(name)
@@ -118,7 +130,7 @@ class StoreFile:
             return
         try:
             with _transaction(self.connection):
-                self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({", ".join(map(key, fields))})')
+                self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({ordered([*fields, ("_id", 1)])})')
         except sqlite3.Error as error:
             logger.info("[AutoGather] %s goes without the index %s: %s", self.path, name, error)
 

@@ -43,18 +43,19 @@ class SqliteStore:
         """Stores new documents in one transaction: all or none, also where the process is killed."""
         docs.check_database(database)
         apart = docs.take_all_apart(docs.check_collection(collection), documents)
-        rows = [(id, docs.to_json(fields)) for id, fields in apart.items()]
+        rows = [(docs.escape(id), docs.to_json(fields)) for id, fields in apart.items()]
         if rows:
             with self._write(database, collection) as file:
-                sql = f'INSERT INTO "{collection}" (id, version, seq, doc) VALUES (?, 1, ?, ?)'
-                for sequence, (id, doc) in enumerate(rows, file.take(len(rows))):
-                    with file.unique(collection, id):
-                        file.connection.execute(sql, (docs.escape(id), sequence, doc))
+                file.insert(collection, rows)
 
     def get(self, database: str, collection: str, id: str) -> Document | None:
         """The document with that ``_id``, None where there is none."""
-        found = self.find(database, collection, {"_id": docs.check_id(collection, id)})
-        return found[0] if found else None
+        key = docs.escape(docs.check_id(collection, id))
+        with self._read(database, collection) as file:
+            if not file:
+                return None
+            rows = file.connection.execute(f'SELECT id, version, doc FROM "{collection}" WHERE id = ?', [key]).fetchall()
+        return _document(*rows[0]) if rows else None
 
     def find(
         self,
@@ -72,7 +73,7 @@ class SqliteStore:
             if not file:
                 return []
             file.ensure_index(collection, filters.index_fields(conditions, order if limit is not None else ()))
-            return _rows(file, collection, conditions, sqlite_filters.order_by(order), limit)
+            return _rows(file, collection, conditions, order, limit)
 
     def update(
         self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
@@ -90,7 +91,7 @@ class SqliteStore:
                 raise VersionConflict(f"{collection} {id!r} has version {version}, expected {expected_version}")
             _, fields = docs.take_apart(collection, found[0] | dict(changes))
             doc = docs.to_json(fields)
-            with file.unique(collection, id):
+            with file.unique(collection, docs.escape(id)):
                 sql = f'UPDATE "{collection}" SET version = version + 1, seq = ?, doc = ? WHERE id = ?'
                 file.connection.execute(sql, (file.take(1), doc, docs.escape(id)))
         return _document(docs.escape(id), version + 1, doc)
@@ -99,7 +100,7 @@ class SqliteStore:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
         id, fields = docs.take_apart(docs.check_collection(collection), document)
         doc = docs.to_json(fields)
-        with self._write(database, collection) as file, file.unique(collection, id):
+        with self._write(database, collection) as file, file.unique(collection, docs.escape(id)):
             sql = f"""INSERT INTO "{collection}" (id, version, seq, doc) VALUES (?, 1, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET version = version + 1, seq = excluded.seq, doc = excluded.doc RETURNING version"""
             ((version,),) = file.connection.execute(sql, (docs.escape(id), file.take(1), doc)).fetchall()
@@ -223,11 +224,16 @@ class SqliteStore:
 
 
 def _rows(
-    file: StoreFile, collection: str, conditions: Sequence[filters.Condition], order: str = "", limit: int | None = None
+    file: StoreFile,
+    collection: str,
+    conditions: Sequence[filters.Condition],
+    order: Sequence[tuple[str, int]] = (),
+    limit: int | None = None,
 ) -> list[Document]:
     where, values, exact = sqlite_filters.where(conditions)
+    by = f" ORDER BY {sqlite_filters.ordered(order)}" if order else ""
     end = f" LIMIT {limit}" if exact and limit is not None else ""
-    with closing(file.connection.execute(f'SELECT id, version, doc FROM "{collection}"{where}{order}{end}', values)) as cursor:
+    with closing(file.connection.execute(f'SELECT id, version, doc FROM "{collection}"{where}{by}{end}', values)) as cursor:
         found: Iterator[Document] = (_document(*row) for row in cursor)
         return list(islice(found if exact else (row for row in found if filters.matches(row, conditions)), limit))
 

@@ -24,10 +24,13 @@ ID_LIMIT = 512  # characters
 DEPTH_LIMIT = 64  # levels; MongoDB ends at 100
 SIZE_LIMIT_BYTES = 16_000_000  # as BSON; MongoDB ends at 16,777,216, the rest is room for what a store adds
 
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
 _SPECIAL = re.compile("[\x00\x01\ud7ff-\udfff]")
 _KEPT = re.compile("\x01[\x01\x02\x03]|\ud7ff[\x01-\u0801]")
 _BYTES = "$bytes"  # a key of one's own that begins with "$" never comes to lie as such
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+_load = json.JSONDecoder().decode
 
 
 def is_database(name: object) -> bool:
@@ -93,17 +96,27 @@ def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> int:
     Raises:
         InvalidInput: They could not be stored, or not be read back the same; names the first such field.
     """
-    size = 0
-    for name, value in fields.items():
+    for name in fields:
         if not isinstance(name, str) or not name or name[0] in "_$" or "." in name:
             raise InvalidInput.field(f"field name in {collection} {id!r}", name, "a string without '.', beginning neither with '_' nor '$'")
-        try:
-            size += _weigh(name) + _weigh(value, 2)
-        except _Unfit as unfit:
-            raise InvalidInput.field(f"{name} of {collection} {id!r}", unfit.value, unfit.expected) from None
+    try:
+        size = _bound(fields)
+    except _Unfit:
+        _name_unfit(collection, id, fields)
+        raise
+    if size > SIZE_LIMIT_BYTES:  # perhaps: so count exactly
+        size = _weigh(fields)
     if size > SIZE_LIMIT_BYTES:
         raise InvalidInput(f"{collection} {id!r} takes {size} bytes, expected at most {SIZE_LIMIT_BYTES}")
     return size
+
+
+def _name_unfit(collection: str, id: str, fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        try:
+            _bound({name: value})
+        except _Unfit as unfit:
+            raise InvalidInput.field(f"{name} of {collection} {id!r}", unfit.value, unfit.expected) from None
 
 
 class _Unfit(Exception):
@@ -115,6 +128,29 @@ class _Unfit(Exception):
         self.expected = expected
 
 
+def _bound(members: Mapping[str, Any] | list[Any], depth: int = 1) -> int:
+    """A size that the members do not exceed as BSON. Every document goes through here, so the common types are told apart inline."""
+    size = 16 * len(members)
+    if depth > DEPTH_LIMIT:
+        raise _Unfit(members, f"at most {DEPTH_LIMIT} levels of nesting")
+    for key in members if isinstance(members, Mapping) else ():
+        if not isinstance(key, str):
+            raise _Unfit(key, "a string as key")
+        size += 6 * len(key)
+    for value in members.values() if isinstance(members, Mapping) else members:
+        kind = type(value)
+        if kind is str:
+            size += 6 * len(value)  # the longest that `escape` and UTF-8 make of a character
+        elif kind is dict or kind is list:
+            size += _bound(value, depth + 1)
+        elif kind is int:
+            if not LOWEST <= value <= HIGHEST:
+                raise _Unfit(value, "a whole number of 64 bits")
+        elif kind is not bool and value is not None:
+            size += _weigh(value, depth)
+    return size
+
+
 def _weigh(value: object, depth: int = 0) -> int:
     """Bytes that a value takes as BSON, its type, its place in a list and its end counted generously."""
     if isinstance(value, str):
@@ -122,7 +158,7 @@ def _weigh(value: object, depth: int = 0) -> int:
     if value is None or isinstance(value, bool):
         return 8
     if isinstance(value, int):
-        if not -(2**63) <= value < 2**63:
+        if not LOWEST <= value <= HIGHEST:
             raise _Unfit(value, "a whole number of 64 bits")
         return 16
     if isinstance(value, float):
@@ -131,7 +167,7 @@ def _weigh(value: object, depth: int = 0) -> int:
         return 16
     if isinstance(value, bytes):
         return 8 + len(value)
-    if depth > DEPTH_LIMIT:
+    if depth >= DEPTH_LIMIT:
         raise _Unfit(value, f"at most {DEPTH_LIMIT} levels of nesting")
     if isinstance(value, Mapping):
         size = 8
@@ -204,9 +240,11 @@ def to_json(fields: Mapping[str, Any]) -> str:
     """Checked fields as JSON, from which `from_json` gives them back."""
     try:
         text = _dump(fields)
-        if "\\u0000" not in text and "\\u0001" not in text and '"$' not in text:
+        if "\\u000" not in text and '"$' not in text:  # the first finds NUL and U+0001
+            if text.isascii():
+                return text
             text.encode()
-            if text.isascii() or "\ud7ff" not in text:
+            if "\ud7ff" not in text:
                 return text
     except (TypeError, UnicodeEncodeError):
         pass  # bytes, a mapping that is no dict, or a lone surrogate
@@ -215,7 +253,7 @@ def to_json(fields: Mapping[str, Any]) -> str:
 
 def from_json(text: str) -> dict[str, Any]:
     """The fields of a JSON text made by `to_json`."""
-    fields = json.loads(text)
+    fields = _load(text)
     special = "\\u0001" in text or '"$bytes"' in text or "\ud7ff" in text
     return decode(fields) if special else fields  # type: ignore[no-any-return]
 

@@ -19,7 +19,7 @@ from gather_pipeline.errors import InvalidInput
 Scalar = str | int | float | bool | None
 Bound = tuple[str, str | int | float]
 
-FIELD = re.compile(r"_id|_version|[A-Za-z0-9-][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+FIELD = re.compile(r"_id|_version|[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,
     "$gte": operator.ge,
@@ -139,8 +139,8 @@ def matches(document: Mapping[str, Any], conditions: Sequence[Condition]) -> boo
     return all(condition.accepts(value_at(document, condition.field)) for condition in conditions)
 
 
-def index_fields(conditions: Sequence[Condition], sort: Sequence[tuple[str, int]] = ()) -> tuple[str, ...]:
-    """Fields of the one index that serves a query; none where ``_id`` or ``_version`` is among them.
+def index_fields(conditions: Sequence[Condition], sort: Sequence[tuple[str, int]] = ()) -> tuple[tuple[str, int], ...]:
+    """Fields of the one index that serves a query, with their directions; none where ``_id`` or ``_version`` is among them.
 
     Args:
         conditions: The filter: fields held equal come first, in order, then one that has a range.
@@ -149,6 +149,11 @@ def index_fields(conditions: Sequence[Condition], sort: Sequence[tuple[str, int]
     if any(condition.field.startswith("_") for condition in conditions):
         return ()
     equal = sorted(condition.field for condition in conditions if condition.values is not None)
-    ranges = sorted(condition.field for condition in conditions if condition.values is None)
-    ordered = [field for field, _ in sort if not field.startswith("_") and field not in equal]
-    return (*equal, *(ranges or ordered)[:1])
+    ranges = sorted((condition.field, 1) for condition in conditions if condition.values is None)
+    ordered = [pair for pair in sort if not pair[0].startswith("_") and pair[0] not in equal]
+    return (*((field, 1) for field in equal), *(ranges or ordered)[:1])
+
+
+def index_name(fields: Sequence[tuple[str, int]]) -> str:
+    """A name that tells an index's fields, descending ones with a ``-`` before them."""
+    return "find:" + "+".join(field if direction == 1 else f"-{field}" for field, direction in fields)

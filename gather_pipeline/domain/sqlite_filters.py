@@ -36,9 +36,9 @@ def key(field: str) -> str:
     )
 
 
-def order_by(order: Sequence[tuple[str, int]]) -> str:
-    """The ORDER BY clause of a checked sort order."""
-    return " ORDER BY " + ", ".join(f"{key(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in order)
+def ordered(order: Sequence[tuple[str, int]]) -> str:
+    """Expressions and directions, as ORDER BY and CREATE INDEX take them."""
+    return ", ".join(f"{key(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in order)
 
 
 def where(conditions: Sequence[Condition]) -> tuple[str, list[object], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from gather_pipeline.cli.lines import count_of, duration, score_of, sentence
 from gather_pipeline.cli.output import error_console, say
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 REFRESHES_PER_S = 4
 LINES_TOO = ("model_fault", "stagnation_detected")  # of passing interest in a table, so said above it
-HEADINGS = ("department", "iter", "score", "kept", "drop", "calls", "rate", "left", "tokens", "")
+LEFT_OUT = ("max_iterations_reached", "evaluation_triggered")  # said by the line of the department's end
+NAME_WIDTH = 20
+# Headings with the least width of their column, so that nothing jumps while figures grow; together less than 80.
+COLUMNS = {"department": 10, "iter": 4, "score": 8, "kept": 4, "drop": 4, "calls": 5, "rate": 7, "left": 5, "tokens": 7, "": 13}
 
 
 class Display(Protocol):
@@ -55,7 +58,7 @@ class Lines:
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Says the event, if it is of interest by itself."""
         self.progress.take(event, time.monotonic())
-        line = sentence(event)
+        line = sentence(event) if event["type"] not in LEFT_OUT else None
         if line is not None:
             say(line)
 
@@ -104,40 +107,43 @@ class LiveTable:
 
 
 def table_of(progress: RunProgress, now: float) -> RenderableType:
-    """The run as a table with a line of totals below."""
-    from rich.box import SIMPLE_HEAD
+    """The run as a table of at most 80 columns, with a line of totals below."""
     from rich.table import Table
     from rich.text import Text
 
     left = progress.left(now)
     totals = f"{progress.ended} of {len(progress.departments)} departments, {progress.kept} kept, {duration(now - progress.began)} gone"
     table = Table(
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        caption=totals + (f", about {duration(left)} left" if left is not None else ""),
+        box=None,
+        padding=(0, 1, 0, 0),
+        caption=totals + (f", about {duration(left)} left" if left else ""),
         caption_justify="left",
     )
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading in ("department", "") else "right", no_wrap=True)
+    for heading, width in COLUMNS.items():
+        side: Literal["left", "right"] = "left" if heading in ("department", "") else "right"
+        table.add_column(heading, justify=side, no_wrap=True, min_width=width, max_width=NAME_WIDTH)
     for department in progress.departments.values():
         style = {"waiting": "dim", "working": "bold", "ended": ""}[department.stage]
-        table.add_row(*(Text(cell) for cell in _cells(department, now)), style=style)
+        table.add_row(*(Text(cell) for cell in cells_of(department, now)), style=style)
     return table
 
 
-def _cells(department: DepartmentProgress, now: float) -> list[str]:
+def cells_of(department: DepartmentProgress, now: float) -> list[str]:
+    """A department's row; what is not known yet is empty."""
+    if department.stage == "waiting":
+        return [department.slug, *[""] * (len(COLUMNS) - 1)]
     rate, left = department.rate(now), department.left(now)
-    threshold = "" if department.threshold is None else f" / {department.threshold:g}"
+    threshold = "" if department.threshold is None else f"/{department.threshold:g}"
     faults = f", {department.faults} failed" if department.faults else ""
     return [
         department.slug,
         str(department.iteration or ""),
-        "" if department.stage == "waiting" else score_of(department.score) + threshold,
-        str(department.kept) if department.stage != "waiting" else "",
-        str(department.dropped) if department.stage != "waiting" else "",
+        score_of(department.score) + threshold,
+        str(department.kept),
+        str(department.dropped),
         f"{department.done}/{department.total}" if department.total else "",
         "" if rate is None else f"{rate:.0f}/min",
         "" if left is None else duration(left),
-        count_of(department.tokens) if department.stage != "waiting" else "",
+        count_of(department.tokens),
         (department.reason if department.stage == "ended" else department.phase) + faults,
     ]

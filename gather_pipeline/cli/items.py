@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -35,6 +35,7 @@ def items(project_id: str, department: str | None, dropped: bool, as_json: bool)
             rows = [_drop_row(row) for row in repository.dropped(department)]
         else:
             rows = [_item_row(item) for item in repository.items(department)]
+        rows.sort(key=_place_in(repository))
     if as_json:
         print_json(rows)
     elif rows:
@@ -44,6 +45,12 @@ def items(project_id: str, department: str | None, dropped: bool, as_json: bool)
         say(f"{len(rows)} {'dropped' if dropped else 'kept'}")
     else:
         say("Nothing was dropped." if dropped else f"There are no items yet; type: gather run --project {project_id}")
+
+
+def _place_in(repository: GatherRepository) -> Callable[[Mapping[str, Any]], int]:
+    """Sort key that puts departments in the order in which they run."""
+    places = {row["slug"]: int(row["place"]) for row in repository.rows(DEPARTMENTS)}
+    return lambda row: places.get(row["department"], len(places))
 
 
 def _check_department(repository: GatherRepository, slug: str) -> None:
@@ -89,7 +96,7 @@ def _drop_lines(row: Mapping[str, Any], width: int | None) -> list[str]:
     lines = [clean(head), *_wrapped(row["content"], width)]
     if row["match_content"]:
         lines += _wrapped(f"like {row['match_id'] or 'a text of the same batch'}: {row['match_content']}", width)
-    return lines + _wrapped(f"because {row['reason']}", width)
+    return lines + (_wrapped(f"because {row['reason']}", width) if row["reason"] else [])
 
 
 def _wrapped(text: str, width: int | None) -> list[str]:

@@ -6,29 +6,30 @@ import os
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from gather_pipeline import bootstrap
+from gather_pipeline.cli.frames import plain_rows, print_frame
 from gather_pipeline.cli.options import as_json, example, project_option
-from gather_pipeline.cli.output import print_json, print_table, say
+from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.state import State, opened, settings_of_command
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.errors import InvalidInput, StoreUnavailable
 from gather_pipeline.gather.repository import DEPARTMENTS
-from gather_pipeline.report.tables import ReportTables, report_tables, rows
+from gather_pipeline.report.tables import ReportTables, report_tables
 from gather_pipeline.settings import Settings
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-TITLES = {
-    "departments": "Departments",
-    "iterations": "Quality by iteration",
-    "kept": "Items kept and dropped",
-    "spending": "Tokens and time",
-    "runs": "Runs",
+# Title and columns of each table on a terminal; --json and --html have all columns.
+SHOWN = {
+    "departments": ("Departments", "department quality threshold reached iterations kept duplicates filtered tokens cost minutes ended_by"),
+    "iterations": ("Quality by iteration", "department iteration quality coverage depth coherence actionability threshold reached rung"),
+    "kept": ("Items kept and dropped", "department generated kept duplicates filtered duplicate_rate"),
+    "spending": (
+        "Tokens and seconds",
+        "department calls prompt_tokens completion_tokens cost generate_s deduplicate_s score_s save_s context_s duration_s",
+    ),
+    "runs": ("Runs", "started_at status iterations items_created tokens minutes task_id"),
 }
 
 
@@ -49,11 +50,11 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(tables.to_dict())
     elif path is None:
-        for name, title in TITLES.items():
+        for name, (title, columns) in SHOWN.items():
             frame = getattr(tables, name)
             if len(frame):
                 click.echo(title)
-                _print_frame(frame)
+                print_frame(frame, columns.split())
 
 
 def _page(state: State, project_id: str, tables: ReportTables) -> str:
@@ -106,9 +107,9 @@ def sql(query: str, as_json: bool) -> None:
     _ingest(settings)
     frame = bootstrap.query_metrics(settings, query)
     if as_json:
-        print_json(rows(frame))
+        print_json(plain_rows(frame))
     else:
-        _print_frame(frame)
+        print_frame(frame)
 
 
 def _ingest(settings: Settings) -> None:
@@ -117,15 +118,3 @@ def _ingest(settings: Settings) -> None:
         bootstrap.ingest_metrics(settings)
     except StoreUnavailable as error:
         say(f"The newest measurements are not shown: {error}")
-
-
-def _print_frame(frame: pd.DataFrame) -> None:
-    from pandas.api.types import is_numeric_dtype
-
-    numbers = [str(name) for name in frame.columns if is_numeric_dtype(frame[name])]
-    lines = [[_cell(value) for value in row.values()] for row in rows(frame)]
-    print_table([str(name) for name in frame.columns], lines, right=numbers)
-
-
-def _cell(value: Any) -> Any:
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else value

@@ -119,7 +119,7 @@ def _say_models(settings: Settings, services: Services, chosen: Sequence[Departm
     Raises:
         SetupMissing: The embedded one is among them and its weights are not there.
     """
-    models = list(dict.fromkeys(services.resolve_model(department.defaultModel) for department in chosen))
+    models = list(dict.fromkeys(services.resolve_model(settings.model or department.defaultModel) for department in chosen))
     for model in models:
         remark = f", {REMARKS[model]}" if model in REMARKS else ""
         say(f"Model: {model}{remark}.")

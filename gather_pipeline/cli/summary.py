@@ -13,11 +13,11 @@ def print_summary(result: AutomationResult) -> None:
     """A table of the departments, a line of totals, and the next commands."""
     if result.summary:
         rows = [
-            [row.department, score_of(row.quality_score), f"{row.threshold:g}", row.iterations, row.items_created, row.ended_by, row.reason]
+            [row.department, f"{score_of(row.quality_score)}/{row.threshold:g}", row.iterations, row.items_created, row.reason]
             for row in result.summary
         ]
-        headings = ["department", "score", "threshold", "iterations", "items", "ended by", "reason"]
-        print_table(headings, rows, right=headings[1:5])
+        headings = ["department", "score", "iterations", "items", "why it ended"]
+        print_table(headings, rows, right=headings[1:4])
     cost = "unknown" if result.cost is None else f"{result.cost:.4f} US dollars"
     click.echo(
         f"{result.status.capitalize()}: {result.items_created} items in {result.iterations} iterations, "
@@ -28,8 +28,14 @@ def print_summary(result: AutomationResult) -> None:
     if result.task_id:
         click.echo(f"Task: {result.task_id}")
     click.echo("Next:")
-    if result.status != "completed":
-        click.echo(f"  gather run --project {result.project_id}      goes on from what is saved")
-    click.echo(f"  gather items --project {result.project_id}    shows the notes")
-    click.echo(f"  gather report --project {result.project_id} --html report.html")
-    click.echo("  make dev                shows the run in Dagster's UI")
+    project = f"--project {result.project_id}"
+    steps = [(f"gather run {project}", "goes on from what is saved")] if result.status != "completed" else []
+    steps += [
+        (f"gather items {project}", "the notes"),
+        (f"gather items {project} --dropped", "what was dropped and why"),
+        (f"gather report {project} --html report.html", "figures and plots"),
+        ("make dev", "the run in Dagster's UI"),
+    ]
+    width = max(len(command) for command, _ in steps)
+    for command, purpose in steps:
+        click.echo(f"  {command:<{width}}  {purpose}")

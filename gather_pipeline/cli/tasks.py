@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from gather_pipeline.cli.lines import count_of
+from gather_pipeline.cli.frames import cell
 from gather_pipeline.cli.options import as_json, example
 from gather_pipeline.cli.output import print_json, print_table
 from gather_pipeline.cli.state import State, opened
@@ -34,8 +34,9 @@ def status(task_id: str, as_json: bool) -> None:
         print_json(document)
         return
     shown = {name: value for name, value in document.items() if name not in ("summary", "request")}
-    shown["tokens"] = count_of(document["tokens"])
-    print_table(["field", "value"], [[name, value] for name, value in shown.items()])
+    if document["tokens"] is None:
+        shown["tokens"] = "unknown"
+    print_table(["field", "value"], [[name, cell(value)] for name, value in shown.items()])
     if document["summary"]:
         headings = ["department", "quality_score", "threshold", "iterations", "items_created", "reason"]
         print_table(headings, [[row.get(heading) for heading in headings] for row in document["summary"]], right=headings[1:5])

@@ -110,6 +110,8 @@ def invoke(args: Sequence[str]) -> int:
         return EXIT_STORE
     except Exception as error:
         return _unexpected(error)
+    finally:
+        logs.end()
 
 
 def _unexpected(error: Exception) -> int:

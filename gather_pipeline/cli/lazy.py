@@ -38,7 +38,19 @@ class Place:
         return command
 
 
-class LazyGroup(click.Group):
+class NamingGroup(click.Group):
+    """A group that names its commands to whoever types another one."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the refusal in the words of this package."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            known = self.list_commands(ctx)
+            near = get_close_matches(args[0], known, n=1)
+            raise InvalidInput.field("command", args[0], near[0] if near else f"one of {', '.join(known)}")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(NamingGroup):
     """Commands by name, in the order of the table."""
 
     def __init__(self, *args: Any, places: Mapping[str, Place], **kwargs: Any) -> None:
@@ -53,13 +65,6 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         place = self.places.get(cmd_name)
         return place.load() if place else None
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but names the commands that there are."""
-        if args and args[0] not in self.places and not args[0].startswith("-"):
-            near = get_close_matches(args[0], self.places, n=1)
-            raise InvalidInput.field("command", args[0], near[0] if near else f"one of {', '.join(self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the list of commands from the table alone."""

@@ -74,6 +74,12 @@ def written_to() -> Path | None:
     return None
 
 
+def end() -> None:
+    """Lets go of the file and of standard error, for a process that does more than one command."""
+    _end(logging.getLogger(PACKAGE), LogFile)
+    _end(logging.getLogger(PACKAGE), Lines)
+
+
 def _end(package: logging.Logger, kind: type[logging.Handler]) -> None:
     for handler in [handler for handler in package.handlers if isinstance(handler, kind)]:
         package.removeHandler(handler)

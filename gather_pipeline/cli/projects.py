@@ -9,6 +9,7 @@ import click
 
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.brief import read_brief
+from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, example
 from gather_pipeline.cli.output import print_json, print_table, say
 from gather_pipeline.cli.state import State, opened, settings_of_command
@@ -19,7 +20,7 @@ from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.gather.repository import DEPARTMENTS
 
 
-@click.group(epilog=example("gather project list"))
+@click.group(cls=NamingGroup, epilog=example("gather project list"))
 def project() -> None:
     """Create and list projects."""
 
@@ -80,10 +81,10 @@ def _beginning(brief: str) -> str:
 @click.option("--project", "project_id", type=ProjectId(), help="Also show how far this project's departments have come.")
 @as_json
 def departments(project_id: str | None, as_json: bool) -> None:
-    """List the departments in the order in which they run, and how far a project's have come.
+    """List the departments, and how far a project's have come.
 
-    Without --project these are the rows of GATHER_DEPARTMENTS; the whole file is checked first. With it, the departments as the
-    project's last run found them.
+    They stand in the order in which they run. Without --project these are the rows of GATHER_DEPARTMENTS; the whole file is checked
+    first. With it, the departments as the project's last run found them.
     """
     rows = _source_rows() if project_id is None else _project_rows(project_id)
     if as_json:

@@ -1,0 +1,145 @@
+"""Runs command lines for tests: in this process where that is enough, in one of their own where signals, pipes or imports matter."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gather_pipeline.cli.app import invoke
+from gather_pipeline_tests.harness import BRIEF, department_row
+
+LIMIT_S = 120
+GATHER = (sys.executable, "-m", "gather_pipeline.cli")
+DEPARTMENTS = (department_row("story", 1, threshold=20), department_row("visual", 2, most=1), department_row("sound", 3, most=1))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line gave."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output as the one JSON document that it has to be."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Shell:
+    """A folder of state and the environment that names it.
+
+    Attributes:
+        extra: Further variables.
+    """
+
+    folder: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, folder: Path, departments: Sequence[Mapping[str, Any]] = DEPARTMENTS, **extra: str) -> Shell:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "departments.yaml").write_text(yaml.safe_dump([dict(row) for row in departments]), encoding="utf-8")
+        (folder / "brief.txt").write_text(BRIEF, encoding="utf-8")
+        return cls(folder, extra)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        own = {
+            "GATHER_HOME": str(self.folder / "home"),
+            "GATHER_DEPARTMENTS": str(self.folder / "departments.yaml"),
+            "GATHER_MODEL": "scripted",
+            "GATHER_EMBEDDER": "hashing",
+            "GATHER_JUDGE_MODEL": "none",
+        }
+        return own | self.extra
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a process: this one's, without settings that a developer may have made."""
+        from gather_pipeline.settings import Settings
+
+        settings = {str(item.validation_alias) for item in Settings.model_fields.values()}
+        return {name: value for name, value in os.environ.items() if name not in settings} | self.variables
+
+    def here(self, capsys: pytest.CaptureFixture[str], *args: str) -> Outcome:
+        """The command in this process."""
+        before, folder = dict(os.environ), Path.cwd()
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.folder)
+        capsys.readouterr()
+        try:
+            code = invoke(args)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            os.chdir(folder)
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    def run(self, *args: str, stdin: bytes = b"") -> Outcome:
+        """The command in a process of its own."""
+        done = subprocess.run(
+            [*GATHER, *args], cwd=self.folder, env=self.environment, input=stdin, capture_output=True, timeout=LIMIT_S, check=False
+        )
+        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @contextmanager
+    def started(self, *args: str, ignoring_sigint: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """The command as a process that goes on meanwhile; it is killed at the end if it is still there."""
+
+        def before() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring_sigint else signal.SIG_DFL)
+
+        process = subprocess.Popen(
+            [*GATHER, *args],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=before,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate(timeout=LIMIT_S)
+
+    def create(self, project_id: str = "salt") -> None:
+        """A project."""
+        done = self.run("project", "create", "--name", "Salt", "--brief", "brief.txt", "--id", project_id)
+        assert done.code == 0, done.err
+
+
+def finish(process: subprocess.Popen[str]) -> Outcome:
+    """Waits for the end of a started command."""
+    out, err = process.communicate(timeout=LIMIT_S)
+    return Outcome(process.returncode, out, err)
+
+
+def wait_until(what: Any, *, seconds: float = 60.0) -> Any:
+    """Asks again and again; gives the first answer that is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = what()
+        if answer:
+            return answer
+        time.sleep(0.2)
+    raise AssertionError(f"nothing came within {seconds} s")

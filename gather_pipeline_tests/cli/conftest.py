@@ -1,0 +1,45 @@
+"""One project that has run, shared by the tests that only look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gather_pipeline_tests.cli.commands import Shell
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A project after its run.
+
+    Attributes:
+        document: What `gather run --json` printed.
+        err: What it said meanwhile.
+    """
+
+    shell: Shell
+    document: dict[str, Any]
+    err: str
+
+    @property
+    def task_id(self) -> str:
+        return str(self.document["task_id"])
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Project ``salt``, run once to its end by `gather run --json` in a process of its own."""
+    shell = Shell.make(tmp_path_factory.mktemp("finished"))
+    shell.create()
+    done = shell.run("run", "--project", "salt", "--user-id", "ada", "--json")
+    assert done.code == 0, done.err
+    return Finished(shell, done.document, done.err)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A folder of state without any project."""
+    return Shell.make(tmp_path)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from gather_pipeline import errors
+from gather_pipeline.cli.app import EXIT_CODES, PLACES
+from gather_pipeline.cli.lazy import Place
+from gather_pipeline_tests.cli.commands import GATHER, Shell
+from gather_pipeline_tests.cli.conftest import Finished
+
+HEAVY = {"dagster", "torch", "sentence_transformers", "transformers", "pandas", "matplotlib", "duckdb", "openai", "pymongo", "xllamacpp"}
+SHOWN = [name for name, place in PLACES.items() if place.help]
+LEAVES = [[name] for name in SHOWN if name != "project"] + [["project", "create"], ["project", "list"]]
+
+
+def families(error: type[errors.GatherError]) -> set[int]:
+    return {error.exit_code}.union(*(families(kind) for kind in error.__subclasses__()))
+
+
+def loaded_by(shell: Shell, *args: str) -> set[str]:
+    """Top-level modules in a process after a command."""
+    code = "import sys; from gather_pipeline.cli.app import invoke; rc = invoke(sys.argv[1:])"
+    code += "; print('|', rc, *sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code, *args], cwd=shell.folder, env=shell.environment, capture_output=True, text=True)
+    names = done.stdout.rpartition("|")[2].split()
+    assert names[0] == "0", done.stderr
+    return set(names[1:])
+
+
+@pytest.mark.parametrize("args", [["--help"], ["run", "--help"], ["items", "--help"], ["report", "--help"]], ids=" ".join)
+def test_help_loads_no_engine(shell: Shell, args: list[str]) -> None:
+    assert loaded_by(shell, *args) & HEAVY == set()
+
+
+def test_the_list_of_commands_loads_none_of_them(shell: Shell) -> None:
+    assert loaded_by(shell, "--help") & {"numpy", "pydantic", "rich", "yaml"} == set()
+
+
+@pytest.mark.parametrize("command", ["items", "events"])
+def test_reading_a_project_loads_no_engine_but_the_store(finished: Finished, command: str) -> None:
+    assert loaded_by(finished.shell, command, "--project", "salt", "--json") & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_command_has_help_with_an_example(path: list[str], shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = shell.here(capsys, *path, "--help")
+    assert shown.code == 0
+    assert f"\n    gather {' '.join(path)}" in shown.out.partition("Example:")[2]
+
+
+def test_the_list_of_commands_says_what_their_own_help_says() -> None:
+    assert {name: PLACES[name].load().get_short_help_str(200) for name in SHOWN} == {name: PLACES[name].help for name in SHOWN}
+
+
+def test_every_exit_code_of_the_package_is_documented() -> None:
+    assert families(errors.GatherError) | {0} <= set(EXIT_CODES)
+
+
+def test_no_command_is_help_and_a_wrong_use(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    done = shell.here(capsys)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: gather")
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["itms"], "Error: command is 'itms', expected items\n"),
+        (["xyz"], f"Error: command is 'xyz', expected one of {', '.join(SHOWN)}\n"),
+        (["project", "delete"], "Error: command is 'delete', expected one of create, list\n"),
+        (["items"], "Error: Missing option '--project'.\nType: gather items --help\n"),
+        (["items", "--project", "a", "--colour"], "Error: No such option '--colour'.\nType: gather items --help\n"),
+    ],
+)
+def test_a_wrong_use_is_one_sentence(args: list[str], sentence: str, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    done = shell.here(capsys, *args)
+    assert (done.code, done.out, done.err) == (2, "", sentence)
+
+
+def test_a_wrong_setting_names_its_variable(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.extra["GATHER_CONCURRENCY"] = "many"
+    done = shell.here(capsys, "project", "list")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Error: GATHER_CONCURRENCY is 'many', expected")
+
+
+def test_a_wrong_secret_is_not_shown(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.extra["MONGODB_URI"] = "mongo://user:hunter2@host"
+    done = shell.here(capsys, "project", "list")
+    assert done.code in (2, 5)
+    assert "hunter2" not in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_state_folder_that_is_a_file_is_refused_by_the_store(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    (shell.folder / "home").write_text("in the way")
+    done = shell.here(capsys, "project", "create", "--name", "Salt", "--brief", "brief.txt")
+    assert (done.code, done.out) == (5, "")
+    assert str(shell.folder / "home") in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_store_file_that_is_none_is_refused_and_left_alone(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.create()
+    (file,) = (shell.folder / "home" / "store").glob("*.sqlite3")
+    file.write_bytes(b"a shopping list" * 100)
+    done = shell.here(capsys, "project", "list")
+    assert (done.code, done.out) == (5, "")
+    assert str(file) in done.err
+    assert file.read_bytes() == b"a shopping list" * 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken(Place):
+    """A command with a fault in it."""
+
+    def load(self) -> click.Command:
+        @click.command()
+        def command() -> None:
+            from gather_pipeline.cli.state import settings_of_command
+
+            settings_of_command()
+            raise KeyError("a fault of ours")
+
+        return command
+
+
+def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(
+    shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLACES, "broken", Broken(module="", name="", help="Broken."))
+    done = shell.here(capsys, "broken")
+    log = shell.folder / "home" / "logs" / "gather.log"
+    assert (done.code, done.out) == (70, "")
+    assert done.err == f"Error: something unexpected went wrong, KeyError: 'a fault of ours' (the traceback is in {log})\n"
+    assert "Traceback" in log.read_text()
+    assert "Traceback" in shell.here(capsys, "--verbose", "broken").err
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.create()
+    logs = shell.folder / "home" / "logs"
+    assert not logs.exists()
+    logs.write_text("in the way")
+    done = shell.here(capsys, "items", "--project", "none")
+    assert (done.code, len(done.err.splitlines())) == (3, 1)
+
+
+def test_a_command_leaves_no_log_handler_behind(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    before = list(logging.getLogger("gather_pipeline").handlers)
+    shell.here(capsys, "departments")
+    assert logging.getLogger("gather_pipeline").handlers == before
+
+
+@pytest.mark.parametrize("arguments", ["--json", ""])
+def test_a_reader_that_stops_reading_ends_a_command_quietly(finished: Finished, arguments: str, tmp_path: Path) -> None:
+    command = f"{' '.join(GATHER)} items --project salt {arguments} 2>{tmp_path / 'err'} | head -c 10; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=finished.shell.folder, env=finished.shell.environment, capture_output=True, text=True
+    )
+    # The whole output may have fitted into the pipe before its reader went away.
+    assert done.stdout[10:].strip() in ("141", "0")
+    assert "Traceback" not in (tmp_path / "err").read_text()
+    assert "BrokenPipe" not in (tmp_path / "err").read_text()

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from gather_pipeline_tests.cli.commands import Shell
+
+RUN = ["run", "--project", "salt"]
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        ([*RUN, "--max-iterations", "0"], "--max-iterations is '0', expected a whole number from 1 to 10000"),
+        ([*RUN, "--max-iterations", "-3"], "--max-iterations is '-3', expected a whole number from 1 to 10000"),
+        ([*RUN, "--max-iterations", "99999999"], "--max-iterations is '99999999', expected a whole number from 1 to 10000"),
+        ([*RUN, "--max-iterations", "abc"], "--max-iterations is 'abc', expected a whole number from 1 to 10000"),
+        ([*RUN, "--max-iterations", "1.5"], "--max-iterations is '1.5', expected a whole number from 1 to 10000"),
+        ([*RUN, "--max-iterations", ""], "--max-iterations is '', expected a whole number from 1 to 10000"),
+        ([*RUN, "--max-tokens", "0"], "--max-tokens is '0', expected a whole number from 1 up"),
+        ([*RUN, "--max-tokens", "all"], "--max-tokens is 'all', expected a whole number from 1 up"),
+        ([*RUN, "--max-cost", "nan"], "--max-cost is 'nan', expected an amount of US dollars above 0, like 1.50"),
+        ([*RUN, "--max-cost", "inf"], "--max-cost is 'inf', expected an amount of US dollars above 0, like 1.50"),
+        ([*RUN, "--max-cost", "-1"], "--max-cost is '-1', expected an amount of US dollars above 0, like 1.50"),
+        ([*RUN, "--max-cost", "$3"], "--max-cost is '$3', expected an amount of US dollars above 0, like 1.50"),
+        ([*RUN, "--webhook-url", "ftp://host/secret"], "webhook_url begins with 'ftp://ho', expected an address like https://host/path"),
+        (["run", "--project", "../a"], "--project is '../a', expected 24 hexadecimal digits, or 1 to 48 of a-z, 0-9 and '-'"),
+        (["items", "--project", "Ä"], "--project is 'Ä', expected 24 hexadecimal digits, or 1 to 48 of a-z, 0-9 and '-'"),
+        (["events", "--project", "salt", "--after", "-1"], "--after is '-1', expected a whole number from 0 up"),
+    ],
+)
+def test_a_refusal_repeats_the_value_and_says_what_was_expected(
+    args: list[str], sentence: str, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = shell.here(capsys, *args)
+    assert (done.code, done.out, done.err) == (2, "", f"Error: {sentence}\n")
+
+
+def test_a_long_value_is_cut(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    done = shell.here(capsys, *RUN, "--max-iterations", "9" * 6000)
+    assert done.code == 2
+    assert len(done.err) < 250
+    assert "(6002 characters)" in done.err

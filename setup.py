@@ -41,6 +41,8 @@ INSTALL_REQUIRES = [
     # Is the process that holds a lease alive? Where do shared model files belong on this system?
     "psutil>=7",
     "platformdirs>=4",
+    # Two setups at once fetch the weights once.
+    "filelock>=3.20",
     # Plots of the report and of asset metadata.
     "matplotlib>=3.10,<4",
     # Lexical similarity, word stems and common-word lists for duplicate rules and scores.

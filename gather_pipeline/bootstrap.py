@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gather_pipeline.domain.measurements import IngestReport
 
 STORE_FOLDER, INCOMING = "store", "incoming"
+EMBEDDED_SLOTS = 4  # requests at once: eight bring little more and quarter the context of each
 
 
 def build_services(settings: Settings | None = None) -> Services:
@@ -125,7 +126,7 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
 
     def local_client(base_url: str) -> LanguageModel:
         return OpenAiModel(
-            base_url=base_url, api_key="", provider="embedded", clock=clock, concurrency=settings.concurrency, prefill=True, sampling=True
+            base_url=base_url, api_key="", provider="embedded", clock=clock, concurrency=EMBEDDED_SLOTS, prefill=True, sampling=True
         )
 
     remote: LanguageModel | None = None
@@ -139,7 +140,7 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
             prices=settings.prices,
         )
     return ModelRouter(
-        embedded=EmbeddedModel(weights_file(settings), client=local_client),
+        embedded=EmbeddedModel(weights_file(settings), client=local_client, slots=EMBEDDED_SLOTS),
         scripted=ScriptedModel(latency_s=settings.script_latency_s),
         remote=remote,
         provider=provider.name if provider else None,

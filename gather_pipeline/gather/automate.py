@@ -66,9 +66,9 @@ def run_automation(
     check_models(services, chosen)
     lease = Lease(services.store, services.main_database, project.id, Owner.this_process(task_id), services.settings.lease_s)
     with ExitStack() as stack:
-        dead = stack.enter_context(holding(lease, services.settings.lease_s))
-        if dead is not None:
-            runs.abandon(dead)
+        stack.enter_context(holding(lease, services.settings.lease_s))
+        # Not only the lease's last owner: whoever took it over before may have been killed before it could note that.
+        for dead in runs.abandon(project.id):
             if on_takeover is not None:
                 on_takeover(dead)
         runs.start(task_id, project.id, request.to_document())

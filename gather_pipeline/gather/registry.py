@@ -10,6 +10,7 @@ from gather_pipeline.errors import DuplicateKey, InvalidInput, UnknownEntity
 from gather_pipeline.ports import Clock, Document, DocumentStore
 
 PROJECTS, RUNS = "projects", "runs"
+ABANDONED = "its process ended without a word; the next run went on from what it had stored"
 
 
 class Projects:
@@ -77,13 +78,12 @@ class Runs:
         """Notes how a run ended."""
         self._store.update(self._database, RUNS, task_id, {**result, "ended_at": self._clock.now()})
 
-    def abandon(self, task_id: str) -> None:
-        """Notes that a run's process died; a run that had noted its end keeps it."""
-        run = self._store.get(self._database, RUNS, task_id)
-        if run is not None and run["status"] == "running":
-            self.finish(
-                task_id, {"status": "failed", "reason": "its process ended without a word; the next run went on from what it had stored"}
-            )
+    def abandon(self, project_id: str) -> list[str]:
+        """Notes as failed what still counts as running, and returns its ids; call only with the project's lease in hand."""
+        dead = [run["_id"] for run in self.of_project(project_id) if run["status"] == "running"]
+        for task_id in dead:
+            self.finish(task_id, {"status": "failed", "reason": ABANDONED})
+        return dead
 
     def get(self, task_id: str) -> Document:
         """The run with that task id.

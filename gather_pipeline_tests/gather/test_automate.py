@@ -107,7 +107,7 @@ def test_iterations_are_shared_fairly_and_a_department_without_any_is_skipped_wi
 
 
 def test_stagnation_climbs_the_ladder_and_ends_with_the_reason(tmp_path: Path) -> None:
-    same = '{"content": "Ada climbs the tower of Lindau at night with eleven clocks.", "summary": "Ada climbs.", "context": "The tower."}'
+    same = '{"content": "Ada climbs the tower of Lindau at night with eleven clocks in a sack and counts the steps aloud.", "summary": "Ada climbs.", "context": "The tower."}'
     studio = Studio.open(tmp_path, [department_row("story", 1, most=None)], model=ScriptedModel([same] * 500))
     result = studio.run(max_iterations=50)
     assert result.summary[0].ended_by == "stagnation"

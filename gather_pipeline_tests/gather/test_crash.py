@@ -1,0 +1,115 @@
+"""kill -9 at any point: the next run goes on from what is stored, redoes no finished department, stores nothing twice (S001-ERR-06).
+
+The scripted model answers by the content of a request, so a run that was killed and went on must end where an undisturbed
+one ends: with the same items under the same ids.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pymongo
+import pytest
+
+from gather_pipeline.domain.projects import project_database
+from gather_pipeline.gather.registry import Runs
+from gather_pipeline.gather.repository import DECISIONS, EMBEDDINGS, ITEMS
+from gather_pipeline_tests.harness import PROJECT, Studio
+
+POINTS = 20
+RUN = """
+import sys
+from pathlib import Path
+from gather_pipeline_tests.harness import Studio
+studio = Studio.open(Path(sys.argv[1]), script_latency_s=0.02, mongodb_uri=sys.argv[3] or None, mongodb_db=sys.argv[4])
+print("ready", flush=True)
+result = studio.run(sys.argv[2])
+print(result.status, flush=True)
+"""
+
+
+def start(home: Path, task_id: str, uri: str, database: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", RUN, str(home), task_id, uri, database], stdout=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> list[str]:
+    out, _ = process.communicate(timeout=120)
+    return out.split()
+
+
+def survey(studio: Studio) -> None:
+    """What must hold of a store at any time: whole iterations, nothing twice, nothing without its vector and decision."""
+    repository = studio.repository
+    iterations = repository.iterations()
+    assert not [key for key, times in Counter((one.department, one.number) for one in iterations).items() if times > 1]
+    items = repository.items()
+    assert len(items) == sum(len(one.item_ids) for one in iterations)
+    assert repository.embedding_count(items, studio.services.embedder.name) == len(items)
+    events = repository.events()
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+
+
+def storm(home: Path, seed: int, uri: str = "", database: str = "gather_pipeline") -> tuple[dict[str, str], dict[str, object]]:
+    """Kills runs at random points until one gets through; returns the final items and what was seen."""
+    chance = random.Random(seed)
+    killed, midway, finished_calls = 0, 0, Counter[str]()
+    studio = Studio.open(home, mongodb_uri=uri or None, mongodb_db=database)
+    for attempt in range(POINTS):
+        process = start(home, f"task-{attempt}", uri, database)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(chance.uniform(0, 0.35))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        killed += 1
+        survey(studio)
+        midway += 0 < len(studio.repository.iterations()) < 6
+    assert finish(start(home, "task-last", uri, database)) == ["ready", "completed"]
+    survey(studio)
+    for collection in (ITEMS, EMBEDDINGS):
+        assert studio.services.store.count(studio.repository.database, collection) == len(studio.state())
+    generated = sum(one.generated for one in studio.repository.iterations())
+    assert studio.services.store.count(studio.repository.database, DECISIONS) == generated
+    runs = Runs(studio.services.store, studio.services.main_database, studio.services.clock).of_project(studio.project_id)
+    assert {run["status"] for run in runs} <= {"failed", "completed"}
+    finished_calls.update(one.department for one in studio.repository.iterations())
+    state = studio.state()
+    studio.close()
+    return state, {"killed": killed, "midway": midway, "iterations": dict(finished_calls)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    studio = Studio.open(tmp_path_factory.mktemp("undisturbed"))
+    assert studio.run().status == "completed"
+    state = studio.state()
+    studio.close()
+    return state
+
+
+def test_kills_at_random_points_end_where_an_undisturbed_run_ends(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    state, seen = storm(tmp_path, seed=11)
+    print(json.dumps(seen))
+    assert state == undisturbed
+    assert seen["iterations"] == {"story": 2, "visual": 2, "music": 2}
+    assert seen["midway"]
+
+
+def test_the_same_holds_on_mongodb(tmp_path: Path, undisturbed: dict[str, str], mongo_uri: str) -> None:
+    database = f"main-{random.randrange(10**9)}"
+    with pymongo.MongoClient(mongo_uri) as client:
+        client.drop_database(project_database(PROJECT))
+        state, seen = storm(tmp_path, seed=12, uri=mongo_uri, database=database)
+        client.drop_database(project_database(PROJECT))
+        client.drop_database(database)
+    print(json.dumps(seen))
+    assert state == undisturbed
+    assert seen["iterations"] == {"story": 2, "visual": 2, "music": 2}

@@ -5,8 +5,10 @@ Messages name the host and never repeat the URI, because a URI may carry a passw
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
+import warnings
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
     from pymongo.errors import PyMongoError
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 HOST = re.compile(r"mongodb(?:\+srv)?://(?:[^@/?#]*@)?((?:[\w.-]|%2F|\[[0-9a-fA-F:]+\])+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)(?:[/?][^@]*)?")
@@ -63,19 +66,24 @@ class MongoConnection:
                 raise StoreError(f"the store at {self.host} is closed")
             if self._client is None:
                 milliseconds = int(self._timeout_s * 1000)
+                options: dict[str, Any] = {
+                    "connect": False,  # at the first question, so that a client half made leaves nothing open
+                    "appname": "gather_pipeline",
+                    "serverSelectionTimeoutMS": milliseconds,
+                    "connectTimeoutMS": milliseconds,
+                    "socketTimeoutMS": milliseconds * SOCKET_TIMEOUTS,
+                    "w": "majority",
+                    "journal": True,
+                    "readPreference": "primary",
+                }
                 try:
-                    self._client = MongoClient(
-                        self._uri,
-                        appname="gather_pipeline",
-                        serverSelectionTimeoutMS=milliseconds,
-                        connectTimeoutMS=milliseconds,
-                        socketTimeoutMS=milliseconds * SOCKET_TIMEOUTS,
-                        w="majority",
-                        journal=True,
-                        readPreference="primary",
-                    )
+                    with warnings.catch_warnings(record=True) as doubts:  # they would quote the URI
+                        warnings.simplefilter("always")
+                        self._client = MongoClient(self._uri, **options)
                 except (PyMongoError, ValueError, TypeError):
                     raise StoreError(f"the URI of the MongoDB server {self.host} cannot be used, expected {URI_FORM}") from None
+                if doubts:
+                    logger.warning("[AutoGather] MongoDB at %s: the URI has an option that is unknown or wrong, left out", self.host)
             return self._client
 
     def database(self, name: str) -> Database[Any]:

@@ -130,9 +130,9 @@ class _Unfit(Exception):
 
 def _bound(members: Mapping[str, Any] | list[Any], depth: int = 1) -> int:
     """A size that the members do not exceed as BSON. Every document goes through here, so the common types are told apart inline."""
-    size = 16 * len(members)
+    size = 8 + 24 * len(members)
     if depth > DEPTH_LIMIT:
-        raise _Unfit(members, f"at most {DEPTH_LIMIT} levels of nesting")
+        raise _Unfit("nested deeper", f"at most {DEPTH_LIMIT} levels of nesting")
     for key in members if isinstance(members, Mapping) else ():
         if not isinstance(key, str):
             raise _Unfit(key, "a string as key")
@@ -168,7 +168,7 @@ def _weigh(value: object, depth: int = 0) -> int:
     if isinstance(value, bytes):
         return 8 + len(value)
     if depth >= DEPTH_LIMIT:
-        raise _Unfit(value, f"at most {DEPTH_LIMIT} levels of nesting")
+        raise _Unfit("nested deeper", f"at most {DEPTH_LIMIT} levels of nesting")
     if isinstance(value, Mapping):
         size = 8
         for key, inner in value.items():

@@ -1,0 +1,75 @@
+"""Filters as values: the contract suite holds every store to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gather_pipeline.domain import filters, mongo_filters, sqlite_filters
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "value"),
+    [
+        ({"a": 1}, "a", 1),
+        ({"a": {"b": {"c": 2}}}, "a.b.c", 2),
+        ({"a": [{"b": 1}]}, "a.b", None),
+        ({"a": [5]}, "a.0", None),
+        ({"a": {"0": 5}}, "a.0", 5),
+        ({"a": {"b.c": 1}}, "a.b.c", None),
+        ({"a": "text"}, "a.b", None),
+    ],
+)
+def test_dots_reach_into_mappings_only(document: dict[str, Any], field: str, value: object) -> None:
+    assert filters.value_at(document, field) == value
+
+
+@pytest.mark.parametrize(
+    ("where", "sort", "expected"),
+    [
+        ({}, [], ""),
+        ({"b": 1, "a": 2}, [], "a+b"),
+        ({"b": {"$in": [1]}, "a": {"$gt": 2}}, [], "b+a"),
+        ({"a": {"$gt": 2}, "b": {"$lt": 2}}, [("c", 1)], "a"),
+        ({"a": 1}, [("b", -1), ("c", 1)], "a+-b"),
+        ({"a": 1}, [("a", 1), ("_id", 1)], "a"),
+        ({"_id": "x", "a": 1}, [("b", 1)], ""),
+        ({"_version": 1}, [("b", 1)], ""),
+    ],
+)
+def test_one_index_serves_a_query(where: dict[str, Any], sort: list[tuple[str, int]], expected: str) -> None:
+    """Fields held equal first, whatever order the filter has, so that one index serves all filters over the same fields."""
+    fields = filters.index_fields(filters.parse(where), sort)
+    assert filters.index_name(fields) == f"find:{expected}"
+
+
+def test_sql_never_holds_a_value() -> None:
+    where = {"a": "'; DROP TABLE items; --", "b": {"$in": ['"', "x' OR 1=1"]}, "c": {"$lt": "'"}}
+    clause, values, exact = sqlite_filters.where(filters.parse(where))
+    assert exact
+    assert values == ["'; DROP TABLE items; --", '"', "x' OR 1=1", "'"]
+    assert "DROP" not in clause and "OR 1" not in clause
+
+
+@pytest.mark.parametrize(
+    ("where", "exact"), [({"a": "x"}, True), ({"a": True}, True), ({"a": {"$in": ["x", 1]}}, False), ({"a": {"$gt": 1}}, False)]
+)
+def test_where_sql_compares_numbers_it_says_so(where: dict[str, Any], exact: bool) -> None:
+    assert sqlite_filters.where(filters.parse(where))[2] is exact
+
+
+def test_a_mongo_query_keeps_out_of_lists() -> None:
+    query = mongo_filters.query(filters.parse({"a.b": {"$in": ["x", None]}}))
+    no_list = {"$not": {"$type": "array"}}
+    assert query == {
+        "$and": [
+            {
+                "$or": [
+                    {"a": no_list, "a.b": {"$in": ["x"], **no_list}},
+                    {"a": no_list, "a.b": {"$eq": None, **no_list}},
+                    {"a": {"$type": "array"}},
+                ]
+            }
+        ]
+    }

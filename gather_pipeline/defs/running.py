@@ -46,7 +46,7 @@ class GatherConfig(dg.Config):
 
 def task_of(run_id: str, project_id: str, projects: Collection[str]) -> str:
     """The automation's id: the run's own, with the project behind it where one run works on several."""
-    return run_id if len(projects) == 1 else f"{run_id}.{project_id}"
+    return run_id if len(projects) == 1 else f"{run_id}_{project_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +116,9 @@ def end_as_cancelled(host: Host, reason: str) -> None:
 
 def mark_dead(instance: dg.DagsterInstance, task_id: str, successor: str) -> None:
     """Marks the run of a killed process as failed, for it can no longer say so itself."""
-    run_id = task_id.partition(".")[0]
+    run_id = task_id.partition("_")[0]
     run = instance.get_run_by_id(run_id)
-    if run is not None and not run.is_finished and run_id != successor.partition(".")[0]:
+    if run is not None and not run.is_finished and run_id != successor.partition("_")[0]:
         instance.report_run_failed(run, message=f"Its process is gone; {successor} took over the project and goes on from what was stored.")
 
 

@@ -6,6 +6,7 @@ with a run in flight stays.
 """
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ RANGE_TAG = "dagster/asset_partition_range_start"
 DEPARTMENT_TAG = "dagster/partition/department"
 PROJECT_TAGS = ("gather/project", "dagster/partition/project", "dagster/partition")  # the last is the key of a run of `departments`
 AUTOMATION_TAG = "gather/kind"
+COMPARE_ALL_S = 600  # how long a key that somebody changed by hand stays wrong
 PAGE = 1000  # projects read from the change log at once
 
 
@@ -133,10 +135,12 @@ def known_projects(instance: dg.DagsterInstance, reading: Reading) -> list[str]:
 def partitions(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gather]) -> dg.SensorResult | dg.SkipReason:
     """One tick."""
     seen = json.loads(context.cursor) if context.cursor else {}
+    now = time.time()
     try:
         with gather.services() as services:
             source = f"{services.main_database} in {'MongoDB' if services.settings.mongodb_uri else 'SQLite'}"
-            reading = read(services, seen["projects"] if seen.get("source") == source else None)
+            fresh = seen.get("source") == source and now - seen["compared_at"] < COMPARE_ALL_S
+            reading = read(services, seen["projects"] if fresh else None)
     except dg.Failure as unreadable:
         return dg.SkipReason(f"Nothing was changed, for the sources cannot be read: {unreadable.description}")
     busy = keys_in_flight(context.instance)
@@ -145,7 +149,11 @@ def partitions(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gat
         context.instance.get_dynamic_partitions(str(departments.name)), reading.departments, busy.departments
     )
     # A spared project is met again only if the cursor stays before it.
-    cursor = context.cursor if for_projects.spared else json.dumps({"source": source, "projects": reading.cursor})
+    cursor = (
+        context.cursor
+        if for_projects.spared
+        else json.dumps({"source": source, "projects": reading.cursor, "compared_at": now if reading.everything else seen["compared_at"]})
+    )
     requests = [
         request
         for definition, changes in ((projects, for_projects), (departments, for_departments))

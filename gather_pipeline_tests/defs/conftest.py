@@ -1,0 +1,118 @@
+"""A studio, a Dagster instance with its partitions, and short ways to materialize."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from gather_pipeline import bootstrap
+from gather_pipeline.definitions import defs
+from gather_pipeline.defs.assets import departments, drafts, embeddings, gather_items, metrics, quality_scores
+from gather_pipeline.defs.checks import asset_checks
+from gather_pipeline.defs.resources import Gather
+from gather_pipeline_tests.harness import PROJECT, THREE, Studio
+
+ASSETS = {
+    "departments": departments.departments,
+    "gather_items": gather_items.gather_items,
+    "embeddings": embeddings.embeddings,
+    "quality_scores": quality_scores.quality_scores,
+    "drafts": drafts.drafts,
+    "metrics": metrics.metrics,
+}
+RANGE = "dagster/asset_partition_range"
+BY_DEPARTMENT = ("gather_items", "embeddings", "quality_scores", "drafts")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The studio's project as Dagster sees it."""
+
+    studio: Studio
+    instance: dg.DagsterInstance
+
+    def gather(self) -> Gather:
+        """The resource of a run: services of its own, with the studio's counting model."""
+        services = self.studio.services
+        return Gather(build=lambda: replace(bootstrap.build_services(services.settings), model=self.studio.model))
+
+    def materialize(
+        self, *names: str, partition_key: str | None = None, between: tuple[str, str] | None = None, checks: bool = False, **config: Any
+    ) -> dg.ExecuteInProcessResult:
+        """Materializes assets by name; `between` is the first and last key of a range, as the daemon's backfill asks for it."""
+        tags = {} if between is None else {f"{RANGE}_start": between[0], f"{RANGE}_end": between[1]}
+        return dg.materialize(
+            [*(ASSETS[name] for name in names), *(asset_checks if checks else ())],
+            selection=dg.AssetSelection.assets(*names) if checks else None,
+            instance=self.instance,
+            resources={"gather": self.gather()},
+            partition_key=partition_key,
+            tags=tags,
+            run_config={"ops": {"gather_items": {"config": config}}} if config else None,
+            raise_on_error=False,
+        )
+
+    def events(self, asset: str, *keys: str) -> list[dg.EventLogRecord]:
+        """Materializations of an asset, oldest first."""
+        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=list(keys) or None)
+        return list(self.instance.fetch_materializations(wanted, limit=100, ascending=True).records)
+
+    def shown(self, asset: str, key: str) -> Mapping[str, Any]:
+        """Metadata of an asset's newest materialization of a partition, as plain values."""
+        record = self.events(asset, key)[-1]
+        assert record.asset_materialization is not None
+        return {name: value.value for name, value in record.asset_materialization.metadata.items()}
+
+    def version(self, asset: str, key: str) -> str:
+        """Data version of the newest materialization."""
+        tags = self.events(asset, key)[-1].event_log_entry.tags or {}
+        return tags["dagster/data_version"]
+
+
+def key(slug: str, project: str = PROJECT) -> str:
+    return f"{slug}|{project}"
+
+
+def failure_of(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> str:
+    """The sentence of the failed step."""
+    failed = [event for event in result.all_events if event.is_step_failure]
+    assert failed
+    data = failed[0].step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    assert data.error is not None
+    return data.error.to_string()
+
+
+Opener = Callable[..., Stage]
+
+
+@pytest.fixture
+def open_stage(tmp_path: Path) -> Iterator[Opener]:
+    stages: list[Stage] = []
+
+    def open_one(rows: Sequence[Mapping[str, Any]] = THREE, **overrides: Any) -> Stage:
+        studio = Studio.open(tmp_path, rows, **overrides)
+        instance = dg.DagsterInstance.ephemeral()
+        instance.add_dynamic_partitions("projects", [PROJECT])
+        instance.add_dynamic_partitions("departments", [row["slug"] for row in rows])
+        stages.append(Stage(studio=studio, instance=instance))
+        return stages[-1]
+
+    yield open_one
+    for stage in stages:
+        stage.instance.dispose()
+        stage.studio.close()
+
+
+@pytest.fixture
+def stage(open_stage: Opener) -> Stage:
+    return open_stage()
+
+
+@pytest.fixture(scope="session")
+def repository() -> dg.RepositoryDefinition:
+    return defs.get_repository_def()

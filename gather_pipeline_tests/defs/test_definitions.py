@@ -1,0 +1,97 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import yaml
+from dagster._core.instance.ref import InstanceRef
+
+from gather_pipeline.definitions import defs
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "sentence_transformers", "xllamacpp", "duckdb", "matplotlib", "openai", "pymongo", "pandas")
+
+
+def test_everything_that_the_issue_names_is_there(repository: dg.RepositoryDefinition) -> None:
+    dg.Definitions.validate_loadable(defs)
+    graph = defs.resolve_asset_graph()
+    assert {name.to_user_string() for name in graph.get_all_asset_keys()} == {
+        "departments",
+        "drafts",
+        "embeddings",
+        "gather_items",
+        "metrics",
+        "quality_scores",
+    }
+    assert {check.name for check in graph.asset_check_keys} == {
+        "embedding_count_equals_item_count",
+        "every_item_has_provenance",
+        "no_duplicate_stored",
+        "score_in_range_and_parts_add_up",
+    }
+    assert repository.has_job("automated_gather_creation")
+    assert repository.get_sensor_def("partitions").default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_the_first_two_checks_block_and_the_others_do_not() -> None:
+    graph = defs.resolve_asset_graph()
+    blocking = {check.name for check in graph.asset_check_keys if graph.get_check_spec(check).blocking}
+    assert blocking == {"no_duplicate_stored", "score_in_range_and_parts_add_up"}
+
+
+def test_every_asset_says_what_it_is_and_whose_it_is() -> None:
+    graph = defs.resolve_asset_graph()
+    for asset in graph.asset_nodes:
+        assert asset.description, asset.key
+        assert asset.owners == ["team:gather"], asset.key
+        assert asset.kinds, asset.key
+        assert asset.code_version, asset.key
+
+
+def test_partitioned_assets_run_in_one_run_and_the_automation_is_never_retried(repository: dg.RepositoryDefinition) -> None:
+    graph = defs.resolve_asset_graph()
+    for name in ("gather_items", "embeddings", "quality_scores", "drafts"):
+        assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
+        assert graph.get(dg.AssetKey(name)).partitions_def is not None
+        assert repository.assets_defs_by_key[dg.AssetKey(name)].op.retry_policy is None
+    job = repository.get_job("automated_gather_creation")
+    assert all(node.retry_policy is None and node.definition.retry_policy is None for node in job.nodes)
+    assert job.executor_def.name == "in_process"
+    assert job.tags["gather/kind"] == "automation"
+
+
+def test_metrics_has_one_writer_at_a_time(repository: dg.RepositoryDefinition) -> None:
+    assert repository.assets_defs_by_key[dg.AssetKey("metrics")].op.pool == "duckdb_writer"
+    assert yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))["concurrency"]["pools"]["default_limit"] == 1
+
+
+def test_loading_the_definitions_loads_no_engine() -> None:
+    """A code server and the command line load them; torch alone takes seconds."""
+    code = f"import sys, gather_pipeline.definitions, gather_pipeline.defs.launch; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_workspace_is_valid_without_any_setting() -> None:
+    """The definitions read no environment: a code server starts before anything is set."""
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "definitions", "validate", "-w", "workspace.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "Validation successful for code location gather_pipeline" in done.stderr + done.stdout
+
+
+def test_the_instance_file_loads_and_keeps_everything_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path))) as instance:
+        assert not instance.telemetry_enabled
+        assert Path(instance.root_directory) == tmp_path
+        limits = instance.get_concurrency_config().run_queue_config
+        assert limits is not None
+        by_key = {limit["key"]: limit for limit in limits.tag_concurrency_limits}
+        assert by_key["gather/project"]["limit"] == 1
+        assert by_key["gather/project"]["value"] == {"applyLimitPerUniqueValue": True}
+        assert by_key["gather/kind"]["limit"] == 4
+        assert instance.run_monitoring_enabled

@@ -1,0 +1,334 @@
+"""A run of the command line: a real Dagster run in its own process, that ends well however it is ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from gather_pipeline.bootstrap import build_services
+from gather_pipeline.defs.launch import INSTANCE_FILE, open_instance, prepare_home, run_in_process
+from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
+from gather_pipeline.errors import InvalidInput, ModelRefused, ProjectBusy, StoreError, UnknownEntity
+from gather_pipeline.gather.lease import Lease, Owner, holding
+from gather_pipeline.gather.registry import Runs
+from gather_pipeline.services import Services
+from gather_pipeline.settings import Settings
+from gather_pipeline_tests.defs.conftest import key
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row, make_settings
+
+ROOT = Path(__file__).parents[2]
+ONE = (department_row("story", 1, most=1),)
+CHILD = """
+import json, sys
+from pathlib import Path
+from gather_pipeline.defs.launch import run_in_process
+from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline_tests.harness import PROJECT, THREE, make_settings
+settings = make_settings(Path(sys.argv[1]), THREE, script_latency_s=0.3)
+def say(event):
+    print(json.dumps({"type": event["type"], "task_id": event.get("task_id")}), file=sys.stderr, flush=True)
+result = run_in_process(settings, AutomationRequest(project_id=PROJECT), progress=say)
+print(json.dumps(result.to_document()))
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    Studio.open(tmp_path, ONE).close()
+    return make_settings(tmp_path, ONE)
+
+
+def run(settings: Settings, **request: Any) -> AutomationResult:
+    return run_in_process(settings, AutomationRequest(project_id=PROJECT, **request))
+
+
+def test_a_run_shows_as_one_of_the_job_in_the_code_location(settings: Settings) -> None:
+    result = run(settings, user_id="user-1")
+    assert (result.status, result.departments_processed) == ("completed", 1)
+    with open_instance(settings) as instance:
+        record = instance.get_run_by_id(result.task_id)
+        assert record is not None
+        assert (record.job_name, record.status) == ("automated_gather_creation", dg.DagsterRunStatus.SUCCESS)
+        assert record.remote_job_origin is not None
+        assert record.remote_job_origin.location_name == "gather_pipeline"
+        assert record.remote_job_origin.repository_origin.repository_name == "__repository__"
+        assert record.tags["gather/project"] == PROJECT
+        assert record.tags["dagster/max_runtime"] == "720"
+        assert record.run_config["ops"]["gather_project"]["config"]["user_id"] == "user-1"
+
+
+def test_a_run_adds_its_partition_keys_and_materializes_every_family_once(settings: Settings) -> None:
+    run(settings)
+    run(settings)
+    with open_instance(settings) as instance:
+        assert list(instance.get_dynamic_partitions("projects")) == [PROJECT]
+        assert list(instance.get_dynamic_partitions("departments")) == ["story"]
+        for family in ("gather_items", "embeddings", "quality_scores", "drafts"):
+            wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(family), asset_partitions=[key("story")])
+            records = instance.fetch_materializations(wanted, limit=10).records
+            assert len(records) == 1, family
+            materialized = records[0].asset_materialization
+            assert materialized is not None
+            tags = records[0].event_log_entry.tags or {}
+            assert tags["dagster/data_version"] == materialized.metadata["data version"].value
+            assert tags["dagster/data_version_is_user_provided"] == "true"
+        departments = instance.fetch_materializations(dg.AssetKey("departments"), limit=10).records
+        assert [record.partition_key for record in departments] == [PROJECT]
+
+
+def test_every_check_is_logged_by_the_automation_too(settings: Settings) -> None:
+    result = run(settings)
+    with open_instance(settings) as instance:
+        entries = instance.all_logs(result.task_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
+        assert {evaluation.check_name for evaluation in evaluations} == {
+            "no_duplicate_stored",
+            "every_item_has_provenance",
+            "embedding_count_equals_item_count",
+            "score_in_range_and_parts_add_up",
+        }
+        assert all(evaluation.passed and evaluation.partition == key("story") for evaluation in evaluations)
+        assert all(evaluation.target_materialization_data for evaluation in evaluations)
+
+
+def test_each_iteration_is_a_line_in_the_log_of_the_run(settings: Settings) -> None:
+    result = run(settings)
+    with open_instance(settings) as instance:
+        lines = [entry.user_message for entry in instance.all_logs(result.task_id)]
+    assert any(line.startswith("story: iteration 1, quality ") for line in lines)
+
+
+def test_progress_and_services_reach_the_caller(settings: Settings) -> None:
+    seen: list[Mapping[str, Any]] = []
+    given: list[Services] = []
+    request = AutomationRequest(project_id=PROJECT)
+    run_in_process(settings, request, progress=seen.append, on_services=given.append)
+    events = [event["type"] for event in seen if "sequence" in event]
+    assert (events[0], events[-1]) == ("department_started", "automation_complete")
+    assert len(given) == 1
+
+
+def test_nothing_reaches_standard_output_and_nothing_of_dagster_standard_error(
+    settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(settings)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_webhook_address_is_stored_nowhere(settings: Settings) -> None:
+    secret = "http://127.0.0.1:9/hook?token=abc123secret"
+    run(settings, webhook_url=secret)
+    files = [path for path in settings.home.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in files)
+    assert not [path for path in files if b"abc123secret" in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (AutomationRequest(project_id="nobody"), UnknownEntity),
+        (AutomationRequest(project_id=PROJECT, departments=("catering",)), UnknownEntity),
+    ],
+    ids=["project", "department"],
+)
+def test_what_is_not_there_is_refused_before_dagster_makes_a_file(settings: Settings, request_: AutomationRequest, error: type) -> None:
+    with pytest.raises(error):
+        run_in_process(settings, request_)
+    assert not settings.dagster_home.exists()
+
+
+def test_a_wrong_list_of_departments_is_refused_before_dagster_makes_a_file(settings: Settings) -> None:
+    settings.departments.write_text("- name: nothing else", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="row 1, field slug is missing"):
+        run(settings)
+    assert not settings.dagster_home.exists()
+
+
+def test_a_busy_project_is_refused_and_the_run_says_so(settings: Settings) -> None:
+    with closing(build_services(settings)) as services:
+        lease = Lease(services.store, services.main_database, PROJECT, Owner.this_process("other-run"), 30)
+        with holding(lease, 30), pytest.raises(ProjectBusy, match="run other-run holds it"):
+            run(settings)
+    with open_instance(settings) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+
+
+def test_a_run_whose_model_refuses_returns_failed_and_fails_in_dagster(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(self: object, request: object) -> None:
+        raise ModelRefused("the key is not valid")
+
+    monkeypatch.setattr("gather_pipeline.adapters.scripted_model.ScriptedModel.complete", refuse)
+    result = run(settings)
+    assert (result.status, "the key is not valid" in result.reason) == ("failed", True)
+    with open_instance(settings) as instance:
+        record = instance.get_run_by_id(result.task_id)
+        assert record is not None
+        assert record.status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_fault_of_our_own_reaches_the_caller_as_it_is(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr("gather_pipeline.defs.running.run_automation", broken)
+    with pytest.raises(ZeroDivisionError, match="a fault"):
+        run(settings)
+
+
+def test_the_instance_file_is_put_in_place_and_renewed_where_it_differs(settings: Settings) -> None:
+    target = prepare_home(settings) / "dagster.yaml"
+    assert target.read_bytes() == INSTANCE_FILE.read_bytes()
+    target.write_text("telemetry: {enabled: true}", encoding="utf-8")
+    prepare_home(settings)
+    assert target.read_bytes() == INSTANCE_FILE.read_bytes()
+
+
+def test_a_dagster_folder_that_cannot_be_made_is_one_sentence(settings: Settings) -> None:
+    settings.dagster_home.write_text("a file in the way", encoding="utf-8")
+    with pytest.raises(StoreError, match="the Dagster folder .* cannot be written"):
+        run(settings)
+
+
+def test_a_dagster_database_that_is_none_is_one_sentence(settings: Settings) -> None:
+    prepare_home(settings)
+    (settings.dagster_home / "history").mkdir()
+    (settings.dagster_home / "history" / "runs.db").write_bytes(b"no database" * 500)
+    with pytest.raises(StoreError, match="the Dagster instance in .* cannot be opened"):
+        run(settings)
+
+
+def test_the_environment_is_left_alone(settings: Settings) -> None:
+    before = dict(os.environ)
+    run(settings)
+    assert dict(os.environ) == before
+
+
+class Child:
+    """`run_in_process` in a process of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(home)],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        self.lines: list[str] = []
+
+    def wait_for(self, kind: str) -> dict[str, Any]:
+        """Reads events until one of the kind."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if line.startswith("{") and json.loads(line)["type"] == kind:
+                return dict(json.loads(line))
+        raise AssertionError(f"no event {kind}: {''.join(self.lines)}")
+
+    def end(self) -> tuple[int, dict[str, Any]]:
+        out, err = self.process.communicate(timeout=60)
+        assert out, err
+        return self.process.returncode, json.loads(out)
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Child]:
+    Studio.open(tmp_path).close()
+    child = Child(tmp_path)
+    yield child
+    child.process.kill()
+    child.process.communicate()
+
+
+def status_in_dagster(home: Path, run_id: str) -> dg.DagsterRunStatus:
+    with open_instance(make_settings(home)) as instance:
+        record = instance.get_run_by_id(run_id)
+        assert record is not None
+        return record.status
+
+
+def end_by_signal(child: Child, tmp_path: Path) -> None:
+    child.process.send_signal(signal.SIGINT)
+
+
+def end_by_term(child: Child, tmp_path: Path) -> None:
+    child.process.send_signal(signal.SIGTERM)
+
+
+def end_by_request(child: Child, tmp_path: Path) -> None:
+    with closing(build_services(make_settings(tmp_path))) as services:
+        runs = Runs(services.store, services.main_database, services.clock)
+        runs.request_cancel(runs.of_project(PROJECT)[0]["_id"])
+
+
+def end_in_the_ui(child: Child, tmp_path: Path) -> None:
+    """Terminate asks the launcher, which has no server to ask for this run, after marking it CANCELING."""
+    with open_instance(make_settings(tmp_path)) as instance:
+        (record,) = instance.get_runs()
+        instance.run_launcher.terminate(record.run_id)
+
+
+@pytest.mark.parametrize("end", [end_by_signal, end_by_term, end_by_request, end_in_the_ui])
+def test_a_run_that_is_asked_to_end_saves_its_work_and_is_canceled(child: Child, tmp_path: Path, end: Any) -> None:
+    child.wait_for("iteration_complete")
+    end(child, tmp_path)
+    code, result = child.end()
+    assert (code, result["status"]) == (0, "cancelled")
+    assert result["items_created"] > 0
+    assert status_in_dagster(tmp_path, result["task_id"]) == dg.DagsterRunStatus.CANCELED
+    with closing(build_services(make_settings(tmp_path))) as services:
+        events = Studio(services=services, model=services.model).repository.events()  # type: ignore[arg-type]
+        assert events[-1]["type"] == "automation_cancelled"
+        assert len(Studio(services=services, model=services.model).repository.items()) == result["items_created"]  # type: ignore[arg-type]
+
+
+def test_a_killed_run_is_marked_failed_by_the_next_which_goes_on_from_what_is_stored(child: Child, tmp_path: Path) -> None:
+    child.wait_for("iteration_complete")
+    child.process.kill()
+    child.process.wait()
+    settings = make_settings(tmp_path)
+    with open_instance(settings) as instance:
+        (dead,) = instance.get_runs()
+    assert dead.status == dg.DagsterRunStatus.STARTED
+    result = run(settings)
+    assert (result.status, result.departments_processed) == ("completed", 3)
+    assert result.iterations < 6
+    with open_instance(settings) as instance:
+        record = instance.get_run_by_id(dead.run_id)
+        assert record is not None
+        assert record.status == dg.DagsterRunStatus.FAILURE
+        lines = [entry.user_message for entry in instance.all_logs(dead.run_id)]
+        assert any(f"Its process is gone; {result.task_id} took over the project" in line for line in lines)
+
+
+def test_two_processes_may_make_the_instance_at_once(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+    settings = make_settings(tmp_path)
+
+    def open_it() -> None:
+        code = (
+            "from pathlib import Path\nfrom gather_pipeline.defs.launch import open_instance\n"
+            "from gather_pipeline.settings import load_settings\n"
+            f"with open_instance(load_settings(home=Path({str(settings.home)!r}))) as instance: instance.get_runs_count()"
+        )
+        try:
+            subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=120)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []

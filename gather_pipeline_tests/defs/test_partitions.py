@@ -1,0 +1,39 @@
+from dataclasses import replace
+
+import pytest
+
+from gather_pipeline.defs.partitions import partition_key, real_partitions, split_key
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.gather.registry import Projects
+from gather_pipeline_tests.defs.conftest import Opener, Stage, key
+from gather_pipeline_tests.harness import PROJECT, department_row
+
+
+def test_a_key_reads_department_then_project_for_dagster_sorts_dimensions_by_name() -> None:
+    assert partition_key("p1", "story") == "story|p1"
+    assert split_key("story|p1") == ("p1", "story")
+
+
+def test_keys_are_grouped_by_project_in_the_order_of_departments(stage: Stage) -> None:
+    services = stage.studio.services
+    Projects(services.store, services.main_database, services.clock).create("Other", "A brief.", "other")
+    keys = [key("music"), key("story"), key("visual", "other")]
+    assert real_partitions(services, keys) == {PROJECT: ["story", "music"], "other": ["visual"]}
+
+
+@pytest.mark.parametrize("unreal", ["story|nobody", f"catering|{PROJECT}", "story"])
+def test_a_combination_that_does_not_exist_is_refused_by_name(stage: Stage, unreal: str) -> None:
+    with pytest.raises(InvalidInput, match="is not there, expected a department of story, visual, music and a project of"):
+        real_partitions(stage.studio.services, [key("story"), unreal])
+
+
+def test_an_inactive_department_is_no_partition(open_stage: Opener) -> None:
+    stage = open_stage([department_row("story", 1), department_row("visual", 2, isActive=False)])
+    with pytest.raises(InvalidInput, match=f"partition visual.{PROJECT} is not there"):
+        real_partitions(stage.studio.services, [key("visual")])
+
+
+def test_the_refusal_of_many_keys_stays_short(stage: Stage) -> None:
+    keys = [key("story", f"p{number}") for number in range(100)]
+    with pytest.raises(InvalidInput, match="and 97 more is not there"):
+        real_partitions(replace(stage.studio.services), keys)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from gather_pipeline.gather.prompt_context import PromptContext
 from gather_pipeline.gather.session import Session
 from gather_pipeline.settings import Settings
 from gather_pipeline.tasks.execution import Execution
-from gather_pipeline.tasks.runner import TaskRunner
+from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 
 logger = logging.getLogger(__name__)
 
@@ -134,18 +134,19 @@ async def _items(session: Session, work: Assignment, runner: TaskRunner, place: 
         return [await _note(session, work, runner, place, aspects[0])]
     task = definition_for(session.services.settings, work.model)
     asked = {"aspects": list(aspects), "count": len(aspects)} if task == "gather_items_batch" else {"aspect": aspects[0]}
-    result = await _limited(session)(
-        runner.run(
-            task,
-            _inputs(session, work) | asked,
-            model=work.model,
-            conditions=("longer",) if work.plan.longer else (),
-            temperature=work.plan.temperature,
-            seed=work.seed(place),
-            fallback_models=work.fallback_models,
-            tags=work.tags(session, ", ".join(aspects)),
-        )
+    call = runner.run(
+        task,
+        _inputs(session, work) | asked,
+        model=work.model,
+        conditions=("longer",) if work.plan.longer else (),
+        temperature=work.plan.temperature,
+        seed=work.seed(place),
+        fallback_models=work.fallback_models,
+        tags=work.tags(session, ", ".join(aspects)),
     )
+    (result,) = await _within_time(session, [call])
+    if isinstance(result, GatherError):
+        raise result
     rows = result.output["items"] if task == "gather_items_batch" else [result.output]
     return [_item(row, aspects[min(index, len(aspects) - 1)], work, result.execution) for index, row in enumerate(rows)]
 
@@ -185,11 +186,11 @@ async def _note(session: Session, work: Assignment, runner: TaskRunner, place: i
         )
         for candidate in range(session.services.settings.candidates)
     ]
-    results = await _limited(session)(asyncio.gather(*calls, return_exceptions=True))
-    usable = [result for result in results if not isinstance(result, BaseException) and notes.is_usable(result.output)]
+    results = await _within_time(session, calls)
+    usable = [result for result in results if isinstance(result, TaskResult) and notes.is_usable(result.output)]
     if not usable:
         for result in results:
-            if isinstance(result, BaseException):
+            if isinstance(result, GatherError):
                 raise result
         raise OutputInvalid(f"none of {len(results)} candidates on the {aspect} was a whole sentence of at least {notes.MIN_WORDS} words")
     texts = [notes.tidy(result.output) for result in usable]
@@ -198,16 +199,26 @@ async def _note(session: Session, work: Assignment, runner: TaskRunner, place: i
     return _item(row, aspect, work, usable[best].execution)
 
 
-def _limited(session: Session) -> Callable[[Awaitable[Any]], Awaitable[Any]]:
-    """Gives a call the rest of the run's time and no more, retries included (C26)."""
-
-    async def limited(call: Awaitable[Any]) -> Any:
-        try:
-            return await asyncio.wait_for(call, max(0.0, session.control.remaining_s()))
-        except TimeoutError:
-            raise DeadlineReached("the time given is spent") from None
-
-    return limited
+async def _within_time(session: Session, calls: Sequence[Coroutine[Any, Any, TaskResult]]) -> list[TaskResult | GatherError]:
+    """Runs calls together for the rest of the run's time and no longer, retries included (C26); what came in time is kept."""
+    tasks = [asyncio.create_task(call) for call in calls]
+    try:
+        await asyncio.wait(tasks, timeout=max(0.0, session.control.remaining_s()))
+    finally:
+        unfinished = [task for task in tasks if not task.done()]
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished)
+    outcomes: list[TaskResult | GatherError] = []
+    for task in tasks:
+        if task.cancelled():
+            outcomes.append(DeadlineReached("the time given is spent"))
+        elif isinstance(error := task.exception(), GatherError):
+            outcomes.append(error)
+        else:
+            outcomes.append(task.result())
+    return outcomes
 
 
 def _item(row: Mapping[str, str], aspect: str, work: Assignment, execution: Execution) -> NewItem:

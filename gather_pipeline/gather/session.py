@@ -12,7 +12,7 @@ import numpy as np
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import RunControl
@@ -86,11 +86,11 @@ class Session:
         before = self.vectors.get(department)
         self.vectors[department] = vectors if before is None else np.concatenate([before, vectors])
         self.items.setdefault(department, []).extend(items)
-        self.known.append([item.id for item in items], [item.content for item in items], vectors)
+        self.known.append(items, vectors)
 
     def hashes(self) -> dict[str, str]:
         """Content hash by id of every committed item."""
-        return dict(zip(self.known.ids, self.known.hashes, strict=True))
+        return {item.id: content_hash(item.content) for items in self.items.values() for item in items}
 
     def chain(self, department: Department) -> tuple[str, ...]:
         """Models of a department: `GATHER_MODEL` or its own, then those of the fallback chain."""

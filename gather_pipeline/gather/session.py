@@ -86,7 +86,7 @@ class Session:
         before = self.vectors.get(department)
         self.vectors[department] = vectors if before is None else np.concatenate([before, vectors])
         self.items.setdefault(department, []).extend(items)
-        self.known.append(items, vectors)
+        self.known.append([item.id for item in items], [item.content for item in items], vectors)
 
     def hashes(self) -> dict[str, str]:
         """Content hash by id of every committed item."""

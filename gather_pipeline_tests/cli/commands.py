@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
+from gather_pipeline.adapters.sqlite_store import SqliteStore
+from gather_pipeline.bootstrap import STORE_FOLDER
 from gather_pipeline.cli.app import invoke
+from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline_tests.harness import BRIEF, department_row
 
 LIMIT_S = 120
@@ -121,6 +124,16 @@ class Shell:
         finally:
             process.kill()
             process.communicate(timeout=LIMIT_S)
+
+    def events(self, project_id: str = "salt") -> list[dict[str, Any]]:
+        """Events stored so far, read past the command line: a process for each look would slow down what is looked at."""
+        with closing(SqliteStore(self.folder / "home" / STORE_FOLDER)) as store:
+            return GatherRepository(store, project_id).events()
+
+    def items(self, project_id: str = "salt") -> list[str]:
+        """Ids of the items stored so far."""
+        with closing(SqliteStore(self.folder / "home" / STORE_FOLDER)) as store:
+            return [item.id for item in GatherRepository(store, project_id).items()]
 
     def create(self, project_id: str = "salt") -> None:
         """A project."""

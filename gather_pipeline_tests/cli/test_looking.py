@@ -1,0 +1,190 @@
+"""Commands that look at a project that has run."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from gather_pipeline.domain.events import FIELDS
+from gather_pipeline_tests.cli.commands import Shell, finish
+from gather_pipeline_tests.cli.conftest import Finished
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_items_are_a_bare_array_with_their_provenance(finished: Finished, capsys: Capture) -> None:
+    items = finished.shell.here(capsys, "items", "--project", "salt", "--json").document
+    assert len(items) == finished.document["items_created"]
+    assert {item["task_id"] for item in items} == {finished.task_id}
+    assert list(dict.fromkeys(item["department"] for item in items)) == ["story", "visual", "sound"]
+    for item in items:
+        assert {"id", "content", "summary", "context", "department", "iteration", "task_id", "aspect", "created_at"} <= set(item)
+        assert (item["generated_by"], item["user_id"], item["automation"]["task"]) == ("scripted", "ada", "gather_item")
+        assert item["content"].strip()
+
+
+def test_items_of_one_department_for_a_person(finished: Finished, capsys: Capture) -> None:
+    rows = finished.shell.here(capsys, "items", "--project", "salt", "--department", "sound", "--json").document
+    assert {row["department"] for row in rows} == {"sound"}
+    shown = finished.shell.here(capsys, "items", "--project", "salt", "--department", "sound")
+    assert all(" ".join(row["content"].split()) in shown.out and row["id"] in shown.out for row in rows)
+    assert shown.err == f"{len(rows)} kept\n"
+
+
+def test_a_department_that_is_not_there_is_named(finished: Finished, capsys: Capture) -> None:
+    done = finished.shell.here(capsys, "items", "--project", "salt", "--department", "noise")
+    assert (done.code, done.out, done.err) == (3, "", "Error: --department is 'noise', expected one of story, visual, sound\n")
+
+
+def test_each_drop_has_its_match_similarity_and_rule(finished: Finished, capsys: Capture) -> None:
+    drops = finished.shell.here(capsys, "items", "--project", "salt", "--dropped", "--json").document
+    assert len(drops) == sum(row["dropped"] for row in _counts(finished, capsys))
+    assert drops, "the scripted model repeats itself now and then"
+    kept = {item["id"]: item["content"] for item in finished.shell.here(capsys, "items", "--project", "salt", "--json").document}
+    for drop in drops:
+        assert drop["content"] and drop["rule"] and drop["department"] and drop["iteration"] >= 1
+        assert 0 <= drop["similarity"] <= 1
+        assert drop["match_id"] is None or kept.get(drop["match_id"], drop["match_content"]) == drop["match_content"]
+    shown = finished.shell.here(capsys, "items", "--project", "salt", "--dropped").out
+    assert shown.count("dropped by rule") == len(drops)
+
+
+def _counts(finished: Finished, capsys: Capture) -> list[dict[str, int]]:
+    query = "SELECT department, sum(duplicates_dropped + filtered_dropped)::INT AS dropped FROM iteration GROUP BY ALL"
+    return list(finished.shell.here(capsys, "sql", query, "--json").document)
+
+
+def test_a_project_without_items_says_what_to_type(shell: Shell, capsys: Capture) -> None:
+    shell.create()
+    assert shell.here(capsys, "items", "--project", "salt", "--json").document == []
+    done = shell.here(capsys, "items", "--project", "salt")
+    assert (done.code, done.out) == (0, "")
+    assert "gather run --project salt" in done.err
+    assert shell.here(capsys, "events", "--project", "salt").err == "There are no events yet.\n"
+
+
+@pytest.mark.parametrize("command", ["items", "events", "report"])
+def test_an_unknown_project_is_named(command: str, finished: Finished, capsys: Capture) -> None:
+    done = finished.shell.here(capsys, command, "--project", "pepper")
+    assert (done.code, done.out, done.err) == (3, "", "Error: project id is 'pepper', expected one of salt\n")
+
+
+@pytest.mark.parametrize("command", ["status", "cancel"])
+def test_an_unknown_task_is_named(command: str, finished: Finished, capsys: Capture) -> None:
+    done = finished.shell.here(capsys, command, "0f8c")
+    assert (done.code, done.out, done.err) == (3, "", "Error: task id is '0f8c', expected the task_id that gather run printed\n")
+
+
+def test_events_are_numbered_and_hold_the_fields_of_their_types(finished: Finished, capsys: Capture) -> None:
+    events = finished.shell.here(capsys, "events", "--project", "salt", "--json").document
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    first = [event for event in events if event["task_id"] == finished.task_id]
+    assert (first[0]["type"], first[-1]["type"]) == ("department_started", "automation_complete")
+    for event in events:
+        assert set(FIELDS[event["type"]]) <= set(event)
+    later = finished.shell.here(capsys, "events", "--project", "salt", "--after", str(events[-2]["sequence"]), "--json").document
+    assert later == events[-1:]
+    shown = finished.shell.here(capsys, "events", "--project", "salt").out.splitlines()
+    assert len(shown) == len(events)
+    assert "story: iteration 1, quality " in "\n".join(shown)
+
+
+def test_following_prints_one_object_a_line_until_interrupted(finished: Finished) -> None:
+    with finished.shell.started("events", "--project", "salt", "--follow") as process:
+        lines = _lines(process.stdout)
+        events = [json.loads(next(lines)) for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+    assert [event["sequence"] for event in events] == [1, 2, 3]
+    assert done.code == 130
+    assert "Traceback" not in done.err
+
+
+def _lines(stream: object) -> Iterator[str]:
+    assert stream is not None
+    return iter(stream)  # type: ignore[call-overload, no-any-return]
+
+
+def test_following_ends_when_nobody_reads_any_more(finished: Finished) -> None:
+    with finished.shell.started("events", "--project", "salt", "--follow") as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["sequence"] == 1
+        process.stdout.close()
+        process.stdout = None
+        timer = threading.Timer(60, process.kill)
+        timer.start()
+        code = process.wait()
+        timer.cancel()
+    assert code == 141
+
+
+def test_status_is_an_object_with_the_output_of_the_run(finished: Finished, capsys: Capture) -> None:
+    status = finished.shell.here(capsys, "status", finished.task_id, "--json").document
+    assert (status["status"], status["process"], status["cancel_requested"]) == ("completed", "ended", False)
+    for name in ("task_id", "project_id", "iterations", "items_created", "departments_processed", "summary", "tokens", "cost"):
+        assert status[name] == finished.document[name]
+    assert status["request"]["user_id"] == "ada"
+    shown = finished.shell.here(capsys, "status", finished.task_id).out
+    assert "completed" in shown
+    assert "story" in shown
+
+
+def test_a_report_is_an_object_and_tables(finished: Finished, capsys: Capture) -> None:
+    report = finished.shell.here(capsys, "report", "--project", "salt", "--json").document
+    assert report["project_id"] == "salt"
+    kept = {row["department"]: row["kept"] for row in report["departments"]}
+    assert kept == {row["department"]: row["items_created"] for row in finished.document["summary"]}
+    shown = finished.shell.here(capsys, "report", "--project", "salt").out
+    for title in ("Departments", "Quality by iteration", "Items kept and dropped", "Tokens and seconds", "Runs"):
+        assert title in shown
+
+
+def test_a_report_is_written_as_a_page(finished: Finished, capsys: Capture) -> None:
+    done = finished.shell.here(capsys, "report", "--project", "salt", "--html", "report.html")
+    assert (done.code, done.out, done.err) == (0, "", "Written: report.html\n")
+    page = (finished.shell.folder / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>") or page.startswith("<!doctype html>")
+    assert "Story Department" in page
+    assert not list(finished.shell.folder.glob(".report-*"))
+
+
+def test_a_page_that_cannot_be_written_is_refused(finished: Finished, capsys: Capture) -> None:
+    for path in ("nowhere/report.html", "."):
+        done = finished.shell.here(capsys, "report", "--project", "salt", "--html", path)
+        assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+        assert f"--html is {path!r}" in done.err
+    assert not list(finished.shell.folder.glob(".report-*"))
+
+
+def test_a_project_that_never_ran_has_no_figures(shell: Shell, capsys: Capture) -> None:
+    shell.create()
+    done = shell.here(capsys, "report", "--project", "salt")
+    assert (done.code, done.out, len(done.err.splitlines())) == (3, "", 1)
+    assert "no run has been measured yet" in done.err
+
+
+def test_sql_answers_with_rows(finished: Finished, capsys: Capture) -> None:
+    query = "SELECT department, iteration, quality FROM quality_progression ORDER BY ALL"
+    rows = finished.shell.here(capsys, "sql", query, "--json").document
+    assert {row["department"] for row in rows} == {"story", "visual", "sound"}
+    assert "quality" in finished.shell.here(capsys, "sql", query).out
+
+
+@pytest.mark.parametrize(
+    "query", ["DROP TABLE run", "SELECT * FROM nowhere", "SELEC 1", "", "SELECT 1; SELECT 2", "INSERT INTO run VALUES (1)"]
+)
+def test_sql_that_is_wrong_or_writes_is_refused_in_a_sentence(query: str, finished: Finished, capsys: Capture) -> None:
+    done = finished.shell.here(capsys, "sql", query)
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert repr(query) in done.err
+
+
+def test_the_folder_of_dagster_is_prepared_where_runs_put_their_records(finished: Finished, capsys: Capture) -> None:
+    done = finished.shell.here(capsys, "dagster-home")
+    home = finished.shell.folder / "home" / "dagster"
+    assert (done.code, done.out) == (0, f"{home}\n")
+    assert (home / "dagster.yaml").is_file()

@@ -1,0 +1,215 @@
+"""`gather run` as a process: its document, its exit codes, and all ways to end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline_tests.cli.commands import DEPARTMENTS, Shell, finish, wait_until
+from gather_pipeline_tests.cli.conftest import Finished
+from gather_pipeline_tests.harness import department_row
+
+RUN = ["run", "--project", "salt", "--json"]
+LONG = [department_row("story", 1, most=20), department_row("visual", 2, most=20)]
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Shell:
+    """A project whose every call takes half a second, so that a run can be met at work."""
+    shell = Shell.make(tmp_path, LONG, GATHER_SCRIPT_LATENCY_S="0.5")
+    shell.create()
+    return shell
+
+
+def first_iteration(shell: Shell) -> str:
+    """Waits until a run has committed something; its task id."""
+    done = wait_until(lambda: [event for event in shell.events() if event["type"] == "iteration_complete"])
+    return str(done[-1]["task_id"])
+
+
+def test_a_run_prints_one_document_with_the_output_of_the_task(finished: Finished) -> None:
+    document = finished.document
+    assert list(document) == [
+        *("task_id", "project_id", "status", "iterations", "departments_processed", "items_created", "processing_time_ms"),
+        *("summary", "reason", "tokens", "cost"),
+    ]
+    assert (document["project_id"], document["status"], document["departments_processed"]) == ("salt", "completed", 3)
+    assert [row["department"] for row in document["summary"]] == ["story", "visual", "sound"]
+    assert sum(row["items_created"] for row in document["summary"]) == document["items_created"] > 0
+    assert {"department", "name", "quality_score", "iterations", "items_created"} <= set(document["summary"][0])
+    assert document["summary"][0]["ended_by"] == "threshold"
+
+
+def test_what_a_run_says_meanwhile_stands_on_standard_error(finished: Finished) -> None:
+    lines = finished.err.splitlines()
+    assert lines[0] == "Model: scripted, which makes notes up for tests and demonstrations."
+    assert any(line.startswith("story: iteration 1, quality ") for line in lines)
+    assert not any("Traceback" in line or "dagster" in line.lower() for line in lines)
+
+
+def test_a_finished_project_is_left_alone(finished: Finished) -> None:
+    before = finished.shell.items()
+    again = finished.shell.run(*RUN)
+    assert again.code == 0, again.err
+    assert (again.document["iterations"], again.document["items_created"], again.document["tokens"]) == (0, 0, 0)
+    assert {row["ended_by"] for row in again.document["summary"]} == {"unchanged"}
+    assert finished.shell.items() == before
+
+
+def test_a_person_gets_a_table_the_reasons_and_what_to_do_next(tmp_path: Path) -> None:
+    shell = Shell.make(tmp_path, DEPARTMENTS[1:2])
+    shell.create()
+    done = shell.run("run", "--project", "salt", "--no-evaluation", "--max-iterations", "1")
+    assert done.code == 0, done.err
+    assert "visual" in done.out
+    assert "after all of its 1 iterations" in done.out
+    assert "gather items --project salt" in done.out
+    assert "evaluated" not in done.err
+    assert not [event for event in shell.events() if event["type"] == "evaluation_triggered"]
+
+
+def test_only_the_departments_asked_for_run_in_their_order(tmp_path: Path) -> None:
+    shell = Shell.make(tmp_path)
+    shell.create()
+    done = shell.run(*RUN, "--department", "sound", "--department", "visual", "--user-id", "ada")
+    assert [row["department"] for row in done.document["summary"]] == ["visual", "sound"]
+    items = shell.run("items", "--project", "salt", "--json").document
+    assert {item["user_id"] for item in items} == {"ada"}
+
+
+def test_the_brake_on_tokens_ends_a_run_with_its_reason_and_its_work(tmp_path: Path) -> None:
+    shell = Shell.make(tmp_path, LONG)
+    shell.create()
+    done = shell.run(*RUN, "--max-tokens", "1")
+    assert (done.code, done.document["status"]) == (0, "completed"), done.err
+    assert {row["ended_by"] for row in done.document["summary"]} == {"budget"}
+    assert "max_tokens 1" in done.document["summary"][0]["reason"]
+    assert len(shell.items()) == done.document["items_created"] > 0
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (["run", "--project", "pepper"], 3, "project id is 'pepper', expected one of salt"),
+        (["run", "--project", "salt", "--department", "noise"], 3, "department is 'noise', expected one of story, visual, sound"),
+    ],
+)
+def test_what_is_not_there_is_refused_before_anything_begins(
+    args: list[str], code: int, told: str, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.create()
+    done = shell.here(capsys, *args)
+    assert (done.code, done.out, done.err) == (code, "", f"Error: {told}\n")
+    assert not (shell.folder / "home" / "dagster").exists()
+
+
+def test_no_department_to_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shell = Shell.make(tmp_path, [department_row("story", 1, gatherCheck=False)])
+    shell.create()
+    done = shell.here(capsys, *RUN)
+    assert (done.code, done.out) == (2, "")
+    assert "gatherCheck" in done.err
+
+
+def test_missing_weights_are_named_with_what_to_type(shell: Shell) -> None:
+    shell.create()
+    shell.extra |= {"GATHER_MODEL": "embedded", "GATHER_MODELS_DIR": str(shell.folder / "models")}
+    done = shell.run(*RUN)
+    assert (done.code, done.out) == (6, "")
+    assert "small local model: its notes are sparks" in done.err
+    assert done.err.splitlines()[-1].endswith("type: gather setup")
+
+
+def test_weights_that_a_user_names_must_be_there(shell: Shell) -> None:
+    shell.create()
+    shell.extra |= {"GATHER_MODEL": "embedded", "MODEL_PATH": "nowhere.gguf"}
+    done = shell.run(*RUN)
+    assert (done.code, done.out) == (2, "")
+    assert "MODEL_PATH is " in done.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("number", "ignoring"), [(signal.SIGTERM, False), (signal.SIGINT, True)], ids=["SIGTERM", "SIGINT in the background of a script"]
+)
+def test_a_signal_ends_a_run_with_its_work_saved(slow: Shell, number: signal.Signals, ignoring: bool) -> None:
+    with slow.started(*RUN, ignoring_sigint=ignoring) as process:
+        task_id = first_iteration(slow)
+        process.send_signal(number)
+        done = finish(process)
+    assert done.code == 130, done.err
+    assert (done.document["status"], done.document["task_id"]) == ("cancelled", task_id)
+    assert len(slow.items()) == done.document["items_created"] > 0
+    assert slow.events()[-1]["type"] == "automation_cancelled"
+    status = slow.run("status", task_id, "--json").document
+    assert (status["status"], status["process"]) == ("cancelled", "ended")
+
+
+def test_a_signal_before_the_run_began_prints_a_document_too(slow: Shell) -> None:
+    with slow.started(*RUN) as process:
+        wait_until(
+            lambda: (slow.folder / "home" / "logs").exists() or process.poll() is not None or _takes_signals(process.pid), seconds=20
+        )
+        process.send_signal(signal.SIGTERM)
+        done = finish(process)
+    assert done.code == 130, done.err
+    assert done.document["status"] == "cancelled"
+    assert "Traceback" not in done.err
+
+
+def _takes_signals(pid: int) -> bool:
+    """True once the process has set a handler for SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+    return bool(caught & (1 << (signal.SIGTERM - 1)))
+
+
+def test_cancel_ends_a_run_from_another_terminal(slow: Shell) -> None:
+    with slow.started(*RUN) as process:
+        task_id = first_iteration(slow)
+        asked = slow.run("cancel", task_id)
+        assert (asked.code, asked.out) == (0, f"Task {task_id} is asked to end and saves its work.\n")
+        done = finish(process)
+    assert (done.code, done.document["status"], done.document["reason"]) == (130, "cancelled", "cancelled on request")
+    late = slow.run("cancel", task_id)
+    assert (late.code, late.out) == (0, f"Task {task_id} is at work no more: cancelled, cancelled on request.\n")
+
+
+def test_a_second_run_of_a_project_is_refused_while_the_first_goes_on(slow: Shell) -> None:
+    with slow.started(*RUN) as process:
+        task_id = first_iteration(slow)
+        status = slow.run("status", task_id, "--json").document
+        assert (status["status"], status["process"]) == ("running", "alive")
+        assert status["items_created"] > 0
+        second = slow.run(*RUN)
+        assert (second.code, second.out) == (4, "")
+        assert f"gather cancel {task_id}" in second.err
+        assert process.poll() is None
+
+
+def test_a_killed_run_is_told_of_honestly_and_gone_on_from(slow: Shell) -> None:
+    with slow.started(*RUN) as process:
+        task_id = first_iteration(slow)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
+    status = slow.run("status", task_id, "--json").document
+    assert (status["status"], status["process"]) == ("failed", "gone")
+    assert "its process is gone" in status["reason"]
+    kept = slow.items()
+    slow.extra["GATHER_SCRIPT_LATENCY_S"] = "0"
+    done = slow.run(*RUN, "--max-iterations", "2")
+    assert done.code == 0, done.err
+    assert set(kept) < set(slow.items())
+    assert slow.run("status", task_id, "--json").document["status"] == "failed"
+
+
+def test_verbose_shows_log_lines_on_standard_error_alone(tmp_path: Path) -> None:
+    shell = Shell.make(tmp_path, DEPARTMENTS[1:2])
+    shell.create()
+    done = shell.run("--verbose", *RUN)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["status"] == "completed"
+    assert "Started dept Visual Department" in done.err

@@ -1,0 +1,158 @@
+"""S001's duplicate functions over plain dicts and texts, and the detector that the loop uses (S001-DUP-01 to 08).
+
+All of them decide by the same rules. The functions are synchronous and never start an event loop, so they work inside one as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.gather.defaults import default_embedder
+from gather_pipeline.gather.pair_detector import (
+    DUPLICATE_THRESHOLD,
+    DuplicateDetector,
+    KnownItems,
+    PairJudge,
+    batch_id,
+)
+from gather_pipeline.gather.pair_similarity import COMPARE_CHARS, PairComparer
+from gather_pipeline.ports import Embedder
+
+__all__ = [
+    "COMPARE_CHARS",
+    "DUPLICATE_THRESHOLD",
+    "PRECISE_THRESHOLD",
+    "DuplicateDetector",
+    "KnownItems",
+    "PairJudge",
+    "batch_id",
+    "batch_similarity_check",
+    "check_semantic_similarity",
+    "deduplicate_items",
+]
+
+PRECISE_THRESHOLD = 0.90  # S001-DUP-04: nine of ten pairs at least this similar are the same
+EMBED_BATCH = 32  # texts embedded before the next look whether one is a duplicate; the model's best batch size
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    id: str
+    content: str
+
+
+def deduplicate_items(
+    new_items: Sequence[Mapping[str, Any]],
+    existing_items: Sequence[Mapping[str, Any]],
+    *,
+    embedder: Embedder | None = None,
+    threshold: float = DUPLICATE_THRESHOLD,
+) -> list[Mapping[str, Any]]:
+    """The new items that are no duplicates, in order (S001-DUP-01).
+
+    A new item that repeats an existing one is left out. Of new items that repeat each other the newest, the last, stays (C34).
+
+    Args:
+        new_items: Mappings with the text under ``content``; other keys are carried along.
+        existing_items: What is stored already.
+        embedder: Embedding model; the installed default where None.
+        threshold: Probability of being the same from which an item is left out.
+
+    Raises:
+        InvalidInput: An item has no text under ``content``, or the threshold is out of range.
+    """
+    new = _contents(new_items, "new_items")
+    existing = _contents(existing_items, "existing_items")
+    detector = DuplicateDetector(embedder or default_embedder(), threshold=threshold)
+    if not new:
+        return []
+    vectors = detector.embed([*new, *existing])
+    known = KnownItems.from_items([_Known(id=str(place), content=content) for place, content in enumerate(existing)], vectors[len(new) :])
+    decisions = detector.screen_by_rules(new, vectors[: len(new)], known)
+    return [item for item, decision in zip(new_items, decisions, strict=True) if not decision.duplicate]
+
+
+def check_semantic_similarity(text1: str, text2: str, *, embedder: Embedder | None = None) -> float:
+    """How sure we are that people call two texts the same, 0 to 1; the order does not matter (S001-DUP-02).
+
+    A calibrated probability: of pairs at 0.90, nine of ten are the same (C35). A differing negation, number or name halves it.
+
+    Raises:
+        InvalidInput: An argument is not text.
+    """
+    left, right = _text(text1, "text1"), _text(text2, "text2")
+    model = embedder or default_embedder()
+    comparer = _comparer(model.name)
+    found = comparer.without_vectors(left, right)
+    if found is None:
+        first, second = model.embed([comparer.head(left), comparer.head(right)])
+        found = comparer.compare(left, right, float(first @ second))
+    return found.probability
+
+
+def batch_similarity_check(
+    new_item: Mapping[str, Any],
+    existing_items: Sequence[Mapping[str, Any]],
+    threshold: float = PRECISE_THRESHOLD,
+    *,
+    embedder: Embedder | None = None,
+) -> bool:
+    """Whether an item repeats any of the existing ones (S001-DUP-03).
+
+    Stops at the first duplicate (S001-DUP-08): equal and already compared texts first, then batches of embeddings.
+
+    Raises:
+        InvalidInput: An item has no text under ``content``, or the threshold is out of range.
+    """
+    if not 0 < threshold <= 1:
+        raise InvalidInput.field("threshold", threshold, "a probability above 0 and at most 1")
+    content = _content(new_item, "new_item")
+    existing = _contents(existing_items, "existing_items")
+    model = embedder or default_embedder()
+    comparer = _comparer(model.name)
+    unknown = []
+    for other in existing:
+        found = comparer.without_vectors(content, other)
+        if found is None:
+            unknown.append(other)
+        elif found.conflict is None and found.probability >= threshold:
+            return True
+    if not unknown:
+        return False
+    vector = model.embed([comparer.head(content)])[0]
+    for start in range(0, len(unknown), EMBED_BATCH):
+        batch = unknown[start : start + EMBED_BATCH]
+        cosines = model.embed([comparer.head(other) for other in batch]) @ vector
+        for other, cosine in zip(batch, cosines, strict=True):
+            found = comparer.compare(content, other, float(cosine))
+            if found.conflict is None and found.probability >= threshold:
+                return True
+    return False
+
+
+@lru_cache(maxsize=8)
+def _comparer(model: str) -> PairComparer:
+    """One cache of similarities for each embedding model, because two models' cosines do not compare (S001-DUP-06)."""
+    return PairComparer()
+
+
+def _contents(items: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    return [_content(item, f"{name}[{place}]") for place, item in enumerate(items)]
+
+
+def _content(item: Mapping[str, Any], name: str) -> str:
+    if not isinstance(item, Mapping):
+        raise InvalidInput.field(name, item, "a mapping with the text under 'content'")
+    if "content" not in item:
+        raise InvalidInput(f"{name} has no 'content', expected the item's text under it")
+    return _text(item["content"], f"{name}.content")
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput.field(name, value, "text")
+    return value

@@ -48,7 +48,6 @@ class Settings(BaseSettings):
 
     concurrency: int = Field(8, validation_alias="GATHER_CONCURRENCY", ge=1, le=64)
     timeout_s: float = Field(600.0, validation_alias="GATHER_TIMEOUT_S", gt=0, le=86_400)  # S001-TASK-04
-    call_timeout_s: float = Field(120.0, validation_alias="GATHER_CALL_TIMEOUT_S", gt=0, le=3_600)
     context_tokens: int = Field(6_000, validation_alias="GATHER_CONTEXT_TOKENS", ge=300, le=1_000_000)
     lease_s: float = Field(30.0, validation_alias="GATHER_LEASE_S", ge=1, le=3_600)
 

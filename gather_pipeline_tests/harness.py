@@ -93,11 +93,11 @@ class Studio:
         departments: Sequence[Mapping[str, Any]] = THREE,
         *,
         brief: str = BRIEF,
-        model: LanguageModel | None = None,
+        body: LanguageModel | None = None,
         **overrides: Any,
     ) -> Studio:
         services = bootstrap.build_services(make_settings(home, departments, **overrides))
-        counting = Counting(model or services.model)
+        counting = Counting(body or services.model)
         studio = cls(services=replace(services, model=counting), model=counting)
         if services.store.get(services.main_database, "projects", PROJECT) is None:
             Projects(services.store, services.main_database, services.clock).create("The Lost Hour", brief, PROJECT)

@@ -108,7 +108,7 @@ def test_iterations_are_shared_fairly_and_a_department_without_any_is_skipped_wi
 
 def test_stagnation_climbs_the_ladder_and_ends_with_the_reason(tmp_path: Path) -> None:
     same = '{"content": "Ada climbs the tower of Lindau at night with eleven clocks in a sack and counts the steps aloud.", "summary": "Ada climbs.", "context": "The tower."}'
-    studio = Studio.open(tmp_path, [department_row("story", 1, most=None)], model=ScriptedModel([same] * 500))
+    studio = Studio.open(tmp_path, [department_row("story", 1, most=None)], body=ScriptedModel([same] * 500))
     result = studio.run(max_iterations=50)
     assert result.summary[0].ended_by == "stagnation"
     assert result.iterations < 12
@@ -201,7 +201,7 @@ def test_an_interrupt_in_the_middle_saves_announces_and_goes_on_up(studio: Studi
 
 
 def test_a_run_that_only_some_calls_fail_survives_and_notes_the_faults(tmp_path: Path) -> None:
-    studio = Studio.open(tmp_path, ONE, model=ScriptedModel(faults={2: ModelUnavailable("the server is gone"), 4: ModelRefused("no")}))
+    studio = Studio.open(tmp_path, ONE, body=ScriptedModel(faults={2: ModelUnavailable("the server is gone"), 4: ModelRefused("no")}))
     result = studio.run()
     assert result.status == "completed"
     faults = [event for event in studio.repository.events() if event["type"] == "model_fault"]
@@ -211,7 +211,7 @@ def test_a_run_that_only_some_calls_fail_survives_and_notes_the_faults(tmp_path:
 
 
 def test_a_department_whose_every_call_fails_fails_the_run_and_may_be_tried_again(tmp_path: Path) -> None:
-    broken = Studio.open(tmp_path, model=ScriptedModel(faults=dict.fromkeys(range(1, 6), ModelUnavailable("the server is gone"))))
+    broken = Studio.open(tmp_path, body=ScriptedModel(faults=dict.fromkeys(range(1, 6), ModelUnavailable("the server is gone"))))
     result = broken.run()
     assert result.status == "failed"
     assert "story: every one of 5 calls failed" in result.reason
@@ -222,7 +222,7 @@ def test_a_department_whose_every_call_fails_fails_the_run_and_may_be_tried_agai
 
 
 def test_answers_that_fit_nothing_are_faults_and_not_an_end(tmp_path: Path) -> None:
-    studio = Studio.open(tmp_path, ONE, model=ScriptedModel(["", "I would rather not.", '{"content": "half', '{"title": "x"}'] * 100))
+    studio = Studio.open(tmp_path, ONE, body=ScriptedModel(["", "I would rather not.", '{"content": "half', '{"title": "x"}'] * 100))
     result = studio.run()
     assert result.status == "completed"
     assert result.items_created == 0

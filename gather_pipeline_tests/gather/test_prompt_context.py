@@ -1,0 +1,52 @@
+"""What a prompt sees, and that the record says exactly that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.context.tokens import estimate_tokens
+from gather_pipeline.gather.prompt_context import fitting, format_gather_items
+from gather_pipeline_tests.harness import Studio, department_row
+
+
+def test_items_become_lines_with_their_department() -> None:
+    assert format_gather_items([{"department": "story", "content": "One."}, {"content": "Two."}]) == "- [story] One.\n- Two."
+    assert format_gather_items([]) == ""
+
+
+@pytest.mark.parametrize("brief", ["word " * 9000, "語" * 9000, "x" * 9000])
+def test_a_brief_of_one_endless_line_is_cut_to_fit(brief: str) -> None:
+    cut = fitting(brief, 500)
+    assert 0 < estimate_tokens(cut) <= 500
+    assert brief.startswith(cut)
+
+
+def test_a_brief_with_a_first_sentence_that_fits_is_left_to_the_budget() -> None:
+    brief = "Short. " + "word " * 5000
+    assert fitting(brief, 500) == brief
+
+
+def test_a_tight_budget_keeps_the_brief_and_drops_items_with_a_reason(tmp_path: Path) -> None:
+    rows = [department_row("story", 1), department_row("visual", 2)]
+    studio = Studio.open(tmp_path, rows, context_tokens=300)
+    studio.run()
+    last = studio.repository.iterations("visual")[-1]
+    outcomes = {entry["outcome"] for entry in last.ledger}
+    assert outcomes == {"included", "dropped"}
+    assert all(entry["reason"] for entry in last.ledger)
+    assert sum(entry["tokens"] for entry in last.ledger if entry["outcome"] != "dropped") <= 300
+    included = {entry["id"] for entry in last.ledger if entry["outcome"] == "included"} - {"brief"}
+    assert set(last.inputs.context) == included
+    studio.close()
+
+
+def test_an_item_that_the_budget_left_out_is_no_input(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1), department_row("visual", 2)], context_tokens=300)
+    studio.run()
+    used = set(studio.repository.iterations("visual")[-1].inputs.context)
+    unused = [item for item in studio.repository.items("story") if item.id not in used]
+    studio.services.store.update(studio.repository.database, "gather", unused[0].id, {"content": "Something else."})
+    assert studio.run("task-2", departments=("visual",)).summary[0].ended_by == "unchanged"
+    studio.close()

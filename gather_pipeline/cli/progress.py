@@ -68,10 +68,12 @@ class RunProgress:
     Attributes:
         departments: By slug, in the order in which they run.
         began: When the run began.
+        iterations: Iterations of this run.
     """
 
     began: float
     task_id: str | None = None
+    iterations: int = 0
     departments: dict[str, DepartmentProgress] = field(default_factory=dict)
 
     @classmethod
@@ -98,6 +100,7 @@ class RunProgress:
             case "model_fault":
                 department.faults += 1
             case "iteration_complete":
+                self.iterations += 1
                 department.iteration, department.score = event["iteration"], event["quality_score"]
                 department.kept += event["items_created"]
                 department.dropped += event.get("duplicates_dropped") or 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,7 @@ from gather_pipeline import bootstrap
 from gather_pipeline.cli.display import Display, choose_display
 from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
 from gather_pipeline.cli.output import print_json, say
+from gather_pipeline.cli.progress import RunProgress
 from gather_pipeline.cli.signals import interrupting
 from gather_pipeline.cli.state import State, opened
 from gather_pipeline.cli.summary import print_summary
@@ -71,16 +72,17 @@ def run(
         max_cost=max_cost,
     )
     with interrupting():
-        began = time.monotonic()
-        with opened() as state:
-            settings, chosen = state.settings, _check(state, request)
-        display = choose_display([department.slug for department in chosen])
-        verbose = bool(ctx.find_root().params.get("verbose"))
+        progress = RunProgress.of((), time.monotonic())
         try:
-            result = _launch(settings, request, chosen, display, verbose)
+            with opened() as state:
+                settings, chosen = state.settings, _check(state, request)
+            display = choose_display([department.slug for department in chosen])
+            progress = display.progress
+            result = _launch(settings, request, chosen, display, bool(ctx.find_root().params.get("verbose")))
         except (KeyboardInterrupt, TaskCancelled) as stop:
-            result = _stopped(request, display, stop, began)
-        _ingest(settings)
+            result = _stopped(request, progress, stop)
+        else:
+            _ingest(settings)
     if as_json:
         print_json(result.to_document() | {"task_id": result.task_id or None})
     else:
@@ -130,17 +132,16 @@ def _say_models(settings: Settings, services: Services, chosen: Sequence[Departm
         raise SetupMissing(f"the embedded model's weights are not at {weights}, type: gather setup")
 
 
-def _stopped(request: AutomationRequest, display: Display, stop: BaseException, began: float) -> AutomationResult:
+def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseException) -> AutomationResult:
     """The output of a run that was stopped before it began, or at once by a second signal; what it had committed is kept."""
-    seen: Any = display.progress
     return AutomationResult(
-        task_id=seen.task_id or "",
+        task_id=progress.task_id or "",
         project_id=request.project_id,
         status="cancelled",
-        iterations=0,
-        departments_processed=seen.ended,
-        items_created=seen.kept,
-        processing_time_ms=round((time.monotonic() - began) * 1000),
+        iterations=progress.iterations,
+        departments_processed=progress.ended,
+        items_created=progress.kept,
+        processing_time_ms=round((time.monotonic() - progress.began) * 1000),
         summary=(),
         reason=str(stop) or "stopped before the run began",
         tokens=None,
@@ -149,8 +150,8 @@ def _stopped(request: AutomationRequest, display: Display, stop: BaseException, 
 
 
 def _ingest(settings: Settings) -> None:
-    """Makes the run's measurements askable; where that fails they wait for the next time."""
+    """Makes the run's measurements askable; where that fails or is interrupted they wait for the next time."""
     try:
         bootstrap.ingest_metrics(settings)
-    except GatherError as error:
-        say(f"The measurements wait for the next command that reads them: {error}")
+    except (GatherError, KeyboardInterrupt) as error:
+        say(f"The measurements wait for the next command that reads them: {str(error) or 'interrupted'}")

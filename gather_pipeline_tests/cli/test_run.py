@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from gather_pipeline_tests.cli.commands import DEPARTMENTS, Shell, finish, wait_until
+from gather_pipeline_tests.cli.commands import Outcome, Shell, finish, wait_until
 from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.harness import department_row
 
@@ -23,6 +24,32 @@ def slow(tmp_path: Path) -> Shell:
     shell = Shell.make(tmp_path, LONG, GATHER_SCRIPT_LATENCY_S="0.5")
     shell.create()
     return shell
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that several tests look at."""
+
+    shell: Shell
+    done: Outcome
+
+
+@pytest.fixture(scope="module")
+def braked(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Stopped by its brake on tokens, as a person sees it."""
+    shell = Shell.make(tmp_path_factory.mktemp("braked"), LONG)
+    shell.create()
+    return Ran(shell, shell.run("run", "--project", "salt", "--max-tokens", "1", "--no-evaluation"))
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Two of three departments, with log lines."""
+    shell = Shell.make(tmp_path_factory.mktemp("chosen"))
+    shell.create()
+    done = shell.run("--verbose", *RUN, "--department", "sound", "--department", "visual")
+    assert done.code == 0, done.err
+    return Ran(shell, done)
 
 
 def first_iteration(shell: Shell) -> str:
@@ -60,35 +87,32 @@ def test_a_finished_project_is_left_alone(finished: Finished) -> None:
     assert finished.shell.items() == before
 
 
-def test_a_person_gets_a_table_the_reasons_and_what_to_do_next(tmp_path: Path) -> None:
-    shell = Shell.make(tmp_path, DEPARTMENTS[1:2])
-    shell.create()
-    done = shell.run("run", "--project", "salt", "--no-evaluation", "--max-iterations", "1")
-    assert done.code == 0, done.err
-    assert "visual" in done.out
-    assert "after all of its 1 iterations" in done.out
-    assert "gather items --project salt" in done.out
-    assert "evaluated" not in done.err
-    assert not [event for event in shell.events() if event["type"] == "evaluation_triggered"]
+def test_the_brake_on_tokens_ends_a_run_with_its_reason_and_its_work(braked: Ran) -> None:
+    status = braked.shell.run("status", str(braked.shell.events()[-1]["task_id"]), "--json").document
+    assert (braked.done.code, status["status"]) == (0, "completed"), braked.done.err
+    assert {row["ended_by"] for row in status["summary"]} == {"budget"}
+    assert "max_tokens 1" in status["summary"][0]["reason"]
+    assert len(braked.shell.items()) == status["items_created"] > 0
 
 
-def test_only_the_departments_asked_for_run_in_their_order(tmp_path: Path) -> None:
-    shell = Shell.make(tmp_path)
-    shell.create()
-    done = shell.run(*RUN, "--department", "sound", "--department", "visual", "--user-id", "ada")
-    assert [row["department"] for row in done.document["summary"]] == ["visual", "sound"]
-    items = shell.run("items", "--project", "salt", "--json").document
-    assert {item["user_id"] for item in items} == {"ada"}
+def test_a_person_gets_a_table_the_reasons_and_what_to_do_next(braked: Ran) -> None:
+    assert re.search(r"^ story +\d+\.\d/99 +1 +\d+ +quality \d+\.\d of threshold 99: .* of max_tokens 1", braked.done.out, re.MULTILINE)
+    assert "Completed: " in braked.done.out
+    assert "gather items --project salt" in braked.done.out
 
 
-def test_the_brake_on_tokens_ends_a_run_with_its_reason_and_its_work(tmp_path: Path) -> None:
-    shell = Shell.make(tmp_path, LONG)
-    shell.create()
-    done = shell.run(*RUN, "--max-tokens", "1")
-    assert (done.code, done.document["status"]) == (0, "completed"), done.err
-    assert {row["ended_by"] for row in done.document["summary"]} == {"budget"}
-    assert "max_tokens 1" in done.document["summary"][0]["reason"]
-    assert len(shell.items()) == done.document["items_created"] > 0
+def test_without_evaluation_no_department_is_evaluated(braked: Ran) -> None:
+    assert not [event for event in braked.shell.events() if event["type"] == "evaluation_triggered"]
+
+
+def test_only_the_departments_asked_for_run_in_their_order(chosen: Ran) -> None:
+    assert [row["department"] for row in chosen.done.document["summary"]] == ["visual", "sound"]
+    assert {event.get("department") for event in chosen.shell.events()} == {"visual", "sound", None}
+
+
+def test_verbose_shows_log_lines_on_standard_error_alone(chosen: Ran) -> None:
+    assert chosen.done.document["status"] == "completed"
+    assert "Started dept Visual Department" in chosen.done.err
 
 
 @pytest.mark.parametrize(
@@ -204,12 +228,3 @@ def test_a_killed_run_is_told_of_honestly_and_gone_on_from(slow: Shell) -> None:
     assert done.code == 0, done.err
     assert set(kept) < set(slow.items())
     assert slow.run("status", task_id, "--json").document["status"] == "failed"
-
-
-def test_verbose_shows_log_lines_on_standard_error_alone(tmp_path: Path) -> None:
-    shell = Shell.make(tmp_path, DEPARTMENTS[1:2])
-    shell.create()
-    done = shell.run("--verbose", *RUN)
-    assert done.code == 0, done.err
-    assert json.loads(done.out)["status"] == "completed"
-    assert "Started dept Visual Department" in done.err

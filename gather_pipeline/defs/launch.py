@@ -33,8 +33,12 @@ from gather_pipeline.settings import Settings
 
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 LOCATION, REPOSITORY = "gather_pipeline", "__repository__"  # as workspace.yaml and dg.Definitions name them
-# Dagster would catch this process's output in files, by way of two further processes that delay its start and break a terminal's display.
-OVERRIDES = {"compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}}
+OVERRIDES: dict[str, object] = {
+    # Dagster would catch this process's output in files, by two further processes that delay its start and break a terminal's display.
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
+    # Its handler would put its own words before every message that this process's handlers show after it.
+    "python_logs": {"managed_python_loggers": []},
+}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

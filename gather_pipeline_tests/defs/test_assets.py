@@ -33,7 +33,7 @@ def test_one_department_can_be_materialized_alone(stage: Stage) -> None:
 
 
 def test_a_materialization_shows_what_happened_and_why(open_stage: Opener) -> None:
-    stage = open_stage([department_row("story", 1)], model=ScriptedModel(duplicate_rate=0.6))
+    stage = open_stage([department_row("story", 1)], body=ScriptedModel(duplicate_rate=0.6))
     assert stage.materialize("gather_items", partition_key=key("story")).success
     shown = stage.shown("gather_items", key("story"))
     items = stage.studio.repository.items("story")
@@ -62,7 +62,7 @@ class Silent(ScriptedModel):
 
 
 def test_tokens_and_cost_that_nobody_told_are_unknown_and_not_zero(open_stage: Opener) -> None:
-    stage = open_stage([department_row("story", 1)], model=Silent())
+    stage = open_stage([department_row("story", 1)], body=Silent())
     assert stage.materialize("gather_items", partition_key=key("story")).success
     shown = stage.shown("gather_items", key("story"))
     assert (shown["tokens"], shown["cost (US dollars)"]) == ("unknown", "unknown")
@@ -140,7 +140,7 @@ def test_an_evaluation_alone_is_left_out_by_config(stage: Stage) -> None:
 
 def test_a_failed_automation_fails_the_run_with_its_reason_and_shows_what_ended_before(open_stage: Opener) -> None:
     refusal: dict[int, Exception] = {number: ModelRefused("the key is not valid") for number in range(11, 60)}
-    stage = open_stage(model=ScriptedModel(faults=refusal))
+    stage = open_stage(body=ScriptedModel(faults=refusal))
     result = stage.materialize("gather_items", between=(key("story"), key("music")))
     assert not result.success
     assert "the key is not valid" in failure_of(result)

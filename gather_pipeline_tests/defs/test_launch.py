@@ -8,11 +8,13 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from _pytest.capture import FDCapture
 
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs.launch import INSTANCE_FILE, open_instance, prepare_home, run_in_process
@@ -51,25 +53,103 @@ def run(settings: Settings, **request: Any) -> AutomationResult:
     return run_in_process(settings, AutomationRequest(project_id=PROJECT, **request))
 
 
-def test_a_run_shows_as_one_of_the_job_in_the_code_location(settings: Settings) -> None:
-    result = run(settings, user_id="user-1")
-    assert (result.status, result.departments_processed) == ("completed", 1)
-    with open_instance(settings) as instance:
-        record = instance.get_run_by_id(result.task_id)
-        assert record is not None
-        assert (record.job_name, record.status) == ("automated_gather_creation", dg.DagsterRunStatus.SUCCESS)
-        assert record.remote_job_origin is not None
-        assert record.remote_job_origin.location_name == "gather_pipeline"
-        assert record.remote_job_origin.repository_origin.repository_name == "__repository__"
-        assert record.tags["gather/project"] == PROJECT
-        assert record.tags["dagster/max_runtime"] == "720"
-        assert record.run_config["ops"]["gather_project"]["config"]["user_id"] == "user-1"
+@dataclass(frozen=True)
+class Done:
+    """A run that many tests look at."""
+
+    settings: Settings
+    result: AutomationResult
+    seen: list[Mapping[str, Any]]
+    services: list[Services]
+    environment_changed: bool
+    out: str
+    err: str
+
+    def logs(self, of_type: dg.DagsterEventType | None = None) -> list[dg.EventLogEntry]:
+        with open_instance(self.settings) as instance:
+            return list(instance.all_logs(self.result.task_id, of_type=of_type))
 
 
-def test_a_run_adds_its_partition_keys_and_materializes_every_family_once(settings: Settings) -> None:
-    run(settings)
-    run(settings)
-    with open_instance(settings) as instance:
+SECRET = "http://127.0.0.1:9/hook?token=abc123secret"
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    home = tmp_path_factory.mktemp("done")
+    Studio.open(home, ONE).close()
+    settings = make_settings(home, ONE)
+    seen: list[Mapping[str, Any]] = []
+    services: list[Services] = []
+    request = AutomationRequest(project_id=PROJECT, user_id="user-1", webhook_url=SECRET)
+    before = dict(os.environ)
+    capture = FDCapture(1), FDCapture(2)
+    for stream in capture:
+        stream.start()
+    try:
+        result = run_in_process(settings, request, progress=seen.append, on_services=services.append)
+    finally:
+        out, err = (stream.snap() for stream in capture)
+        for stream in capture:
+            stream.done()
+    return Done(settings, result, seen, services, dict(os.environ) != before, out, err)
+
+
+def test_a_run_shows_as_one_of_the_job_in_the_code_location(done: Done) -> None:
+    assert (done.result.status, done.result.departments_processed) == ("completed", 1)
+    with open_instance(done.settings) as instance:
+        record = instance.get_run_by_id(done.result.task_id)
+    assert record is not None
+    assert (record.job_name, record.status) == ("automated_gather_creation", dg.DagsterRunStatus.SUCCESS)
+    assert record.remote_job_origin is not None
+    assert record.remote_job_origin.location_name == "gather_pipeline"
+    assert record.remote_job_origin.repository_origin.repository_name == "__repository__"
+    assert record.tags["gather/project"] == PROJECT
+    assert record.tags["dagster/max_runtime"] == "720"
+    assert record.run_config["ops"]["gather_project"]["config"]["user_id"] == "user-1"
+
+
+def test_every_check_is_logged_by_the_automation_too(done: Done) -> None:
+    entries = done.logs(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
+    assert {evaluation.check_name for evaluation in evaluations} == {
+        "no_duplicate_stored",
+        "every_item_has_provenance",
+        "embedding_count_equals_item_count",
+        "score_in_range_and_parts_add_up",
+    }
+    assert all(evaluation.passed and evaluation.partition == key("story") for evaluation in evaluations)
+    assert all(evaluation.target_materialization_data for evaluation in evaluations)
+
+
+def test_each_iteration_is_a_line_in_the_log_of_the_run(done: Done) -> None:
+    assert any(entry.user_message.startswith("story: iteration 1, quality ") for entry in done.logs())
+
+
+def test_progress_and_services_reach_the_caller(done: Done) -> None:
+    events = [event["type"] for event in done.seen if "sequence" in event]
+    assert (events[0], events[-1]) == ("department_started", "automation_complete")
+    assert len(done.services) == 1
+
+
+def test_dagster_writes_nothing_to_standard_output_and_error(done: Done) -> None:
+    """Standard output carries JSON, standard error the progress."""
+    assert done.out == ""
+    assert not [line for line in done.err.splitlines() if "AutoGather" not in line]
+
+
+def test_the_webhook_address_is_stored_nowhere(done: Done) -> None:
+    files = [path for path in done.settings.home.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in files)
+    assert not [path for path in files if b"abc123secret" in path.read_bytes()]
+
+
+def test_the_environment_is_left_alone(done: Done) -> None:
+    assert not done.environment_changed
+
+
+def test_a_second_run_adds_no_event_for_what_did_not_change(done: Done) -> None:
+    assert run(done.settings).items_created == 0
+    with open_instance(done.settings) as instance:
         assert list(instance.get_dynamic_partitions("projects")) == [PROJECT]
         assert list(instance.get_dynamic_partitions("departments")) == ["story"]
         for family in ("gather_items", "embeddings", "quality_scores", "drafts"):
@@ -83,53 +163,6 @@ def test_a_run_adds_its_partition_keys_and_materializes_every_family_once(settin
             assert tags["dagster/data_version_is_user_provided"] == "true"
         departments = instance.fetch_materializations(dg.AssetKey("departments"), limit=10).records
         assert [record.partition_key for record in departments] == [PROJECT]
-
-
-def test_every_check_is_logged_by_the_automation_too(settings: Settings) -> None:
-    result = run(settings)
-    with open_instance(settings) as instance:
-        entries = instance.all_logs(result.task_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-        evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
-        assert {evaluation.check_name for evaluation in evaluations} == {
-            "no_duplicate_stored",
-            "every_item_has_provenance",
-            "embedding_count_equals_item_count",
-            "score_in_range_and_parts_add_up",
-        }
-        assert all(evaluation.passed and evaluation.partition == key("story") for evaluation in evaluations)
-        assert all(evaluation.target_materialization_data for evaluation in evaluations)
-
-
-def test_each_iteration_is_a_line_in_the_log_of_the_run(settings: Settings) -> None:
-    result = run(settings)
-    with open_instance(settings) as instance:
-        lines = [entry.user_message for entry in instance.all_logs(result.task_id)]
-    assert any(line.startswith("story: iteration 1, quality ") for line in lines)
-
-
-def test_progress_and_services_reach_the_caller(settings: Settings) -> None:
-    seen: list[Mapping[str, Any]] = []
-    given: list[Services] = []
-    request = AutomationRequest(project_id=PROJECT)
-    run_in_process(settings, request, progress=seen.append, on_services=given.append)
-    events = [event["type"] for event in seen if "sequence" in event]
-    assert (events[0], events[-1]) == ("department_started", "automation_complete")
-    assert len(given) == 1
-
-
-def test_nothing_reaches_standard_output_and_nothing_of_dagster_standard_error(
-    settings: Settings, capfd: pytest.CaptureFixture[str]
-) -> None:
-    run(settings)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_the_webhook_address_is_stored_nowhere(settings: Settings) -> None:
-    secret = "http://127.0.0.1:9/hook?token=abc123secret"
-    run(settings, webhook_url=secret)
-    files = [path for path in settings.home.rglob("*") if path.is_file()]
-    assert any(path.suffix == ".db" for path in files)
-    assert not [path for path in files if b"abc123secret" in path.read_bytes()]
 
 
 @pytest.mark.parametrize(
@@ -204,12 +237,6 @@ def test_a_dagster_database_that_is_none_is_one_sentence(settings: Settings) -> 
     (settings.dagster_home / "history" / "runs.db").write_bytes(b"no database" * 500)
     with pytest.raises(StoreError, match="the Dagster instance in .* cannot be opened"):
         run(settings)
-
-
-def test_the_environment_is_left_alone(settings: Settings) -> None:
-    before = dict(os.environ)
-    run(settings)
-    assert dict(os.environ) == before
 
 
 class Child:
@@ -307,7 +334,7 @@ def test_a_killed_run_is_marked_failed_by_the_next_which_goes_on_from_what_is_st
         record = instance.get_run_by_id(dead.run_id)
         assert record is not None
         assert record.status == dg.DagsterRunStatus.FAILURE
-        lines = [entry.user_message for entry in instance.all_logs(dead.run_id)]
+        lines = [entry.message for entry in instance.all_logs(dead.run_id)]
         assert any(f"Its process is gone; {result.task_id} took over the project" in line for line in lines)
 
 

@@ -65,8 +65,10 @@ class MongoStore:
 
     def get(self, database: str, collection: str, id: str) -> Document | None:
         """The document with that ``_id``, None where there is none."""
-        found = self.find(database, collection, {"_id": docs.check_id(collection, id)})
-        return found[0] if found else None
+        target = self._target(database, collection)
+        one = {"_id": docs.escape(docs.check_id(collection, id))}
+        row = self._server.run(lambda: target.find_one(one), collection, again=True)
+        return None if row is None else _document(row)
 
     def find(
         self,
@@ -134,7 +136,7 @@ class MongoStore:
         """Deletes matching documents and returns how many; each leaves its id with a change number."""
         target = self._target(database, collection)
         query = mongo_filters.query(filters.parse(where))
-        ids = [row["_id"] for row in self._server.run(lambda: list(target.find(query, {"_id": 1})), collection, again=True)]
+        ids = self._server.run(lambda: _ids(target, query), collection, again=True)
         if not ids:
             return 0
         with self._changes.taken(target, len(ids)) as first:
@@ -171,26 +173,18 @@ class MongoStore:
         docs.check_limit(limit, 1)
         target = self._target(database, collection)
         epoch, last, settled = self._changes.settled(target.database)
-        within = {"_seq": {"$gt": docs.sequence_of(cursor, epoch, last), "$lte": settled}}
-        marked = within | {"collection": collection}
-
-        def read() -> list[dict[str, Any]]:
-            rows = list(target.find(within).sort("_seq").limit(limit))
-            marks = list(target.database[DELETED].find(marked).sort("_seq").limit(limit))
-            return sorted(rows + marks, key=lambda row: row["_seq"])[:limit]
-
-        rows = self._server.run(read, collection, again=True)
-        if not rows:
-            return Changes(documents=[], cursor=cursor)
-        end = docs.cursor_of(str(epoch), rows[-1]["_seq"])
-        gone = {"_id": {"$in": [row["id"] for row in rows if "_version" not in row]}}
-        living = {row["_id"] for row in self._server.run(lambda: list(target.find(gone, {"_id": 1})), collection, again=True)}
-        changed = [
-            _document(row) if "_version" in row else {"_id": docs.unescape(row["id"]), "_deleted": True}
-            for row in rows
-            if "_version" in row or row["id"] not in living
-        ]
-        return Changes(documents=changed, cursor=end)
+        after = docs.sequence_of(cursor, epoch, last)
+        while True:
+            rows = self._server.run(partial(_log_rows, target, after, settled, limit), collection, again=True)
+            if not rows:
+                return Changes(documents=[], cursor=cursor)
+            after = rows[-1]["_seq"]
+            cursor = docs.cursor_of(str(epoch), after)
+            back = {"_id": {"$in": [row["id"] for row in rows if "_version" not in row]}, "_seq": {"$lte": settled}}
+            living = self._server.run(partial(_ids, target, back), collection, again=True)
+            told = [_document(row) if "_version" in row else _gone(row) for row in rows if "_version" in row or row["id"] not in living]
+            if told:  # else all were deleted and have come back: they are told of further on
+                return Changes(documents=told, cursor=cursor)
 
     def databases(self) -> list[str]:
         """Names of this store's databases that hold a document, in order."""
@@ -231,6 +225,22 @@ class MongoStore:
             target.create_index([*fields, ("_id", 1)], name=filters.index_name(fields))
         except PyMongoError as error:
             logger.info("[AutoGather] %s goes without an index over %s: %s", self, filters.index_name(fields), error)
+
+
+def _ids(target: Collection[Any], query: Mapping[str, Any]) -> list[str]:
+    return [row["_id"] for row in target.find(query, {"_id": 1})]
+
+
+def _log_rows(target: Collection[Any], after: int, settled: int, limit: int) -> list[dict[str, Any]]:
+    """Documents and marks of deleted ones in the order of their change numbers; a mark has no version."""
+    within = {"_seq": {"$gt": after, "$lte": settled}}
+    rows = list(target.find(within).sort("_seq").limit(limit))
+    marks = list(target.database[DELETED].find(within | {"collection": target.name}).sort("_seq").limit(limit))
+    return sorted(rows + marks, key=lambda row: row["_seq"])[:limit]
+
+
+def _gone(mark: Mapping[str, Any]) -> Document:
+    return {"_id": docs.unescape(mark["id"]), "_deleted": True}
 
 
 def _row(id: str, fields: Mapping[str, Any]) -> dict[str, Any]:

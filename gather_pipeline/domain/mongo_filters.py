@@ -25,7 +25,8 @@ def _clause(condition: Condition) -> dict[str, Any]:
     above = [".".join(names[:length]) for length in range(1, len(names))]
     if condition.values is None:
         return _on_way(above, field, {name: _kept(bound) for name, bound in condition.bounds})
-    alternatives = [_on_way(above, field, {"$in": [_kept(value) for value in condition.values if value is not None]})]
+    kept = [_kept(value) for value in condition.values if value is not None]
+    alternatives = [_on_way(above, field, {"$eq": kept[0]} if len(kept) == 1 else {"$in": kept})]
     if None in condition.values:
         alternatives.append(_on_way(above, field, {"$eq": None}))
         alternatives += [{path: {"$type": "array"}} for path in above]  # below a list there is nothing
@@ -33,6 +34,8 @@ def _clause(condition: Condition) -> dict[str, Any]:
 
 
 def _on_way(above: Sequence[str], field: str, test: dict[str, Any]) -> dict[str, Any]:
+    if field in ("_id", "_version"):  # never lists
+        return {field: test}
     return dict.fromkeys(above, NO_LIST) | {field: test | NO_LIST}
 
 

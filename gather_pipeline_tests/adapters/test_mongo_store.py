@@ -241,6 +241,17 @@ def test_readers_wait_for_a_write_under_way(store: MongoStore, slow: Numbers, da
     assert changed(store, database, cursor)[0] == ["slow", "after"]
 
 
+def test_a_deletion_is_told_although_an_insert_under_way_may_yet_be_taken_back(store: MongoStore, slow: Numbers, database: str) -> None:
+    store.insert_many(database, "gather", [{"_id": "a"}])
+    seen, cursor = changed(store, database)
+    store.delete(database, "gather", {"_id": "a"})
+    with pytest.raises(DuplicateKey), slow.changes.taken(slow.target, 2) as first:
+        slow.target.insert_one({"_id": "a", "_version": 1, "_seq": first})
+        assert store.changed_since(database, "gather", cursor).documents == [{"_id": "a", "_deleted": True}]
+        slow.target.delete_one({"_id": "a", "_seq": first})
+        raise DuplicateKey("the second document's key is taken")
+
+
 def test_a_write_that_was_refused_holds_nobody_back(store: MongoStore, slow: Numbers, database: str) -> None:
     with pytest.raises(DuplicateKey), slow.changes.taken(slow.target, 1):
         raise DuplicateKey("taken")

@@ -436,6 +436,16 @@ def test_a_document_that_came_back_is_not_told_as_deleted(store: DocumentStore, 
     ]
 
 
+def test_a_page_is_empty_at_the_end_only(store: DocumentStore, database: str) -> None:
+    """Readers stop at an empty page, also where a page's worth of documents was deleted and came back."""
+    store.insert_many(database, ITEMS, [{"_id": id} for id in "abcd"])
+    store.delete(database, ITEMS, {})
+    store.insert_many(database, ITEMS, [{"_id": id, "new": True} for id in "abcd"])
+    page = store.changed_since(database, ITEMS, limit=2)
+    assert ids(page.documents) == ["a", "b"]
+    assert ids(store.changed_since(database, ITEMS, page.cursor, limit=2).documents) == ["c", "d"]
+
+
 def test_pages_of_changes_join_without_gap_or_overlap(store: DocumentStore, database: str) -> None:
     store.insert_many(database, ITEMS, [{"_id": f"{number:02}"} for number in range(7)])
     store.delete(database, ITEMS, {"_id": {"$lt": "03"}})

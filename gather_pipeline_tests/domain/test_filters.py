@@ -66,7 +66,7 @@ def test_a_mongo_query_keeps_out_of_lists() -> None:
         "$and": [
             {
                 "$or": [
-                    {"a": no_list, "a.b": {"$in": ["x"], **no_list}},
+                    {"a": no_list, "a.b": {"$eq": "x", **no_list}},
                     {"a": no_list, "a.b": {"$eq": None, **no_list}},
                     {"a": {"$type": "array"}},
                 ]

@@ -8,6 +8,7 @@ overrules it.
 
 from __future__ import annotations
 
+import os.path
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,15 @@ from gather_pipeline.gather.pair_words import (
     OPPOSITES,
     PREFIX_PARTNERS_NOT_OPPOSED,
     PREFIXES,
+    REFUSAL,
     WEEKDAYS,
 )
 
 ConflictKind = Literal["negation", "number", "date", "name", "opposite", "roles"]
 
-SPELLING_LIKENESS = 0.75  # Kostunica and Kostunitsa are one name
+NAME_ENDINGS = frozenset(["", *"a e i n s y an ans ia ian ians ns ese is ish".split()])
+LONG_NAME = 6  # letters from which one letter's difference is a spelling and not another name
+SPELLING_LIKENESS = 0.75
 UNSPACED_NUMERALS = re.compile("[一二三四五六七八九十百千万億两]+")
 UNSPACED_NEGATIONS = re.compile("ない|なかった|なく|ません|不|没|沒|無|无|未|ไม่")
 KATAKANA_NAME = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
@@ -152,7 +156,7 @@ def _negations(a: Reading, b: Reading) -> Iterator[Conflict]:
 
 
 def _negation_count(reading: Reading) -> int:
-    return sum(word.text in NEGATION for word in reading.words)
+    return sum(word.text in NEGATION or word.text in REFUSAL for word in reading.words)
 
 
 def _half_negates(word: Word) -> bool:
@@ -199,9 +203,14 @@ def _mentioned(name: Sequence[Word], words: set[str], capitals: Sequence[str], i
 
 
 def _one_spelling(left: str, right: str) -> bool:
-    if len(left) >= 3 and len(right) >= 3 and (left[:4] == right[:4] or left.startswith(right) or right.startswith(left)):
+    """Whether two capitalised words are one name: Ala and Alabama, China and Chinese, Hussein and Hussain, but not Anna and Anne."""
+    short, long = sorted((left, right), key=len)
+    if len(short) == 3 and long.startswith(short):
         return True
-    return Levenshtein.normalized_similarity(left, right) >= SPELLING_LIKENESS
+    common = len(os.path.commonprefix([left, right]))
+    if common >= 4 and left[common:] in NAME_ENDINGS and right[common:] in NAME_ENDINGS:
+        return True
+    return len(short) >= LONG_NAME and Levenshtein.normalized_similarity(left, right) >= SPELLING_LIKENESS
 
 
 @cache

@@ -17,6 +17,10 @@ from gather_pipeline.gather.pair_reading import Reading, Word
 
 COORDINATORS = frozenset("and or nor with versus vs between".split())
 
+PREPOSITIONS = frozenset("in on at from to for with of into onto over under during near after before about against through".split())
+DETERMINERS = frozenset("a an the this that these those his her its their my our your".split())
+ALIGNED = 0.85  # share of words in line from which two texts differ in little else than the exchange
+
 Hunk = tuple[int, int, int, int]
 
 
@@ -74,7 +78,9 @@ def _exchanged_phrases(a: Reading, b: Reading, stems_a: Sequence[str], stems_b: 
         later_left, later_right = _stems(a.words[a2:a3]), _stems(b.words[b2:b3])
         if not left or not right or left == right or not (left & later_right and right & later_left):
             continue
-        if not _coordinated(a.words[a1:a2]) and not _coordinated(b.words[b1:b2]):
+        kept = _governor(a.words, a0) == _governor(b.words, b2) and _governor(a.words, a2) == _governor(b.words, b0)
+        moved = kept and _governor(a.words, a0) is not None
+        if not moved and not _coordinated(a.words[a1:a2]) and not _coordinated(b.words[b1:b2]):
             found.append(Exchange(left, right, left == later_right and right == later_left))
     return found
 
@@ -89,11 +95,23 @@ def _exchanged_words(a: Reading, b: Reading, stems_a: list[str], stems_b: list[s
         a0, a1, b0, b1 = stems_a.index(left), stems_a.index(right), stems_b.index(right), stems_b.index(left)
         if b0 > b1 or _coordinated(a.words[a0 + 1 : a1]) or _coordinated(b.words[b0 + 1 : b1]):
             continue
+        kept = _governor(a.words, a0) == _governor(b.words, b1) and _governor(a.words, a1) == _governor(b.words, b0)
+        if kept and _governor(a.words, a0) is not None:  # "in 1921 in Paris", "in Paris in 1921"
+            continue
         trial = stems_a.copy()
         trial[a0], trial[a1] = right, left
         if LCSseq.similarity(trial, stems_b) >= common + 2:
-            found.append(Exchange(frozenset([left]), frozenset([right]), True))
+            exact = 2 * LCSseq.similarity(trial, stems_b) >= ALIGNED * (len(stems_a) + len(stems_b))
+            found.append(Exchange(frozenset([left]), frozenset([right]), exact))
     return found
+
+
+def _governor(words: Sequence[Word], place: int) -> str | None:
+    """The preposition that the phrase at `place` hangs on, None where there is none; it moves with its phrase."""
+    while place > 0 and words[place - 1].text in DETERMINERS:
+        place -= 1
+    before = words[place - 1].text if place > 0 else ""
+    return before if before in PREPOSITIONS else None
 
 
 def _stems(words: Sequence[Word]) -> frozenset[str]:

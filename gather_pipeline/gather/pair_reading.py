@@ -22,6 +22,7 @@ from gather_pipeline.gather.pair_words import (
     NEGATION,
     NOT_NAMES,
     NOT_NEGATING,
+    REFUSAL,
     WEEKDAYS,
 )
 
@@ -151,7 +152,7 @@ def _negated(found: list[Token]) -> list[bool]:
         if token.kind == "stop" or token.text in CLAUSE_WORDS:
             reach = 0
             result.append(False)
-        elif token.text in NEGATION and not _idle(found, place):
+        elif token.text in REFUSAL or (token.text in NEGATION and not _idle(found, place)):
             reach = NEGATION_REACH
             result.append(False)
         else:

@@ -25,12 +25,16 @@ NEGATION = frozenset(
     не нет ни без никогда нельзя δεν μην χωρίς ποτέ""".split()
 )
 CLAUSE_WORDS = frozenset("but and or because although while".split())  # where the reach of a "not" ends
-# Verbs and adverbs of refusal stand in for "not" in a paraphrase ("declined to" for "would not"), so they excuse its absence.
-HALF_NEGATION = frozenset(
-    """hardly barely scarcely rarely seldom lack lacks lacked lacking absence absent fail fails failed failing failure
-    refuse refuses refused refusing decline declines declined declining deny denies denied denying
-    prevent prevents prevented preventing avoid avoids avoided avoiding unable unwilling impossible rather instead
-    ban bans banned banning different differ differs except stop stops stopped ceased ceases cease""".split()
+# Verbs that say "not" of the verb after them.
+REFUSAL = frozenset(
+    """fail fails failed failing refuse refuses refused refusing decline declines declined declining
+    unable unwilling cease ceases ceased""".split()
+)
+# They and these stand in for "not" in a paraphrase ("declined to" for "would not"), so they excuse its absence.
+HALF_NEGATION = REFUSAL | frozenset(
+    """hardly barely scarcely rarely seldom only lack lacks lacked lacking absence absent failure
+    deny denies denied denying prevent prevents prevented preventing avoid avoids avoided avoiding impossible
+    rather instead ban bans banned banning different differ differs except stop stops stopped""".split()
 )
 NOT_NEGATING = (
     ("not", "only"),

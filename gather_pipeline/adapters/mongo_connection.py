@@ -149,7 +149,8 @@ class MongoConnection:
             return StoreError(f"the store at {self.host} is closed")
         if isinstance(error, DocumentTooLarge) or code in TOO_LARGE:
             return InvalidInput(f"a document for {what} is larger than MongoDB takes (16 MB)")
-        said = (getattr(error, "details", None) or {}).get("errmsg") or str(error)
+        details = getattr(error, "details", None) or {}
+        said = next((found["errmsg"] for found in [details, *details.get("writeErrors", [])] if "errmsg" in found), str(error))
         reason = ACCESS.get(code or 0) or shorten(said, 200)
         return StoreError(f"MongoDB at {self.host} refuses: {reason}")
 

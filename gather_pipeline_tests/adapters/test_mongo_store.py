@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from gather_pipeline.adapters.mongo_changes import ChangeNumbers
 from gather_pipeline.adapters.mongo_connection import MongoConnection
 from gather_pipeline.adapters.mongo_store import MongoStore
-from gather_pipeline.errors import DuplicateKey, GatherError, StoreError, StoreUnavailable
+from gather_pipeline.errors import DuplicateKey, StoreError, StoreUnavailable
 from gather_pipeline_tests.mongo_server import MongoServer, free_port
 
 USER, PASSWORD = "dora-the-user", "s3cret-pa55"
@@ -312,10 +312,10 @@ def test_queries_on_a_large_collection_get_an_index(store: MongoStore, client: M
     assert "find:department" in client[database]["gather"].index_information()
 
 
-def test_every_refusal_is_one_of_ours(store: MongoStore, client: MongoClient[dict[str, Any]], database: str) -> None:
-    client[database].create_collection("gather", capped=True, size=4096)
-    store.insert_many(database, "gather", [{"_id": "1"}])
-    try:
-        store.delete(database, "gather", {})
-    except GatherError as error:
-        assert "MongoDB at" in str(error)
+def test_what_the_server_refuses_is_told_in_its_words(store: MongoStore, client: MongoClient[dict[str, Any]], database: str) -> None:
+    client[database].create_collection("gather", validator={"content": {"$type": "string"}})
+    calls = [lambda: store.insert_many(database, "gather", [{"_id": "1"}]), lambda: store.upsert(database, "gather", {"_id": "1"})]
+    for call in calls:
+        with pytest.raises(StoreError, match=r"MongoDB at \S+ refuses: .*Document failed validation"):
+            call()
+    assert store.count(database, "gather") == 0

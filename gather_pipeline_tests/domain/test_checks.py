@@ -55,9 +55,7 @@ def test_a_text_stored_twice_in_a_department_is_a_duplicate() -> None:
 
 def test_a_text_of_another_department_is_a_duplicate_too() -> None:
     mine, other = make_item(), make_item(id="b1", department="sound")
-    assert no_duplicate_stored([mine], [mine, other]).failures == (
-        "item a1 says the same as b1 of sound: 'Shoot the harbour at dawn.'",
-    )
+    assert no_duplicate_stored([mine], [mine, other]).failures == ("item a1 says the same as b1 of sound: 'Shoot the harbour at dawn.'",)
 
 
 def test_an_id_that_is_there_twice_fails() -> None:

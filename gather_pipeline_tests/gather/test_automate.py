@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gather_pipeline.adapters.scripted_model import ScriptedModel
 
+from gather_pipeline.adapters.scripted_model import ScriptedModel
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.errors import InvalidInput, ModelRefused, ModelUnavailable, ProjectBusy, UnknownEntity
 from gather_pipeline.gather.automate import run_automation
@@ -107,7 +108,8 @@ def test_iterations_are_shared_fairly_and_a_department_without_any_is_skipped_wi
 
 
 def test_stagnation_climbs_the_ladder_and_ends_with_the_reason(tmp_path: Path) -> None:
-    same = '{"content": "Ada climbs the tower of Lindau at night with eleven clocks in a sack and counts the steps aloud.", "summary": "Ada climbs.", "context": "The tower."}'
+    content = "Ada climbs the tower of Lindau at night with eleven clocks in a sack and counts the steps aloud."
+    same = json.dumps({"content": content, "summary": "Ada climbs.", "context": "The tower."})
     studio = Studio.open(tmp_path, [department_row("story", 1, most=None)], body=ScriptedModel([same] * 500))
     result = studio.run(max_iterations=50)
     assert result.summary[0].ended_by == "stagnation"

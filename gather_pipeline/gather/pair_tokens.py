@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from gather_pipeline.gather.pair_words import ORDINALS, SCALES, TENS, UNITS
+from gather_pipeline.gather.pair_words import AFTER_TENS, ORDINALS, SCALES, TENS, UNITS
 
 TokenKind = Literal["word", "number", "unspaced", "stop"]
 
@@ -122,10 +122,8 @@ def _number_at(raw: list[Token], place: int) -> tuple[str, int]:
     elif first.kind == "word" and first.text in TENS:
         total, used = float(TENS[first.text]), 1
         following = raw[place + 1].text if place + 1 < len(raw) else ""
-        if UNITS.get(following, 10) < 10:
-            total, used = total + UNITS[following], 2
-        elif ORDINALS.get(following, 10) < 10:
-            return _canonical(total + ORDINALS[following]), 2
+        if following in AFTER_TENS:
+            total, used = total + AFTER_TENS[following], 2
     elif first.kind == "word" and first.text in UNITS:
         total, used = float(UNITS[first.text]), 1
     elif first.kind == "word" and first.text in ORDINALS:

@@ -69,6 +69,8 @@ ORDINALS = {
     "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11,
     "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "twentieth": 20,
 }  # fmt: skip
+# What may follow a word for tens: twenty-one, twenty-first.
+AFTER_TENS = {word: value for word, value in (UNITS | ORDINALS | {"one": 1, "first": 1, "second": 2}).items() if 0 < value < 10}
 # Words for one that are articles and pronouns more often than numbers: they count only against another number in their place.
 ONE = frozenset("one a an single".split())
 APPROXIMATE = frozenset("about almost around approximately nearly roughly some over than least most near circa".split())

@@ -1,0 +1,402 @@
+"""The cascade with exact planted cosines, and S001's three functions on the real embedding model."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+from gather_pipeline.errors import InvalidInput, ModelUnavailable, TaskCancelled
+from gather_pipeline.gather.deduplicate import (
+    DuplicateDetector,
+    KnownItems,
+    batch_similarity_check,
+    check_semantic_similarity,
+    deduplicate_items,
+)
+from gather_pipeline.ports import Vectors
+
+LAMP = "The keeper trims the lamp before the storm reaches the harbour."
+LAMP_AGAIN = "Before the storm gets to the harbour the keeper trims his lamp."
+LETTERS = "Mara hides the letters of the drowned sailor under the stairs."
+THREE = "Three divers go down at dawn to search the wreck."
+FIVE = "Five divers go down at dawn to search the wreck."
+
+
+@dataclass(frozen=True)
+class Note:
+    id: str
+    content: str
+
+
+class CountingEmbedder(HashingEmbedder):
+    """The hashing embedder, keeping account of what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[list[str]] = []
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.calls.append(list(texts))
+        return super().embed(texts)
+
+
+def at_cosines(*cosines: float) -> Vectors:
+    """A first row, and one row for each cosine to it; the rows are orthogonal apart from that."""
+    rows = np.zeros((len(cosines) + 1, len(cosines) + 1), dtype=np.float32)
+    rows[0, 0] = 1
+    for place, cosine in enumerate(cosines, start=1):
+        rows[place, 0], rows[place, place] = cosine, math.sqrt(1 - cosine**2)
+    return rows
+
+
+def screen(contents, vectors, known=None, *, judge=None, **settings):
+    detector = DuplicateDetector(HashingEmbedder(), judge=judge, **settings)
+    return asyncio.run(detector.screen(contents, vectors, known or KnownItems.empty()))
+
+
+def known_lamp(cosine: float) -> tuple[KnownItems, Vectors]:
+    rows = at_cosines(cosine)
+    return KnownItems.from_items([Note("a1", LAMP)], rows[:1]), rows[1:]
+
+
+def test_an_equal_text_is_dropped_by_its_hash_whatever_the_vectors_say():
+    known, vector = known_lamp(0.0)
+    [decision] = screen(["  the keeper TRIMS the lamp before the storm reaches the harbour. "], vector, known)
+    assert (decision.duplicate, decision.rule, decision.match_id) == (True, "exact", "a1")
+    assert decision.similarity == 1.0
+    assert decision.match_content == LAMP
+
+
+def test_a_near_text_is_dropped_with_its_match_and_cosine():
+    known, vector = known_lamp(0.93)
+    [decision] = screen([LAMP_AGAIN], vector, known)
+    assert (decision.duplicate, decision.rule, decision.match_id) == (True, "embedding", "a1")
+    assert decision.cosine == pytest.approx(0.93, abs=1e-6)
+    assert 0.6 <= decision.similarity <= 1
+    assert "sure that both say the same" in decision.reason
+
+
+def test_a_far_text_is_kept_and_says_that_nothing_is_near():
+    known, vector = known_lamp(0.2)
+    [decision] = screen([LETTERS], vector, known)
+    assert (decision.duplicate, decision.rule, decision.match_id, decision.similarity) == (False, "distinct", None, 0.0)
+
+
+def test_a_text_in_between_is_kept_and_names_what_it_was_compared_with():
+    known, vector = known_lamp(0.6)
+    [decision] = screen([LETTERS], vector, known)
+    assert (decision.duplicate, decision.rule, decision.match_id) == (False, "distinct", "a1")
+    assert 0 < decision.similarity < 0.6
+
+
+def test_the_guard_saves_what_the_vectors_would_drop_and_says_why():
+    rows = at_cosines(0.99)
+    known = KnownItems.from_items([Note("a1", THREE)], rows[:1])
+    [decision] = screen([FIVE], rows[1:], known)
+    assert (decision.duplicate, decision.rule, decision.match_id) == (False, "guard", "a1")
+    assert decision.reason == "number differs: '3' against '5'" or decision.reason == "number differs: '5' against '3'"
+
+
+def test_the_judge_is_asked_about_unsure_pairs_only_and_decides_them():
+    asked = []
+
+    async def judge(first: str, second: str) -> float:
+        asked.append((first, second))
+        return 0.9 if second == LAMP else 0.1
+
+    rows = at_cosines(0.80, 0.20)
+    known = KnownItems.from_items([Note("a1", LAMP)], rows[:1])
+    near, far = screen([LAMP_AGAIN, LETTERS], rows[1:], known, judge=judge)
+    assert asked == [(LAMP_AGAIN, LAMP)]
+    assert (near.duplicate, near.rule, near.similarity) == (True, "judge", 0.9)
+    assert (far.duplicate, far.rule) == (False, "distinct")
+
+
+def test_a_judge_that_says_no_keeps_the_text():
+    async def judge(first: str, second: str) -> float:
+        return 0.05
+
+    known, vector = known_lamp(0.85)
+    assert screen([LAMP_AGAIN], vector, known)[0].duplicate
+    [decision] = screen([LAMP_AGAIN], vector, known, judge=judge)
+    assert (decision.duplicate, decision.rule, decision.similarity) == (False, "judge", 0.05)
+
+
+def test_no_judge_overrules_the_guard():
+    async def judge(first: str, second: str) -> float:
+        raise AssertionError("asked about a pair that the guard has decided")
+
+    rows = at_cosines(0.9)
+    known = KnownItems.from_items([Note("a1", THREE)], rows[:1])
+    [decision] = screen([FIVE], rows[1:], known, judge=judge)
+    assert (decision.duplicate, decision.rule) == (False, "guard")
+
+
+@pytest.mark.parametrize("answer", [None, 7.0, float("nan"), ModelUnavailable("connection lost")], ids=str)
+def test_a_judge_without_a_usable_answer_leaves_the_pair_to_the_rules(answer, caplog):
+    async def judge(first: str, second: str) -> float | None:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    known, vector = known_lamp(0.85)
+    [decision] = screen([LAMP_AGAIN], vector, known, judge=judge)
+    assert (decision.duplicate, decision.rule) == (True, "embedding")
+    assert ("the rules decide" in caplog.text) == (answer is not None)
+
+
+def test_a_cancel_in_the_judge_ends_the_screening():
+    async def judge(first: str, second: str) -> float:
+        raise TaskCancelled("cancelled")
+
+    known, vector = known_lamp(0.85)
+    with pytest.raises(TaskCancelled):
+        screen([LAMP_AGAIN], vector, known, judge=judge)
+
+
+def test_the_judge_is_asked_about_all_pairs_at_once():
+    running, most = 0, 0
+
+    async def judge(first: str, second: str) -> float:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return 0.0
+
+    rows = at_cosines(0.80, 0.82, 0.84)
+    known = KnownItems.from_items([Note("a1", LAMP)], rows[:1])
+    screen([LAMP_AGAIN, LAMP_AGAIN + " Slowly.", LAMP_AGAIN + " Again."], rows[1:], known, judge=judge)
+    assert most >= 3
+
+
+def test_of_a_batch_the_newest_is_kept_and_the_older_names_it():
+    older, newer = screen([LAMP, LAMP_AGAIN], at_cosines(0.93))
+    assert (older.duplicate, older.match_id, older.match_content) == (True, "batch:1", LAMP_AGAIN)
+    assert not newer.duplicate
+
+
+def test_of_three_equal_texts_only_the_last_stays():
+    decisions = screen([LAMP, LAMP.upper(), LAMP], np.ones((3, 1), dtype=np.float32))
+    assert [decision.duplicate for decision in decisions] == [True, True, False]
+    assert [decision.match_id for decision in decisions[:2]] == ["batch:2", "batch:2"]
+    assert {decision.rule for decision in decisions[:2]} == {"exact"}
+
+
+def test_an_older_text_is_not_dropped_for_a_newer_one_that_is_itself_dropped():
+    rows = at_cosines(0.93, 0.0)
+    known = KnownItems.from_items([Note("a1", LAMP)], rows[2:])
+    older, newer = screen([LAMP_AGAIN, LAMP], rows[[1, 0]], known)
+    assert (newer.duplicate, newer.match_id) == (True, "a1")
+    assert not older.duplicate
+
+
+def test_the_threshold_moves_the_decision():
+    known, vector = known_lamp(0.85)
+    assert screen([LAMP_AGAIN], vector, known, threshold=0.5)[0].duplicate
+    assert not screen([LAMP_AGAIN], vector, known, threshold=0.95)[0].duplicate
+
+
+def test_a_later_batch_is_compared_with_what_was_appended():
+    known = KnownItems.empty()
+    vectors = at_cosines(0.95)
+    assert not screen([LAMP], vectors[:1], known)[0].duplicate
+    known.append(["a1"], [LAMP], vectors[:1])
+    assert screen([LAMP_AGAIN], vectors[1:], known)[0].match_id == "a1"
+    assert (len(known), list(known.ids), len(known.hashes)) == (1, ["a1"], 1)
+
+
+def test_the_nearest_match_is_found_among_many():
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(2000, 64)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    notes = [Note(f"n{place}", f"{LETTERS} Page {place}.") for place in range(2000)]
+    notes[1234] = Note("n1234", LAMP)
+    known = KnownItems.from_items(notes, rows)
+    [decision] = screen([LAMP_AGAIN], rows[1234:1235], known)
+    assert (decision.duplicate, decision.match_id) == (True, "n1234")
+
+
+def test_texts_that_part_after_500_characters_are_kept_with_the_reason():
+    beginning = (LAMP + " ") * 9
+    rows = at_cosines(1.0)
+    known = KnownItems.from_items([Note("a1", beginning + "Then somebody burns the diary.")], rows[:1])
+    [decision] = screen([beginning + "Outside a whale surfaces and the bells ring."], rows[1:], known)
+    assert (decision.duplicate, decision.rule) == (False, "distinct")
+    assert decision.reason == "after the first 500 characters the texts part"
+
+
+def test_the_version_names_rules_model_threshold_and_length():
+    detector = DuplicateDetector(HashingEmbedder(), threshold=0.7, compare_chars=300)
+    assert detector.version.endswith("/hashing-256/0.7/300")
+
+
+def test_the_detector_embeds_only_what_it_compares():
+    embedder = CountingEmbedder()
+    DuplicateDetector(embedder, compare_chars=4).embed(["abcdefgh", "ab"])
+    assert embedder.calls == [["abcd", "ab"]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"threshold": 0}, "threshold is 0, expected a probability above 0 and at most 1"),
+        ({"threshold": 1.2}, "threshold is 1.2"),
+        ({"threshold": float("nan")}, "threshold is nan"),
+        ({"compare_chars": 0}, "compare_chars is 0, expected at least 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(InvalidInput, match=message):
+        DuplicateDetector(HashingEmbedder(), **settings)
+
+
+def test_counts_that_do_not_fit_are_named():
+    with pytest.raises(InvalidInput, match="got 2 vectors for 1 texts"):
+        screen([LAMP], at_cosines(0.5))
+    with pytest.raises(InvalidInput, match="got 1 texts for 2 ids"):
+        KnownItems.empty().append(["a", "b"], [LAMP], at_cosines(0.5))
+
+
+def test_an_empty_batch_has_no_decisions():
+    assert screen([], np.empty((0, 4), dtype=np.float32)) == []
+
+
+# S001's functions on the packaged model.
+
+
+def items(*contents: str) -> list[dict]:
+    return [{"content": content, "summary": content[:10]} for content in contents]
+
+
+def test_duplicates_of_stored_and_of_newer_items_are_left_out():
+    new = items(LAMP, LETTERS, "The hull groans as the tide turns.", LAMP + " ")
+    kept = deduplicate_items(new, items("Under the stairs Mara hides the drowned sailor's letters."))
+    assert [item["content"] for item in kept] == ["The hull groans as the tide turns.", LAMP + " "]
+    assert kept[0] is new[2]
+
+
+def test_contradictions_are_kept():
+    stored = items("The diver can hear the signal.", THREE, "Elias finds the diary in the tower.")
+    new = items("The diver can no longer hear the signal.", FIVE, "Mara finds the diary in the tower.")
+    assert deduplicate_items(new, stored) == new
+
+
+NOTES = (
+    "In the opening scene, Elias walks into a storm and loses the lamp that his father left him.",
+    "Elias wants to leave the island, but the diary of the drowned sailor keeps him awake.",
+    "The score begins with a single cello and grows into a choir when the tower burns.",
+    "Costumes: oilskins stiff with salt, one red scarf that passes from Mara to Elias.",
+    "Shoot the harbour at dusk, when the wet stones reflect the lamps of the boats.",
+    "Mara tells the villagers that the light failed, and nobody believes her.",
+)
+
+
+def test_notes_on_one_story_are_not_taken_for_each_other():
+    assert len(deduplicate_items(items(*NOTES), [])) == len(NOTES)
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        pytest.param(["彼は灯台で嵐を見た。", "彼女は市場で魚を買った。", "村人たちは鐘の音を聞いた。"], id="japanese"),
+        pytest.param(["Три сестры живут в Москве.", "Старик ловит рыбу в море.", "Мальчик потерял ключ."], id="cyrillic"),
+        pytest.param(["Ο γέρος ψαρεύει στη θάλασσα.", "Οι αδελφές ζουν στην Αθήνα.", "Το πλοίο φεύγει αύριο."], id="greek"),
+        pytest.param(["Der alte Mann fischt im Meer.", "Drei Schwestern leben in Wien.", "Das Schiff fährt morgen."], id="german"),
+    ],
+)
+def test_unrelated_notes_in_another_language_survive_and_repeated_ones_do_not(notes):
+    assert deduplicate_items(items(*notes), []) == items(*notes)
+    repeated = items(*(note.rstrip(".。") for note in notes))
+    assert deduplicate_items(repeated, items(*notes)) == []
+
+
+def test_similarity_orders_paraphrase_topic_and_stranger():
+    paraphrase = check_semantic_similarity(LAMP, LAMP_AGAIN)
+    topic = check_semantic_similarity(LAMP, "The storm breaks the windows of the harbour office.")
+    stranger = check_semantic_similarity(LAMP, "Quarterly tax returns are due in April.")
+    assert 1 >= paraphrase > 0.7 > topic > stranger >= 0
+    assert check_semantic_similarity(LAMP_AGAIN, LAMP) == paraphrase
+    assert check_semantic_similarity(LAMP, LAMP.upper()) == 1.0
+
+
+def test_a_pair_is_embedded_once():
+    embedder = CountingEmbedder()
+    first = check_semantic_similarity(LAMP + " Once.", LETTERS + " Once.", embedder=embedder)
+    assert check_semantic_similarity(LETTERS + " Once.", LAMP + " Once.", embedder=embedder) == first
+    assert check_semantic_similarity("same", "Same", embedder=embedder) == 1.0
+    assert len(embedder.calls) == 1
+
+
+def test_all_texts_of_a_call_are_embedded_together():
+    embedder = CountingEmbedder()
+    deduplicate_items(items(LAMP, LETTERS), items(THREE, FIVE), embedder=embedder)
+    assert embedder.calls == [[LAMP, LETTERS, THREE, FIVE]]
+
+
+def test_the_check_stops_at_the_first_duplicate():
+    embedder = CountingEmbedder()
+    others = [f"Note {place} about the weather on day {place}." for place in range(100)]
+    assert batch_similarity_check({"content": LAMP}, items(*others, LAMP), embedder=embedder)
+    assert embedder.calls == []  # an equal text is found without any embedding
+    twin = LAMP.replace(".", "!")
+    assert batch_similarity_check({"content": LAMP}, items(*others[:3], twin, *others[3:]), embedder=embedder)
+    assert sum(len(call) for call in embedder.calls) == 1 + 32
+
+
+def test_the_check_compares_with_every_item_where_none_repeats():
+    embedder = CountingEmbedder()
+    others = [f"Sheet {place} of the schedule." for place in range(70)]
+    assert not batch_similarity_check({"content": LAMP}, items(*others), embedder=embedder)
+    assert sum(len(call) for call in embedder.calls) == 71
+
+
+def test_the_check_knows_paraphrases_by_its_threshold_and_never_contradictions():
+    assert batch_similarity_check({"content": LAMP}, items(LETTERS, LAMP_AGAIN), threshold=0.6)
+    assert not batch_similarity_check({"content": THREE}, items(FIVE), threshold=0.05)
+
+
+def test_the_functions_work_inside_a_running_event_loop():
+    async def inside() -> tuple[int, float, bool]:
+        return (
+            len(deduplicate_items(items(LAMP, LETTERS), [])),
+            check_semantic_similarity(LAMP, LETTERS),
+            batch_similarity_check({"content": LAMP}, items(LETTERS)),
+        )
+
+    count, similarity, repeated = asyncio.run(inside())
+    assert (count, repeated) == (2, False)
+    assert similarity < 0.3
+
+
+def test_empty_lists_are_fine():
+    assert deduplicate_items([], []) == []
+    assert deduplicate_items([], items(LAMP), embedder=HashingEmbedder()) == []
+    assert deduplicate_items(items(LAMP), [], embedder=HashingEmbedder()) == items(LAMP)
+    assert not batch_similarity_check({"content": LAMP}, [], embedder=HashingEmbedder())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: deduplicate_items([{"summary": "x"}], []), r"new_items\[0\] has no 'content'"),
+        (lambda: deduplicate_items([], [{"content": LAMP}, {"content": 7}]), r"existing_items\[1\].content is 7, expected text"),
+        (lambda: deduplicate_items(["note"], []), r"new_items\[0\] is 'note', expected a mapping"),
+        (lambda: deduplicate_items([], [], threshold=2), "threshold is 2"),
+        (lambda: check_semantic_similarity(None, "x"), "text1 is None, expected text"),
+        (lambda: check_semantic_similarity("x", 3), "text2 is 3, expected text"),
+        (lambda: batch_similarity_check({}, []), "new_item has no 'content'"),
+        (lambda: batch_similarity_check({"content": "x"}, [{"content": None}]), r"existing_items\[0\].content is None"),
+        (lambda: batch_similarity_check({"content": "x"}, [], threshold=0), "threshold is 0"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(call, message):
+    with pytest.raises(InvalidInput, match=message):
+        call()

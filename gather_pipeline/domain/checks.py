@@ -1,7 +1,7 @@
-"""What must hold of stored state, as rules over values (issue: asset checks; S001-DUP, S001-QUAL, S001-MDB-06).
+"""What must hold of stored state, as rules over values (asset checks; S001-DUP, S001-QUAL, S001-MDB-06).
 
-Each rule looks at what is stored, never at what the code that stored it believes. The asset checks and the automation job both call these, so
-that a partition is judged alike whoever filled it.
+Each rule looks at what is stored, never at what the code that stored it believes. The asset checks and the automation
+job both call these, so that a partition is judged alike whoever filled it.
 """
 
 from __future__ import annotations

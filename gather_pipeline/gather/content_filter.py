@@ -8,12 +8,18 @@ from __future__ import annotations
 import re
 
 WORDS = {
-    "sexual content": r"naked(?:ness)?|nude|nudity|topless|genital\w*|penis|vagina\w*|nipples?|orgasm\w*|masturbat\w*|porn\w*|rap(?:e|ed|es|ist|ists|ing)"
-    r"|erotic\w*|blow ?jobs?|cum(?:ming|shot)|sex(?:ual)? (?:act|slave|scene)s?|having sex|molest\w*|incest\w*|p(?:a)?edophil\w*",
-    "a slur": r"cunts?|whores?|sluts?|n[i1]gg(?:er|a)s?|fagg?ots?|kikes?|retards?|trann(?:y|ies)",
-    "gore": r"disembowel\w*|decapitat\w*|dismember\w*|entrails|intestines|mutilat\w*|gouged? out|severed (?:head|limb|arm|leg)s?|brains? splatter\w*",
-}  # fmt: skip
-PATTERNS = {kind: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for kind, words in WORDS.items()}
+    "sexual content": (
+        r"naked(?:ness)?|nude|nudity|topless|genital\w*|penis|vagina\w*|nipples?|orgasm\w*|masturbat\w*|porn\w*",
+        r"rap(?:e|ed|es|ist|ists|ing)|erotic\w*|blow ?jobs?|cum(?:ming|shot)|sex(?:ual)? (?:act|slave|scene)s?|having sex",
+        r"molest\w*|incest\w*|p(?:a)?edophil\w*",
+    ),
+    "a slur": (r"cunts?|whores?|sluts?|n[i1]gg(?:er|a)s?|fagg?ots?|kikes?|retards?|trann(?:y|ies)",),
+    "gore": (
+        r"disembowel\w*|decapitat\w*|dismember\w*|entrails|intestines|mutilat\w*|gouged? out",
+        r"severed (?:head|limb|arm|leg)s?|brains? splatter\w*",
+    ),
+}
+PATTERNS = {kind: re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE) for kind, words in WORDS.items()}
 
 
 def objection(text: str) -> str | None:

@@ -20,6 +20,7 @@ COORDINATORS = frozenset("and or nor with versus vs between".split())
 PREPOSITIONS = frozenset("in on at from to for with of into onto over under during near after before about against through".split())
 DETERMINERS = frozenset("a an the this that these those his her its their my our your".split())
 ALIGNED = 0.85  # share of words in line from which two texts differ in little else than the exchange
+LONGEST_EXCHANGE = 200  # words; the search tries every pair of words, and roles are a matter of sentences
 
 Hunk = tuple[int, int, int, int]
 
@@ -87,6 +88,8 @@ def _exchanged_phrases(a: Reading, b: Reading, stems_a: Sequence[str], stems_b: 
 
 def _exchanged_words(a: Reading, b: Reading, stems_a: list[str], stems_b: list[str]) -> list[Exchange]:
     """Pairs of words that, put back in each other's place, bring two more words into line: what edits show as a move."""
+    if max(len(stems_a), len(stems_b)) > LONGEST_EXCHANGE:
+        return []
     common = LCSseq.similarity(stems_a, stems_b)
     telling = {word.stem for word in a.telling if stems_a.count(word.stem) == 1 == stems_b.count(word.stem)}
     ordered = [stem for stem in stems_a if stem in telling]

@@ -18,6 +18,7 @@ from gather_pipeline.gather.pair_reading import read
 
 COMPARE_CHARS = 500  # S001-DUP-05
 GUARD_CHARS = 4_000  # a note longer than this is judged by its beginning and by the words of the rest
+READ_CHARS = 20_000  # what follows is compared as it stands
 REST_CONTAINED = 0.7  # share of the rest's words that the other text must hold
 REST_CEILING = 0.5
 CACHE_SIZE = 20_000  # pairs; about 10 MB
@@ -94,7 +95,7 @@ class PairComparer:
     def _compare(self, a: str, b: str, cosine: float) -> Similarity:
         conflict = first_conflict(read(a[:GUARD_CHARS]), read(b[:GUARD_CHARS]))
         result = compare(read(self.head(a)), read(self.head(b)), cosine, conflict)
-        parted = not (self._rest_held(a, b) and self._rest_held(b, a))
+        parted = a[READ_CHARS:] != b[READ_CHARS:] or not (self._rest_held(a, b) and self._rest_held(b, a))
         return Similarity(
             probability=min(result.probability, REST_CEILING) if parted else result.probability,
             cosine=cosine,
@@ -108,10 +109,10 @@ class PairComparer:
         if len(a) <= self.compare_chars:
             return True
         cut = a.rfind(" ", 0, self.compare_chars) + 1 or self.compare_chars  # the word at the cut belongs to the rest
-        rest = [word.stem for word in read(a[cut:]).telling]
+        rest = [word.stem for word in read(a[cut:READ_CHARS]).telling]
         if not rest:
             return True
-        known = {word.stem for word in read(b).words}
+        known = {word.stem for word in read(b[:READ_CHARS]).words}
         return sum(word in known for word in rest) >= REST_CONTAINED * len(rest)
 
     def _recall(self, key: Key) -> Similarity | None:

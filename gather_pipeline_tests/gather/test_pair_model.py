@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -161,3 +162,10 @@ def test_threads_agree():
     alone = [PairComparer().compare(a, b, 0.8) for a, b in pairs]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda pair: comparer.compare(*pair, 0.8), pairs * 3)) == alone * 3
+
+
+def test_a_very_long_or_monotonous_text_is_compared_in_time():
+    started = time.monotonic()
+    for text in ("word " * 100_000, "not " * 100_000, "x" * 1_000_000, "Mara hunts Elias. " * 20_000):
+        assert PairComparer().compare(text, text + "Then the light goes out.", 0.9).parted
+    assert time.monotonic() - started < 30

@@ -123,13 +123,16 @@ def run_in_process(
         with open_instance(settings) as instance:
             instance.add_dynamic_partitions(str(partitions.projects.name), [project.id])
             instance.add_dynamic_partitions(str(partitions.departments.name), [department.slug for department in departments])
-            _execute(instance, request, Gather(build=lambda: services, caller=caller), settings.timeout_s, verbose)
-        return _outcome(caller)
+            status = _execute(instance, request, Gather(build=lambda: services, caller=caller), settings.timeout_s, verbose)
+        return _outcome(caller, status)
     finally:
         services.close()
 
 
-def _execute(instance: dg.DagsterInstance, request: AutomationRequest, gather: Gather, timeout_s: float, verbose: bool) -> None:
+def _execute(
+    instance: dg.DagsterInstance, request: AutomationRequest, gather: Gather, timeout_s: float, verbose: bool
+) -> dg.DagsterRunStatus:
+    """Runs the job; the status in which its run ended."""
     job = automated_gather_creation.with_top_level_resources({"gather": dg.ResourceDefinition.hardcoded_resource(gather)})
     run = instance.create_run_for_job(
         job,
@@ -139,7 +142,7 @@ def _execute(instance: dg.DagsterInstance, request: AutomationRequest, gather: G
         remote_job_origin=_origin(),
     )
     try:
-        execute_run(InMemoryJob(job), run, instance)
+        return execute_run(InMemoryJob(job), run, instance).dagster_run.status
     finally:
         left = instance.get_run_by_id(run.run_id)
         if left is not None and not left.is_finished:
@@ -157,11 +160,13 @@ def _origin() -> RemoteJobOrigin:
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), automated_gather_creation.name)
 
 
-def _outcome(caller: Caller) -> AutomationResult:
+def _outcome(caller: Caller, status: dg.DagsterRunStatus) -> AutomationResult:
     if caller.result is not None:
         return caller.result
     if isinstance(caller.error, dg.DagsterExecutionInterruptedError | KeyboardInterrupt):
         raise TaskCancelled("stopped at once; what was committed before is kept") from caller.error
     if caller.error is not None:
         raise caller.error
+    if status == dg.DagsterRunStatus.CANCELED:
+        raise TaskCancelled("stopped before the run began")
     raise GatherError("Dagster could not start the run; its event log in the UI says why")

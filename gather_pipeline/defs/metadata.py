@@ -24,7 +24,7 @@ from gather_pipeline.services import Services
 
 NEWEST = 5  # items shown of a partition
 DUPLICATES = 15  # drops shown of a run
-CELL_LIMIT = 240  # characters of a table's cell
+CELL_LIMIT = 500  # characters of a table's cell
 VERSION = "data version"
 
 Metadata = dict[str, Any]
@@ -225,7 +225,7 @@ def known(value: float | None) -> float | str:
 def score_table(quality: Mapping[str, Any]) -> dg.TableMetadataValue:
     """Parts of a score with weights and reasons."""
     return table(
-        {"part": name, "score": part["value"], "weight": part["weight"], "reasons": "; ".join(part["reasons"])}
+        {"part": name, "score": part["value"], "weight": part["weight"], "reasons": " ".join(part["reasons"])}
         for name, part in quality["parts"].items()
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,13 +13,14 @@ from gather_pipeline.cli.display import Display, choose_display
 from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.progress import RunProgress
-from gather_pipeline.cli.signals import interrupting
+from gather_pipeline.cli.signals import Signals, noting
 from gather_pipeline.cli.state import State, opened
 from gather_pipeline.cli.summary import print_summary
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest, AutomationResult
 from gather_pipeline.domain.departments import Department, in_order, select
 from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
 from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, TaskCancelled
+from gather_pipeline.gather.registry import Runs
 from gather_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,16 +72,23 @@ def run(
         max_tokens=max_tokens,
         max_cost=max_cost,
     )
-    with interrupting():
+    with noting() as signals:
         progress = RunProgress.of((), time.monotonic())
         try:
             with opened() as state:
                 settings, chosen = state.settings, _check(state, request)
+            signals.check()
             display = choose_display([department.slug for department in chosen])
             progress = display.progress
-            result = _launch(settings, request, chosen, display, bool(ctx.find_root().params.get("verbose")))
+            verbose = bool(ctx.find_root().params.get("verbose"))
+            result = _launch(settings, request, Watched(display, chosen, signals), verbose)
         except (KeyboardInterrupt, TaskCancelled) as stop:
             result = _stopped(request, progress, stop)
+        except GatherError:
+            # A signal while Dagster starts the run makes the start fail.
+            if progress.task_id is not None or not signals.received:
+                raise
+            result = _stopped(request, progress, None)
         else:
             _ingest(settings)
     if as_json:
@@ -103,24 +111,42 @@ def _check(state: State, request: AutomationRequest) -> list[Department]:
     return select(departments, request.departments)
 
 
-def _launch(
-    settings: Settings, request: AutomationRequest, chosen: Sequence[Department], display: Display, verbose: bool
-) -> AutomationResult:
-    def on_services(services: Services) -> None:
-        _say_models(settings, services, chosen)
+class Watched:
+    """Passes events on to the display, and asks the run to end where a signal was lost before the run could hear of it."""
 
+    def __init__(self, display: Display, chosen: Sequence[Department], signals: Signals) -> None:
+        self.display, self.chosen, self._signals = display, chosen, signals
+        self._services: Services | None = None
+        self._asked = False
+
+    def begin(self, services: Services) -> None:
+        """Is given the services before the run begins."""
+        self._services = services
+        _say_models(services, self.chosen)
+        self._signals.check()
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Takes one event or state."""
+        self.display(event)
+        if self._signals.received and not self._asked and self._services is not None and "task_id" in event:
+            self._asked = True
+            Runs(self._services.store, self._services.main_database, self._services.clock).request_cancel(event["task_id"])
+
+
+def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool) -> AutomationResult:
     from gather_pipeline.defs.launch import run_in_process
 
-    with display:
-        return run_in_process(settings, request, progress=display, on_services=on_services, verbose=verbose)
+    with watched.display:
+        return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose)
 
 
-def _say_models(settings: Settings, services: Services, chosen: Sequence[Department]) -> None:
+def _say_models(services: Services, chosen: Sequence[Department]) -> None:
     """Says which models answer.
 
     Raises:
         SetupMissing: The embedded one is among them and its weights are not there.
     """
+    settings = services.settings
     models = list(dict.fromkeys(services.resolve_model(settings.model or department.defaultModel) for department in chosen))
     for model in models:
         remark = f", {REMARKS[model]}" if model in REMARKS else ""
@@ -132,7 +158,7 @@ def _say_models(settings: Settings, services: Services, chosen: Sequence[Departm
         raise SetupMissing(f"the embedded model's weights are not at {weights}, type: gather setup")
 
 
-def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseException) -> AutomationResult:
+def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseException | None) -> AutomationResult:
     """The output of a run that was stopped before it began, or at once by a second signal; what it had committed is kept."""
     return AutomationResult(
         task_id=progress.task_id or "",
@@ -143,7 +169,7 @@ def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseExcept
         items_created=progress.kept,
         processing_time_ms=round((time.monotonic() - progress.began) * 1000),
         summary=(),
-        reason=str(stop) or "stopped before the run began",
+        reason=str(stop or "") or "stopped before the run began",
         tokens=None,
         cost=None,
     )

@@ -1,30 +1,72 @@
 """Signals of commands that stay: SIGTERM ends them as Ctrl-C does, and both do so wherever they were started from.
 
-A shell starts background jobs of a script with SIGINT ignored, so both handlers are set.
+A shell starts background jobs of a script with SIGINT ignored, so both handlers are set. The first signal is only noted, to be looked at
+where stopping is safe: an exception out of nowhere may land in an import or a destructor and be lost there. Dagster sets handlers of its
+own while a run starts and ends, so it is the system that notes, in a socket, whoever handles the signal.
 """
 
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from gather_pipeline.errors import TaskCancelled
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Signals:
+    """What the system has noted."""
+
+    def __init__(self, notes: socket.socket | None) -> None:
+        self._notes, self._received, self._handled = notes, False, 0
+
+    @property
+    def received(self) -> bool:
+        """True once SIGINT or SIGTERM has come."""
+        try:
+            noted = self._notes.recv(4096) if self._notes is not None else b""
+        except BlockingIOError:
+            noted = b""
+        self._received = self._received or any(number in noted for number in NUMBERS)
+        return self._received
+
+    def check(self) -> None:
+        """Raises where a signal has come.
+
+        Raises:
+            TaskCancelled: It has.
+        """
+        if self.received:
+            raise TaskCancelled("stopped before the run began")
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Lets the first signal be and ends at once at a second one, for whoever does not want to wait."""
+        self._handled += 1
+        if self._handled > 1:
+            raise KeyboardInterrupt
+
 
 @contextmanager
-def interrupting() -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM raise `KeyboardInterrupt`; outside the main thread nothing is changed."""
+def noting() -> Iterator[Signals]:
+    """Within it SIGINT and SIGTERM are noted; outside the main thread nothing is changed."""
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield Signals(None)
         return
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    notes, system = socket.socketpair()
+    with notes, system:
+        notes.setblocking(False)
+        system.setblocking(False)
+        signals = Signals(notes)
+        noted_before = signal.set_wakeup_fd(system.fileno(), warn_on_full_buffer=False)
+        before = {number: signal.signal(number, signals.handle) for number in NUMBERS}
+        try:
+            yield signals
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+            signal.set_wakeup_fd(noted_before)

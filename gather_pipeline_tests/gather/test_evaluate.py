@@ -1,0 +1,95 @@
+"""The evaluation and the draft of a department, held to the items that they were made for (S001-TEST-09)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.gather.draft import draft_department, summarise
+from gather_pipeline.gather.embed import embed_department
+from gather_pipeline.gather.evaluate import evaluate_department
+from gather_pipeline.gather.repository import EMBEDDINGS, ITEMS
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio.open(tmp_path, [department_row("story", 1, most=1)])
+    studio.run(enable_auto_evaluation=False)
+    yield studio
+    studio.close()
+
+
+def edit_first(studio: Studio) -> None:
+    first = studio.repository.items("story")[0]
+    studio.services.store.update(studio.repository.database, ITEMS, first.id, {"content": "Ada oils the tower clock with 3 drops at dawn."})
+
+
+def test_an_evaluation_takes_the_score_that_the_loop_gave_for_the_same_items(studio: Studio) -> None:
+    calls = studio.model.calls
+    row = evaluate_department(studio.services, PROJECT, "story", auto_triggered=True, user_id="u", task_id="t")
+    assert row["value"] == studio.repository.iterations("story")[-1].score
+    assert (row["department_number"], row["auto_triggered"], row["user_id"], row["reached"]) == (1, True, "u", False)
+    assert studio.model.calls == calls
+
+
+def test_an_evaluation_is_left_alone_while_nothing_changed_and_made_anew_when_an_item_did(studio: Studio) -> None:
+    first = evaluate_department(studio.services, PROJECT, "story", auto_triggered=True)
+    again = evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
+    assert (first["unchanged"], again["unchanged"]) == (False, True)
+    assert again["evaluated_at"] == first["evaluated_at"]
+    edit_first(studio)
+    anew = evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
+    assert not anew["unchanged"]
+    assert anew["data_version"] != first["data_version"]
+
+
+def test_a_department_without_items_is_scored_zero_with_a_reason(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1)])
+    row = evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
+    assert row["value"] == 0
+    assert all(part["reasons"] for part in row["parts"].values())
+    studio.close()
+
+
+def test_an_unknown_department_is_named(studio: Studio) -> None:
+    for call in (
+        lambda: evaluate_department(studio.services, PROJECT, "musik", auto_triggered=False),
+        lambda: draft_department(studio.services, PROJECT, "musik"),
+    ):
+        with pytest.raises(UnknownEntity, match="'musik'.*story"):
+            call()
+
+
+def test_a_draft_proposes_every_item_and_waits_for_review(studio: Studio) -> None:
+    draft = draft_department(studio.services, PROJECT, "story")
+    items = studio.repository.items("story")
+    assert draft["unchanged"] is True
+    assert draft["status"] == "pending"
+    assert draft["item_ids"] == [item.id for item in items]
+    assert all(item.summary in draft["text"] for item in items)
+    edit_first(studio)
+    assert draft_department(studio.services, PROJECT, "story")["unchanged"] is False
+
+
+def test_a_draft_of_nothing_says_so() -> None:
+    assert summarise("Story Department", []) == "Story Department has no notes yet."
+
+
+def test_embeddings_are_made_for_new_and_for_changed_texts_only(studio: Studio) -> None:
+    items = len(studio.repository.items("story"))
+    assert embed_department(studio.services, PROJECT, "story") == {
+        "items": items,
+        "embeddings": items,
+        "added": 0,
+        "model": "hashing-256",
+        "dimensions": 256,
+    }
+    studio.services.store.delete(studio.repository.database, EMBEDDINGS, {"item_id": studio.repository.items("story")[0].id})
+    assert embed_department(studio.services, PROJECT, "story")["added"] == 1
+    edit_first(studio)
+    embed_department(studio.services, PROJECT, "story")
+    assert studio.repository.vectors(studio.repository.items("story"), "hashing-256") is not None

@@ -6,6 +6,7 @@ start with the variable's name; a secret shows as asterisks wherever settings ar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -39,12 +40,13 @@ class Settings(BaseSettings):
     model_path: Path | None = Field(None, validation_alias="MODEL_PATH")
     candidates: int = Field(2, validation_alias="GATHER_CANDIDATES", ge=1, le=8)
     items_per_call: int = Field(1, validation_alias="GATHER_ITEMS_PER_CALL", ge=1, le=10)
-    prices: Mapping[str, tuple[float, float]] = Field({}, validation_alias="GATHER_PRICES")
+    prices: Annotated[Mapping[str, tuple[float, float]], NoDecode] = Field({}, validation_alias="GATHER_PRICES")
     script_latency_s: float = Field(0.0, validation_alias="GATHER_SCRIPT_LATENCY_S", ge=0, le=60)
 
     openrouter_api_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$")
+    # Not shown: an address may carry a login.
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$", repr=False)
 
     concurrency: int = Field(8, validation_alias="GATHER_CONCURRENCY", ge=1, le=64)
     timeout_s: float = Field(600.0, validation_alias="GATHER_TIMEOUT_S", gt=0, le=86_400)  # S001-TASK-04
@@ -55,6 +57,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except json.JSONDecodeError:
+            raise ValueError('JSON like {"vendor/model": [dollars per million tokens in, out]}') from None
 
     @field_validator("home", "models_dir", "departments", "model_path")
     @classmethod
@@ -91,8 +101,8 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        value = "not shown" if "KEY" in name or "URI" in name else first["input"]
-        raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ")) from None
+        value = "not shown" if any(word in name for word in ("KEY", "URI", "URL")) else first["input"]
+        raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from None
 
 
 def _variable(name: str) -> str:

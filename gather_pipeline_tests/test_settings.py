@@ -1,0 +1,68 @@
+"""One reader of the environment: wrong values are refused by variable, secrets stay hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().concurrency == 8
+    (tmp_path / ".env").write_text("GATHER_CONCURRENCY=3\n", encoding="utf-8")
+    assert load_settings().concurrency == 3
+    monkeypatch.setenv("GATHER_CONCURRENCY", "5")
+    assert load_settings().concurrency == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATHER_CONCURRENCY", "many"),
+        ("GATHER_CONCURRENCY", "0"),
+        ("GATHER_TIMEOUT_S", "-1"),
+        ("GATHER_EMBEDDER", "word2vec"),
+        ("OPENAI_BASE_URL", "localhost:8000"),
+        ("GATHER_PRICES", "cheap"),
+        ("MONGODB_DB", "a/b"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput, match=name):
+        load_settings()
+
+
+def test_secrets_show_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-hushhush")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-hushhush")
+    monkeypatch.setenv("MONGODB_URI", "mongodb://user:hushhush@host/")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://user:hushhush@host/v1")
+    settings = load_settings()
+    assert "hushhush" not in repr(settings) + str(settings)
+    assert settings.mongodb_uri is not None
+    assert settings.mongodb_uri.get_secret_value() == "mongodb://user:hushhush@host/"
+
+
+def test_lists_prices_and_paths_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GATHER_FALLBACK_MODELS", " a/b , c/d,")
+    monkeypatch.setenv("GATHER_PRICES", '{"a/b": [1, 2.5]}')
+    monkeypatch.setenv("GATHER_HOME", "state")
+    settings = load_settings()
+    assert settings.fallback_models == ("a/b", "c/d")
+    assert settings.prices == {"a/b": (1, 2.5)}
+    assert settings.home == tmp_path / "state"
+    assert settings.dagster_home == tmp_path / "state" / "dagster"
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_URI", "")
+    assert load_settings().mongodb_uri is None

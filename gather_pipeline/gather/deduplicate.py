@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.defaults import default_embedder
@@ -35,6 +35,8 @@ __all__ = [
     "deduplicate_items",
 ]
 
+ItemT = TypeVar("ItemT", bound=Mapping[str, Any])
+
 PRECISE_THRESHOLD = 0.90  # S001-DUP-04: nine of ten pairs at least this similar are the same
 EMBED_BATCH = 32  # texts embedded before the next look whether one is a duplicate; the model's best batch size
 
@@ -46,12 +48,12 @@ class _Known:
 
 
 def deduplicate_items(
-    new_items: Sequence[Mapping[str, Any]],
+    new_items: Sequence[ItemT],
     existing_items: Sequence[Mapping[str, Any]],
     *,
     embedder: Embedder | None = None,
     threshold: float = DUPLICATE_THRESHOLD,
-) -> list[Mapping[str, Any]]:
+) -> list[ItemT]:
     """The new items that are no duplicates, in order (S001-DUP-01).
 
     A new item that repeats an existing one is left out. Of new items that repeat each other the newest, the last, stays (C34).

@@ -18,9 +18,11 @@ from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import WEIGHTS, Part, Quality
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.defaults import default_embedder
+from gather_pipeline.gather.score_actionability import actionability
+from gather_pipeline.gather.score_coherence import coherence
 from gather_pipeline.gather.score_coverage import Topic, coverage, with_relevance
+from gather_pipeline.gather.score_depth import depth
 from gather_pipeline.gather.score_notes import Note, RawNote, embed_all, make_notes, read_department, read_items, sentences_of
-from gather_pipeline.gather.score_parts import actionability, coherence, depth
 from gather_pipeline.ports import Embedder, Vectors
 
 logger = logging.getLogger(__name__)
@@ -171,7 +173,8 @@ def _prepare(
     if not raw:
         return [], {}
     contents = [] if vectors is not None else [one.text.raw for one in raw]
-    embedded = embed_all(embedder, [*contents, *sentences_of(raw), *(topic.texts() if topic else [])])
+    about = [*topic.texts(), *topic.bodies(one.text for one in raw)] if topic else []
+    embedded = embed_all(embedder, [*contents, *sentences_of(raw), *about])
     whole = np.stack([embedded[one.text.raw] for one in raw]) if vectors is None else vectors[[one.place for one in raw]]
     width = whole.shape[1]
     rows = [

@@ -2,29 +2,35 @@
 
 A sentence speaks of an aspect as far as its embedding is near the aspect's. It counts only as far as its note is worth
 reading and says more than the aspect's own words, so that a list of aspect names, a copy of the brief or a recipe covers
-nothing. One good sentence gives most of an aspect, further notes give the rest.
+nothing. A note that only names the aspect ("the weather cover is at the heart of Mara's room") is found by taking the
+aspect's words out: what is left must still be near. One good note gives most of an aspect, further notes give the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import exp
 
 import numpy as np
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.quality import Part
-from gather_pipeline.gather.score_notes import FILLER_STEMS, Note, rise, saturate
-from gather_pipeline.gather.text_statistics import Text
+from gather_pipeline.gather.score_notes import FILLER_STEMS, Note, faults, rise, saturate
+from gather_pipeline.gather.text_statistics import Text, split_words, stem, text_of
 from gather_pipeline.ports import Vectors
 
 # Cosines of all-MiniLM-L6-v2 between an aspect and a sentence: one about it 0.3 to 0.6, one about another aspect of the
 # same film 0.2 to 0.25, one about something else 0 to 0.15.
-ASPECT_COSINE, ASPECT_WIDTH = 0.31, 0.05
-STEM_BONUS = 0.08  # cosine that a sentence gains where it holds every word stem of the aspect
-FIRST_SHARE = 0.8  # what one sentence that fully speaks of an aspect gives; the rest needs other sentences
+ASPECT_COSINE, ASPECT_WIDTH = 0.3, 0.05
+STEM_BONUS = 0.14  # cosine that a sentence gains where it holds every word stem of the aspect
+FIRST_SHARE = 0.9  # what one sentence that fully speaks of an aspect gives; the rest needs other sentences
 SUBSTANCE_HALF = 4.0  # information beyond the aspect's own words at which a note is half worth counting
+BODY_COSINE, BODY_WIDTH = 0.15, 0.035  # of a note without the aspect's words: 0.2 to 0.4 in notes about it, 0.0 to 0.15 in echoes
+SOURCE_COSINE, SOURCE_WIDTH = 0.5, 0.15  # against the clauses of a source text, which notes may repeat nearly word for word
+CENTRAL_WIDTH, LEAD_LENGTH = 0.05, 8.0  # people call a summary relevant for what is central (cosine) and early (clauses)
+ECHO_SHARE = 0.5  # what naming an aspect alone leaves: an abstract one ("conflict") is not near to what it consists of
 LONG_VOCABULARY = 60  # aspects of more distinct stems than this are a source text, and using its words is no stuffing
 # Nearness to the project and department; a pizza recipe has 0.0 to 0.35, a note of the department 0.4 and more.
 RELEVANT, RELEVANT_WIDTH = 0.36, 0.05
@@ -59,12 +65,57 @@ class Topic:
             name=name,
             aspects=aspects,
             about=(f"{name}: {department.description.strip() or ', '.join(aspects)}",) if known else (),
-            brief=Text(brief).sentences,
+            brief=text_of(brief).sentences,
         )
 
     def query(self, aspect: str) -> str:
         """The aspect with the department's name for context, as it is embedded."""
-        return aspect if aspect == self.name else f"{aspect}, {self.name.lower()}"
+        return aspect if aspect == self.name or self.is_source else f"{aspect}, {self.name.lower()}"
+
+    @cached_property
+    def stems(self) -> Mapping[str, frozenset[str]]:
+        """Content stems of each aspect."""
+        return {aspect: frozenset(text_of(aspect).content) for aspect in self.aspects}
+
+    @cached_property
+    def _all_stems(self) -> frozenset[str]:
+        return frozenset().union(*self.stems.values(), text_of(self.name).content)
+
+    @property
+    def is_source(self) -> bool:
+        """Whether the aspects are the clauses of a long text, which nobody expects notes to cover evenly."""
+        return len(self._all_stems) > LONG_VOCABULARY
+
+    @property
+    def vocabulary(self) -> frozenset[str]:
+        """Stems that say no more than the aspects do; empty where the aspects are a source text."""
+        return frozenset() if self.is_source else self._all_stems
+
+    def weights(self, embedded: Mapping[str, Vectors]) -> Vectors:
+        """What each aspect counts, adding up to 1: the same, but in a source text its central and early clauses more."""
+        if not self.is_source:
+            return np.full(len(self.aspects), 1 / len(self.aspects), dtype=np.float32)
+        rows = np.stack([embedded[aspect] for aspect in self.aspects])
+        central = np.exp((rows @ rows.T).mean(axis=1) / CENTRAL_WIDTH)
+        raw = central * np.exp(-np.arange(len(rows)) / LEAD_LENGTH)
+        weights: Vectors = (raw / raw.sum()).astype(np.float32)
+        return weights
+
+    def body(self, text: Text, aspect: str) -> str:
+        """A note without the words of an aspect that it names; the note itself where it names none."""
+        named = self.stems[aspect] & text.content.keys()
+        if not named or self.is_source:
+            return text.raw
+
+        def says(word: str) -> bool:
+            return any(stem(part.casefold(), text.language) in named for part in split_words(word))
+
+        return " ".join(word for word in text.raw.split() if not says(word))
+
+    def bodies(self, texts: Iterable[Text]) -> list[str]:
+        """Every body of these notes that has to be embedded beside the notes themselves."""
+        found = ((text, self.body(text, aspect)) for text in texts for aspect in self.aspects)
+        return [body for text, body in found if body != text.raw]
 
     def texts(self) -> list[str]:
         """Everything to embed."""
@@ -77,7 +128,7 @@ def with_relevance(notes: Sequence[Note], topic: Topic, embedded: Mapping[str, V
         return list(notes)
     department = np.stack([embedded[text] for text in (*map(topic.query, topic.aspects), *topic.about)])
     brief = np.stack([embedded[text] for text in topic.brief]) if topic.brief else None
-    brief_stems = set(Text(" ".join(topic.brief)).content) - FILLER_STEMS
+    brief_stems = set(text_of(" ".join(topic.brief)).content) - FILLER_STEMS
     found = []
     for note in notes:
         rows = np.vstack([note.vector[None, :], note.sentence_vectors])
@@ -109,8 +160,8 @@ def coverage(notes: Sequence[Note], topic: Topic, embedded: Mapping[str, Vectors
     percent = dict(zip(topic.aspects, (round(100 * value, 1) for value in values), strict=True))
     evidence = dict.fromkeys(notes[int(row)].id for row, best in zip(support.argmax(0), support.max(0), strict=True) if best >= 0.3)
     part = Part(
-        value=round(100 * float(np.mean(values)), 2),
-        reasons=(*_reasons(percent), *_examples(notes, topic, support), *_foreign_reason(foreign)),
+        value=round(100 * float(np.array(values) @ topic.weights(embedded)), 2),
+        reasons=(*_reasons(percent), *_examples(notes, topic, support), *_foreign_reason(foreign), *faults(notes)),
         evidence=tuple(evidence),
     )
     return part, tuple(sorted(topic.aspects, key=lambda aspect: percent[aspect]))
@@ -122,15 +173,17 @@ def _support(note: Note, topic: Topic, embedded: Mapping[str, Vectors]) -> Vecto
     plain = rows @ np.stack([embedded[aspect] for aspect in topic.aspects]).T
     named = rows @ np.stack([embedded[topic.query(aspect)] for aspect in topic.aspects]).T
     nearness = ((plain + named) / 2).max(axis=0)
-    vocabulary = frozenset(root for aspect in (*topic.aspects, topic.name) for root in Text(aspect).content)
-    known = vocabulary if len(vocabulary) <= LONG_VOCABULARY else frozenset[str]()
-    worth = note.worth * saturate(note.mass_beyond(known), SUBSTANCE_HALF)
-    own = set(note.text.content)
+    worth = note.worth * saturate(note.mass_beyond(topic.vocabulary), SUBSTANCE_HALF)
+    own = note.text.content.keys()
+    middle, width = (SOURCE_COSINE, SOURCE_WIDTH) if topic.is_source else (ASPECT_COSINE, ASPECT_WIDTH)
     credits = []
     for near, aspect in zip(nearness, topic.aspects, strict=True):
-        stems = set(Text(aspect).content) - FILLER_STEMS
+        stems = topic.stems[aspect] - FILLER_STEMS
         shared = len(stems & own) / len(stems) if stems else 0.0
-        credits.append(worth * rise(float(near) + STEM_BONUS * shared, ASPECT_COSINE, ASPECT_WIDTH))
+        body = embedded.get(topic.body(note.text, aspect), note.vector)
+        left = float(body @ (embedded[aspect] + embedded[topic.query(aspect)])) / 2
+        about = ECHO_SHARE + (1 - ECHO_SHARE) * rise(left, BODY_COSINE, BODY_WIDTH)
+        credits.append(worth * about * rise(float(near) + STEM_BONUS * shared, middle, width))
     return np.array(credits, dtype=np.float32)
 
 

@@ -17,7 +17,7 @@ from rapidfuzz import fuzz
 from gather_pipeline.domain.departments import Department, parse_departments
 from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.gather.text_statistics import Text, parse, runs, stem
+from gather_pipeline.gather.text_statistics import Text, parse, runs, stem, text_of
 from gather_pipeline.gather.word_order import order
 from gather_pipeline.ports import Embedder, Vectors
 
@@ -86,7 +86,7 @@ class Note:
         else:
             grammar = ramp(share, -0.1, 0.1)  # languages without articles have fewer grammar words
         variety = ramp(len(set(self.text.words)) / len(self.text.words), 0.15, 0.45)
-        ordered = 1.0 if self.order is None else 0.25 + 0.75 * self.order
+        ordered = 1.0 if self.order is None else 0.25 + 0.75 * ramp(self.order, 0.1, 0.5)  # terse notes may lie at one half
         return max(grammar, 0.15) * max(variety, 0.05) * ordered
 
     @cached_property
@@ -160,18 +160,18 @@ def read_items(items: Iterable[object], *, slug: str | None = None, project_id: 
 
 def make_notes(raw: Sequence[RawNote], vectors: Vectors, sentence_vectors: Sequence[Vectors], brief: str = "") -> list[Note]:
     """Notes with what depends on their neighbours and on the brief."""
-    brief_text = Text(brief)
+    brief_text = text_of(brief)
     brief_runs = {run for run in runs(brief_text.words, COPY_RUN) if len(run) == COPY_RUN}
     notes: list[Note] = []
+    told: set[tuple[str, ...]] = set()
     for index, (one, rows) in enumerate(zip(raw, sentence_vectors, strict=True)):
-        earlier = [notes[j].text for j in range(index)]
         cosines = vectors[:index] @ vectors[index] if index else np.zeros(0, dtype=np.float32)
         notes.append(
             Note(
                 id=one.id,
                 text=one.text,
                 aspect=one.aspect,
-                novelty=_novelty(one.text, earlier, cosines),
+                novelty=_novelty(one.text, told, [notes[int(place)].text for place in np.flatnonzero(cosines >= SAME_COSINE)]),
                 copied=_copied(one.text.words, brief_runs),
                 vector=vectors[index],
                 sentence_vectors=rows,
@@ -189,6 +189,21 @@ def embed_all(embedder: Embedder, texts: Iterable[str]) -> dict[str, Vectors]:
     """Vector of each distinct text, in one call."""
     distinct = list(dict.fromkeys(texts))
     return dict(zip(distinct, embedder.embed(distinct), strict=True))
+
+
+def faults(notes: Sequence[Note]) -> list[str]:
+    """Why notes counted less than they might, one sentence a fault."""
+    kinds = {
+        "Not readable as words": [note for note in notes if note.text.words and not note.text.readable],
+        "Hardly a sentence": [note for note in notes if len(note.text.words) < SHORT_NOTE - 1],
+        "A list of words, or jumbled": [
+            note for note in notes if note.text.readable and len(note.text.words) >= SHORT_NOTE - 1 and note.soundness < 0.4
+        ],
+        "Said by an earlier note": [note for note in notes if note.novelty < 0.5],
+        "Copied from the brief": [note for note in notes if note.copied > 0.5],
+        "Far from the department and the brief": [note for note in notes if note.relevance < 0.4],
+    }
+    return [f"{kind}: {len(found)} of {len(notes)} notes, e.g. {found[0].quote()}." for kind, found in kinds.items() if found]
 
 
 def ramp(value: float, low: float, high: float) -> float:
@@ -214,13 +229,12 @@ def _copied(words: Sequence[str], brief_runs: set[tuple[str, ...]]) -> float:
     return sum(covered) / len(words) if words else 0.0
 
 
-def _novelty(text: Text, earlier: Sequence[Text], cosines: Vectors) -> float:
+def _novelty(text: Text, told: set[tuple[str, ...]], near: Sequence[Text]) -> float:
+    """Share of a note that is new, against the runs of words told so far (which it joins) and the notes of nearly its meaning."""
     own = set(runs(text.stems, 3))
     if not own:
         return 1.0
-    told = set().union(*(runs(other.stems, 3) for other in earlier)) if earlier else set()
     fresh = 1 - len(own & told) / len(own)
-    for index in np.flatnonzero(cosines >= SAME_COSINE):
-        alike = fuzz.token_sort_ratio(text.raw, earlier[int(index)].raw) / 100  # close vectors may still differ in what counts
-        fresh = min(fresh, 1 - ramp(alike, 0.4, 0.9))
-    return fresh
+    told |= own
+    alike = max((fuzz.token_sort_ratio(text.raw, other.raw) / 100 for other in near), default=0.0)
+    return min(fresh, 1 - ramp(alike, 0.4, 0.9))  # close vectors may still differ in what counts, hence the words too

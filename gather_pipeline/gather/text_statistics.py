@@ -21,6 +21,7 @@ from gather_pipeline.errors import InvalidInput
 
 FUNCTION_ZIPF = 6.0  # a word at least this common ("the", "would", "people") carries grammar, not content
 READABLE_ZIPF = 2.0  # a text whose words are rarer than this on average is not made of words (keyboard noise is near 0)
+FEW_WORDS = 4  # fewer do not tell a language
 ENGLISH_ENOUGH = 3.6  # at this average no other language is tried: terse English notes lie above, other languages below
 PAIR_INFORMATION = 0.6  # a pair of Japanese or Chinese characters: about a third of an English word
 UNKNOWN_INFORMATION = 3.0  # what an unknown word may count: a name is detail, but keyboard noise must not beat words
@@ -54,9 +55,11 @@ class Text:
 
     Attributes:
         raw: The text as given.
+        hint: Language of the text that this one is a part of; None to find out.
     """
 
     raw: str
+    hint: str | None = None
 
     @cached_property
     def sentences(self) -> tuple[str, ...]:
@@ -73,6 +76,11 @@ class Text:
         return tuple(pieces)
 
     @cached_property
+    def parts(self) -> tuple[Text, ...]:
+        """The sentences with counts of their own, in the language of the whole."""
+        return tuple(text_of(sentence, self.language) for sentence in self.sentences)
+
+    @cached_property
     def script(self) -> str:
         """Unicode's name of the script that most letters belong to, ``NONE`` where there is no letter."""
         counts = Counter(_script(ch) for ch in self.raw if ch.isalpha())
@@ -84,8 +92,10 @@ class Text:
         languages = LANGUAGES.get(self.script)
         if languages is None:
             return None
+        if self.hint in languages:
+            return self.hint
         words = [word for word in self.words if not word[0].isdigit()][:200]
-        if _mean_zipf(words, languages[0]) >= ENGLISH_ENOUGH or len(languages) == 1:
+        if len(words) < FEW_WORDS or _mean_zipf(words, languages[0]) >= ENGLISH_ENOUGH or len(languages) == 1:
             return languages[0]
         return max(languages, key=lambda language: (_mean_zipf(words, language), language == languages[0]))
 
@@ -131,7 +141,7 @@ class Text:
             return ()
         for sentence in self.sentences:
             tokens = WORD.findall(sentence)
-            if sum(token[0].isupper() for token in tokens) > 0.7 * len(tokens):  # a heading or a shout names nothing
+            if sum(not token[0].isupper() for token in tokens[1:]) < 0.2 * len(tokens):  # a heading or a shout names nothing
                 continue
             for token in tokens[1:]:
                 if token[0].isupper() and len(token) > 1 and zipf(token.casefold(), self.language) < FUNCTION_ZIPF:
@@ -144,6 +154,12 @@ class Text:
         return tuple(dict.fromkeys(word for word in self.words if word[0].isdigit()))
 
 
+@lru_cache(maxsize=8192)
+def text_of(raw: str, hint: str | None = None) -> Text:
+    """The counted text, shared by everybody who asks for the same one: sentences are asked for again and again."""
+    return Text(raw, hint)
+
+
 def parse(value: object, field: str = "content") -> Text:
     """The counted text of a value from outside.
 
@@ -152,7 +168,7 @@ def parse(value: object, field: str = "content") -> Text:
     """
     if not isinstance(value, str):
         raise InvalidInput.field(field, value, "a text")
-    return Text(value)
+    return text_of(value)
 
 
 def split_words(text: str, *, spaced: bool = True) -> list[str]:

@@ -10,7 +10,7 @@ help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(VENV)/.installed ## Make .venv, install, and fetch the embedded model's weights (TORCH_INDEX=URL takes torch from there)
-	@$(BIN)/gather setup
+	@$(BIN)/gather setup >/dev/null
 
 run: setup ## Run the automated gather creation on the sample project (ARGS="--json" and so on)
 	@$(BIN)/gather project create --name "The Salt Ledger" --brief gather_pipeline/sample/brief.md --id salt-ledger --if-missing >/dev/null

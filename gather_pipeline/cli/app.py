@@ -100,7 +100,7 @@ def invoke(args: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except GatherError as error:
         logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
-        say(f"Error: {error}")
+        say(f"Error: {str(error).partition(chr(10))[0]}")  # an engine's reason may go on for lines; the log has them
         return error.exit_code
     except OSError as error:
         if error.filename is None:

@@ -30,6 +30,13 @@ class LogFile(RotatingFileHandler):
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
         return super()._open()
 
+    def close(self) -> None:
+        """Lets go of the file; what a full disk does not take is lost."""
+        try:
+            super().close()
+        except OSError:
+            self.failed = True
+
     def handleError(self, record: logging.LogRecord) -> None:
         """Remembers the failure."""
         self.failed = True
@@ -48,7 +55,8 @@ class Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Says it, with its traceback where there is one."""
-        say(self.format(record) if self._verbose else record.getMessage().removeprefix("[AutoGather] "))
+        message = record.getMessage().removeprefix("[AutoGather] ")
+        say(self.format(record) if self._verbose else message.partition("\n")[0])
 
 
 def show(verbose: bool) -> None:

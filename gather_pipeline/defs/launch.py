@@ -16,6 +16,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run  # dg.execute_job takes neither a run id nor an origin
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from sqlalchemy.exc import DBAPIError
 
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs import partitions
@@ -78,7 +79,7 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=OVERRIDES))
             instance.get_runs_count()
         except Exception as error:
-            raise StoreError(f"the Dagster instance in {home} cannot be opened: {error}") from error
+            raise StoreError(f"the Dagster instance in {home} cannot be opened: {getattr(error, 'orig', error)}") from error
     with instance:
         yield instance
 
@@ -120,13 +121,24 @@ def run_in_process(
         departments = query_departments_for_automation(services)
         select(departments, request.departments)
         caller = Caller(progress=progress, webhook_url=request.webhook_url)
-        with open_instance(settings) as instance:
+        with _speaking_of(settings, caller), open_instance(settings) as instance:
             instance.add_dynamic_partitions(str(partitions.projects.name), [project.id])
             instance.add_dynamic_partitions(str(partitions.departments.name), [department.slug for department in departments])
             status = _execute(instance, request, Gather(build=lambda: services, caller=caller), settings.timeout_s, verbose)
         return _outcome(caller, status)
     finally:
         services.close()
+
+
+@contextmanager
+def _speaking_of(settings: Settings, caller: Caller) -> Iterator[None]:
+    """Turns a refusal of the instance's databases into a sentence; where the run itself met an error before, that one is told."""
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(caller.error, GatherError):
+            raise caller.error from error
+        raise StoreError(f"the Dagster instance in {settings.dagster_home} cannot be written: {error.orig}") from error
 
 
 def _execute(

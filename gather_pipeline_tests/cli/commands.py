@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -103,10 +104,17 @@ class Shell:
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @contextmanager
-    def started(self, *args: str, ignoring_sigint: bool = False) -> Iterator[subprocess.Popen[str]]:
-        """The command as a process that goes on meanwhile; it is killed at the end if it is still there."""
+    def started(self, *args: str, ignoring_sigint: bool = False, largest_file: int | None = None) -> Iterator[subprocess.Popen[str]]:
+        """The command as a process that goes on meanwhile; it is killed at the end if it is still there.
+
+        Args:
+            ignoring_sigint: As a shell starts the background jobs of a script.
+            largest_file: Bytes that a file may grow to: a disk that is nearly full.
+        """
 
         def before() -> None:
+            if largest_file is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
             signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring_sigint else signal.SIG_DFL)
 
         process = subprocess.Popen(

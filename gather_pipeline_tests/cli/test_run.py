@@ -228,3 +228,18 @@ def test_a_killed_run_is_told_of_honestly_and_gone_on_from(slow: Shell) -> None:
     assert done.code == 0, done.err
     assert set(kept) < set(slow.items())
     assert slow.run("status", task_id, "--json").document["status"] == "failed"
+
+
+@pytest.mark.parametrize("kilobytes", [60, 300], ids=["Dagster has no room", "the store has no room"])
+def test_a_full_disk_is_one_sentence_and_what_was_committed_stays(kilobytes: int, tmp_path: Path) -> None:
+    shell = Shell.make(tmp_path, LONG)
+    shell.create()
+    with shell.started(*RUN, largest_file=kilobytes * 1024) as process:
+        done = finish(process)
+    assert (done.code, done.out) == (5, "")
+    assert "Traceback" not in done.err
+    assert done.err.splitlines()[-1].startswith("Error: ")
+    kept = shell.items()
+    again = shell.run(*RUN, "--max-iterations", "1", "--department", "visual")
+    assert again.code == 0, again.err
+    assert set(kept) < set(shell.items())

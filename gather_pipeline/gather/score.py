@@ -22,7 +22,16 @@ from gather_pipeline.gather.score_actionability import actionability
 from gather_pipeline.gather.score_coherence import coherence
 from gather_pipeline.gather.score_coverage import Topic, coverage, with_relevance
 from gather_pipeline.gather.score_depth import depth
-from gather_pipeline.gather.score_notes import Note, RawNote, embed_all, make_notes, read_department, read_items, sentences_of
+from gather_pipeline.gather.score_notes import (
+    GENERAL_SENTENCES,
+    Note,
+    RawNote,
+    embed_all,
+    make_notes,
+    read_department,
+    read_items,
+    sentences_of,
+)
 from gather_pipeline.ports import Embedder, Vectors
 
 logger = logging.getLogger(__name__)
@@ -174,14 +183,14 @@ def _prepare(
         return [], {}
     contents = [] if vectors is not None else [one.text.raw for one in raw]
     about = [*topic.texts(), *topic.bodies(one.text for one in raw)] if topic else []
-    embedded = embed_all(embedder, [*contents, *sentences_of(raw), *about])
+    embedded = embed_all(embedder, [*contents, *sentences_of(raw), *about, *GENERAL_SENTENCES])
     whole = np.stack([embedded[one.text.raw] for one in raw]) if vectors is None else vectors[[one.place for one in raw]]
     width = whole.shape[1]
     rows = [
         np.stack([embedded[sentence] for sentence in one.text.sentences]) if one.text.sentences else np.zeros((0, width), dtype=np.float32)
         for one in raw
     ]
-    notes = make_notes(raw, whole, rows, " ".join(topic.brief) if topic else "")
+    notes = make_notes(raw, whole, rows, " ".join(topic.brief) if topic else "", np.stack([embedded[text] for text in GENERAL_SENTENCES]))
     return (with_relevance(notes, topic, embedded) if topic else notes), embedded
 
 

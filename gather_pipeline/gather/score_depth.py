@@ -17,7 +17,7 @@ from gather_pipeline.gather.text_statistics import information, split_words
 DETAIL_HALF, DETAIL_POWER = 24.0, 2.2  # information of a note at 50: some 30 words of concrete prose
 BREADTH_HALF, BREADTH_POWER = 60.0, 1.3  # distinct information of all notes together at 50
 NOTE_SHARE = 0.7  # weight of the single notes against what they tell together
-GENERAL_MASS = 4.0  # a note with less information than this only says general things
+EMPTY_MASS = 4.0  # a note with less information than this says nothing definite
 
 
 def depth(notes: Sequence[Note]) -> Part:
@@ -49,10 +49,10 @@ def depth(notes: Sequence[Note]) -> Part:
         )
         shown = list(dict.fromkeys(word for word in rare if word not in plain))[:4]
         reasons.append(f"The most detailed note is {best.quote()}, with words such as {', '.join(shown)}.")
-    general = [note for note in notes if note.mass < GENERAL_MASS and note.text.readable]
-    if general:
-        reasons.append(f"Only general things: {len(general)} of {len(notes)} notes, e.g. {general[0].quote()}.")
-    evidence = dict.fromkeys([notes[place].id for place in order[:3] if details[place] > 0.3] + [note.id for note in general[:3]])
+    empty = [note for note in notes if note.mass < EMPTY_MASS and note.general <= 0.5 and note.text.readable]
+    if empty:
+        reasons.append(f"Nothing definite: {len(empty)} of {len(notes)} notes, e.g. {empty[0].quote()}.")
+    evidence = dict.fromkeys([notes[place].id for place in order[:3] if details[place] > 0.3] + [note.id for note in empty[:3]])
     return Part(value=round(value, 2), reasons=(*reasons, *faults(notes)), evidence=tuple(evidence))
 
 

@@ -43,6 +43,18 @@ reflect reflects resonate resonates evoke evokes inspire captivate immerse drive
 """
 FILLER_STEMS = frozenset(stem(word, "en") for word in FILLER.split())
 
+# What anybody may say of any film. Boilerplate of any wording lies at cosine 0.45 to 0.85 to one of these, notes that say
+# something of their own at 0.0 to 0.4.
+GENERAL_SENTENCES = (
+    "This is very important for the story and should be done well.",
+    "Every scene should engage the audience and move the story forward.",
+    "It is essential to create compelling characters and a strong emotional connection with the viewer.",
+    "The film should be memorable, meaningful and visually stunning.",
+    "We need to make sure that everything is good and interesting.",
+    "A well-crafted element enhances the overall experience and leaves a lasting impression.",
+)
+GENERAL_COSINE, GENERAL_WIDTH = 0.45, 0.03
+
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
@@ -54,6 +66,7 @@ class Note:
         aspect: Aspect that was asked for, empty where unknown.
         novelty: Share of the note that earlier notes have not said, 0 to 1.
         copied: Share of its words that stand in the brief, word for word in runs of `COPY_RUN`.
+        general: How surely it only says what fits every film, 0 to 1.
         relevance: How surely it belongs to the project and department, 0 to 1; 1 where nothing says what they are about.
         vector: Embedding of the content.
         sentence_vectors: Embeddings of its sentences, row by row.
@@ -64,6 +77,7 @@ class Note:
     aspect: str = ""
     novelty: float = 1.0
     copied: float = 0.0
+    general: float = 0.0
     relevance: float = 1.0
     vector: Vectors
     sentence_vectors: Vectors
@@ -82,12 +96,12 @@ class Note:
         if share is None:
             grammar = 1.0
         elif self.text.language == "en":
-            grammar = ramp(share, 0.05, 0.22)  # English prose lies at 0.3 to 0.6, terse notes at 0.2
+            grammar = max(0.4, ramp(share, 0.0, 0.2))  # English prose lies at 0.3 to 0.6, terse notes at 0.1, keywords at 0
         else:
-            grammar = ramp(share, -0.1, 0.1)  # languages without articles have fewer grammar words
+            grammar = max(0.4, ramp(share, -0.1, 0.1))  # languages without articles have fewer grammar words
         variety = ramp(len(set(self.text.words)) / len(self.text.words), 0.15, 0.45)
         ordered = 1.0 if self.order is None else 0.25 + 0.75 * ramp(self.order, 0.1, 0.5)  # terse notes may lie at one half
-        return max(grammar, 0.15) * max(variety, 0.05) * ordered
+        return grammar * max(variety, 0.05) * ordered
 
     @cached_property
     def mass(self) -> float:
@@ -104,7 +118,7 @@ class Note:
     def worth(self) -> float:
         """What a reader can take from the note at all, 0 to 1: sound, new, its own words, and on the subject."""
         length = ramp(len(self.text.words), 0, SHORT_NOTE)
-        return self.soundness * length * self.novelty * (1 - 0.9 * self.copied) * self.relevance
+        return self.soundness * length * self.novelty * (1 - 0.9 * self.copied) * (1 - 0.8 * self.general) * self.relevance
 
     def quote(self, limit: int = 60) -> str:
         """Its beginning in quotation marks."""
@@ -158,8 +172,10 @@ def read_items(items: Iterable[object], *, slug: str | None = None, project_id: 
     return found
 
 
-def make_notes(raw: Sequence[RawNote], vectors: Vectors, sentence_vectors: Sequence[Vectors], brief: str = "") -> list[Note]:
-    """Notes with what depends on their neighbours and on the brief."""
+def make_notes(
+    raw: Sequence[RawNote], vectors: Vectors, sentence_vectors: Sequence[Vectors], brief: str = "", general: Vectors | None = None
+) -> list[Note]:
+    """Notes with what depends on their neighbours, on the brief, and on the embeddings of `GENERAL_SENTENCES`."""
     brief_text = text_of(brief)
     brief_runs = {run for run in runs(brief_text.words, COPY_RUN) if len(run) == COPY_RUN}
     notes: list[Note] = []
@@ -172,6 +188,7 @@ def make_notes(raw: Sequence[RawNote], vectors: Vectors, sentence_vectors: Seque
                 text=one.text,
                 aspect=one.aspect,
                 novelty=_novelty(one.text, told, [notes[int(place)].text for place in np.flatnonzero(cosines >= SAME_COSINE)]),
+                general=0.0 if general is None else rise(float((general @ vectors[index]).max()), GENERAL_COSINE, GENERAL_WIDTH),
                 copied=_copied(one.text.words, brief_runs),
                 vector=vectors[index],
                 sentence_vectors=rows,
@@ -200,6 +217,7 @@ def faults(notes: Sequence[Note]) -> list[str]:
             note for note in notes if note.text.readable and len(note.text.words) >= SHORT_NOTE - 1 and note.soundness < 0.4
         ],
         "Said by an earlier note": [note for note in notes if note.novelty < 0.5],
+        "Only general things": [note for note in notes if note.general > 0.5],
         "Copied from the brief": [note for note in notes if note.copied > 0.5],
         "Far from the department and the brief": [note for note in notes if note.relevance < 0.4],
     }

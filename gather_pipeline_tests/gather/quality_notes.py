@@ -129,6 +129,15 @@ BOILERPLATE = (
     "The theme should be explored in a meaningful and impactful way throughout the film.",
     "Every scene needs to be memorable and move the plot forward.",
 )
+FLUENT_BOILERPLATE = (
+    "The opening scene should captivate viewers by establishing a rich tapestry of emotions and setting the stage for a compelling "
+    "narrative journey.",
+    "A central conflict that resonates deeply with audiences will elevate the storytelling and foster a profound sense of engagement.",
+    "The turning point must be carefully crafted to maximise dramatic impact and leave a lasting impression on the audience.",
+    "By weaving together themes of love, loss and redemption, the film can offer a nuanced exploration of the human condition.",
+    "The climax should deliver an unforgettable crescendo that brings every thread together in a satisfying and powerful way.",
+    "The final image should linger in the mind of the viewer long after the credits roll.",
+)
 OFF_TOPIC = (
     "Preheat the oven to 220 degrees and stretch the dough to 30 centimetres. Spread two spoons of tomato sauce, add mozzarella, and "
     "bake the pizza for nine minutes.",

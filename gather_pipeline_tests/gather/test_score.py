@@ -33,6 +33,7 @@ from gather_pipeline_tests.gather.quality_notes import (
     EMBEDDED,
     EMBEDDED_BRIEF,
     EMBEDDED_STORY,
+    FLUENT_BOILERPLATE,
     GIBBERISH,
     GOOD_LOGISTICS,
     GOOD_STORY,
@@ -80,6 +81,8 @@ JUNK = {
     "one word a note": ONE_WORD,
     "aspect names without content": STUFFED,
     "generic boilerplate": BOILERPLATE,
+    "fluent boilerplate on every aspect": FLUENT_BOILERPLATE,
+    "aspect names in sentences": tuple(f"The {aspect} is the {aspect} of the story, and it is a {aspect}." for aspect in STORY.aspects),
     "off the topic": OFF_TOPIC,
     "copied from the brief": tuple(f"{sentence.strip(' .')}." for sentence in BRIEF.split(". ")),
     "one note six times": GOOD_STORY[:1] * 6,
@@ -99,6 +102,7 @@ def test_the_reasons_of_a_low_score_name_a_fault(texts: tuple[str, ...]) -> None
         "Hardly a sentence",
         "A list of words",
         "Only general things",
+        "Nothing definite",
         "Far from",
         "Copied from",
         "Said by an earlier",
@@ -205,6 +209,28 @@ def test_an_off_topic_text_that_names_an_aspect_covers_it_far_less() -> None:
     advert = "The opening scene of our pizza advert shows a chef in Naples who throws the dough; the final image is the price, 9.99."
     note = "In the opening scene Elias lights the lamp alone; the final image is the island's windows, lit one by one."
     assert scored((advert,)).parts["coverage"].value < 0.6 * scored((note,)).parts["coverage"].value
+
+
+def test_a_note_that_only_names_an_aspect_covers_it_less_than_one_about_it() -> None:
+    echo = "At the heart of the weather cover is Mara's grandfather, who once married a sailor in the month of May, and she was happy."
+    note = "Weather cover: when the wind passes 12 m/s, the crew moves into the harbour office, and rain scenes wait for week four."
+    named, covered = (scored((text,), LOGISTICS).parts["coverage"].value for text in (echo, note))
+    assert named < 0.75 * covered
+
+
+def test_a_long_description_is_a_source_text_whose_central_and_early_clauses_count_most() -> None:
+    source = (
+        "The lighthouse of Skerra goes dark on Friday. The keeper, Elias Varga, has served for thirty years. The harbour board replaces "
+        "the lamp by an automatic one. An engineer from the mainland has six weeks for the work. Fishermen fear the change. "
+        "A choir from Norhavn sang at the quay. Coffee was sold at the church. The ferry was late because of fog. "
+        "Children drew pictures of seals. A bakery in the village won a prize for rye bread. The weather will be fair on Sunday. "
+        "The school roof is to be painted green. A lost dog was found near the chapel. The library opens at noon. "
+    )
+    department = Department(slug="news", name="Summary", description=source)
+    main = "Elias Varga, keeper for thirty years, leaves on Friday when the lighthouse of Skerra goes dark and an automatic lamp is fitted."
+    minor = "The library opens at noon, a lost dog was found near the chapel, and the school roof is to be painted green by volunteers."
+    central, trifling = (calculate_coverage_score(department, one_note(text), embedder=EMBEDDER) for text in (main, minor))
+    assert central > 2 * trifling > 0
 
 
 def test_a_copied_brief_covers_less_than_the_same_matter_in_own_words() -> None:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import NewItem
@@ -166,8 +167,9 @@ def _inputs(session: Session, work: Assignment) -> dict[str, Any]:
 
 async def _note(session: Session, work: Assignment, runner: TaskRunner, place: int, aspect: str) -> NewItem:
     """The best of a few candidates of the embedded model; one usable candidate is enough."""
-    turn = work.iteration * 3 + place
-    begin = opening(find_names(session.project.brief), aspect, turn)
+    names = find_names(session.project.brief)
+    # Every department begins elsewhere in the templates and names, so that their first notes do not all begin alike.
+    begin = opening(names, aspect, work.iteration * 3 + place + crc32(work.department.slug.encode()))
     inputs = {
         "project_name": session.project.name,
         "brief_digest": " ".join([work.context.brief, *work.context.predecessors]),
@@ -195,7 +197,11 @@ async def _note(session: Session, work: Assignment, runner: TaskRunner, place: i
         raise OutputInvalid(f"none of {len(results)} candidates on the {aspect} was a whole sentence of at least {notes.MIN_WORDS} words")
     texts = [notes.tidy(result.output) for result in usable]
     best = notes.best_of(texts, aspect, session.project.brief, session.vectors_of(work.department.slug), session.services.embedder)
-    row = {"content": texts[best], "summary": notes.summary(texts[best]), "context": notes.context(texts[best], work.department, aspect)}
+    row = {
+        "content": texts[best],
+        "summary": notes.summary(texts[best]),
+        "context": notes.context(texts[best], work.department, aspect, names),
+    }
     return _item(row, aspect, work, usable[best].execution)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.gather.names import digest, find_names, strangers
+from gather_pipeline.gather.names import WORD, Names, digest, strangers
 from gather_pipeline.ports import Embedder, Vectors
 
 MIN_WORDS = 12
@@ -62,8 +62,8 @@ def summary(text: str) -> str:
     return first if len(first) <= SUMMARY_CHARS else first[: SUMMARY_CHARS - 1].rsplit(" ", 1)[0] + "…"
 
 
-def context(text: str, department: Department, aspect: str) -> str:
-    """Where the note belongs: department, aspect, and whom and where it names."""
-    names = find_names(text)
-    named = ", ".join((*names.people, *names.places))
+def context(text: str, department: Department, aspect: str, names: Names) -> str:
+    """Where the note belongs: department, aspect, and which of the brief's names it has."""
+    words = set(WORD.findall(text.replace("'s", "").replace("\u2019s", "")))
+    named = ", ".join(name for name in (*names.people, *names.places) if words.issuperset(name.split()))
     return f"{department.name}, on the {aspect}" + (f"; names {named}." if named else ".")

@@ -8,6 +8,7 @@ import pytest
 from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.gather import notes
+from gather_pipeline.gather.names import Names
 
 TEXT = "Elias climbs the 112 steps of the lighthouse with a cold lamp in his hand. Mara waits for him at the top"
 
@@ -31,7 +32,8 @@ def test_a_summary_is_the_first_sentence_and_never_longer_than_a_line() -> None:
 
 def test_the_context_names_department_aspect_and_people() -> None:
     department = Department(slug="story", name="Story Department")
-    assert notes.context("At night Elias waits for Mara on Skerra.", department, "climax") == (
+    names = Names(people=("Elias", "Mara", "Petra"), places=("Skerra",))
+    assert notes.context("Whenever Elias waits, Mara's boat leaves Skerra.", department, "climax", names) == (
         "Story Department, on the climax; names Elias, Mara, Skerra."
     )
 

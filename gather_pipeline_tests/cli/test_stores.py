@@ -1,0 +1,63 @@
+"""The same commands on the other store, and a model that cannot be reached."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+
+from gather_pipeline_tests.cli.commands import DEPARTMENTS, Shell
+
+OF_A_RUN = ("task_id", "created_at", "automation", "user_id", "project_id")
+
+
+def without_the_run(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in item.items() if name not in OF_A_RUN} for item in items]
+
+
+def drop(uri: str, *databases: str) -> None:
+    """Leaves nothing behind on a server that is there for others too."""
+    with pymongo.MongoClient[dict[str, Any]](uri) as client:
+        for database in databases:
+            client.drop_database(database)
+
+
+def test_a_run_on_mongodb_gives_what_it_gives_on_sqlite(tmp_path: Path, mongo_uri: str, request: pytest.FixtureRequest) -> None:
+    """Item ids derive from the project's id, so both stores get a project of the same id, new in each."""
+    project, database = f"both-{secrets.token_hex(6)}", f"test-{secrets.token_hex(6)}"
+    shells = [Shell.make(tmp_path / "sqlite"), Shell.make(tmp_path / "mongo", MONGODB_URI=mongo_uri, MONGODB_DB=database)]
+    request.addfinalizer(lambda: drop(mongo_uri, database, f"aladdin-gather-{project}"))
+    documents, items, drops = [], [], []
+    for shell in shells:
+        done = shell.run("project", "create", "--name", "Salt", "--brief", "brief.txt", "--id", project)
+        assert done.code == 0, done.err
+        done = shell.run("run", "--project", project, "--json")
+        assert done.code == 0, done.err
+        documents.append(done.document)
+        items.append(shell.run("items", "--project", project, "--json").document)
+        drops.append(shell.run("items", "--project", project, "--dropped", "--json").document)
+    assert documents[0]["summary"] == documents[1]["summary"]
+    assert without_the_run(items[0]) == without_the_run(items[1])
+    assert drops[0] == drops[1]
+    assert not (tmp_path / "mongo" / "home" / "store").exists()
+    assert shells[1].run("departments", "--project", project, "--json").document[0]["state"] == "finished"
+
+
+def test_a_password_in_the_address_of_a_store_that_is_away_is_not_shown(tmp_path: Path) -> None:
+    shell = Shell.make(tmp_path, MONGODB_URI="mongodb://ada:hunter2@127.0.0.1:9/?serverSelectionTimeoutMS=300&connectTimeoutMS=300")
+    done = shell.run("project", "list", "--json")
+    assert (done.code, done.out, len(done.err.splitlines())) == (5, "", 1)
+    assert "hunter2" not in done.err
+
+
+def test_a_model_that_cannot_be_reached_fails_the_run_with_its_reason(tmp_path: Path) -> None:
+    shell = Shell.make(tmp_path, DEPARTMENTS[2:], GATHER_MODEL="llama3", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    shell.create()
+    done = shell.run("run", "--project", "salt", "--json")
+    assert (done.code, done.document["status"]) == (1, "failed")
+    assert "connection" in done.document["summary"][0]["reason"]
+    assert "Model: llama3." in done.err
+    assert shell.items() == []

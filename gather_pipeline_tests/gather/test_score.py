@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Mapping, Sequence
-from functools import cache
-
 import numpy as np
 import pytest
 
-from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
-from gather_pipeline.adapters.minilm import MiniLM
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.items import Item
-from gather_pipeline.domain.quality import WEIGHTS, Quality
-from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.score import (
-    DepartmentScorer,
-    JudgeParts,
-    analyze_department_quality,
     calculate_actionability_score,
     calculate_coherence_score,
     calculate_coverage_score,
     calculate_depth_score,
     measure,
 )
-from gather_pipeline.ports import Vectors
 from gather_pipeline_tests.gather.quality_notes import (
     BOILERPLATE,
     BRIEF,
@@ -45,36 +31,8 @@ from gather_pipeline_tests.gather.quality_notes import (
     STORY,
     STUFFED,
 )
+from gather_pipeline_tests.gather.scoring import EMBEDDER, items_of, one_note, scored
 from gather_pipeline_tests.gather.shuffling import shuffled
-
-EMBEDDER = MiniLM()
-
-
-def items_of(texts: Sequence[str], slug: str = "story", project_id: str = "p1", aspects: Sequence[str] = ()) -> list[Item]:
-    return [
-        Item(
-            id=f"{slug}-{place}",
-            content=text,
-            summary="",
-            context="",
-            aspect=aspects[place] if aspects else "",
-            department=slug,
-            iteration=1,
-            task_id="t1",
-            project_id=project_id,
-        )
-        for place, text in enumerate(texts)
-    ]
-
-
-@cache
-def scored(texts: tuple[str, ...], department: Department = STORY, brief: str = BRIEF) -> Quality:
-    return measure(department, items_of(texts, department.slug), EMBEDDER, brief=brief)
-
-
-def one_note(text: str) -> list[dict[str, str]]:
-    return [{"content": text}]
-
 
 JUNK = {
     "gibberish": GIBBERISH,
@@ -250,188 +208,3 @@ def test_a_note_in_another_script_counts_for_the_aspect_that_it_was_asked_for() 
     asked = items_of(JAPANESE, aspects=["climax", "theme"])
     quality = measure(STORY, asked, EMBEDDER)
     assert set(quality.least_covered[-2:]) == {"climax", "theme"}
-
-
-def test_a_department_without_items_scores_0_with_a_reason_in_every_part() -> None:
-    quality = scored(())
-    assert quality.value == 0.0
-    assert all(part.value == 0.0 and "no notes" in part.reasons[0] for part in quality.parts.values())
-    assert quality.least_covered == STORY.aspects
-
-
-def test_the_parts_are_within_the_scale_and_add_up_under_their_weights() -> None:
-    for texts in (GOOD_STORY, EMBEDDED, OFF_TOPIC, GIBBERISH):
-        quality = scored(texts)
-        assert list(quality.parts) == list(WEIGHTS)
-        assert all(0 <= part.value <= 100 and part.reasons for part in quality.parts.values())
-        assert quality.value == pytest.approx(sum(WEIGHTS[name] * part.value for name, part in quality.parts.items()), abs=0.06)
-
-
-def test_evidence_names_items_that_were_scored() -> None:
-    ids = {item.id for item in items_of(GOOD_STORY)}
-    evidence = [id for part in scored(GOOD_STORY).parts.values() for id in part.evidence]
-    assert evidence
-    assert set(evidence) <= ids
-
-
-def test_scores_do_not_depend_on_the_order_of_distinct_notes() -> None:
-    turned = list(GOOD_STORY)
-    random.Random(7).shuffle(turned)
-    assert scored(tuple(turned)).value == pytest.approx(scored(GOOD_STORY).value, abs=0.3)
-
-
-def test_items_of_other_departments_change_nothing() -> None:
-    """C31: the caller hands over every item of the project."""
-    own, foreign = items_of(GOOD_STORY), items_of(GOOD_LOGISTICS, "logistics")
-    mixed = [item for pair in zip(own, [*foreign, *foreign[:2]], strict=True) for item in pair]
-    vectors = EMBEDDER.embed([item.content for item in mixed])
-    quality = asyncio.run(DepartmentScorer(EMBEDDER).score(STORY, mixed, vectors=vectors, brief=BRIEF))
-    assert quality == scored(GOOD_STORY)
-
-
-def test_analyze_leaves_out_other_departments_and_projects() -> None:
-    own = analyze_department_quality("p1", STORY, items_of(GOOD_STORY[:3]), embedder=EMBEDDER)
-    everything = [*items_of(GOOD_STORY[:3]), *items_of(GOOD_LOGISTICS, "logistics"), *items_of(GOOD_STORY[3:], project_id="p2")]
-    assert analyze_department_quality("p1", STORY, everything, embedder=EMBEDDER) == own > 0
-
-
-def test_rows_of_the_cms_and_of_the_store_score_as_objects_do() -> None:
-    """The seed hands over dicts; a department may be a slug or a mapping there."""
-    row = {"slug": "story", "name": "Story Department", "coordinationSettings": {"aspects": list(STORY.aspects)}}
-    row["description"] = STORY.description
-    as_slug = [{"content": text, "summary": "", "context": "", "department": "story"} for text in GOOD_STORY]
-    as_mapping = [{**item, "department": {"slug": "story", "id": 1}} for item in as_slug]
-    expected = analyze_department_quality("p1", STORY, items_of(GOOD_STORY), embedder=EMBEDDER)
-    for rows in (as_slug, as_mapping):
-        assert analyze_department_quality("p1", row, rows, embedder=EMBEDDER) == expected
-    foreign = [{"content": text, "department": {"slug": "logistics"}} for text in GOOD_LOGISTICS]
-    assert analyze_department_quality("p1", row, [*as_slug, *foreign], embedder=EMBEDDER) == expected
-
-
-def test_the_installed_embedder_is_taken_where_none_is_given() -> None:
-    assert calculate_coverage_score(STORY, one_note(GOOD_STORY[4])) == calculate_coverage_score(
-        STORY, one_note(GOOD_STORY[4]), embedder=EMBEDDER
-    )
-
-
-@pytest.mark.parametrize(
-    ("item", "message"),
-    [
-        ({"summary": "no content"}, r"items\[1\]\.content is None, expected a text"),
-        ({"content": 7}, r"items\[1\]\.content is 7, expected a text"),
-        ("a bare string", r"items\[1\] is 'a bare string', expected an item with content"),
-        (None, r"items\[1\] is None, expected an item with content"),
-    ],
-)
-def test_an_item_without_content_is_refused_by_its_place(item: object, message: str) -> None:
-    rows = [{"content": "The lamp goes out."}, item]
-    for score in (
-        lambda: analyze_department_quality("p1", STORY, rows, embedder=EMBEDDER),
-        lambda: calculate_coverage_score(STORY, rows, embedder=EMBEDDER),
-        lambda: calculate_depth_score(rows, embedder=EMBEDDER),
-        lambda: calculate_coherence_score(rows, embedder=EMBEDDER),
-        lambda: calculate_actionability_score(rows),
-    ):
-        with pytest.raises(InvalidInput, match=message):
-            score()
-
-
-def test_a_department_without_slug_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="slug"):
-        calculate_coverage_score({"name": "Story"}, [], embedder=EMBEDDER)
-
-
-def test_a_wrong_number_of_vectors_is_refused_with_both_numbers() -> None:
-    with pytest.raises(InvalidInput, match="vectors has 2 rows, expected 3"):
-        measure(STORY, items_of(GOOD_STORY[:3]), EMBEDDER, vectors=EMBEDDER.embed(list(GOOD_STORY[:2])))
-
-
-@pytest.mark.parametrize("text", ["", "   ", "...", "42", "\U0001f600 \U0001f600", "a" * 5000, "word " * 3000, "?"])
-def test_odd_texts_score_low_and_break_nothing(text: str) -> None:
-    assert measure(STORY, items_of((text,)), EMBEDDER, brief=BRIEF).value < 30
-
-
-def test_an_empty_note_among_good_ones_lowers_the_score() -> None:
-    assert scored((*GOOD_STORY, "")).value < scored(GOOD_STORY).value
-
-
-class CountingEmbedder(HashingEmbedder):
-    """Counts the calls and the texts, so that batching can be claimed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[list[str]] = []
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        self.calls.append(list(texts))
-        return super().embed(texts)
-
-
-def test_one_call_of_the_embedder_serves_a_score_and_items_with_vectors_are_not_embedded_again() -> None:
-    embedder = CountingEmbedder()
-    items = items_of(GOOD_STORY)
-    vectors = HashingEmbedder().embed(list(GOOD_STORY))
-    asyncio.run(DepartmentScorer(embedder).score(STORY, items, vectors=vectors, brief=BRIEF))
-    assert len(embedder.calls) == 1
-    assert not set(embedder.calls[0]) & {text for text in GOOD_STORY if ". " in text}
-
-
-def judge_that_says(answer: JudgeParts | None) -> tuple[DepartmentScorer, list[int]]:
-    asked: list[int] = []
-
-    async def judge(department: Department, items: Sequence[Item]) -> JudgeParts | None:
-        asked.append(len(items))
-        return answer
-
-    return DepartmentScorer(EMBEDDER, judge=judge), asked
-
-
-def judged(answer: JudgeParts | None) -> Quality:
-    scorer, asked = judge_that_says(answer)
-    quality = asyncio.run(scorer.score(STORY, [*items_of(GOOD_STORY), *items_of(GOOD_LOGISTICS, "logistics")], brief=BRIEF))
-    assert asked == [len(GOOD_STORY)]
-    return quality
-
-
-def test_a_judge_counts_half_and_its_reason_comes_first() -> None:
-    own = scored(GOOD_STORY)
-    quality = judged(dict.fromkeys(WEIGHTS, (20.0, "Contradicts the brief.")))
-    for name in WEIGHTS:
-        assert quality.parts[name].value == pytest.approx((own.parts[name].value + 20) / 2, abs=0.01)
-        assert "Contradicts the brief." in quality.parts[name].reasons[0]
-        assert quality.parts[name].reasons[1:] == own.parts[name].reasons
-    assert (quality.scorer, quality.version) == ("text-statistics+judge", own.version)
-    assert quality.least_covered == own.least_covered
-
-
-def test_a_judge_that_could_not_judge_leaves_the_statistics_alone() -> None:
-    """Unknown is not zero."""
-    assert judged(None) == scored(GOOD_STORY)
-
-
-def test_a_judge_of_one_part_changes_that_part_alone() -> None:
-    own, quality = scored(GOOD_STORY), judged({"depth": (0.0, "")})
-    assert quality.parts["depth"].value == pytest.approx(own.parts["depth"].value / 2, abs=0.01)
-    assert all(quality.parts[name] == own.parts[name] for name in WEIGHTS if name != "depth")
-
-
-@pytest.mark.parametrize("answer", [{"depth": (101.0, "x")}, {"depth": (float("nan"), "x")}, {"beauty": (50.0, "x")}])
-def test_a_judge_off_the_scale_is_left_out_with_a_warning(
-    answer: Mapping[str, tuple[float, str]], caplog: pytest.LogCaptureFixture
-) -> None:
-    assert judged(answer) == scored(GOOD_STORY)
-    assert "The judge's answer for" in caplog.text
-
-
-def test_a_judge_is_not_asked_about_no_items() -> None:
-    scorer, asked = judge_that_says({"depth": (100.0, "x")})
-    assert asyncio.run(scorer.score(STORY, items_of(GOOD_LOGISTICS, "logistics"))).value == 0.0
-    assert asked == []
-
-
-def test_a_scorer_says_its_name_and_version() -> None:
-    assert DepartmentScorer(EMBEDDER).name == "text-statistics"
-    assert judge_that_says(None)[0].name == "text-statistics+judge"
-    quality = scored(GOOD_STORY)
-    assert (quality.scorer, quality.version) == (DepartmentScorer(EMBEDDER).name, DepartmentScorer(EMBEDDER).version)
-    assert quality.to_document()["scorer"] == "text-statistics"

@@ -212,18 +212,6 @@ def stem(word: str, language: str | None) -> str:
     return str(_stemmer(name).stemWord(word.replace("\u2019", "'").removesuffix("'s")))
 
 
-def repeated_share(sequences: Sequence[Sequence[str]], size: int = 4) -> float:
-    """Share of runs of `size` words that occurred before in these texts, 0 to 1."""
-    seen: set[tuple[str, ...]] = set()
-    total = repeats = 0
-    for words in sequences:
-        for run in runs(words, size):
-            total += 1
-            repeats += run in seen
-            seen.add(run)
-    return repeats / total if total else 0.0
-
-
 def runs(words: Sequence[str], size: int) -> list[tuple[str, ...]]:
     """Every run of `size` neighbouring words; the whole text where it is shorter."""
     if not words:

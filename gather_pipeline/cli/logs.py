@@ -1,6 +1,7 @@
 """Where log lines of a command go: all to a file under GATHER_HOME, warnings to standard error as well.
 
-The file is made with its first line, so that a command which has nothing to log leaves no trace; a disk that refuses it stops nothing.
+The file is made with its first line and only in a state folder that is there: a mistyped command in a strange folder leaves no trace.
+A disk that refuses the file stops nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ SHOWN_AS_EVENTS = tuple(f"{PACKAGE}.gather.{name}" for name in ("generate", "ite
 
 
 class LogFile(RotatingFileHandler):
-    """Makes its folder with the first line and keeps quiet where it cannot be written."""
+    """Makes its folder below the state folder with the first line and keeps quiet where it cannot be written."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
@@ -27,7 +28,7 @@ class LogFile(RotatingFileHandler):
         self.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"))
 
     def _open(self) -> TextIOWrapper:
-        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        Path(self.baseFilename).parent.mkdir(exist_ok=True)
         return super()._open()
 
     def close(self) -> None:

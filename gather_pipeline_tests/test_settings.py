@@ -66,3 +66,9 @@ def test_lists_prices_and_paths_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONGODB_URI", "")
     assert load_settings().mongodb_uri is None
+
+
+def test_an_env_file_that_is_no_text_is_refused_by_its_place(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"GATHER_CONCURRENCY=\xff3")
+    with pytest.raises(InvalidInput, match=".env has byte 0xff at 19"):
+        load_settings()

@@ -118,6 +118,7 @@ class Watched:
         self.display, self.chosen, self._signals = display, chosen, signals
         self._services: Services | None = None
         self._asked = False
+        self._named = False
 
     def begin(self, services: Services) -> None:
         """Is given the services before the run begins."""
@@ -126,7 +127,10 @@ class Watched:
         self._signals.check()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        """Takes one event or state."""
+        """Takes one event or state; says the task's id with the first event, for whoever wants to cancel it from elsewhere."""
+        if not self._named and "task_id" in event:
+            self._named = True
+            say(f"Task: {event['task_id']}")
         self.display(event)
         if self._signals.received and not self._asked and self._services is not None and "task_id" in event:
             self._asked = True
@@ -151,6 +155,8 @@ def _say_models(services: Services, chosen: Sequence[Department]) -> None:
     for model in models:
         remark = f", {REMARKS[model]}" if model in REMARKS else ""
         say(f"Model: {model}{remark}.")
+    if EMBEDDED in models and settings.model not in (None, EMBEDDED):
+        say(f"GATHER_MODEL is {settings.model!r}, which needs a key or a base URL: the embedded model answers in its place.")
     weights = bootstrap.weights_file(settings)
     if EMBEDDED in models and not weights.is_file():
         if settings.model_path is not None:

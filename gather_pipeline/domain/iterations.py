@@ -166,5 +166,10 @@ def current(history: Sequence[Iteration], now: Fingerprint, items: Mapping[str, 
 
 
 def is_finished(history: Sequence[Iteration], now: Fingerprint, items: Mapping[str, str]) -> bool:
-    """True where the department ended by threshold, maxIterations or stagnation and its inputs are unchanged."""
-    return bool(history) and history[-1].ended_by in FINISHED and not history[-1].inputs.differences(now, items)
+    """True where the department ended by threshold, maxIterations or stagnation and its inputs are unchanged.
+
+    One whose last iteration brought nothing usable is not: its model may only have been out of order.
+    """
+    if not history or history[-1].generated == 0:
+        return False
+    return history[-1].ended_by in FINISHED and not history[-1].inputs.differences(now, items)

@@ -140,6 +140,9 @@ def _run(
     failed = [result for result in summary if result.ended_by == "failed"]
     if failed:
         return end("failed", "; ".join(f"department {result.department}: {result.reason}" for result in failed))
+    early = next((result for result in summary if result.ended_by in ("budget", "deadline")), None)
+    if early:
+        return end("completed", f"stopped early, in department {early.department}: {early.reason}")
     return end("completed", "every department ended by rule")
 
 

@@ -23,7 +23,8 @@ class DepartmentState:
         allowed: Most iterations in this run: the fair share (C27).
         chain: Models, the usual one first.
         inputs: Fingerprint of the present inputs.
-        history: Whole committed iterations whose inputs are unchanged, oldest first: what maxIterations and the ladder count.
+        history: Committed iterations whose inputs are unchanged, oldest first: what maxIterations and the ladder count. Partial ones
+            are left out, and those of earlier runs that brought nothing usable.
         last: The newest committed iteration, whatever its inputs.
         number: Its number, 0 for none.
         iterations: Iterations of this run.
@@ -56,7 +57,7 @@ class DepartmentState:
             allowed=allowed,
             chain=chain,
             inputs=inputs,
-            history=[iteration for iteration in current(everything, inputs, hashes) if not iteration.partial],
+            history=[one for one in current(everything, inputs, hashes) if not one.partial and one.generated],
             last=everything[-1] if everything else None,
             finished=is_finished(everything, inputs, hashes),
         )

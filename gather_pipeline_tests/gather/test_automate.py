@@ -157,6 +157,7 @@ def test_the_brake_on_tokens_ends_the_run_by_rule_with_everything_saved(studio: 
     assert result.status == "completed"
     assert {row.ended_by for row in result.summary} >= {"budget"}
     assert "max_tokens 3000" in result.summary[-1].reason
+    assert "max_tokens 3000" in result.reason
     assert result.items_created == len(studio.repository.items()) > 0
 
 
@@ -230,6 +231,18 @@ def test_answers_that_fit_nothing_are_faults_and_not_an_end(tmp_path: Path) -> N
     assert result.items_created == 0
     assert result.summary[0].quality_score == 0
     studio.close()
+
+
+def test_a_department_that_got_nothing_usable_is_worked_on_again_once_its_model_answers(tmp_path: Path) -> None:
+    broken = Studio.open(tmp_path, ONE, body=ScriptedModel(["I would rather not."] * 100))
+    assert (broken.run().items_created, broken.run("task-2").items_created) == (0, 0)
+    broken.close()
+    healthy = Studio.open(tmp_path, ONE)
+    result = healthy.run("task-3")
+    assert (result.status, result.iterations) == ("completed", 2)
+    assert result.items_created > 0
+    assert healthy.run("task-4").summary[0].ended_by == "unchanged"
+    healthy.close()
 
 
 def test_a_busy_project_is_left_alone(studio: Studio) -> None:

@@ -58,6 +58,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("an address that begins with mongodb:// or mongodb+srv://")
+        return value
+
     @field_validator("prices", mode="before")
     @classmethod
     def _parse(cls, value: object) -> object:

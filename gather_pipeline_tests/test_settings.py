@@ -33,6 +33,7 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("OPENAI_BASE_URL", "localhost:8000"),
         ("GATHER_PRICES", "cheap"),
         ("MONGODB_DB", "a/b"),
+        ("MONGODB_URI", "localhost"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -52,6 +52,8 @@ class AutomationRequest:
             parts = urlsplit(self.webhook_url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise InvalidInput(f"webhook_url begins with {self.webhook_url[:8]!r}, expected an address like https://host/path")
+            if parts.username is not None:
+                raise InvalidInput(f"webhook_url for {parts.hostname} carries a login, expected an address without one")
 
     def to_document(self) -> dict[str, Any]:
         """JSON-able form with the webhook reduced to its host."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, field_validator
 
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 
@@ -46,6 +46,12 @@ class Department(BaseModel):
     isActive: StrictBool = True
     defaultModel: Annotated[StrictStr, Field(min_length=1)] | None = None
     coordinationSettings: CoordinationSettings = CoordinationSettings()
+
+    @field_validator("coordinationSettings", mode="before")
+    @classmethod
+    def _none_is_default(cls, value: object) -> object:
+        # A CMS sends null for a group that nobody filled in.
+        return CoordinationSettings() if value is None else value
 
     @property
     def threshold(self) -> float:

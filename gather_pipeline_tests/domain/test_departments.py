@@ -68,6 +68,7 @@ def test_aspects_come_from_the_description_where_none_are_listed() -> None:
 
 def test_the_threshold_is_80_where_the_cms_says_nothing() -> None:
     assert Department.model_validate(row()).threshold == 80
+    assert Department.model_validate(row(coordinationSettings=None)).threshold == 80
     assert Department.model_validate(row(coordinationSettings={"minQualityThreshold": 65.5})).threshold == 65.5
 
 

@@ -281,6 +281,13 @@ def test_a_number_of_iterations_that_means_nothing_is_refused(value: int) -> Non
         AutomationRequest(project_id=PROJECT, max_iterations=value)
 
 
+@pytest.mark.parametrize(("url", "told"), [("ftp://host/x", "'ftp://ho'"), ("http://u:hushhush@host/x", "host carries a login")])
+def test_a_webhook_address_that_cannot_be_delivered_to_is_refused_without_its_secret(url: str, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told) as refusal:
+        AutomationRequest(project_id=PROJECT, webhook_url=url)
+    assert "hushhush" not in str(refusal.value)
+
+
 def test_a_judge_that_could_not_judge_is_refused_before_anything_begins(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, judge_model="embedded")
     with pytest.raises(InvalidInput, match="GATHER_JUDGE_MODEL"):

@@ -17,7 +17,7 @@ from gather_pipeline.cli.signals import Signals, noting
 from gather_pipeline.cli.state import State, opened
 from gather_pipeline.cli.summary import print_summary
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest, AutomationResult
-from gather_pipeline.domain.departments import Department, in_order, select
+from gather_pipeline.domain.departments import Department, select, to_automate
 from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
 from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, TaskCancelled
 from gather_pipeline.gather.registry import Runs
@@ -105,10 +105,7 @@ def _check(state: State, request: AutomationRequest) -> list[Department]:
         InvalidInput: The project, a department or the source of departments is not there or wrong.
     """
     state.projects.get(request.project_id)
-    departments = in_order(bootstrap.department_source(state.settings).departments())
-    if not departments:
-        raise InvalidInput("no department has both gatherCheck and isActive, expected at least one")
-    return select(departments, request.departments)
+    return select(to_automate(bootstrap.department_source(state.settings).departments()), request.departments)
 
 
 class Watched:

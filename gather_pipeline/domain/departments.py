@@ -129,6 +129,18 @@ def in_order(departments: Sequence[Department]) -> list[Department]:
     return sorted(chosen, key=place)
 
 
+def to_automate(departments: Sequence[Department]) -> list[Department]:
+    """Departments to automate, in their order.
+
+    Raises:
+        InvalidInput: None is left.
+    """
+    chosen = in_order(departments)
+    if not chosen:
+        raise InvalidInput("no department has both gatherCheck and isActive, expected at least one")
+    return chosen
+
+
 def select(departments: Sequence[Department], slugs: Sequence[str]) -> list[Department]:
     """Those departments whose slug is asked for; all where none is.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gather_pipeline.domain.departments import Department, in_order, to_row
-from gather_pipeline.errors import InvalidInput, UnknownEntity
+from gather_pipeline.domain.departments import Department, to_automate, to_row
+from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.gather.repository import DEPARTMENTS, GatherRepository
 from gather_pipeline.services import Services
 
@@ -14,10 +14,7 @@ def query_departments_for_automation(services: Services) -> list[Department]:
     Raises:
         InvalidInput: The source is wrong, or leaves no department to run.
     """
-    chosen = in_order(services.departments.departments())
-    if not chosen:
-        raise InvalidInput("no department has both gatherCheck and isActive, expected at least one")
-    return chosen
+    return to_automate(services.departments.departments())
 
 
 def refresh_departments(services: Services, project_id: str) -> list[Department]:

@@ -15,10 +15,10 @@ from gather_pipeline.gather.defaults import default_embedder
 from gather_pipeline.gather.pair_detector import (
     DUPLICATE_THRESHOLD,
     DuplicateDetector,
-    KnownItems,
     PairJudge,
     batch_id,
 )
+from gather_pipeline.gather.pair_known import KnownItems
 from gather_pipeline.gather.pair_similarity import COMPARE_CHARS, PairComparer
 from gather_pipeline.ports import Embedder
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
 from gather_pipeline.domain.items import content_hash
 from gather_pipeline.domain.similarity import Decision, Rule
-from gather_pipeline.domain.vectors import VectorMatrix
 from gather_pipeline.errors import InvalidInput, ModelRefused, OutputInvalid, TransientError
+from gather_pipeline.gather.pair_known import KnownItems
 from gather_pipeline.gather.pair_model import MODEL_VERSION
 from gather_pipeline.gather.pair_similarity import COMPARE_CHARS, PairComparer, Similarity
 from gather_pipeline.ports import Embedder, Vectors
@@ -35,71 +34,6 @@ CANDIDATES = 5  # nearest stored items looked at
 RULES_VERSION = f"guard-1+{MODEL_VERSION}"
 
 
-class HasContent(Protocol):
-    """A stored note: `domain.items.Item` or the like."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-
-    @property
-    def content(self) -> str:
-        """Its text."""
-
-
-class KnownItems:
-    """What new texts are compared with: ids, texts and content hashes in one order, and a matrix with a row each."""
-
-    def __init__(self) -> None:
-        self.contents: list[str] = []
-        self.hashes: list[str] = []
-        self.vectors = VectorMatrix()
-        self._first: dict[str, int] = {}
-
-    @classmethod
-    def empty(cls) -> KnownItems:
-        """No item yet."""
-        return cls()
-
-    @classmethod
-    def from_items(cls, items: Sequence[HasContent], vectors: Vectors) -> KnownItems:
-        """Known items with one vector each, in order; raises `InvalidInput` as `append` does."""
-        known = cls()
-        known.append([item.id for item in items], [item.content for item in items], vectors)
-        return known
-
-    def __len__(self) -> int:
-        return len(self.contents)
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids in order."""
-        return self.vectors.ids
-
-    def append(self, ids: Sequence[str], contents: Sequence[str], vectors: Vectors) -> None:
-        """Adds items, so that the next batch is compared with them too.
-
-        Raises:
-            InvalidInput: The counts or the dimension do not fit, an id is taken, or a row has another length than 1.
-        """
-        if len(ids) != len(contents):
-            raise InvalidInput(f"got {len(contents)} texts for {len(ids)} ids")
-        self.vectors.append(ids, vectors)
-        for content in contents:
-            self.hashes.append(content_hash(content))
-            self.contents.append(content)
-            self._first.setdefault(self.hashes[-1], len(self.contents) - 1)
-
-    def twin(self, content: str) -> tuple[str, str] | None:
-        """Id and text of the first item equal to a text but for case and white space; None where there is none."""
-        place = self._first.get(content_hash(content))
-        return None if place is None else (self.ids[place], self.contents[place])
-
-    def content(self, id: str) -> str:
-        """Text of the item of that id."""
-        return self.contents[self.vectors.row(id)]
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Match:
     """A new text beside one that is near it.
@@ -110,6 +44,7 @@ class _Match:
         content: The other text.
         newer: Place of the other text where it is of the same batch, None where it is a known item.
         similarity: What the rules say.
+        overruled: A person has said that the two are no duplicates of each other.
         judged: What the judge says, None where it was not asked or could not tell.
     """
 
@@ -118,6 +53,7 @@ class _Match:
     content: str
     newer: int | None
     similarity: Similarity
+    overruled: bool = False
     judged: float | None = None
 
     @property
@@ -126,7 +62,7 @@ class _Match:
 
     @property
     def unsure(self) -> bool:
-        return self.similarity.conflict is None and JUDGE_FROM <= self.similarity.probability < JUDGE_BELOW
+        return not self.overruled and self.similarity.conflict is None and JUDGE_FROM <= self.similarity.probability < JUDGE_BELOW
 
 
 class DuplicateDetector:
@@ -139,6 +75,7 @@ class DuplicateDetector:
         judge: PairJudge | None = None,
         threshold: float = DUPLICATE_THRESHOLD,
         compare_chars: int = COMPARE_CHARS,
+        distinct: Collection[frozenset[str]] = frozenset(),
     ) -> None:
         """A detector for one embedding model.
 
@@ -147,19 +84,28 @@ class DuplicateDetector:
             judge: Asked about pairs of which the rules are unsure; it cannot overrule the guard.
             threshold: Probability from which a text is dropped, above 0 and at most 1.
             compare_chars: Characters that are embedded and compared word by word.
+            distinct: Pairs that a person has said are no duplicates, as content hashes (`domain.items.content_hash`); two equal
+                texts have one hash, so their pair is a set of one. Neither rules nor judge overrule a person.
 
         Raises:
-            InvalidInput: threshold or compare_chars is out of range.
+            InvalidInput: threshold or compare_chars is out of range, or a pair has neither one hash nor two.
         """
         if not 0 < threshold <= 1:
             raise InvalidInput.field("threshold", threshold, "a probability above 0 and at most 1")
         if compare_chars < 1:
             raise InvalidInput.field("compare_chars", compare_chars, "at least 1")
+        odd = next((pair for pair in distinct if len(pair) not in (1, 2)), None)
+        if odd is not None:
+            raise InvalidInput(f"a pair of distinct texts has {len(odd)} hashes, expected one or two")
         self.threshold = threshold
         self.version = f"{RULES_VERSION}/{embedder.name}/{threshold:g}/{compare_chars}"
         self._embedder = embedder
         self._judge = judge
         self._comparer = PairComparer(compare_chars)
+        self._apart: dict[str, set[str]] = {}
+        for pair in distinct:
+            for hash in pair:
+                self._apart.setdefault(hash, set()).update(pair - {hash} or pair)
 
     def embed(self, contents: Sequence[str]) -> Vectors:
         """Vectors of the parts that are compared, one row a text: what `screen` and `KnownItems` expect."""
@@ -193,30 +139,41 @@ class DuplicateDetector:
         """`screen` without a judge, for callers outside an event loop."""
         return self._settle(len(contents), self._matches(contents, vectors, known))
 
-    def _matches(self, contents: Sequence[str], vectors: Vectors, known: KnownItems) -> list[_Match]:
+    def against(self, contents: Sequence[str], vectors: Vectors, known: KnownItems) -> list[Decision]:
+        """`screen_by_rules` where each text is compared with the known items only, and never with another text of the batch."""
+        return self._settle(len(contents), self._matches(contents, vectors, known, within=False))
+
+    def _matches(self, contents: Sequence[str], vectors: Vectors, known: KnownItems, *, within: bool = True) -> list[_Match]:
         """Every pair worth a decision."""
         if len(contents) != len(vectors):
             raise InvalidInput(f"got {len(vectors)} vectors for {len(contents)} texts")
         matches: list[_Match] = []
         if not contents:
             return matches
+        apart = [self._apart.get(content_hash(content), set()) for content in contents] if self._apart else [set()] * len(contents)
 
-        def consider(place: int, id: str, other: str, cosine: float, newer: int | None = None) -> None:
+        def consider(place: int, id: str, other: str, cosine: float, newer: int | None = None) -> bool:
+            """Adds the pair; False where a person has decided it."""
+            overruled = bool(apart[place]) and content_hash(other) in apart[place]
             similarity = self._comparer.compare(contents[place], other, cosine)
-            matches.append(_Match(place=place, id=id, content=other, newer=newer, similarity=similarity))
+            matches.append(_Match(place=place, id=id, content=other, newer=newer, similarity=similarity, overruled=overruled))
+            return not overruled
 
-        near, cosines = known.vectors.nearest(vectors, CANDIDATES)
+        # A remembered pair takes no other candidate's place.
+        beyond = max(sum(known.copies(hash) for hash in hashes) for hashes in apart)
+        near, cosines = known.vectors.nearest(vectors, CANDIDATES + beyond)
         for place, content in enumerate(contents):
             twin = known.twin(content)
-            if twin is not None:
-                consider(place, *twin, 1.0)
+            if twin is not None and consider(place, *twin, 1.0):
                 continue
+            left = CANDIDATES
             for id, cosine in zip(near[place], cosines[place], strict=True):
-                if cosine >= CANDIDATE_FLOOR:
-                    consider(place, id, known.content(id), float(cosine))
-        within = np.asarray(vectors) @ np.asarray(vectors).T
-        for place, newer in np.argwhere(np.triu(within >= CANDIDATE_FLOOR, k=1)).tolist():
-            consider(place, batch_id(newer), contents[newer], float(within[place, newer]), newer)
+                if cosine >= CANDIDATE_FLOOR and left:
+                    left -= consider(place, id, known.content(id), float(cosine))
+        if within:
+            product = np.asarray(vectors) @ np.asarray(vectors).T
+            for place, newer in np.argwhere(np.triu(product >= CANDIDATE_FLOOR, k=1)).tolist():
+                consider(place, batch_id(newer), contents[newer], float(product[place, newer]), newer)
         return matches
 
     async def _ask(self, text: str, other: str) -> float | None:
@@ -245,8 +202,8 @@ class DuplicateDetector:
     def _decide(self, matches: Sequence[_Match]) -> Decision:
         if not matches:
             return Decision(duplicate=False, rule="distinct", similarity=0.0, reason="nothing known is near it")
-        # A duplicate first, then a pair that only the guard kept apart, then whatever is nearest.
-        best = max(matches, key=lambda match: (self._same(match), self._guarded(match), match.probability))
+        # A duplicate first, then a pair that a person or else only the guard kept apart, then whatever is nearest.
+        best = max(matches, key=lambda match: (self._same(match), match.overruled, self._guarded(match), match.probability))
         rule, reason = self._ruling(best)
         return Decision(
             duplicate=self._same(best),
@@ -259,13 +216,15 @@ class DuplicateDetector:
         )
 
     def _same(self, match: _Match) -> bool:
-        return match.similarity.conflict is None and match.probability >= self.threshold
+        return not match.overruled and match.similarity.conflict is None and match.probability >= self.threshold
 
     def _guarded(self, match: _Match) -> bool:
-        return match.similarity.conflict is not None and match.similarity.unguarded >= self.threshold
+        return not match.overruled and match.similarity.conflict is not None and match.similarity.unguarded >= self.threshold
 
     def _ruling(self, match: _Match) -> tuple[Rule, str]:
         similarity, sure = match.similarity, f"{match.probability:.0%} sure that both say the same"
+        if match.overruled:
+            return "person", "a person has said that they differ"
         if similarity.exact:
             return "exact", "the texts are equal but for case and white space"
         if self._guarded(match) and similarity.conflict is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+from gather_pipeline.domain.items import content_hash
 from gather_pipeline.errors import InvalidInput, ModelUnavailable, TaskCancelled
 from gather_pipeline.gather.deduplicate import (
     DuplicateDetector,
@@ -231,6 +232,91 @@ def test_texts_that_part_after_500_characters_are_kept_with_the_reason():
     [decision] = screen([beginning + "Outside a whale surfaces and the bells ring."], rows[1:], known)
     assert (decision.duplicate, decision.rule) == (False, "distinct")
     assert decision.reason == "after the first 500 characters the texts part"
+
+
+def pair(*texts: str) -> frozenset[str]:
+    return frozenset(map(content_hash, texts))
+
+
+def test_a_pair_that_a_person_told_apart_is_no_duplicate_in_either_direction():
+    for told in (pair(LAMP, LAMP_AGAIN), pair(LAMP_AGAIN.upper(), LAMP)):
+        known, vector = known_lamp(0.99)
+        [decision] = screen([LAMP_AGAIN], vector, known, distinct={told})
+        assert (decision.duplicate, decision.rule, decision.match_id) == (False, "person", "a1")
+        assert decision.reason == "a person has said that they differ"
+        assert screen([LAMP_AGAIN], vector, known)[0].duplicate
+
+
+def test_a_twin_that_a_person_wants_twice_stays_but_repeats_nothing_else():
+    rows = at_cosines(0.0, 0.93)
+    known = KnownItems.from_items([Note("a1", LAMP)], rows[:1])
+    [decision] = screen([LAMP.upper()], rows[:1], known, distinct={pair(LAMP)})
+    assert (decision.duplicate, decision.rule, decision.match_id) == (False, "person", "a1")
+    known.append(["a2", "a3"], [LETTERS, LAMP_AGAIN], rows[1:])
+    [decision] = screen([LAMP], rows[:1], known, distinct={pair(LAMP)})
+    assert (decision.duplicate, decision.rule, decision.match_id) == (True, "embedding", "a3")
+
+
+def test_a_pair_told_apart_says_nothing_about_other_texts():
+    known, vector = known_lamp(0.93)
+    assert screen([LAMP_AGAIN], vector, known, distinct={pair(LAMP, LETTERS), pair(LAMP_AGAIN), pair(LAMP)})[0].duplicate
+    [twin] = screen([LAMP], vector, known, distinct={pair(LAMP, LAMP_AGAIN), pair(LAMP_AGAIN)})
+    assert (twin.duplicate, twin.rule) == (True, "exact")
+
+
+def test_pairs_told_apart_hide_no_duplicate_behind_them():
+    """Eight remembered neighbours are nearer than the one that the text does repeat."""
+    rows = at_cosines(*([0.99] * 8), 0.93)
+    notes = [Note(f"t{place}", LAMP_AGAIN) for place in range(8)] + [Note("other", LAMP_AGAIN.replace("gets to", "reaches"))]
+    known = KnownItems.from_items(notes, rows[1:])
+    [decision] = screen([LAMP], rows[:1], known, distinct={pair(LAMP, LAMP_AGAIN)})
+    assert (decision.duplicate, decision.match_id) == (True, "other")
+
+
+def test_a_pair_told_apart_is_kept_within_a_batch_too():
+    rows = at_cosines(0.93)
+    older, newer = screen([LAMP, LAMP_AGAIN], rows, distinct={pair(LAMP, LAMP_AGAIN)})
+    assert (older.duplicate, older.rule, older.match_id) == (False, "person", "batch:1")
+    assert not newer.duplicate
+    older, newer = screen([LAMP, LAMP], rows[[0, 0]], distinct={pair(LAMP)})
+    assert (older.duplicate, older.rule, newer.duplicate) == (False, "person", False)
+
+
+def test_no_judge_is_asked_about_a_pair_that_a_person_told_apart():
+    async def judge(first: str, second: str) -> float:
+        raise AssertionError("asked about a pair that a person has decided")
+
+    known, vector = known_lamp(0.80)
+    [decision] = screen([LAMP_AGAIN], vector, known, judge=judge, distinct={pair(LAMP, LAMP_AGAIN)})
+    assert (decision.duplicate, decision.rule) == (False, "person")
+
+
+def test_a_person_is_named_even_where_the_guard_would_have_spoken():
+    rows = at_cosines(0.99)
+    known = KnownItems.from_items([Note("a1", THREE)], rows[:1])
+    [decision] = screen([FIVE], rows[1:], known, distinct={pair(THREE, FIVE)})
+    assert (decision.duplicate, decision.rule, decision.match_id) == (False, "person", "a1")
+
+
+@pytest.mark.parametrize("odd", [frozenset(), frozenset("abc")], ids=["none", "three"])
+def test_a_pair_of_other_than_two_texts_is_refused(odd):
+    with pytest.raises(InvalidInput, match=f"a pair of distinct texts has {len(odd)} hashes, expected one or two"):
+        DuplicateDetector(HashingEmbedder(), distinct=[odd])
+
+
+def test_against_compares_with_known_items_only():
+    rows = at_cosines(0.93, 0.6)
+    detector = DuplicateDetector(HashingEmbedder())
+    batch = [LAMP_AGAIN, LAMP_AGAIN, LETTERS]
+    vectors = rows[[1, 1, 2]]
+    assert [decision.duplicate for decision in detector.screen_by_rules(batch, vectors, KnownItems.empty())] == [True, False, False]
+    assert not any(decision.duplicate for decision in detector.against(batch, vectors, KnownItems.empty()))
+    known = KnownItems.from_items([Note("a1", LAMP)], rows[:1])
+    decisions = detector.against(batch, vectors, known)
+    assert [(decision.duplicate, decision.match_id) for decision in decisions] == [(True, "a1"), (True, "a1"), (False, "a1")]
+    assert detector.against([], vectors[:0], known) == []
+    with pytest.raises(InvalidInput, match="got 3 vectors for 1 texts"):
+        detector.against([LAMP], vectors, known)
 
 
 def test_the_version_names_rules_model_threshold_and_length():

@@ -1,4 +1,7 @@
-"""The one composition root: settings to services, every port's body chosen here. Engines are imported only where they are chosen."""
+"""The one composition root: settings to services, every port's body chosen here.
+
+Engines, and what only a run needs, are imported where they are chosen: a command that reads starts without them.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gather_pipeline.adapters.clock import SystemClock
-from gather_pipeline.adapters.department_file import DepartmentFile
 from gather_pipeline.domain.routing import Provider, choose_provider, resolve_model
 from gather_pipeline.errors import StoreError
 from gather_pipeline.ports import Clock, DepartmentSource, Document, DocumentStore, Embedder, EventBus, LanguageModel, MetricsLog, Vectors
-from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
-from gather_pipeline.tasks.catalogue import Catalogue
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gather_pipeline.domain.measurements import IngestReport
+    from gather_pipeline.services import Services
 
 STORE_FOLDER, INCOMING = "store", "incoming"
 EMBEDDED_SLOTS = 4  # requests at once: eight bring little more and quarter the context of each
@@ -35,6 +36,8 @@ def build_services(settings: Settings | None = None) -> Services:
         InvalidInput: A setting is wrong.
     """
     from gather_pipeline.adapters.local_brain import LocalBrain
+    from gather_pipeline.services import Services
+    from gather_pipeline.tasks.catalogue import Catalogue
 
     settings = settings or load_settings()
     store, embedder, provider = open_store(settings), _embedder(settings), _provider(settings)
@@ -77,6 +80,8 @@ def system_clock() -> Clock:
 
 def department_source(settings: Settings) -> DepartmentSource:
     """The file that `GATHER_DEPARTMENTS` names."""
+    from gather_pipeline.adapters.department_file import DepartmentFile
+
     return DepartmentFile(settings.departments)
 
 

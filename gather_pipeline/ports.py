@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.executions import Completion, ModelRequest
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gather_pipeline.domain.departments import Department
+
 Document = dict[str, Any]
-Vectors = NDArray[np.float32]
+Vectors: TypeAlias = "NDArray[np.float32]"  # by name, so that a command without vectors starts without numpy
 
 
 @dataclass(frozen=True, kw_only=True)

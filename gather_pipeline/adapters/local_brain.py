@@ -9,7 +9,7 @@ import numpy as np
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.ports import Document, Embedder, Vectors
 
-Load = Callable[[str], tuple[list[Document], Vectors | None]]
+Load = Callable[[str], "tuple[list[Document], Vectors | None]"]
 
 
 class LocalBrain:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from gather_pipeline import bootstrap
 from gather_pipeline.cli import logs
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.gather.lease import LEASES
 from gather_pipeline.gather.registry import Projects, Runs
 from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.ports import Document, DocumentStore
@@ -40,6 +39,8 @@ class State:
 
     def lease(self, project_id: str) -> Document | None:
         """Who holds the project now."""
+        from gather_pipeline.gather.lease import LEASES
+
         return self.store.get(self.settings.mongodb_db, LEASES, project_id)
 
 

@@ -4,8 +4,10 @@ GatherError
 ├── PermanentError            trying again without a change is pointless
 │   ├── InvalidInput          a value from outside is wrong (exit 2)
 │   │   ├── UnknownEntity     a project, department, task or item that is not there (exit 3)
+│   │   ├── StaleCursor       a change cursor of another history: read from the start
 │   │   └── OutputInvalid     a model's answer does not fit its task's output schema
 │   ├── ProjectBusy           another live run holds the project's lease (exit 4)
+│   ├── EditConflict          somebody else changed the item first (exit 4)
 │   ├── StoreError            the store refuses: not a store, no disk, no permission (exit 5)
 │   │   ├── DuplicateKey      a unique key is taken
 │   │   └── VersionConflict   somebody else changed the document first
@@ -63,12 +65,22 @@ class UnknownEntity(InvalidInput):
     exit_code = 3
 
 
+class StaleCursor(InvalidInput):
+    """A change cursor of another history, of another store or one put back from a copy: whoever holds it reads from the start."""
+
+
 class OutputInvalid(InvalidInput):
     """A model's answer does not fit its task's output schema."""
 
 
 class ProjectBusy(PermanentError):
     """Another live run holds the project's lease."""
+
+    exit_code = 4
+
+
+class EditConflict(PermanentError):
+    """Somebody else changed the item first; what they wrote stays."""
 
     exit_code = 4
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gather_pipeline.domain.measurements import IngestReport
     from gather_pipeline.services import Services
+    from gather_pipeline.tasks.catalogue import Catalogue
 
 STORE_FOLDER, INCOMING = "store", "incoming"
 EMBEDDED_SLOTS = 4  # requests at once: eight bring little more and quarter the context of each
@@ -37,7 +38,6 @@ def build_services(settings: Settings | None = None) -> Services:
     """
     from gather_pipeline.adapters.local_brain import LocalBrain
     from gather_pipeline.services import Services
-    from gather_pipeline.tasks.catalogue import Catalogue
 
     settings = settings or load_settings()
     store, embedder, provider = open_store(settings), _embedder(settings), _provider(settings)
@@ -45,12 +45,12 @@ def build_services(settings: Settings | None = None) -> Services:
         store=store,
         departments=department_source(settings),
         model=_model(settings, provider),
-        resolve_model=partial(resolve_model, override=None, has_remote=provider is not None, provider=provider.name if provider else None),
+        resolve_model=model_resolver(settings),
         embedder=embedder,
         brain=LocalBrain(partial(_brain_rows, store, embedder.name), embedder),
         bus=_bus,
         metrics=partial(open_metrics, settings),
-        catalogue=Catalogue.packaged(),
+        catalogue=catalogue(),
         clock=SystemClock(),
         settings=settings,
     )
@@ -76,6 +76,19 @@ def open_store(settings: Settings) -> DocumentStore:
 def system_clock() -> Clock:
     """The machine's own time."""
     return SystemClock()
+
+
+def model_resolver(settings: Settings) -> Callable[[str | None], str]:
+    """Model id that answers for the one a department names."""
+    provider = _provider(settings)
+    return partial(resolve_model, override=None, has_remote=provider is not None, provider=provider.name if provider else None)
+
+
+def catalogue() -> Catalogue:
+    """The packaged task definitions."""
+    from gather_pipeline.tasks.catalogue import Catalogue
+
+    return Catalogue.packaged()
 
 
 def department_source(settings: Settings) -> DepartmentSource:
@@ -176,9 +189,12 @@ def _bus(webhook_url: str | None) -> EventBus:
 
 
 def _brain_rows(store: DocumentStore, model: str, project_id: str) -> tuple[list[Document], Vectors | None]:
+    import numpy as np
+
     from gather_pipeline.gather.repository import GatherRepository
 
     repository = GatherRepository(store, project_id)
     items = repository.items()
     rows = [{"id": item.id, "content": item.content, "summary": item.summary, "department": item.department} for item in items]
-    return rows, repository.vectors(items, model)
+    vectors = repository.vectors(items, model)
+    return rows, np.stack([vectors[item.id] for item in items]) if items and len(vectors) == len(items) else None

@@ -123,7 +123,10 @@ class Brain(Protocol):
         """Nearest items, nearest first, each with ``id``, ``content``, ``summary``, ``department`` and ``similarity``."""
 
     def index(self, project_id: str, items: Sequence[Document], department: Department) -> None:
-        """Makes items findable."""
+        """Makes items findable, over those of the same ids."""
+
+    def forget(self, project_id: str, ids: Sequence[str]) -> None:
+        """Makes items no longer findable; unknown ids are passed over."""
 
 
 class EventBus(Protocol):

@@ -49,8 +49,8 @@ def _provenance(services: Services, project_id: str, slug: str) -> rules.Verdict
 
 def _embedding_count(services: Services, project_id: str, slug: str) -> rules.Verdict:
     repository = GatherRepository(services.store, project_id)
-    committed = {iteration.number for iteration in repository.iterations(slug)}
-    rows = [row for row in repository.rows(EMBEDDINGS, {"department": slug}) if row["iteration"] in committed]
+    there = {item.id for item in repository.everything(slug)}
+    rows = [row for row in repository.rows(EMBEDDINGS, {"department": slug}) if row["item_id"] in there]
     return rules.embedding_count_equals_item_count(repository.items(slug), rows, services.embedder.name)
 
 

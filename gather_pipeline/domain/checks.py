@@ -47,7 +47,7 @@ def same_text_key(text: str) -> str:
 
 
 def no_duplicate_stored(items: Sequence[Item], project: Iterable[Item]) -> Verdict:
-    """No item of a department says the same as another item of its project, and no id is there twice.
+    """No item of a department says the same as another item of its project, unless people want both, and no id is there twice.
 
     Nearness of meaning is the business of the duplicate decision, which keeps its reasons; this rule holds whatever that decided.
 
@@ -56,12 +56,18 @@ def no_duplicate_stored(items: Sequence[Item], project: Iterable[Item]) -> Verdi
         project: Every item of the project, the department's included.
     """
     places: dict[str, list[Item]] = defaultdict(list)
+    project = list(project)
+    told_apart = {frozenset(one.hashes) for item in project for one in item.overruled}
+
+    def are_wanted(one: Item, other: Item) -> bool:
+        return (one.is_persons and other.is_persons) or frozenset({content_hash(one.content), content_hash(other.content)}) in told_apart
+
     for item in project:
         places[same_text_key(item.content)].append(item)
     twice = [id for id, count in Counter(item.id for item in items).items() if count > 1]
     failures = [f"item {id} is stored more than once" for id in twice]
     for item in items:
-        others = [other for other in places[same_text_key(item.content)] if other.id != item.id]
+        others = [other for other in places[same_text_key(item.content)] if other.id != item.id and not are_wanted(item, other)]
         if others:
             failures.append(f"item {item.id} says the same as {others[0].id} of {others[0].department}: {item.content[:80]!r}")
     return Verdict(looked_at=len(items), failures=tuple(failures))
@@ -98,12 +104,20 @@ def _in_range(value: object) -> bool:
 
 
 def every_item_has_provenance(items: Sequence[Item]) -> Verdict:
-    """Each item says which run and iteration made it, when, by what task and model, and by what kind of generator (S001-MDB-06)."""
+    """Each item says which run and iteration made it, when, by what task and model, and by what kind of generator (S001-MDB-06).
+
+    One that a person wrote says who did and when.
+    """
     failures = []
     for item in items:
-        missing = [name for name in ("task_id", "created_at") if not getattr(item, name)]
-        missing += ["iteration"] if item.iteration < 1 else []
-        missing += [f"automation.{name}" for name in NEEDED_PROVENANCE if not item.provenance.get(name)]
+        if item.origin == "person":
+            failures += [f"item {item.id} has no {name}" for name in ("written_by", "created_at") if not getattr(item, name)]
+            continue
+        needed = ("created_at",) if item.origin in ("restored", "imported") else ("task_id", "created_at")
+        missing = [name for name in needed if not getattr(item, name)]
+        missing += ["iteration"] if item.iteration < 1 and item.origin == "generated" else []
+        wanted = NEEDED_PROVENANCE if item.origin == "generated" else ("generated_by",)
+        missing += [f"automation.{name}" for name in wanted if not item.provenance.get(name)]
         if missing:
             failures.append(f"item {item.id} has no {', '.join(missing)}")
     return Verdict(looked_at=len(items), failures=tuple(failures))

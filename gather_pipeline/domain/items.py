@@ -1,11 +1,22 @@
-"""Gather items: the short production notes that everything else is about."""
+"""Gather items: the short production notes that everything else is about, and what people do to them.
+
+A person's change is one update of one document: the item's present texts and every version before it lie in it together, so that no
+version can be lost between two writes.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+Origin = Literal["generated", "person", "restored", "imported"]
+State = Literal["active", "deleted", "dropped"]
+Action = Literal["generated", "added", "imported", "edited", "deleted", "restored", "dropped"]
+
+RULES = "duplicate rules"  # who dropped an item that no person dropped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +39,59 @@ class NewItem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One version of an item, with the texts as they were after it.
+
+    Attributes:
+        revision: 1 for the first, and on from there.
+        action: What made this version.
+        by: Who: a person's name, the model that wrote it, or `RULES`.
+        at: When, UTC, as that machine's clock had it.
+        note: What a reader needs beside it, e.g. why it was dropped.
+    """
+
+    revision: int
+    action: Action
+    by: str
+    at: str
+    content: str
+    summary: str
+    context: str
+    aspect: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overruled:
+    """A drop that a person overruled: the two texts are no duplicates of each other, whatever the rules say.
+
+    Attributes:
+        hashes: Content hashes of the two texts; one where they are equal.
+        match_id: Item that the dropped text was held to repeat, None where it was the content filter that dropped it.
+        rule: The rule that had decided.
+    """
+
+    hashes: tuple[str, ...]
+    match_id: str | None
+    rule: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Item(NewItem):
-    """A stored gather item."""
+    """A stored gather item.
+
+    Attributes:
+        iteration: Iteration that made it, 0 where a person wrote it.
+        task_id: Run that made it, empty where a person wrote it.
+        origin: How it came into the project.
+        state: Only active items are seen by prompts, duplicates and scores.
+        revision: Number of its present version.
+        written_by: Who wrote, edited or restored it last; None where no person ever did. Such an item is never dropped as a duplicate.
+        revisions: Every version in order, the present one last; empty as long as there is but the first.
+        overruled: Drops of this text that a person overruled.
+    """
 
     id: str
     department: str
@@ -38,6 +100,58 @@ class Item(NewItem):
     project_id: str
     user_id: str | None = None
     created_at: str = ""
+    origin: Origin = "generated"
+    state: State = "active"
+    revision: int = 1
+    written_by: str | None = None
+    revisions: tuple[Revision, ...] = ()
+    overruled: tuple[Overruled, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """False for a deleted or dropped item."""
+        return self.state == "active"
+
+    @property
+    def is_persons(self) -> bool:
+        """True where a person wrote, edited or restored it: no rule may drop it and no run may change it."""
+        return self.written_by is not None
+
+    def history(self) -> tuple[Revision, ...]:
+        """Every version in order, the present one last."""
+        return self.revisions or (
+            self._version("generated" if self.origin == "generated" else "added", self._first_author(), self.created_at),
+        )
+
+    def changed(self, action: Action, by: str, at: str, *, note: str = "", **changes: Any) -> Item:
+        """The item after a change, with a version more.
+
+        Args:
+            action: What is done.
+            by: Who does it; a person's name unless the action is ``dropped``.
+            at: When.
+            note: Kept with the version.
+            changes: New values of fields.
+        """
+        author = self.written_by if action == "dropped" else by
+        after = replace(self, revision=self.revision + 1, written_by=author, **changes)
+        return replace(after, revisions=(*self.history(), after._version(action, by, at, note)))
+
+    def _first_author(self) -> str:
+        return str(self.provenance.get("generated_by") or self.written_by or self.user_id or "unknown")
+
+    def _version(self, action: Action, by: str, at: str, note: str = "") -> Revision:
+        return Revision(
+            revision=self.revision,
+            action=action,
+            by=by,
+            at=at,
+            content=self.content,
+            summary=self.summary,
+            context=self.context,
+            aspect=self.aspect,
+            note=note,
+        )
 
     def to_document(self) -> dict[str, Any]:
         """The document of collection `gather` (S001-MDB-06: automation metadata with each item)."""
@@ -55,6 +169,12 @@ class Item(NewItem):
             "content_hash": content_hash(self.content),
             "automation": dict(self.provenance),
             "created_at": self.created_at,
+            "origin": self.origin,
+            "state": self.state,
+            "revision": self.revision,
+            "written_by": self.written_by,
+            "revisions": [asdict(version) for version in self.revisions],
+            "overruled": [{**asdict(one), "hashes": list(one.hashes)} for one in self.overruled],
         }
 
     @classmethod
@@ -73,6 +193,12 @@ class Item(NewItem):
             aspect=document.get("aspect", ""),
             provenance=document.get("automation", {}),
             created_at=document.get("created_at", ""),
+            origin=document.get("origin", "generated"),
+            state=document.get("state", "active"),
+            revision=document.get("revision", 1),
+            written_by=document.get("written_by"),
+            revisions=tuple(Revision(**version) for version in document.get("revisions", ())),
+            overruled=tuple(Overruled(**{**one, "hashes": tuple(one["hashes"])}) for one in document.get("overruled", ())),
         )
 
 
@@ -83,4 +209,10 @@ def item_id(project_id: str, department: str, iteration: int, index: int) -> str
 
 def content_hash(text: str) -> str:
     """SHA-256 of a text with case and white space evened out, in hexadecimal."""
-    return hashlib.sha256(" ".join(text.split()).casefold().encode()).hexdigest()
+    return hashlib.sha256(" ".join(text.split()).casefold().encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def version_of(items: Sequence[Item]) -> str:
+    """Version of these items: a hash of their ids and texts, in 16 hexadecimal digits, whatever their order."""
+    rows = sorted([item.id, item.content, item.summary, item.context, item.aspect] for item in items)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]

@@ -9,12 +9,26 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from gather_pipeline.domain.departments import Department
+if TYPE_CHECKING:
+    from gather_pipeline.domain.departments import Department
 
 EndedBy = Literal["threshold", "maxIterations", "share", "stagnation", "budget", "deadline", "failed", "unchanged", "cancelled"]
 FINISHED: tuple[EndedBy, ...] = ("threshold", "maxIterations", "stagnation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that a department's prompts used and that is another now.
+
+    Attributes:
+        cause: What kind of thing.
+        reason: A clause for a person.
+    """
+
+    cause: Literal["brief", "department", "model", "definition", "items"]
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,27 +49,29 @@ class Fingerprint:
     definition: str
     context: Mapping[str, str] = field(default_factory=dict)
 
-    def differences(self, now: Fingerprint, items: Mapping[str, str]) -> list[str]:
-        """Reasons why work done under this fingerprint is stale, in words; empty where nothing it used changed.
+    def differences(self, now: Fingerprint, items: Mapping[str, str]) -> list[Difference]:
+        """Why work done under this fingerprint is stale; empty where nothing it used changed.
 
         Args:
             now: Fingerprint of the present inputs; its `context` is not looked at.
             items: Content hash by id of the project's present items.
         """
-        reasons = []
+        found = []
         if self.brief != now.brief:
-            reasons.append("the brief changed")
+            found.append(Difference(cause="brief", reason="the project's name or brief changed"))
         names = sorted(set(self.department) | set(now.department))
-        reasons += [f"the department's {name} changed" for name in names if self.department.get(name) != now.department.get(name)]
+        changed = [name for name in names if self.department.get(name) != now.department.get(name)]
+        found += [Difference(cause="department", reason=f"the department's {name} changed") for name in changed]
         if self.model != now.model:
-            reasons.append(f"the model changed from {self.model} to {now.model}")
+            found.append(Difference(cause="model", reason=f"the model changed from {self.model} to {now.model}"))
         if self.definition != now.definition:
-            reasons.append("the task definition changed")
-        changed = sorted(id for id, hash in self.context.items() if items.get(id) != hash)
-        if changed:
-            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-            reasons.append(f"context item {changed[0]}{more} changed")
-        return reasons
+            found.append(Difference(cause="definition", reason="the task definition changed"))
+        used = sorted(id for id, hash in self.context.items() if items.get(id) != hash)
+        if used:
+            more = f" and {len(used) - 1} more" if len(used) > 1 else ""
+            done = "was edited" if used[0] in items else "was deleted"
+            found.append(Difference(cause="items", reason=f"item {used[0]}{more}, which its prompts used, {done}"))
+        return found
 
 
 def fingerprint(project_name: str, brief: str, department: Department, model: str, definition_hash: str) -> Fingerprint:
@@ -74,6 +90,11 @@ def fingerprint(project_name: str, brief: str, department: Department, model: st
         model=model,
         definition=definition_hash,
     )
+
+
+def asked_of(department: Department, brief: str) -> str:
+    """Hash of what a department's score holds its items against."""
+    return digest([brief, department.name, department.description, list(department.aspects)])
 
 
 def digest(value: object) -> str:
@@ -100,6 +121,7 @@ class Iteration:
         ledger: What its context included, shortened and dropped, and why.
         ended_by: Why the department ended after it, None where it goes on.
         partial: The run was stopped in it, so it counts neither for maxIterations nor for stagnation.
+        restarted: People's changes had made the department worse, so maxIterations and stagnation count from this one on.
     """
 
     project_id: str
@@ -119,6 +141,7 @@ class Iteration:
     faults: tuple[str, ...] = ()
     ledger: tuple[Mapping[str, Any], ...] = ()
     partial: bool = False
+    restarted: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)
     started_at: str = ""
     ended_at: str = ""
@@ -161,8 +184,27 @@ def iteration_id(department: str, number: int) -> str:
 
 
 def current(history: Sequence[Iteration], now: Fingerprint, items: Mapping[str, str]) -> list[Iteration]:
-    """Those iterations whose inputs are unchanged, oldest first."""
-    return [iteration for iteration in history if not iteration.inputs.differences(now, items)]
+    """Those iterations whose inputs are unchanged, oldest first; from the last one on that began the count anew."""
+    anew = max((place for place, iteration in enumerate(history) if iteration.restarted), default=0)
+    return [iteration for iteration in history[anew:] if not iteration.inputs.differences(now, items)]
+
+
+def standing(last: Iteration, statistics: float) -> float:
+    """Quality of a department, 0 to 100, whose items people changed after its last iteration.
+
+    The change of the score without a judge is laid upon the last score, which may have had one: like is compared with like.
+
+    Args:
+        last: The department's newest iteration.
+        statistics: Score of the present items without a judge.
+    """
+    before = last.quality.get("unjudged")
+    return round(min(100.0, max(0.0, last.score + statistics - (last.score if before is None else before))), 1)
+
+
+def fell(last: Iteration, now: float, threshold: float) -> bool:
+    """True where people's changes made a department worse than its last iteration left it, and not good enough."""
+    return now < last.score and now < threshold
 
 
 def is_finished(history: Sequence[Iteration], now: Fingerprint, items: Mapping[str, str]) -> bool:

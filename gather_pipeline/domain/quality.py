@@ -33,12 +33,14 @@ class Quality:
         scorer: Name of the scorer, e.g. ``text-statistics`` or ``text-statistics+judge``.
         version: Version of the scorer's rules.
         least_covered: Aspects from least to best covered, for the next iteration to aim at.
+        unjudged: The value without the judge's part, None where no judge had one.
     """
 
     parts: Mapping[str, Part]
     scorer: str
     version: str
     least_covered: tuple[str, ...] = ()
+    unjudged: float | None = None
 
     @property
     def value(self) -> float:
@@ -62,6 +64,7 @@ class Quality:
             "scorer": self.scorer,
             "version": self.version,
             "least_covered": list(self.least_covered),
+            "unjudged": self.unjudged,
         }
 
 

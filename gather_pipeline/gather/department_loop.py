@@ -38,7 +38,7 @@ def run_department(session: Session, department: Department, before: Sequence[De
     )
     logger.info("[AutoGather] Started dept %s (threshold: %g%%)", department.name, department.threshold)
     if state.finished and state.last:
-        session.announcer.announce("skipped_unchanged", department=department.slug, quality_score=state.last.score)
+        session.announcer.announce("skipped_unchanged", department=department.slug, quality_score=state.score)
         return _result(state, "unchanged", "")
     ended = state.ended()
     detail = ""
@@ -50,6 +50,7 @@ def run_department(session: Session, department: Department, before: Sequence[De
 def _iterate(state: DepartmentState) -> tuple[EndedBy | None, str]:
     """One iteration; why the department ends after it (None where it goes on), and the detail of that reason."""
     control = state.session.control
+    state.session.catch_up()
     stopped: Stopped | None = None
     try:
         control.check()
@@ -91,7 +92,7 @@ def _rescue(attempt: Attempt) -> None:
 
 def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentResult:
     department, announcer = state.department, state.session.announcer
-    score = state.last.score if state.last else None
+    score = state.score
     reason = _sentence(state, ended, score, detail)
     if ended in ("budget", "deadline") or (ended == "share" and state.allowed == 0):
         announcer.announce("skipped_budget", department=department.slug, reason=reason)

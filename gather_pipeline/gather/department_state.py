@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.iterations import EndedBy, Fingerprint, Iteration, current, fingerprint, is_finished
+from gather_pipeline.domain.items import version_of
+from gather_pipeline.domain.iterations import EndedBy, Fingerprint, Iteration, current, fell, is_finished, standing
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.generate import definition_for
+from gather_pipeline.gather.inputs import chain_of, inputs_of
+from gather_pipeline.gather.score import measure
 from gather_pipeline.gather.session import Session
 from gather_pipeline.tasks.definition import TaskDefinition
-from gather_pipeline.tasks.execution import digest
 
 
 @dataclass(kw_only=True)
@@ -26,7 +27,10 @@ class DepartmentState:
         history: Committed iterations whose inputs are unchanged, oldest first: what maxIterations and the ladder count. Partial ones
             are left out, and those of earlier runs that brought nothing usable.
         last: The newest committed iteration, whatever its inputs.
-        number: Its number, 0 for none.
+        number: The highest number that an iteration or an imported item has, 0 for none.
+        standing: Quality of the items as people have left them since the last iteration, None where they left them alone.
+        aim: Aspects from least to best covered, of those items.
+        restarting: People made the department worse, so that its iterations count anew.
         iterations: Iterations of this run.
         items_created: Items of this run.
     """
@@ -40,16 +44,31 @@ class DepartmentState:
     history: list[Iteration]
     last: Iteration | None
     finished: bool
+    number: int
+    standing: float | None = None
+    aim: Sequence[str] = ()
+    restarting: bool = False
     iterations: int = 0
     items_created: int = 0
 
     @classmethod
     def read(cls, session: Session, department: Department, before: Sequence[Department], allowed: int) -> DepartmentState:
         """The department as the store has it."""
-        chain = session.chain(department)
-        definition = session.services.catalogue.get(definition_for(session.services.settings, chain[0]))
-        inputs = fingerprint(session.project.name, session.project.brief, department, chain[0], digest(definition.to_document()))
+        settings, catalogue = session.services.settings, session.services.catalogue
+        chain = chain_of(settings, session.services.resolve_model, department)
+        inputs = inputs_of(settings, catalogue, session.project, department, chain)
         everything, hashes = session.repository.iterations(department.slug), session.hashes()
+        last = everything[-1] if everything else None
+        own = session.items.get(department.slug, [])
+        now: float | None = None
+        aim: Sequence[str] = ()
+        if version_of(own) != (last.quality.get("data_version") if last else version_of([])):
+            quality = measure(
+                department, own, session.services.embedder, vectors=session.vectors_of(department.slug), brief=session.project.brief
+            )
+            now, aim = standing(last, quality.value) if last else quality.value, quality.least_covered
+        worse = last is not None and now is not None and fell(last, now, department.threshold)
+        usable = [one for one in current(everything, inputs, hashes) if not one.partial and one.generated]
         return cls(
             session=session,
             department=department,
@@ -57,15 +76,21 @@ class DepartmentState:
             allowed=allowed,
             chain=chain,
             inputs=inputs,
-            history=[one for one in current(everything, inputs, hashes) if not one.partial and one.generated],
-            last=everything[-1] if everything else None,
-            finished=is_finished(everything, inputs, hashes),
+            history=[] if worse else usable,
+            last=last,
+            finished=not worse and is_finished(everything, inputs, hashes),
+            number=max([last.number if last else 0, session.highest.get(department.slug, 0)]),
+            standing=None if last and last.inputs.differences(inputs, hashes) else now,
+            aim=aim,
+            restarting=worse,
         )
 
     @property
-    def number(self) -> int:
-        """Number of the newest committed iteration."""
-        return self.last.number if self.last else 0
+    def score(self) -> float | None:
+        """Quality as it stands, None before the first."""
+        if self.standing is not None:
+            return self.standing
+        return self.last.score if self.last else None
 
     @property
     def steps(self) -> tuple[ladder.Step, ...]:
@@ -79,13 +104,14 @@ class DepartmentState:
 
     def plan(self, number: int, definition: TaskDefinition) -> ladder.Plan:
         """What the next iteration asks for."""
-        least = self.history[-1].quality.get("least_covered", ()) if self.history else ()
+        least = self.aim or (self.history[-1].quality.get("least_covered", ()) if self.history else ())
         return ladder.plan(self.department.aspects, least, number, self.climbed, len(self.chain), definition.generation.temperature)
 
     def ended(self) -> EndedBy | None:
         """The rule that ends the department as it stands, None where it may go on."""
         most = self.department.coordinationSettings.maxIterations
-        if self.history and self.history[-1].score >= self.department.threshold:
+        reached = self.standing if self.standing is not None else self.history[-1].score if self.history else None
+        if reached is not None and reached >= self.department.threshold:
             return "threshold"
         if most is not None and len(self.history) >= most:
             return "maxIterations"
@@ -95,7 +121,8 @@ class DepartmentState:
 
     def took(self, iteration: Iteration, created: int) -> None:
         """Counts a committed iteration."""
-        self.last = iteration
+        self.last, self.number = iteration, iteration.number
+        self.standing, self.aim, self.restarting = None, (), False
         self.iterations += 1
         self.items_created += created
         if not iteration.partial:

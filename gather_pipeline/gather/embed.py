@@ -1,36 +1,127 @@
-"""Every stored item has an embedding of the present embedder."""
+"""Every active item has an embedding of the present embedder; what a person wrote is held against its neighbours before it gets one.
+
+A neighbour that repeats a person's text is set aside, for the person's stays whatever the rules say. It is not deleted: it is listed with
+what was dropped, and `gather item restore` brings it back and is remembered.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from gather_pipeline.domain.items import Item
-from gather_pipeline.gather.repository import GatherRepository
+import numpy as np
+
+from gather_pipeline.domain.items import RULES, Item
+from gather_pipeline.errors import UnknownEntity, VersionConflict
+from gather_pipeline.gather.pair_detector import DuplicateDetector
+from gather_pipeline.gather.pair_known import KnownItems
+from gather_pipeline.gather.repository import GatherRepository, decision_row
 from gather_pipeline.ports import Vectors
 from gather_pipeline.services import Services
 
+logger = logging.getLogger(__name__)
 
-def vectors_of(services: Services, repository: GatherRepository, items: list[Item]) -> Vectors:
-    """Embeddings of stored items, row by row: from the store, or made now and stored where one is missing or of an older text."""
-    stored = repository.vectors(items, services.embedder.name)
-    if stored is not None:
-        return stored
-    made = services.embedder.embed([item.content for item in items])
-    repository.save_embeddings(items, made, services.embedder.name)
-    return made
+CHUNK = 1000  # neighbours compared at once: each costs a row of cosines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """Active items with their embeddings.
+
+    Attributes:
+        items: In order.
+        vectors: Float32 rows of shape (n, d), one an item; (0, 0) for none.
+        added: How many of them were embedded now.
+        set_aside: Items, of any department, that repeat what a person wrote and were dropped now.
+    """
+
+    items: list[Item]
+    vectors: Vectors
+    added: int
+    set_aside: list[Item]
+
+
+def embedded(services: Services, repository: GatherRepository, everything: Sequence[Item], slug: str | None = None) -> Embedded:
+    """The active items of a department, or of all, with their embeddings row by row.
+
+    What is missing, or of an older text, is made now and stored; nothing else is computed. Embeddings of items that are no longer active
+    are removed.
+
+    Args:
+        services: The engines.
+        repository: The project.
+        everything: Every committed item of the project, whatever its state.
+        slug: Department whose items are wanted, None for all.
+    """
+    wanted = [item for item in everything if slug is None or item.department == slug]
+    items = [item for item in wanted if item.is_active]
+    model = services.embedder.name
+    stored = repository.vectors(wanted, model, slug)
+    repository.drop_embeddings([item for item in wanted if not item.is_active and item.id in stored])
+    missing = [item for item in items if item.id not in stored]
+    made = services.embedder.embed([item.content for item in missing])
+    rows = {item.id: stored[item.id] for item in items if item.id in stored} | {
+        item.id: row for item, row in zip(missing, made, strict=True)
+    }
+    persons = [item for item in missing if item.is_persons]
+    set_aside: list[Item] = []
+    if persons:
+        # Before the embeddings are stored: they are what says that an item's neighbours have been judged.
+        known = KnownItems.from_items(persons, np.stack([rows[item.id] for item in persons]))
+        set_aside = _set_aside(services, repository, everything, known)
+        gone = {item.id for item in set_aside}
+        items = [item for item in items if item.id not in gone]
+    if missing:
+        repository.save_embeddings(missing, made, model)
+    vectors = np.stack([rows[item.id] for item in items]) if items else np.empty((0, 0), dtype=np.float32)
+    return Embedded(items=items, vectors=vectors, added=len(missing), set_aside=set_aside)
+
+
+def _set_aside(services: Services, repository: GatherRepository, everything: Sequence[Item], known: KnownItems) -> list[Item]:
+    """Drops the project's generated items that repeat one of these texts; returns them."""
+    neighbours = [item for item in everything if item.is_active and not item.is_persons]
+    detector = DuplicateDetector(services.embedder, distinct=repository.distinct_pairs(everything))
+    dropped = []
+    for start in range(0, len(neighbours), CHUNK):
+        batch = neighbours[start : start + CHUNK]
+        texts = [item.content for item in batch]
+        stored = repository.vectors(batch, services.embedder.name)
+        fresh = [item for item in batch if item.id not in stored]
+        rows = stored | dict(zip((item.id for item in fresh), services.embedder.embed([item.content for item in fresh]), strict=True))
+        decisions = detector.against(texts, np.stack([rows[item.id] for item in batch]), known)
+        for item, decision in zip(batch, decisions, strict=True):
+            found = repository.item(item.id) if decision.duplicate else None
+            if found is None or found[0].revision != item.revision:
+                continue
+            note = f"like {decision.match_id}: {decision.reason}"
+            after = item.changed("dropped", RULES, services.clock.now(), note=note, state="dropped")
+            row = decision_row(item.id, item, item.department, item.iteration, 0, detector.version, decision)
+            try:
+                repository.change_item(after, found[1])
+            except (VersionConflict, UnknownEntity):
+                continue  # a person was quicker, and a person's version stays
+            repository.record_drops([{**row, "_id": f"{item.department}|{item.id}|{after.revision}"}])
+            logger.info("[AutoGather] Item %s of %s repeats what a person wrote and is set aside", item.id, item.department)
+            dropped.append(after)
+    return dropped
 
 
 def embed_department(services: Services, project_id: str, slug: str) -> dict[str, Any]:
     """Brings a department's embeddings up to date.
 
     Returns:
-        `items`, `embeddings` (their count afterwards), `added`, `model`, `dimensions` (None without items).
+        `items`, `embeddings` (their count afterwards), `added`, `model`, `dimensions` (None without items), and `set_aside`: slugs of the
+        departments that lost an item to what a person wrote in this one.
     """
     repository = GatherRepository(services.store, project_id)
-    items = repository.items(slug)
-    model = services.embedder.name
-    before = repository.embedding_count(items, model)
-    vectors = vectors_of(services, repository, items)
-    after = repository.embedding_count(items, model)
-    dimensions = int(vectors.shape[1]) if items else None
-    return {"items": len(items), "embeddings": after, "added": after - before, "model": model, "dimensions": dimensions}
+    done = embedded(services, repository, repository.everything(), slug)
+    return {
+        "items": len(done.items),
+        "embeddings": len(done.items),
+        "added": done.added,
+        "model": services.embedder.name,
+        "dimensions": int(done.vectors.shape[1]) if done.items else None,
+        "set_aside": sorted({item.department for item in done.set_aside}),
+    }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from gather_pipeline.domain.items import version_of
+from gather_pipeline.domain.iterations import asked_of
 from gather_pipeline.gather.departments import department_of
-from gather_pipeline.gather.embed import vectors_of
+from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.registry import Projects
 from gather_pipeline.gather.repository import SCORES, GatherRepository
 from gather_pipeline.gather.score import DepartmentScorer
@@ -26,20 +28,25 @@ def evaluate_department(
     """
     repository = GatherRepository(services.store, project_id)
     department = department_of(services, slug)
-    version = repository.data_version(slug)
+    project = Projects(services.store, services.main_database, services.clock).get(project_id)
+    now = embedded(services, repository, repository.everything(), slug)
+    version, asked = version_of(now.items), asked_of(department, project.brief)
     scorer = DepartmentScorer(services.embedder)
     stored = next(iter(repository.rows(SCORES, {"_id": slug})), None)
     history = repository.iterations(slug)
     threshold = department.threshold
-    if stored and stored["data_version"] == version and stored["version"] == scorer.version and stored["threshold"] == threshold:
+    if stored and (stored["data_version"], stored["version"], stored["threshold"], stored.get("asked")) == (
+        version,
+        scorer.version,
+        threshold,
+        asked,
+    ):
         return {**stored, "unchanged": True}
-    if history and history[-1].quality["version"] == scorer.version and history[-1].quality.get("data_version") == version:
-        quality: dict[str, Any] = dict(history[-1].quality)
+    last = history[-1].quality if history else None
+    if last and last["version"] == scorer.version and last.get("data_version") == version and last.get("asked") == asked:
+        quality: dict[str, Any] = dict(last)
     else:
-        items = repository.items(slug)
-        brief = Projects(services.store, services.main_database, services.clock).get(project_id).brief
-        vectors = vectors_of(services, repository, items) if items else None
-        quality = asyncio.run(scorer.score(department, items, vectors=vectors, brief=brief)).to_document()
+        quality = asyncio.run(scorer.score(department, now.items, vectors=now.vectors, brief=project.brief)).to_document()
     row = {
         **quality,
         "_id": slug,
@@ -48,6 +55,7 @@ def evaluate_department(
         "threshold": threshold,
         "reached": quality["value"] >= threshold,
         "data_version": version,
+        "asked": asked,
         "auto_triggered": auto_triggered,
         "user_id": user_id,
         "task_id": task_id,

@@ -18,11 +18,11 @@ from gather_pipeline.domain.items import NewItem
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.errors import DeadlineReached, GatherError, OutputInvalid, Stopped
 from gather_pipeline.gather import notes
+from gather_pipeline.gather.inputs import definition_for
 from gather_pipeline.gather.ladder import Plan
 from gather_pipeline.gather.names import find_names, opening
 from gather_pipeline.gather.prompt_context import PromptContext
 from gather_pipeline.gather.session import Session
-from gather_pipeline.settings import Settings
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 
@@ -74,13 +74,6 @@ class Assignment:
             "automation_task_id": session.task_id,
             "aspect": aspect,
         }
-
-
-def definition_for(settings: Settings, model: str) -> str:
-    """Id of the task definition by which a model generates items."""
-    if model == EMBEDDED:
-        return "gather_note"
-    return "gather_items_batch" if settings.items_per_call > 1 else "gather_item"
 
 
 async def generate_content_batch(session: Session, work: Assignment, runner: TaskRunner, harvest: Harvest) -> Stopped | None:

@@ -15,18 +15,20 @@ from typing import Any
 import numpy as np
 
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.items import Item, NewItem, item_id
-from gather_pipeline.domain.iterations import Iteration
+from gather_pipeline.domain.items import Item, NewItem, item_id, version_of
+from gather_pipeline.domain.iterations import Iteration, asked_of
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.similarity import Decision
 from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import content_filter, ladder
 from gather_pipeline.gather.deduplicate import DuplicateDetector
 from gather_pipeline.gather.department_state import DepartmentState
-from gather_pipeline.gather.generate import Assignment, Harvest, definition_for, generate_content_batch
+from gather_pipeline.gather.generate import Assignment, Harvest, generate_content_batch
+from gather_pipeline.gather.inputs import definition_for
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
 from gather_pipeline.gather.measure import iteration_row
 from gather_pipeline.gather.prompt_context import PromptContext, assemble, assemble_small
+from gather_pipeline.gather.repository import decision_row
 from gather_pipeline.gather.score import DepartmentScorer
 from gather_pipeline.ports import Vectors
 
@@ -54,6 +56,7 @@ class Attempt:
         self.started_at = self.session.services.clock.now()
         self.runner = self.session.runner(self._spend)
         self.climbed = self.state.climbed
+        self.restarted = self.state.restarting
         self.context: PromptContext | None = None
 
     def _spend(self, usage: Usage) -> None:
@@ -111,7 +114,8 @@ class Attempt:
         now = services.clock.now()
         items = [self._item(texts[place], place, now) for place in kept]
         with self._phase("save"):
-            rows = [(self.department.slug, texts[place].content, self.number, place, rules, row) for place, row in enumerate(decisions)]
+            slug, number = self.department.slug, self.number
+            rows = [decision_row(self._id(place), texts[place], slug, number, place, rules, row) for place, row in enumerate(decisions)]
             self.session.repository.save_iteration_rows(
                 self.department.slug, self.number, items, vectors[kept], services.embedder.name, rows
             )
@@ -123,7 +127,7 @@ class Attempt:
         session = self.session
         session.announcer.announce("deduplicating", department=self.department.slug, iteration=self.number)
         ask = pair_judge(session, self.runner, judge, self.department, self.number) if judge else None
-        detector = DuplicateDetector(session.services.embedder, judge=ask)
+        detector = DuplicateDetector(session.services.embedder, judge=ask, distinct=session.distinct)
         objections = {place: reason for place, text in enumerate(texts) if (reason := content_filter.objection(text.content))}
         fair = [place for place in range(len(texts)) if place not in objections]
         screened = session.wait(detector.screen([texts[place].content for place in fair], vectors[fair], session.known)) if fair else []
@@ -166,7 +170,8 @@ class Attempt:
         scorer = DepartmentScorer(session.services.embedder, judge=ask)
         rows = np.concatenate([before, vectors]) if len(before) else vectors
         quality = session.wait(scorer.score(self.department, everything, vectors=rows, brief=session.project.brief))
-        return {**quality.to_document(), "data_version": session.repository.version_of(everything)}
+        asked = asked_of(self.department, session.project.brief)
+        return {**quality.to_document(), "data_version": version_of(everything), "asked": asked}
 
     def _record(self, items: Sequence[Item], decisions: Sequence[Decision], quality: dict[str, Any], partial: bool) -> Iteration:
         assert self.context is not None
@@ -191,6 +196,7 @@ class Attempt:
             started_at=self.started_at,
             ended_at=self.session.services.clock.now(),
             partial=partial,
+            restarted=self.restarted,
         )
 
     def _commit(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:

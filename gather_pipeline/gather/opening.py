@@ -12,7 +12,6 @@ from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.announce import Announcer, Progress
 from gather_pipeline.gather.control import RunControl
 from gather_pipeline.gather.deduplicate import KnownItems
-from gather_pipeline.gather.embed import vectors_of
 from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.timing import Stopwatch
@@ -58,19 +57,9 @@ def open_session(
         known=KnownItems.empty(),
     )
     try:
-        _load(session)
+        session.load()
         yield session
     finally:
         session.close()
         bus.close()
         metrics.close()
-
-
-def _load(session: Session) -> None:
-    items = session.repository.items()
-    if not items:
-        return
-    vectors = vectors_of(session.services, session.repository, items)
-    for department in dict.fromkeys(item.department for item in items):
-        places = [place for place, item in enumerate(items) if item.department == department]
-        session.add(department, [items[place] for place in places], vectors[places])

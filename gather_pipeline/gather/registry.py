@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gather_pipeline.domain.projects import Project, check_project_id, new_project_id
-from gather_pipeline.errors import DuplicateKey, InvalidInput, UnknownEntity
+from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Clock, Document, DocumentStore
 
 PROJECTS, RUNS = "projects", "runs"
+KEPT_BRIEFS = 50  # of 200 kB at most each: all of them fit into one document
 ABANDONED = "its process ended without a word; the next run went on from what it had stored"
 
 
@@ -46,6 +47,39 @@ class Projects:
             known = ", ".join(project.id for project in self.all()[:5])
             raise UnknownEntity.field("project id", project_id, f"one of {known}" if known else "a project: none is created yet")
         return _project(document)
+
+    def update(self, project_id: str, *, name: str | None = None, brief: str | None = None, by: str = "") -> tuple[Project, bool]:
+        """Gives a project another name or brief; what it had before is kept with it.
+
+        Returns:
+            The project, and whether anything changed.
+
+        Raises:
+            InvalidInput: The name is empty.
+            UnknownEntity: There is no such project.
+            EditConflict: Somebody else changed it at the same moment.
+        """
+        if name is not None and not name.strip():
+            raise InvalidInput.field("name", name, "a name of at least one letter")
+        before = self.get(project_id)
+        document = self._store.get(self._database, PROJECTS, project_id) or {}
+        after = Project(id=before.id, name=(name or before.name).strip(), brief=brief or before.brief)
+        if after == before:
+            return before, False
+        past = {"name": before.name, "brief": before.brief, "until": self._clock.now(), "by": by}
+        changes = {"name": after.name, "brief": after.brief, "before": [*document.get("before", []), past][-KEPT_BRIEFS:]}
+        try:
+            self._store.update(self._database, PROJECTS, project_id, changes, expected_version=document["_version"])
+        except VersionConflict:
+            raise EditConflict(
+                f"project {project_id} was changed by somebody else at the same moment: look at it, then try again"
+            ) from None
+        return after, True
+
+    def earlier(self, project_id: str) -> list[Document]:
+        """Names and briefs that the project had before, oldest first, each with `until` and `by`."""
+        document = self._store.get(self._database, PROJECTS, project_id)
+        return list(document.get("before", [])) if document else []
 
     def all(self) -> list[Project]:
         """Every project, oldest first."""

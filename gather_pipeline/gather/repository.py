@@ -1,19 +1,17 @@
 """What the loop keeps for one project, as typed reads and writes over the document store.
 
-The insert of an `iterations` document commits what its iteration made. Readers here see only committed rows;
-`clear_uncommitted` removes what a killed run left behind. Nothing else in the package reads these collections.
+The insert of an `iterations` document commits what its iteration made. What a person adds, restores or imports is committed by its own
+insert and says so (`self_committed`). Readers here see only committed rows; `clear_uncommitted` removes what a killed run left behind.
+Nothing else in the package reads these collections.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from gather_pipeline.domain.items import Item, content_hash
-from gather_pipeline.domain.iterations import Iteration
+from gather_pipeline.domain.items import Item, NewItem, content_hash, item_id, version_of
+from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.similarity import Decision
 from gather_pipeline.ports import Document, DocumentStore, Vectors
@@ -21,6 +19,9 @@ from gather_pipeline.ports import Document, DocumentStore, Vectors
 ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS = "gather", "embeddings", "duplicate_decisions", "iterations"
 EVENTS, SCORES, DRAFTS, EXECUTIONS, DEPARTMENTS = "events", "quality_scores", "drafts", "executions", "departments"
 COMMITTED_WITH_ITERATION = (ITEMS, EMBEDDINGS, DECISIONS)
+SELF_COMMITTED = "self_committed"
+LAST = 10**9  # place of what no iteration made, behind all that one made
+PAGE = 1000  # items read from the change log at once
 
 
 class GatherRepository:
@@ -38,39 +39,95 @@ class GatherRepository:
         return [Iteration.from_document(document) for document in documents]
 
     def items(self, department: str | None = None) -> list[Item]:
-        """Committed items in the order of department, iteration and place."""
-        return self._items_of(self.iterations(department))
+        """Committed, active items in the order of department, iteration and place."""
+        return [item for item in self.everything(department) if item.is_active]
+
+    def everything(self, department: str | None = None) -> list[Item]:
+        """Committed items whatever their state, in the order of department, iteration and place."""
+        where = {"department": department} if department else None
+        return self.committed(self.store.find(self.database, ITEMS, where), department)
+
+    def committed(self, documents: Iterable[Mapping[str, Any]], department: str | None = None) -> list[Item]:
+        """The committed ones of these documents of collection `gather`, in order."""
+        places = {id: place for iteration in self.iterations(department) for place, id in enumerate(iteration.item_ids)}
+
+        def order(document: Mapping[str, Any]) -> tuple[str, int, int, str, str]:
+            place = places.get(document["_id"], document.get("place", 0))
+            return document["department"], document["iteration"] or LAST, place, document["created_at"], document["_id"]
+
+        found = [document for document in documents if document["_id"] in places or document.get(SELF_COMMITTED)]
+        return [Item.from_document(document) for document in sorted(found, key=order)]
+
+    def item(self, id: str) -> tuple[Item, int] | None:
+        """A committed item whatever its state, and the version of its document; None where there is none."""
+        document = self.store.get(self.database, ITEMS, id)
+        if document is None:
+            return None
+        if not document.get(SELF_COMMITTED):
+            iteration = self.store.get(self.database, ITERATIONS, iteration_id(document["department"], document["iteration"]))
+            if iteration is None or id not in iteration["item_ids"]:
+                return None
+        return Item.from_document(document), int(document["_version"])
+
+    def changed_items(self, cursor: str) -> tuple[list[Document], str]:
+        """Documents of collection `gather` changed after the cursor, committed or not, and the cursor after them."""
+        documents: dict[str, Document] = {}
+        while page := (changes := self.store.changed_since(self.database, ITEMS, cursor, limit=PAGE)).documents:
+            documents |= {document["_id"]: document for document in page}
+            cursor = changes.cursor
+        return [document for document in documents.values() if not document.get("_deleted")], cursor
+
+    def add_items(self, items: Sequence[Item]) -> None:
+        """Stores items that no iteration made, in their order; seen at once. `DuplicateKey` where an id is taken."""
+        documents = [{**item.to_document(), "place": place, SELF_COMMITTED: True} for place, item in enumerate(items)]
+        self.store.insert_many(self.database, ITEMS, documents)
+
+    def change_item(self, item: Item, expected_version: int) -> None:
+        """Replaces an item by a later version of itself; `VersionConflict` where somebody else changed its document first."""
+        fields = {name: value for name, value in item.to_document().items() if name != "_id"}
+        self.store.update(self.database, ITEMS, item.id, fields, expected_version=expected_version)
+
+    def distinct_pairs(self, items: Iterable[Item] | None = None) -> frozenset[frozenset[str]]:
+        """Pairs of content hashes that a person has said are no duplicates; of the items given, else of all."""
+        known = self.everything() if items is None else items
+        return frozenset(frozenset(one.hashes) for item in known for one in item.overruled)
 
     def newest_items(self, department: str, limit: int) -> list[Item]:
-        """The department's newest committed items, newest first."""
-        return self._items_of(self.iterations(department))[::-1][:limit]
-
-    def _items_of(self, iterations: Sequence[Iteration]) -> list[Item]:
-        wanted = [id for iteration in iterations for id in iteration.item_ids]
-        departments = {iteration.department for iteration in iterations}
-        where = {"department": next(iter(departments))} if len(departments) == 1 else None
-        found = {document["_id"]: document for document in self.store.find(self.database, ITEMS, where)} if wanted else {}
-        return [Item.from_document(found[id]) for id in wanted if id in found]
+        """The department's newest active items, newest first."""
+        return self.items(department)[::-1][:limit]
 
     def read_gather_items(self, project_id: str) -> list[Document]:
         """Every committed item of the project as its document (S001-MDB-01)."""
         return [item.to_document() for item in GatherRepository(self.store, project_id).items()]
 
-    def vectors(self, items: Sequence[Item], model: str) -> Vectors | None:
-        """Stored embeddings of the items, row by row; None where one is missing or of another text."""
-        if not items:
-            return None
-        rows = {row["item_id"]: row for row in self.store.find(self.database, EMBEDDINGS, {"model": model})}
-        found = [rows.get(item.id) for item in items]
-        usable = [row for row, item in zip(found, items, strict=True) if row and row["content_hash"] == content_hash(item.content)]
-        if len(usable) != len(items):
-            return None
-        return np.stack([np.frombuffer(row["vector"], dtype=np.float32) for row in usable])
+    def vectors(self, items: Sequence[Item], model: str, department: str | None = None) -> dict[str, Vectors]:
+        """Stored embeddings of the items' present texts, by id; an item without one is left out.
+
+        Args:
+            items: Committed items.
+            model: Name of the embedder.
+            department: Slug, where all items are of one department.
+        """
+        import numpy as np  # not above: a command that only reads starts without it
+
+        wanted = {item.id: content_hash(item.content) for item in items}
+        if not wanted:
+            return {}
+        where = {"model": model} | ({"department": department} if department else {})
+        rows = self.store.find(self.database, EMBEDDINGS, where)
+        return {
+            row["item_id"]: np.frombuffer(row["vector"], np.float32) for row in rows if wanted.get(row["item_id"]) == row["content_hash"]
+        }
 
     def embedding_count(self, items: Iterable[Item], model: str) -> int:
         """How many of the items have an embedding of the model."""
         wanted = {item.id for item in items}
         return sum(row["item_id"] in wanted for row in self.store.find(self.database, EMBEDDINGS, {"model": model}))
+
+    def drop_embeddings(self, items: Sequence[Item]) -> None:
+        """Deletes the embeddings of these items, of every model."""
+        if items:
+            self.store.delete(self.database, EMBEDDINGS, {"item_id": {"$in": [item.id for item in items]}})
 
     def save_embeddings(self, items: Sequence[Item], vectors: Vectors, model: str) -> None:
         """Stores one vector an item, over an older one of the same model.
@@ -90,7 +147,7 @@ class GatherRepository:
         items: Sequence[Item],
         vectors: Vectors,
         model: str,
-        decisions: Sequence[tuple[str, str, int, int, str, Decision]],
+        decisions: Sequence[Document],
     ) -> None:
         """Stores what an iteration made, over what an interrupted attempt at it left; not seen by anyone before `commit`.
 
@@ -100,14 +157,26 @@ class GatherRepository:
             items: Accepted items.
             vectors: Their embeddings, row by row.
             model: Name of the embedder.
-            decisions: For each text decided on: department, text, iteration, place in it, version of the rules, decision.
+            decisions: One for each text decided on, as `decision_row` makes it.
         """
         for collection in COMMITTED_WITH_ITERATION:
-            self.store.delete(self.database, collection, {"department": department, "iteration": number})
+            self._delete_uncommitted(collection, department, number)
         self.store.insert_many(self.database, ITEMS, [item.to_document() for item in items])
         rows = [_embedding(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
         self.store.insert_many(self.database, EMBEDDINGS, rows)
-        self.store.insert_many(self.database, DECISIONS, [_decision(*row) for row in decisions])
+        self.store.insert_many(self.database, DECISIONS, decisions)
+
+    def _delete_uncommitted(self, collection: str, department: str, number: int) -> None:
+        """Deletes an iteration's rows; never one that is committed by itself, whatever its iteration."""
+        where: dict[str, Any] = {"department": department, "iteration": number}
+        rows = self.store.find(self.database, collection, where)
+        own = self._self_committed() if any(row.get("item_id") for row in rows) else set()
+        stale = [row["_id"] for row in rows if not row.get(SELF_COMMITTED) and row.get("item_id") not in own]
+        if stale:
+            self.store.delete(self.database, collection, where | {"_id": {"$in": stale}})
+
+    def _self_committed(self) -> set[str]:
+        return {row["_id"] for row in self.store.find(self.database, ITEMS, {SELF_COMMITTED: True})}
 
     def commit(self, iteration: Iteration) -> None:
         """Makes the iteration's rows seen: the one insert that counts."""
@@ -116,20 +185,34 @@ class GatherRepository:
     def clear_uncommitted(self) -> int:
         """Deletes rows of iterations that were never committed and returns how many; call only under the project's lease."""
         committed = {(iteration.department, iteration.number) for iteration in self.iterations()}
+        own = self._self_committed()
         removed = 0
         for collection in COMMITTED_WITH_ITERATION:
             rows = self.store.find(self.database, collection)
-            orphans = [row["_id"] for row in rows if (row["department"], row["iteration"]) not in committed]
+            orphans = [
+                row["_id"]
+                for row in rows
+                if (row["department"], row["iteration"]) not in committed and not row.get(SELF_COMMITTED) and row.get("item_id") not in own
+            ]
             if orphans:
                 removed += self.store.delete(self.database, collection, {"_id": {"$in": orphans}})
         return removed
 
     def dropped(self, department: str | None = None) -> list[Document]:
-        """Committed decisions that dropped a text, in order."""
+        """Committed decisions that dropped a text, in order, each with the `item_id` by which it can be restored."""
         committed = {(iteration.department, iteration.number) for iteration in self.iterations(department)}
         where: dict[str, Any] = {"duplicate": True} | ({"department": department} if department else {})
         rows = self.store.find(self.database, DECISIONS, where, sort=[("department", 1), ("iteration", 1), ("place", 1)])
-        return [row for row in rows if (row["department"], row["iteration"]) in committed]
+        return [
+            {"item_id": item_id(self.project_id, row["department"], row["iteration"], row["place"]), **row}
+            for row in rows
+            if (row["department"], row["iteration"]) in committed or row.get(SELF_COMMITTED)
+        ]
+
+    def record_drops(self, rows: Sequence[Document]) -> None:
+        """Stores decisions that belong to no iteration; seen at once."""
+        for row in rows:
+            self.store.upsert(self.database, DECISIONS, {**row, SELF_COMMITTED: True})
 
     def last_sequence(self) -> int:
         """Sequence number of the project's newest event, 0 where there is none."""
@@ -154,14 +237,8 @@ class GatherRepository:
         return self.store.find(self.database, collection, where)
 
     def data_version(self, department: str) -> str:
-        """Version of a department's items: a hash of their ids and texts, in 16 hexadecimal digits."""
-        return self.version_of(self.items(department))
-
-    @staticmethod
-    def version_of(items: Sequence[Item]) -> str:
-        """Version of these items: a hash of their ids and texts, in 16 hexadecimal digits."""
-        parts = [f"{item.id}:{content_hash(item.content)}" for item in items]
-        return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+        """Version of a department's active items."""
+        return version_of(self.items(department))
 
 
 def _embedding(item: Item, vector: Vectors, model: str) -> Document:
@@ -173,17 +250,33 @@ def _embedding(item: Item, vector: Vectors, model: str) -> Document:
         "model": model,
         "content_hash": content_hash(item.content),
         "dimensions": int(vector.shape[0]),
-        "vector": np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
+        "vector": vector.astype("float32").tobytes(),
     }
 
 
-def _decision(department: str, content: str, iteration: int, place: int, rules: str, decision: Decision) -> Document:
+def decision_row(id: str, text: NewItem, department: str, iteration: int, place: int, rules: str, decision: Decision) -> Document:
+    """The document of a decision about a text: all that a person needs to overrule it.
+
+    Args:
+        id: Id that the text's item has or would have had.
+        text: What was decided on.
+        department: Slug.
+        iteration: Number of the iteration, 0 for none.
+        place: Place of the text in its batch.
+        rules: Version of the rules.
+        decision: What was decided.
+    """
     return {
         "_id": f"{department}|{iteration:06d}|{place:03d}",
+        "item_id": id,
         "department": department,
         "iteration": iteration,
         "place": place,
-        "content": content,
+        "content": text.content,
+        "summary": text.summary,
+        "context": text.context,
+        "aspect": text.aspect,
+        "automation": dict(text.provenance) if decision.duplicate else {},
         "duplicate": decision.duplicate,
         "rule": decision.rule,
         "similarity": decision.similarity,

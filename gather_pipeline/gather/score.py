@@ -122,7 +122,7 @@ def blend(quality: Quality, judged: JudgeParts | None) -> Quality:
         said = f"The judge gave {value:.0f}, the text statistics {own.value:.0f}" + (f": {reason.strip()}" if reason.strip() else ".")
         mixed = JUDGE_SHARE * value + (1 - JUDGE_SHARE) * own.value
         parts[name] = replace(own, value=round(mixed, 2), reasons=(said, *own.reasons))
-    return replace(quality, parts=parts, scorer=f"{NAME}+judge")
+    return replace(quality, parts=parts, scorer=f"{NAME}+judge", unjudged=quality.value)
 
 
 def analyze_department_quality(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,9 +16,10 @@ from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import RunControl
-from gather_pipeline.gather.deduplicate import KnownItems
+from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.measure import answered_usage, call_row
-from gather_pipeline.gather.repository import EXECUTIONS, GatherRepository
+from gather_pipeline.gather.pair_known import KnownItems
+from gather_pipeline.gather.repository import DEPARTMENTS, EXECUTIONS, GatherRepository
 from gather_pipeline.ports import MetricsLog, Vectors
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import Execution
@@ -32,9 +33,10 @@ class Session:
     """One run of one project.
 
     Attributes:
-        items: Committed items by department, in order.
+        items: Committed, active items by department, in order.
         vectors: Their embeddings by department, row by row.
         known: All of them in one matrix, for duplicates.
+        distinct: Pairs of content hashes that a person has said are no duplicates.
         total_iterations: Iterations of this run so far.
         items_created: Items of this run so far.
     """
@@ -50,12 +52,46 @@ class Session:
     known: KnownItems
     items: dict[str, list[Item]] = field(default_factory=dict)
     vectors: dict[str, Vectors] = field(default_factory=dict)
+    distinct: frozenset[frozenset[str]] = frozenset()
     total_iterations: int = 0
     items_created: int = 0
 
     def __post_init__(self) -> None:
         """Opens the event loop in which all model calls of the run are made."""
         self._loop = asyncio.Runner()
+        self._cursor = ""
+        self._revisions: dict[str, int] = {}
+        self._highest: dict[str, int] = {}
+
+    def load(self) -> None:
+        """Takes up what is stored, as people have left it."""
+        documents, self._cursor = self.repository.changed_items("")
+        everything = self.repository.committed(documents)
+        found = embedded(self.services, self.repository, everything)
+        self.items, self.vectors, self.known = {}, {}, KnownItems.empty()
+        self.distinct = self.repository.distinct_pairs(everything)
+        self._revisions = {item.id: item.revision for item in everything}
+        for item in everything:
+            self._highest[item.department] = max(item.iteration, self._highest.get(item.department, 0))
+        for department in dict.fromkeys(item.department for item in found.items):
+            places = [place for place, item in enumerate(found.items) if item.department == department]
+            self.add(department, [found.items[place] for place in places], found.vectors[places])
+
+    def catch_up(self) -> None:
+        """Takes up what people have changed since the last look; costs as much as changed."""
+        documents, self._cursor = self.repository.changed_items(self._cursor)
+        foreign = {document["_id"] for document in documents if self._revisions.get(document["_id"]) != document.get("revision", 1)}
+        if not foreign:
+            return
+        self.load()
+        changed = {slug: [item for item in items if item.id in foreign] for slug, items in self.items.items()}
+        gone = foreign - {item.id for items in changed.values() for item in items}
+        brain, rows = self.services.brain, {row["_id"]: row for row in self.repository.rows(DEPARTMENTS)}
+        brain.forget(self.project.id, sorted(gone))
+        for slug, items in changed.items():
+            if items and slug in rows:
+                texts = [{"id": item.id, "content": item.content, "summary": item.summary} for item in items]
+                brain.index(self.project.id, texts, Department.model_validate(rows[slug]))
 
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Runs a coroutine to its end; an interrupt cancels what still runs and leaves a fresh loop behind."""
@@ -86,17 +122,17 @@ class Session:
         before = self.vectors.get(department)
         self.vectors[department] = vectors if before is None else np.concatenate([before, vectors])
         self.items.setdefault(department, []).extend(items)
+        self._revisions |= {item.id: item.revision for item in items}
         self.known.append([item.id for item in items], [item.content for item in items], vectors)
+
+    @property
+    def highest(self) -> Mapping[str, int]:
+        """Highest iteration that an item ever had, by department: ids of imported and deleted items are never given again."""
+        return self._highest
 
     def hashes(self) -> dict[str, str]:
         """Content hash by id of every committed item."""
         return {item.id: content_hash(item.content) for items in self.items.values() for item in items}
-
-    def chain(self, department: Department) -> tuple[str, ...]:
-        """Models of a department: `GATHER_MODEL` or its own, then those of the fallback chain."""
-        resolve, settings = self.services.resolve_model, self.services.settings
-        models = [resolve(settings.model or department.defaultModel), *(resolve(model) for model in settings.fallback_models)]
-        return tuple(dict.fromkeys(models))
 
     def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:
         """A task runner whose executions are stored, measured and charged to the run."""

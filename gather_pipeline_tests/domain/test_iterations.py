@@ -42,8 +42,8 @@ def iteration(**changes: Any) -> Iteration:
 @pytest.mark.parametrize(
     ("now", "reason"),
     [
-        (inputs(brief="other"), "the brief changed"),
-        (inputs(project_name="other"), "the brief changed"),
+        (inputs(brief="other"), "the project's name or brief changed"),
+        (inputs(project_name="other"), "the project's name or brief changed"),
         (inputs(model="other"), "the model changed from m to other"),
         (inputs(definition_hash="other"), "the task definition changed"),
         (inputs(department=DEPARTMENT.model_copy(update={"name": "Plot"})), "the department's name changed"),
@@ -51,7 +51,7 @@ def iteration(**changes: Any) -> Iteration:
     ],
 )
 def test_each_change_is_told_by_its_reason(now: Fingerprint, reason: str) -> None:
-    assert iteration().inputs.differences(now, {"item": "hash"}) == [reason]
+    assert [one.reason for one in iteration().inputs.differences(now, {"item": "hash"})] == [reason]
 
 
 def test_a_field_that_reaches_no_prompt_changes_nothing() -> None:
@@ -60,8 +60,10 @@ def test_a_field_that_reaches_no_prompt_changes_nothing() -> None:
 
 
 def test_a_context_item_that_changed_or_went_makes_the_work_stale() -> None:
-    assert iteration().inputs.differences(inputs(), {"item": "other"}) == ["context item item changed"]
-    assert iteration().inputs.differences(inputs(), {}) == ["context item item changed"]
+    (edited,) = iteration().inputs.differences(inputs(), {"item": "other"})
+    assert (edited.cause, edited.reason) == ("items", "item item, which its prompts used, was edited")
+    (deleted,) = iteration().inputs.differences(inputs(), {})
+    assert deleted.reason == "item item, which its prompts used, was deleted"
 
 
 def test_an_item_that_no_prompt_used_does_not() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import Item, NewItem, version_of
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
 from gather_pipeline.domain.similarity import Decision
 from gather_pipeline.errors import DuplicateKey
-from gather_pipeline.gather.repository import GatherRepository
+from gather_pipeline.gather.repository import GatherRepository, decision_row
 from gather_pipeline_tests.harness import Studio
 
 
@@ -55,13 +55,11 @@ def repository(tmp_path: Path) -> Iterator[GatherRepository]:
 
 def save(repository: GatherRepository, number: int, items: list[Item], department: str = "story", *, commit: bool = True) -> None:
     vectors = np.eye(8, dtype=np.float32)[: len(items)]
-    decisions = [
-        (department, one.content, number, place, "v1", Decision(duplicate=False, rule="distinct", similarity=0.1))
-        for place, one in enumerate(items)
-    ]
-    decisions.append(
-        (department, "dropped text", number, len(items), "v1", Decision(duplicate=True, rule="exact", similarity=1.0, match_id="x"))
-    )
+    kept = Decision(duplicate=False, rule="distinct", similarity=0.1)
+    drop = Decision(duplicate=True, rule="exact", similarity=1.0, match_id="x")
+    decisions = [decision_row(one.id, one, department, number, place, "v1", kept) for place, one in enumerate(items)]
+    dropped = NewItem(content="dropped text", summary="s", context="c")
+    decisions.append(decision_row("dropped", dropped, department, number, len(items), "v1", drop))
     repository.save_iteration_rows(department, number, items, vectors, "m", decisions)
     if commit:
         repository.commit(iteration(number, items, department))
@@ -110,23 +108,22 @@ def test_items_come_by_department_and_newest_first_where_asked(repository: Gathe
     assert len(repository.read_gather_items("507f1f77bcf86cd799439011")) == 4
 
 
-def test_vectors_are_given_only_where_all_are_there_and_of_the_present_text(repository: GatherRepository) -> None:
+def test_vectors_are_those_of_the_present_texts(repository: GatherRepository) -> None:
     save(repository, 1, [item(1), item(2)])
     stored = repository.vectors(repository.items(), "m")
-    assert stored is not None
-    assert np.array_equal(stored, np.eye(8, dtype=np.float32)[:2])
-    assert repository.vectors(repository.items(), "other model") is None
-    assert repository.vectors([item(1, content="An edited text.")], "m") is None
-    assert repository.vectors([], "m") is None
+    assert np.array_equal(np.stack([stored["story-1-1"], stored["story-1-2"]]), np.eye(8, dtype=np.float32)[:2])
+    assert repository.vectors(repository.items(), "other model") == {}
+    assert list(repository.vectors([item(1, content="An edited text."), item(2)], "m")) == ["story-1-2"]
+    assert repository.vectors([], "m") == {}
     assert repository.embedding_count(repository.items(), "m") == 2
 
 
 def test_the_data_version_follows_the_texts_and_not_their_order(repository: GatherRepository) -> None:
     first, second = item(1), item(2)
-    version = repository.version_of([first, second])
-    assert version == repository.version_of([second, first])
-    assert version != repository.version_of([first])
-    assert version != repository.version_of([first, item(2, content="Edited.")])
+    version = version_of([first, second])
+    assert version == version_of([second, first])
+    assert version != version_of([first])
+    assert version != version_of([first, item(2, content="Edited.")])
 
 
 def test_events_are_numbered_once_and_read_from_where_one_was(repository: GatherRepository) -> None:

@@ -6,6 +6,9 @@ number. A writer that dies leaves its numbers open: readers see nothing newer un
 A writer that was only slow finds its numbers struck out when it closes them, and moves its documents to new ones. What remains: a writer
 that sleeps for longer than `patience_s` just before its write arrives, and dies before it closes. That write is stored, but it was never
 acknowledged, and readers that have passed its number do not see it.
+
+The counter names the newest era (see `domain.cursors`); all of them lie beside it, each under its first number. A writer puts its own there
+before it closes that number, so that no reader can have a cursor in an era that is not there yet.
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.adapters.mongo_connection import MongoConnection
+from gather_pipeline.domain.cursors import new_token
 from gather_pipeline.errors import DuplicateKey, PermanentError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -29,6 +34,25 @@ logger = logging.getLogger(__name__)
 COUNTERS, COUNTER, DELETED = "_counters", "changes", "_deleted"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """A database's change log as one look at the counter shows it.
+
+    Attributes:
+        epoch: Random name that the database got when it was made, None where there is none.
+        last: The last change number.
+        settled: The last number below all writes under way.
+        era_from: First number of the newest era.
+        era: Its token, None where no era has begun yet.
+    """
+
+    epoch: str | None = None
+    last: int = 0
+    settled: int = 0
+    era_from: int = 0
+    era: str | None = None
+
+
 class ChangeNumbers:
     """Gives change numbers to writers and tells readers how far the log is settled."""
 
@@ -36,6 +60,7 @@ class ChangeNumbers:
         self._server = server
         self._patience_s = patience_s
         self._prepared: set[tuple[str, str]] = set()
+        self._highest: dict[str, int] = {}  # number seen by database, since this writer's own era in it began
 
     @contextmanager
     def taken(self, target: Collection[Any], count: int) -> Iterator[int]:
@@ -62,12 +87,26 @@ class ChangeNumbers:
     def _open(self, database: Database[Any], token: str, count: int) -> int:
         counters = _counters(database)
         opened = {"from": {"$add": ["$value", 1]}, "at": "$$NOW"}
-        change = [{"$set": {"value": {"$add": ["$value", count]}, f"open.{token}": opened}}]
+        taken = {"value": {"$add": ["$value", count]}, f"open.{token}": opened}
+        highest = self._highest.get(database.name)
+        era = new_token() if highest is None else None
+        if era:
+            taken["era"] = {"from": {"$add": ["$value", 1]}, "token": era}
+        change = [{"$set": taken}]
         while True:
             row: Any = self._server.run(lambda: counters.find_one_and_update({"_id": COUNTER}, change, return_document=True), again=True)
             if row is not None:
-                return int(row["open"][token]["from"])
+                break
             self._make(counters)
+        first, last = int(row["open"][token]["from"]), int(row["value"])
+        if highest is not None and first <= highest:  # the database was put back from a copy while this writer was at work
+            self._highest.pop(database.name, None)
+            self._server.run(lambda: counters.update_one({"_id": COUNTER}, {"$unset": {f"open.{token}": ""}}), again=True)
+            return self._open(database, token, count)
+        if era:
+            self._server.run(lambda: counters.replace_one({"_id": first}, {"token": era}, upsert=True), again=True, race=True)
+        self._highest[database.name] = last
+        return first
 
     def _make(self, counters: Collection[Any]) -> None:
         new = {"_id": COUNTER, "epoch": token_hex(8), "value": 0, "open": {}}
@@ -86,12 +125,13 @@ class ChangeNumbers:
                 for collection in (target, target.database[DELETED]):
                     self._server.run(partial(collection.update_many, own, moved), target.name)
 
-    def settled(self, database: Database[Any]) -> tuple[str | None, int, int]:
-        """Epoch of the database, its last change number, and the last below all writes under way."""
+    def log(self, database: Database[Any]) -> Log:
+        """Looks at the counter, and strikes out what writers that died have left open."""
         counters = database[COUNTERS]
+        highest = self._highest.get(database.name)  # before asking, because other threads raise it
         row = self._server.run(lambda: counters.find_one({"_id": COUNTER}), again=True)
         if row is None:
-            return None, 0, 0
+            return Log()
         opened = row["open"]
         if opened:
             now = self._server.server_time()
@@ -101,8 +141,22 @@ class ChangeNumbers:
                 self._server.run(partial(counters.update_one, struck, {"$unset": {f"open.{token}": ""}}))
                 logger.warning("[AutoGather] MongoDB at %s: a write in %s never ended", self._server.host, database.name)
             if dead:
-                return self.settled(database)
-        return row["epoch"], row["value"], min((entry["from"] - 1 for entry in opened.values()), default=row["value"])
+                return self.log(database)
+        last, era = int(row["value"]), row.get("era", {})
+        if highest is not None and last >= highest:
+            self._highest[database.name] = last
+        elif highest is not None:  # put back from a copy: the next write begins an era
+            self._highest.pop(database.name, None)
+        settled = min((int(entry["from"]) - 1 for entry in opened.values()), default=last)
+        return Log(epoch=row["epoch"], last=last, settled=settled, era_from=int(era.get("from", 0)), era=era.get("token"))
+
+    def era(self, database: Database[Any], log: Log, sequence: int) -> str | None:
+        """Token of the era that a change number lies in."""
+        if log.era is None or sequence >= log.era_from:
+            return log.era
+        newest_first = {"filter": {"_id": {"$lte": sequence}}, "sort": [("_id", -1)]}
+        row = self._server.run(lambda: database[COUNTERS].find_one(**newest_first), again=True)
+        return None if row is None else str(row["token"])
 
     def _prepare(self, target: Collection[Any]) -> None:
         """Makes the indexes of the change log, once a process and collection."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.adapters.mongo_changes import COUNTER, COUNTERS, DELETED, ChangeNumbers
 from gather_pipeline.adapters.mongo_connection import MongoConnection
+from gather_pipeline.domain import cursors, filters, mongo_filters
 from gather_pipeline.domain import documents as docs
-from gather_pipeline.domain import filters, mongo_filters
 from gather_pipeline.errors import DuplicateKey, StoreUnavailable, UnknownEntity, VersionConflict, shorten
 from gather_pipeline.ports import Changes, Document
 
@@ -172,19 +172,23 @@ class MongoStore:
         """Changes after the cursor, up to the oldest write that is still under way."""
         docs.check_limit(limit, 1)
         target = self._target(database, collection)
-        epoch, last, settled = self._changes.settled(target.database)
-        after = docs.sequence_of(cursor, epoch, last)
-        while True:
-            rows = self._server.run(partial(_log_rows, target, after, settled, limit), collection, again=True)
+        place = cursors.parse(cursor)
+        log = self._changes.log(target.database)
+        era = self._changes.era(target.database, log, place.sequence) if place else None
+        after = cursors.check(place, epoch=log.epoch, last=log.last, era=era)
+        while after < log.settled:
+            rows = self._server.run(partial(_log_rows, target, after, log.settled, limit), collection, again=True)
             if not rows:
-                return Changes(documents=[], cursor=cursor)
+                break
             after = rows[-1]["_seq"]
-            cursor = docs.cursor_of(str(epoch), after)
-            back = {"_id": {"$in": [row["id"] for row in rows if "_version" not in row]}, "_seq": {"$lte": settled}}
-            living = self._server.run(partial(_ids, target, back), collection, again=True)
+            cursor = str(cursors.Place(epoch=str(log.epoch), sequence=after, era=self._changes.era(target.database, log, after)))
+            gone = [row["id"] for row in rows if "_version" not in row]
+            back = {"_id": {"$in": gone}, "_seq": {"$lte": log.settled}}
+            living = self._server.run(partial(_ids, target, back), collection, again=True) if gone else []
             told = [_document(row) if "_version" in row else _gone(row) for row in rows if "_version" in row or row["id"] not in living]
             if told:  # else all were deleted and have come back: they are told of further on
                 return Changes(documents=told, cursor=cursor)
+        return Changes(documents=[], cursor=cursor)
 
     def databases(self) -> list[str]:
         """Names of this store's databases that hold a document, in order."""

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from secrets import token_hex
 
+from gather_pipeline.domain.cursors import Place, check, new_token
 from gather_pipeline.domain.documents import unescape
 from gather_pipeline.domain.filters import index_name
 from gather_pipeline.domain.sqlite_filters import ordered
@@ -25,16 +25,19 @@ from gather_pipeline.errors import DuplicateKey, GatherError, StoreError, StoreU
 logger = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x47415448  # "GATH": tells a store file from any other SQLite file
-FORMAT = 1
+FORMAT, FIRST_FORMAT = 2, 1  # the first had no eras; it is read as it is and gets them at its first write
 INDEX_FROM_ROWS = 200  # below, reading every row is as quick
 INDEX_LIMIT = 8  # of a collection; each one slows every write
 RETRY_S = 0.02
+ERAS = "CREATE TABLE _eras (sequence INTEGER PRIMARY KEY, token TEXT NOT NULL)"  # from which change number on, see `domain.cursors`
+SET_FORMAT = f"PRAGMA user_version = {FORMAT}"
 SCHEMA = (
     "CREATE TABLE _meta (epoch TEXT NOT NULL, sequence INTEGER NOT NULL)",
     "CREATE TABLE _deleted (collection TEXT, id TEXT, seq INTEGER NOT NULL, PRIMARY KEY (collection, id)) WITHOUT ROWID",
     "CREATE INDEX _deleted_seq ON _deleted (collection, seq)",
+    ERAS,
     f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {FORMAT}",
+    SET_FORMAT,
 )
 COLUMNS = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, doc TEXT NOT NULL"  # lies in the order of changes
 REFUSALS = {
@@ -50,16 +53,13 @@ REFUSALS = {
 
 @dataclass(kw_only=True)
 class StoreFile:
-    """An open database: one connection, used by one thread at a time.
-
-    Attributes:
-        epoch: Random name that the file got when it was made; part of every change cursor.
-    """
+    """An open database: one connection, used by one thread at a time."""
 
     path: Path
     connection: sqlite3.Connection
-    epoch: str
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _highest: int | None = None  # change number seen since this file's own era began; None before
+    _pending: int | None = None  # what `_highest` becomes with the commit
     _collections: set[str] = field(default_factory=set)
     _indexes_tried: set[str] = field(default_factory=set)
 
@@ -72,9 +72,19 @@ class StoreFile:
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
         """A transaction that commits at the end of the block, or leaves no trace; makes the collection where it is missing."""
-        with self.reading(), _transaction(self.connection):
-            if not self.has(collection):
-                self.connection.execute(f'CREATE TABLE "{collection}" ({COLUMNS})')
+        with self.reading():
+            self._pending = self._highest
+            with _transaction(self.connection):
+                if collection not in self._collections:
+                    self.connection.execute(f'CREATE TABLE IF NOT EXISTS "{collection}" ({COLUMNS})')
+                yield
+            self._highest = self._pending
+            self._collections.add(collection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Reads of the block see one state of the file."""
+        with self.reading(), _transaction(self.connection, "BEGIN"):
             yield
 
     def insert(self, collection: str, rows: Sequence[tuple[str, str]]) -> None:
@@ -101,18 +111,45 @@ class StoreFile:
         return DuplicateKey(f"{collection} {document} in {self.path} repeats the key {named[1] if named else '_id'} of another document")
 
     def has(self, collection: str) -> bool:
-        """Whether the collection's table is there; tables are never dropped."""
+        """Whether the collection's table is there; tables are never dropped. Not inside a writing transaction, which may be rolled back."""
         if collection not in self._collections and exists(self.connection, "table", collection):
-            if self.connection.in_transaction:  # perhaps made in it, and perhaps rolled back
-                return True
             self._collections.add(collection)
         return collection in self._collections
 
     def take(self, number: int) -> int:
-        """The first of so many new change numbers; inside a transaction only."""
+        """The first of so many new change numbers (one at least); inside a transaction only."""
         sql = "UPDATE _meta SET sequence = sequence + ? RETURNING sequence"
         ((last,),) = self.connection.execute(sql, [number]).fetchall()
-        return int(last) - number + 1
+        first = int(last) - number + 1
+        if self._pending is None or first <= self._pending:  # numbers that go back: another program put a copy back under this one
+            self._begin_era(first)
+        self._pending = int(last)
+        return first
+
+    def _begin_era(self, first: int) -> None:
+        if not exists(self.connection, "table", "_eras"):
+            self.connection.execute(ERAS)
+            self.connection.execute(SET_FORMAT)
+        self.connection.execute("INSERT OR REPLACE INTO _eras (sequence, token) VALUES (?, ?)", [first, new_token()])
+
+    def check(self, place: Place | None) -> int:
+        """Number of the change that a cursor stands after; `StaleCursor` where it belongs to another history."""
+        ((epoch, last),) = self.connection.execute("SELECT epoch, sequence FROM _meta").fetchall()
+        if self._highest is not None:
+            self._highest = last if last >= self._highest else None
+        return check(place, epoch=epoch, last=last, era=self._era(place.sequence) if place else None)
+
+    def place(self, sequence: int) -> Place:
+        """The place after a change."""
+        ((epoch,),) = self.connection.execute("SELECT epoch FROM _meta").fetchall()
+        return Place(epoch=epoch, sequence=sequence, era=self._era(sequence))
+
+    def _era(self, sequence: int) -> str | None:
+        if not self.has("_eras"):
+            return None
+        sql = "SELECT token FROM _eras WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1"
+        found = self.connection.execute(sql, [sequence]).fetchall()
+        return str(found[0][0]) if found else None
 
     def ensure_index(self, collection: str, fields: Sequence[tuple[str, int]]) -> None:
         """Makes the index that serves a filter, once the collection is large; where it cannot be made, queries read every row."""
@@ -150,34 +187,33 @@ def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None
         uri = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
         connection = sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
         try:
-            epoch = _prepare(connection, path, create, time.monotonic() + timeout_s)
+            there = _prepare(connection, path, create, time.monotonic() + timeout_s)
         except BaseException:
             connection.close()
             raise
-        if epoch is None:
+        if not there:
             connection.close()
             return None
-        return StoreFile(path=path, connection=connection, epoch=epoch)
+        return StoreFile(path=path, connection=connection)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, create: bool, deadline: float) -> str | None:
+def _prepare(connection: sqlite3.Connection, path: Path, create: bool, deadline: float) -> bool:
     connection.execute("PRAGMA synchronous = FULL")
     if _is_blank(connection):
         if not create:
-            return None
+            return False
         _use_wal(connection, deadline)
         with _transaction(connection):
             if _is_blank(connection):  # still: another process may have been quicker
                 for statement in SCHEMA:
                     connection.execute(statement)
-                connection.execute("INSERT INTO _meta (epoch, sequence) VALUES (?, 0)", [token_hex(8)])
+                connection.execute("INSERT INTO _meta (epoch, sequence) VALUES (?, 0)", [new_token()])
     application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
     if application != APPLICATION_ID:
         raise StoreError(f"{path} is a SQLite database of another program, expected a file that this store made")
-    if version != FORMAT:
-        raise StoreError(f"{path} has format {version}, expected {FORMAT}: another release of this package wrote it")
-    ((epoch,),) = connection.execute("SELECT epoch FROM _meta").fetchall()
-    return str(epoch)
+    if not FIRST_FORMAT <= version <= FORMAT:
+        raise StoreError(f"{path} has format {version}, expected {FIRST_FORMAT} to {FORMAT}: another release of this package wrote it")
+    return True
 
 
 def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
@@ -206,9 +242,9 @@ def exists(connection: sqlite3.Connection, kind: str, name: str) -> bool:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(begin)
         yield
         connection.execute("COMMIT")
     except BaseException:

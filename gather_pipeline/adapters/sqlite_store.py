@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gather_pipeline.adapters.sqlite_file import StoreFile, exists, faults, open_file
+from gather_pipeline.domain import cursors, filters, sqlite_filters
 from gather_pipeline.domain import documents as docs
-from gather_pipeline.domain import filters, sqlite_filters
 from gather_pipeline.errors import StoreError, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Changes, Document
 
@@ -113,6 +113,8 @@ class SqliteStore:
             return 0
         with self._write(database, collection) as file:
             ids = [docs.escape(row["_id"]) for row in _rows(file, collection, conditions)]
+            if not ids:
+                return 0
             gone = [(collection, id, sequence) for sequence, id in enumerate(ids, file.take(len(ids)))]
             file.connection.executemany("INSERT OR REPLACE INTO _deleted (collection, id, seq) VALUES (?, ?, ?)", gone)
             file.connection.executemany(f'DELETE FROM "{collection}" WHERE id = ?', [(id,) for id in ids])
@@ -145,13 +147,13 @@ class SqliteStore:
         """Changes after the cursor in the order of their commits."""
         docs.check_limit(limit, 1)
         docs.check_collection(collection)
+        place = cursors.parse(cursor)
         file = self._file(database)
         if not file:
-            docs.sequence_of(cursor, None, 0)
+            cursors.check(place, epoch=None, last=0, era=None)
             return Changes(documents=[], cursor=cursor)
-        with file.reading():
-            ((last,),) = file.connection.execute("SELECT sequence FROM _meta").fetchall()
-            after = docs.sequence_of(cursor, file.epoch, last)
+        with file.snapshot():
+            after = file.check(place)
             if not file.has(collection):
                 return Changes(documents=[], cursor=cursor)
             sql = f"""SELECT seq, id, version, doc FROM "{collection}" WHERE seq > :after
@@ -159,8 +161,9 @@ class SqliteStore:
                     AND NOT EXISTS (SELECT 1 FROM "{collection}" AS there WHERE there.id = gone.id)
                 ORDER BY seq LIMIT :limit"""
             rows = file.connection.execute(sql, {"after": after, "collection": collection, "limit": limit}).fetchall()
+            cursor = str(file.place(rows[-1][0])) if rows else cursor
         changed = [_document(id, version, doc) if doc else {"_id": docs.unescape(id), "_deleted": True} for _, id, version, doc in rows]
-        return Changes(documents=changed, cursor=docs.cursor_of(file.epoch, rows[-1][0]) if rows else cursor)
+        return Changes(documents=changed, cursor=cursor)
 
     def databases(self) -> list[str]:
         """Names of the databases that hold a document, in order; `StoreError` where one of the files cannot be read."""

@@ -19,7 +19,6 @@ from gather_pipeline.errors import DuplicateKey, InvalidInput, shorten
 DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}")
 ENGINE_DATABASES = frozenset({"admin", "config", "local"})  # MongoDB keeps these for itself
 COLLECTION = re.compile(r"(?!_|sqlite_)[a-z_]{1,63}")  # a store's own collections begin with "_", SQLite's with "sqlite_"
-CURSOR = re.compile(r"([0-9a-f]{16})\.(\d{1,18})")
 ID_LIMIT = 512  # characters
 DEPTH_LIMIT = 64  # levels; MongoDB ends at 100
 SIZE_LIMIT_BYTES = 16_000_000  # as BSON; MongoDB ends at 16,777,216, the rest is room for what a store adds
@@ -256,22 +255,3 @@ def from_json(text: str) -> dict[str, Any]:
     fields = _load(text)
     special = "\\u0001" in text or '"$bytes"' in text or "\ud7ff" in text
     return decode(fields) if special else fields  # type: ignore[no-any-return]
-
-
-def cursor_of(epoch: str, sequence: int) -> str:
-    """The cursor after a change: the database's epoch and the change's number in it."""
-    return f"{epoch}.{sequence}"
-
-
-def sequence_of(cursor: str, epoch: str | None, last: int) -> int:
-    """Number of the change that a cursor stands after, 0 for the empty cursor.
-
-    Raises:
-        InvalidInput: Not a cursor of this database: of another form, another database (or an earlier one of this name), or beyond its end.
-    """
-    if cursor == "":
-        return 0
-    found = CURSOR.fullmatch(cursor) if isinstance(cursor, str) else None
-    if not found or found[1] != epoch or int(found[2]) > last:
-        raise InvalidInput.field("cursor", cursor, "one that changed_since of this database gave")
-    return int(found[2])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -16,6 +18,14 @@ from gather_pipeline.adapters.sqlite_store import SqliteStore
 from gather_pipeline.ports import DocumentStore
 
 PATIENT_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A copy of a database: a file's bytes, or documents by collection."""
+
+    file: bytes = b""
+    collections: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,51 @@ class Body:
 
     def new_database(self) -> str:
         return f"test-{token_hex(8)}"
+
+    def copy(self, database: str) -> Copy:
+        """What a person keeps of a database."""
+        if self.kind == "sqlite":
+            with closing(sqlite3.connect(self._file(database))) as source:
+                return Copy(file=source.serialize())
+        with MongoClient[dict[str, Any]](self.place) as client:
+            held = client[database]
+            return Copy(collections={name: list(held[name].find()) for name in held.list_collection_names()})
+
+    def put_back(self, copy: Copy, database: str) -> None:
+        """Makes a database what a copy says, as `.restore` and mongorestore do, also under stores that are open."""
+        if self.kind == "sqlite":
+            kept = self._file(f"copy-{token_hex(4)}").with_suffix(".kept")
+            kept.write_bytes(copy.file)
+            with closing(sqlite3.connect(kept)) as source, closing(sqlite3.connect(self._file(database))) as target:
+                source.backup(target)
+            return
+        self.drop(database)
+        with MongoClient[dict[str, Any]](self.place) as client:
+            for name, documents in copy.collections.items():
+                if documents:
+                    client[database][name].insert_many(documents)
+
+    def without_eras(self, database: str) -> None:
+        """Makes a database what it was before there were eras."""
+        if self.kind == "sqlite":
+            with closing(sqlite3.connect(self._file(database), isolation_level=None)) as connection:
+                connection.execute("DROP TABLE _eras")
+                connection.execute("PRAGMA user_version = 1")
+            return
+        with MongoClient[dict[str, Any]](self.place) as client:
+            client[database]["_counters"].delete_many({"_id": {"$gte": 0}})
+            client[database]["_counters"].update_one({}, {"$unset": {"era": ""}})
+
+    def eras(self, database: str) -> list[int]:
+        """Numbers from which the eras of a database begin."""
+        if self.kind == "sqlite":
+            with closing(sqlite3.connect(self._file(database))) as connection:
+                return [first for (first,) in connection.execute("SELECT sequence FROM _eras ORDER BY sequence")]
+        with MongoClient[dict[str, Any]](self.place) as client:
+            return [row["_id"] for row in client[database]["_counters"].find({"_id": {"$gte": 0}}).sort("_id")]
+
+    def _file(self, database: str) -> Path:
+        return Path(self.place) / f"{database}.sqlite3"
 
     def drop(self, database: str) -> None:
         """Drops a database of the server; a folder goes with its test."""

@@ -241,6 +241,37 @@ def test_readers_wait_for_a_write_under_way(store: MongoStore, slow: Numbers, da
     assert changed(store, database, cursor)[0] == ["slow", "after"]
 
 
+def test_an_era_is_there_before_its_numbers_are_told(
+    store: MongoStore, slow: Numbers, client: MongoClient[dict[str, Any]], database: str
+) -> None:
+    """Else a cursor would name an era that the next reader does not find."""
+    store.insert_many(database, "gather", [{"_id": "a"}, {"_id": "b"}])
+    with slow.changes.taken(slow.target, 2) as first:
+        assert [row["_id"] for row in client[database]["_counters"].find({"_id": {"$gte": 0}}).sort("_id")] == [1, first]
+        store.insert_many(database, "gather", [{"_id": "c"}])
+        _, cursor = changed(store, database)
+        slow.target.insert_one({"_id": "slow", "_version": 1, "_seq": first})
+    assert changed(store, database, cursor)[0] == ["slow", "c"]
+
+
+def test_a_writer_that_died_before_its_era_was_there_harms_nobody(
+    mongo_uri: str, store: MongoStore, slow: Numbers, client: MongoClient[dict[str, Any]], database: str
+) -> None:
+    store.insert_many(database, "gather", [{"_id": "a"}])
+    _, cursor = changed(store, database)
+    with pytest.raises(KeyboardInterrupt), slow.changes.taken(slow.target, 1) as first:
+        raise KeyboardInterrupt
+    client[database]["_counters"].delete_one({"_id": first})
+    hasty = MongoStore(mongo_uri, timeout_s=30, patience_s=0)
+    time.sleep(0.05)
+    assert changed(hasty, database, cursor) == ([], cursor)
+    hasty.insert_many(database, "gather", [{"_id": "b"}])
+    seen, cursor = changed(hasty, database, cursor)
+    assert seen == ["b"]
+    assert changed(store, database, cursor) == ([], cursor)
+    hasty.close()
+
+
 def test_a_deletion_is_told_although_an_insert_under_way_may_yet_be_taken_back(store: MongoStore, slow: Numbers, database: str) -> None:
     store.insert_many(database, "gather", [{"_id": "a"}])
     seen, cursor = changed(store, database)

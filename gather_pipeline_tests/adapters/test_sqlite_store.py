@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline.adapters.sqlite_store import SqliteStore
-from gather_pipeline.errors import DuplicateKey, StoreError, StoreUnavailable
+from gather_pipeline.errors import DuplicateKey, StaleCursor, StoreError, StoreUnavailable
 
 NOBODY = 65534
 
@@ -79,8 +79,59 @@ def test_a_file_of_another_release_is_refused(store: SqliteStore, tmp_path: Path
     with closing(sqlite3.connect(tmp_path / "store" / "a.sqlite3")) as connection:
         connection.execute("PRAGMA user_version = 99")
     later = SqliteStore(tmp_path / "store")
-    with pytest.raises(StoreError, match=r"a\.sqlite3 has format 99, expected 1"):
+    with pytest.raises(StoreError, match=r"a\.sqlite3 has format 99, expected 1 to 2: another release"):
         later.find("a", "items")
+    later.close()
+
+
+def test_a_file_of_the_first_format_is_read_as_it_is_and_gets_its_eras_with_a_write(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "store" / "a.sqlite3"
+    store.insert_many("a", "items", [{"_id": "1"}])
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE _eras")
+        connection.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    later = SqliteStore(tmp_path / "store")
+    assert [row["_id"] for row in later.changed_since("a", "items").documents] == ["1"]
+    assert later.get("a", "items", "1") == {"_id": "1", "_version": 1}
+    later.close()
+    assert path.read_bytes() == before
+    later = SqliteStore(tmp_path / "store")
+    later.insert_many("a", "items", [{"_id": "2"}])
+    later.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT sequence FROM _eras").fetchall() == [(2,)]
+
+
+def test_a_first_write_that_fails_begins_no_era(store: SqliteStore) -> None:
+    store.insert_many("a", "items", [{"_id": "1"}])
+    other = SqliteStore(store._folder)
+    with pytest.raises(DuplicateKey):
+        other.insert_many("a", "items", [{"_id": "1"}])
+    store.insert_many("a", "items", [{"_id": "2"}])
+    other.insert_many("a", "items", [{"_id": "3"}])
+    eras = "SELECT sequence FROM _eras ORDER BY sequence"
+    assert store._files["a"].connection.execute(eras).fetchall() == [(1,), (3,)]
+    other.close()
+
+
+def test_a_cursor_is_refused_after_a_copied_file_took_the_place_of_a_closed_one(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "store" / "a.sqlite3"
+    store.insert_many("a", "items", [{"_id": "1"}])
+    store.close()
+    copy = path.read_bytes()
+    for id in ("2", "3"):
+        later = SqliteStore(tmp_path / "store")
+        later.insert_many("a", "items", [{"_id": id}])
+        cursor = later.changed_since("a", "items").cursor
+        later.close()
+        path.write_bytes(copy)
+    later = SqliteStore(tmp_path / "store")
+    later.insert_many("a", "items", [{"_id": "4"}, {"_id": "5"}])
+    with pytest.raises(StaleCursor):
+        later.changed_since("a", "items", cursor)
     later.close()
 
 

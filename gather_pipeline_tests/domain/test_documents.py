@@ -111,14 +111,3 @@ def test_two_documents_of_one_call_cannot_have_one_id() -> None:
 
 def test_the_version_that_a_document_was_read_with_is_left_out() -> None:
     assert docs.take_apart("items", {"_id": "a", "x": 1, "_version": 7}) == ("a", {"x": 1})
-
-
-@pytest.mark.parametrize("cursor", ["x", "0123456789abcdef.11", "0123456789abcdef", "fedcba9876543210.1", "0123456789abcdef.-1"])
-def test_a_cursor_must_be_of_this_database_and_within_it(cursor: str) -> None:
-    with pytest.raises(InvalidInput, match="cursor is"):
-        docs.sequence_of(cursor, "0123456789abcdef", 10)
-
-
-def test_a_cursor_tells_its_place() -> None:
-    assert docs.sequence_of("", None, 0) == 0
-    assert docs.sequence_of(docs.cursor_of("0123456789abcdef", 10), "0123456789abcdef", 10) == 10

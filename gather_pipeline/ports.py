@@ -79,7 +79,10 @@ class DocumentStore(Protocol):
         """Makes the fields together a unique key; a second call does nothing."""
 
     def changed_since(self, database: str, collection: str, cursor: str = "", *, limit: int = 1000) -> Changes:
-        """Changes after the cursor, each document once in its newest state; no committed change is ever left out."""
+        """Changes after the cursor, each document once in its newest state; no committed change is ever left out.
+
+        Raises `StaleCursor` where the cursor is of another database, or of one that was put back from a copy since: read from the start.
+        """
 
     def databases(self) -> list[str]:
         """Names of the databases that hold anything, in order."""
@@ -125,8 +128,8 @@ class Brain(Protocol):
     def index(self, project_id: str, items: Sequence[Document], department: Department) -> None:
         """Makes items findable, over those of the same ids."""
 
-    def forget(self, project_id: str, ids: Sequence[str]) -> None:
-        """Makes items no longer findable; unknown ids are passed over."""
+    def forget(self, project_id: str) -> None:
+        """Lets go of what it keeps in memory of a project, because people have changed the store."""
 
 
 class EventBus(Protocol):

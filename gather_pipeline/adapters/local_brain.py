@@ -43,12 +43,9 @@ class LocalBrain:
         kept_vectors = vectors[keep] if keep else np.empty((0, new_vectors.shape[1]), dtype=np.float32)
         self._projects[project_id] = ([known[place] for place in keep] + fresh, np.concatenate([kept_vectors, new_vectors]))
 
-    def forget(self, project_id: str, ids: Sequence[str]) -> None:
-        """Leaves items out from now on."""
-        known, vectors = self._project(project_id)
-        keep = [place for place, item in enumerate(known) if item["id"] not in set(ids)]
-        if len(keep) < len(known):
-            self._projects[project_id] = ([known[place] for place in keep], vectors[keep])
+    def forget(self, project_id: str) -> None:
+        """Reads the project anew at the next question."""
+        self._projects.pop(project_id, None)
 
     def _project(self, project_id: str) -> tuple[list[Document], Vectors]:
         if project_id not in self._projects:

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gather_pipeline.domain.automation import AutomationRequest
-from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.projects import Project
@@ -19,7 +18,7 @@ from gather_pipeline.gather.control import RunControl
 from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.measure import answered_usage, call_row
 from gather_pipeline.gather.pair_known import KnownItems
-from gather_pipeline.gather.repository import DEPARTMENTS, EXECUTIONS, GatherRepository
+from gather_pipeline.gather.repository import EXECUTIONS, GatherRepository
 from gather_pipeline.ports import MetricsLog, Vectors
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import Execution
@@ -70,6 +69,7 @@ class Session:
         found = embedded(self.services, self.repository, everything)
         self.items, self.vectors, self.known = {}, {}, KnownItems.empty()
         self.distinct = self.repository.distinct_pairs(everything)
+        self.services.brain.forget(self.project.id)
         self._revisions = {item.id: item.revision for item in everything}
         for item in everything:
             self._highest[item.department] = max(item.iteration, self._highest.get(item.department, 0))
@@ -80,18 +80,8 @@ class Session:
     def catch_up(self) -> None:
         """Takes up what people have changed since the last look; costs as much as changed."""
         documents, self._cursor = self.repository.changed_items(self._cursor)
-        foreign = {document["_id"] for document in documents if self._revisions.get(document["_id"]) != document.get("revision", 1)}
-        if not foreign:
-            return
-        self.load()
-        changed = {slug: [item for item in items if item.id in foreign] for slug, items in self.items.items()}
-        gone = foreign - {item.id for items in changed.values() for item in items}
-        brain, rows = self.services.brain, {row["_id"]: row for row in self.repository.rows(DEPARTMENTS)}
-        brain.forget(self.project.id, sorted(gone))
-        for slug, items in changed.items():
-            if items and slug in rows:
-                texts = [{"id": item.id, "content": item.content, "summary": item.summary} for item in items]
-                brain.index(self.project.id, texts, Department.model_validate(rows[slug]))
+        if any(self._revisions.get(document["_id"]) != document.get("revision", 1) for document in documents):
+            self.load()
 
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Runs a coroutine to its end; an interrupt cancels what still runs and leaves a fresh loop behind."""

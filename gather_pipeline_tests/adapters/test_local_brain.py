@@ -58,3 +58,14 @@ def test_indexing_nothing_changes_nothing() -> None:
     memory = brain()
     memory.index("p", [], STORY)
     assert len(memory.context("p", "night")) == 2
+
+
+def test_a_forgotten_project_is_read_anew() -> None:
+    items = list(ITEMS)
+    memory = brain(items)
+    assert len(memory.context("p", "night")) == 2
+    del items[0]
+    assert len(memory.context("p", "night")) == 2
+    memory.forget("p")
+    memory.forget("unknown")
+    assert [item["id"] for item in memory.context("p", "night")] == ["2"]

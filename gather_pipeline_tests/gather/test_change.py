@@ -1,0 +1,309 @@
+"""A change redoes what it touches and nothing else; what people wrote stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gather_pipeline.domain.checks import every_item_has_provenance, no_duplicate_stored
+from gather_pipeline.domain.items import Item
+from gather_pipeline.gather.embed import embed_department
+from gather_pipeline.gather.people import People, Texts
+from gather_pipeline.gather.refresh import refresh_departments_of
+from gather_pipeline.gather.registry import Projects
+from gather_pipeline.gather.repository import SCORES
+from gather_pipeline.gather.stale import DepartmentState, states
+from gather_pipeline_tests.harness import BRIEF, PROJECT, THREE, Studio, department_row
+
+OTHER_BRIEF = BRIEF.replace("eleven days", "two days")
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio.open(tmp_path)
+    studio.run()
+    yield studio
+    studio.close()
+
+
+def desk(studio: Studio) -> People:
+    return People(studio.services.store, studio.services.main_database, studio.services.clock)
+
+
+def standing(studio: Studio) -> dict[str, DepartmentState]:
+    services = studio.services
+    project = Projects(services.store, services.main_database, services.clock).get(PROJECT)
+    return {
+        state.department: state
+        for state in states(
+            studio.repository,
+            project,
+            services.departments.departments(),
+            settings=services.settings,
+            resolve_model=services.resolve_model,
+            catalogue=services.catalogue,
+        )
+    }
+
+
+def stale(studio: Studio) -> dict[str, tuple[str, ...]]:
+    return {slug: state.reasons for slug, state in standing(studio).items() if state.is_stale}
+
+
+def change_department(studio: Studio, slug: str, **fields: Any) -> None:
+    rows = [{**row, **fields} if row["slug"] == slug else dict(row) for row in THREE]
+    studio.services.settings.departments.write_text(yaml.safe_dump(rows), encoding="utf-8")
+
+
+def change_brief(studio: Studio) -> None:
+    Projects(studio.services.store, studio.services.main_database, studio.services.clock).update(PROJECT, brief=OTHER_BRIEF, by="ana")
+
+
+def test_nothing_is_stale_after_a_run_and_everything_is_scored(studio: Studio) -> None:
+    assert stale(studio) == {}
+    assert not any(state.unscored for state in standing(studio).values())
+
+
+def test_a_changed_brief_makes_every_department_stale_and_the_next_run_adds_to_them(studio: Studio) -> None:
+    before = studio.state()
+    change_brief(studio)
+    assert stale(studio) == dict.fromkeys(("story", "visual", "music"), ("the project's name or brief changed",))
+    studio.run("task-2")
+    assert stale(studio) == {}
+    assert before.items() < studio.state().items()
+
+
+def test_the_brief_before_is_kept_with_who_changed_it(studio: Studio) -> None:
+    change_brief(studio)
+    projects = Projects(studio.services.store, studio.services.main_database, studio.services.clock)
+    assert projects.get(PROJECT).brief == OTHER_BRIEF
+    assert [(one["brief"], one["by"]) for one in projects.earlier(PROJECT)] == [(BRIEF, "ana")]
+    assert projects.update(PROJECT, brief=OTHER_BRIEF) == (projects.get(PROJECT), False)
+
+
+SETTINGS = dict(THREE[1]["coordinationSettings"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"name": "Look Department"}, "the department's name changed"),
+        ({"description": "Everything that is seen."}, "the department's description changed"),
+        ({"coordinationSettings": SETTINGS | {"aspects": ["light", "colour"]}}, "the department's aspects changed"),
+        ({"coordinationSettings": SETTINGS | {"minQualityThreshold": 98}}, "the department's threshold changed"),
+    ],
+)
+def test_a_changed_department_is_stale_alone_and_names_what_changed(studio: Studio, fields: dict[str, Any], reason: str) -> None:
+    change_department(studio, "visual", **fields)
+    assert stale(studio) == {"visual": (reason,)}
+
+
+def test_a_changed_model_is_named(studio: Studio) -> None:
+    state = standing(studio)["music"]
+    assert not state.is_stale
+    services = replace(studio.services, resolve_model=lambda model: "vendor/other")
+    other = Studio(services=services, model=studio.model)
+    assert stale(other)["music"] == ("the model changed from scripted to vendor/other",)
+
+
+def test_one_changed_department_costs_as_many_calls_as_prompts_used_it_and_none_changed_costs_none(tmp_path: Path) -> None:
+    rows = [department_row(slug, place, most=1) for place, slug in enumerate(("story", "visual", "music"), 1)]
+    studio = Studio.open(tmp_path, rows)
+    studio.run()
+    prompts = [request for request in studio.model.requests if "Visual Department" in str(request.messages)]
+    asked = studio.model.calls
+    studio.run("task-2")
+    assert studio.model.calls == asked
+    rows[1] = rows[1] | {"description": "Everything that is seen."}
+    studio.services.settings.departments.write_text(yaml.safe_dump(rows), encoding="utf-8")
+    studio.run("task-3")
+    assert studio.model.calls - asked == len(prompts) == 5
+    studio.close()
+
+
+def test_an_edit_makes_those_stale_whose_prompts_used_the_item_and_taking_it_back_makes_them_fresh(studio: Studio) -> None:
+    item = studio.repository.items("story")[0]
+    users = {
+        slug
+        for slug in ("story", "visual", "music")
+        if any(item.id in one.inputs.context for one in studio.repository.iterations(slug)[-1:])
+    }
+    assert users
+    desk(studio).edit(item.id, Texts(content="Nobody in Lindau owns a watch that runs."), "ana")
+    assert set(stale(studio)) == users
+    assert {reason for reasons in stale(studio).values() for reason in reasons} == {f"item {item.id}, which its prompts used, was edited"}
+    assert {slug for slug, state in standing(studio).items() if state.unscored} == {"story"}
+    desk(studio).edit(item.id, Texts(content=item.content, summary=item.summary), "ana")
+    assert stale(studio) == {}
+    assert not any(state.unscored for state in standing(studio).values())
+
+
+def test_a_refresh_embeds_the_edited_item_scores_its_department_and_asks_no_model(studio: Studio) -> None:
+    calls, item = studio.model.calls, studio.repository.items("visual")[0]
+    others = {slug: studio.repository.rows(SCORES, {"_id": slug}) for slug in ("story", "music")}
+    desk(studio).edit(item.id, Texts(content="The tower is lit from below by the mayor's car, always at the same angle."), "ana")
+    (done,) = refresh_departments_of(studio.services, PROJECT, ["visual"], task_id="refresh")
+    assert (done.embedded, done.scored, done.drafted) == (1, True, True)
+    assert studio.model.calls == calls
+    assert {slug: studio.repository.rows(SCORES, {"_id": slug}) for slug in others} == others
+    assert not standing(studio)["visual"].unscored
+    (again,) = refresh_departments_of(studio.services, PROJECT, ["visual"], task_id="again")
+    assert (again.embedded, again.scored, again.drafted) == (0, False, False)
+
+
+def test_a_neighbour_that_repeats_what_a_person_wrote_is_set_aside_and_can_be_restored(studio: Studio) -> None:
+    target, mine = studio.repository.items("visual")[0], studio.repository.items("story")[0]
+    desk(studio).edit(mine.id, Texts(content=target.content), "ana")
+    done = refresh_departments_of(studio.services, PROJECT, ["story"], task_id="refresh")
+    assert [(one.department, one.scored) for one in done] == [("story", True), ("visual", True)]
+    assert studio.state()[mine.id] == target.content
+    assert target.id not in studio.state()
+    assert next(row["match_id"] for row in studio.repository.dropped() if row["item_id"] == target.id) == mine.id
+    assert no_duplicate_stored(studio.repository.items(), studio.repository.items()).passed
+    desk(studio).restore(target.id, "ben")
+    refresh_departments_of(studio.services, PROJECT, ["story", "visual"], task_id="refresh-2")
+    assert {mine.id, target.id} <= studio.state().keys()
+    assert no_duplicate_stored(studio.repository.items(), studio.repository.items()).passed
+    assert every_item_has_provenance(studio.repository.items()).passed
+
+
+def test_a_person_s_item_is_never_dropped_though_it_repeats_another_person_s(studio: Studio) -> None:
+    people = desk(studio)
+    one, two = (
+        people.add(PROJECT, "story", Texts(content="The mayor owns the only key to the tower."), who, studio.services.departments)
+        for who in ("ana", "ben")
+    )
+    refresh_departments_of(studio.services, PROJECT, ["story"], task_id="refresh")
+    assert {one.id, two.id} <= studio.state().keys()
+    assert no_duplicate_stored(studio.repository.items(), studio.repository.items()).passed
+
+
+def test_no_run_generates_again_what_a_person_wrote(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path / "first", [department_row("story", 1, most=1)])
+    studio.run()
+    texts = [item.content for item in studio.repository.items()]
+    other = Studio.open(tmp_path / "second", [department_row("story", 1, most=1)])
+    mine = desk(other).add(PROJECT, "story", Texts(content=texts[0]), "ana", other.services.departments)
+    other.run()
+    assert [item.id for item in other.repository.items() if item.content == texts[0]] == [mine.id]
+    assert mine.id in {row["match_id"] for row in other.repository.dropped()}
+    studio.close()
+    other.close()
+
+
+def test_a_dropped_text_that_was_restored_is_not_dropped_again(studio: Studio) -> None:
+    row = next(row for row in studio.repository.dropped() if row["match_id"])
+    item = desk(studio).restore(row["item_id"], "ana")
+    refresh_departments_of(studio.services, PROJECT, ["story", "visual", "music"], task_id="refresh")
+    studio.run("task-2")
+    assert studio.state()[item.id] == row["content"]
+    assert row["match_id"] in studio.state()
+
+
+def test_an_edit_made_while_a_run_works_is_in_its_next_prompts(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1), department_row("visual", 2)])
+
+    def edit() -> None:
+        item = studio.repository.items("story")[-1]
+        desk(studio).edit(item.id, Texts(content="Ada burns the ledger of the tower at dawn."), "ana")
+
+    studio.model.at[11] = edit  # the first call of visual
+    studio.run()
+    last = "\n".join(message.content for request in studio.model.requests[-5:] for message in request.messages)
+    assert "Ada burns the ledger of the tower at dawn." in last
+    assert "Ada burns the ledger of the tower at dawn." in studio.state().values()
+    studio.close()
+
+
+def test_deleted_items_are_made_up_for_where_quality_fell_below_the_threshold(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1, threshold=40, most=3)])
+    ended = studio.run().summary[0]
+    assert ended.ended_by == "threshold"
+    for item in studio.repository.items():
+        desk(studio).delete(item.id, "ana")
+    assert standing(studio)["story"].unscored
+    refresh_departments_of(studio.services, PROJECT, ["story"], task_id="refresh")
+    assert any("its quality fell from" in reason for reason in standing(studio)["story"].reasons)
+    again = studio.run("task-2").summary[0]
+    assert (again.ended_by, again.items_created > 0) == ("threshold", True)
+    assert studio.run("task-3").summary[0].ended_by == "unchanged"
+    studio.close()
+
+
+def test_a_department_that_people_filled_to_its_threshold_needs_no_model(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1, threshold=5)])
+    desk(studio).add(
+        PROJECT,
+        "story",
+        Texts(content="The story opening shows Ada in the tower, winding the clock eleven times."),
+        "ana",
+        studio.services.departments,
+    )
+    result = studio.run()
+    assert (studio.model.calls, result.summary[0].ended_by, result.summary[0].iterations) == (0, "threshold", 0)
+    assert result.summary[0].quality_score is not None
+    studio.close()
+
+
+def test_a_department_that_left_the_list_keeps_its_items_and_comes_back_as_it_was(studio: Studio) -> None:
+    items = studio.repository.items("visual")
+    studio.services.settings.departments.write_text(yaml.safe_dump([dict(THREE[0]), dict(THREE[2])]), encoding="utf-8")
+    studio.run("task-2")
+    assert studio.repository.items("visual") == items
+    assert {row["slug"]: row["retired"] for row in studio.repository.rows("departments")} == {
+        "story": False,
+        "visual": True,
+        "music": False,
+    }
+    studio.services.settings.departments.write_text(yaml.safe_dump([dict(row) for row in THREE]), encoding="utf-8")
+    calls = studio.model.calls
+    studio.run("task-3")
+    assert studio.model.calls == calls
+    assert [row["retired"] for row in studio.repository.rows("departments")] == [False, False, False]
+
+
+def test_new_iterations_number_on_from_imported_items(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1, most=1)])
+    item = Item(
+        id="0" * 24,
+        department="story",
+        iteration=4,
+        task_id="t",
+        project_id=PROJECT,
+        content="Imported.",
+        summary="Imported.",
+        context="",
+        created_at="2026-01-01",
+        origin="imported",
+        written_by="ana",
+    )
+    studio.repository.add_items([item])
+    studio.run()
+    assert [iteration.number for iteration in studio.repository.iterations("story")] == [5]
+    assert studio.state()[item.id] == "Imported."
+    studio.close()
+
+
+def test_only_what_is_missing_is_embedded(studio: Studio) -> None:
+    texts: list[str] = []
+
+    class Watching:
+        name = studio.services.embedder.name
+
+        def embed(self, asked: Any) -> Any:
+            texts.extend(asked)
+            return studio.services.embedder.embed(asked)
+
+    services = replace(studio.services, embedder=Watching())
+    item = studio.repository.items("story")[0]
+    desk(studio).edit(item.id, Texts(content="One new sentence for the story."), "ana")
+    assert embed_department(services, PROJECT, "story")["added"] == 1
+    assert texts == ["One new sentence for the story."]
+    texts.clear()
+    assert embed_department(services, PROJECT, "story")["added"] == 0
+    assert texts == []

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from gather_pipeline.cli import collector
 from gather_pipeline.errors import InvalidInput
 
 
@@ -33,7 +34,8 @@ class Place:
 
     def load(self) -> click.Command:
         """Imports the command."""
-        command = getattr(import_module(f"gather_pipeline.cli.{self.module}"), self.name)
+        with collector.paused():
+            command = getattr(import_module(f"gather_pipeline.cli.{self.module}"), self.name)
         assert isinstance(command, click.Command)
         return command
 

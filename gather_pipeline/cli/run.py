@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gather_pipeline import bootstrap
+from gather_pipeline.cli import collector
 from gather_pipeline.cli.display import Display, choose_display
 from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
 from gather_pipeline.cli.output import print_json, say
@@ -113,6 +115,7 @@ class Watched:
 
     def __init__(self, display: Display, chosen: Sequence[Department], signals: Signals) -> None:
         self.display, self.chosen, self._signals = display, chosen, signals
+        self.starting = ExitStack()  # closed with the first event
         self._services: Services | None = None
         self._asked = False
         self._named = False
@@ -125,6 +128,7 @@ class Watched:
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Takes one event or state; says the task's id with the first event, for whoever wants to cancel it from elsewhere."""
+        self.starting.close()
         if not self._named and "task_id" in event:
             self._named = True
             say(f"Task: {event['task_id']}")
@@ -135,9 +139,10 @@ class Watched:
 
 
 def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool) -> AutomationResult:
-    from gather_pipeline.defs.launch import run_in_process
+    with watched.display, watched.starting:
+        watched.starting.enter_context(collector.paused())
+        from gather_pipeline.defs.launch import run_in_process
 
-    with watched.display:
         return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose)
 
 

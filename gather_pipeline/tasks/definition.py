@@ -28,18 +28,18 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class Part(BaseModel):
     """A part of a definition: frozen, and with no key that is not known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class InputSpecification(Part):
     """What a task takes."""
 
-    json_schema: dict[str, JsonValue] = Field(alias="schema")
-    """JSON Schema (draft 2020-12) of an object; a property's `default` stands in where the caller gives none."""
-    examples: tuple[JsonValue, ...] = ()
-    """Valid inputs."""
-    validations: tuple[str, ...] = ()
-    """Names of further rules, see `tasks/validations.py`."""
+    json_schema: dict[str, JsonValue] = Field(
+        alias="schema",
+        description="JSON Schema (draft 2020-12) of an object; a property's `default` stands in where the caller gives none.",
+    )
+    examples: tuple[JsonValue, ...] = Field(default=(), description="Valid inputs.")
+    validations: tuple[str, ...] = Field(default=(), description="Names of further rules, see `tasks/validations.py`.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -53,16 +53,18 @@ class InputSpecification(Part):
 class OutputSpecification(Part):
     """What a task gives."""
 
-    json_schema: dict[str, JsonValue] = Field(alias="schema")
-    """JSON Schema (draft 2020-12) of the output; of a string where the format is text."""
-    examples: tuple[JsonValue, ...] = ()
-    """Valid outputs."""
-    validations: tuple[str, ...] = ()
-    """Names of further rules, see `tasks/validations.py`."""
-    format: Literal["json", "text"] = "json"
-    """Whether the model's answer is parsed, or is the output as it stands."""
-    when_cut: Literal["refuse", "trim"] = "refuse"
-    """A text cut at the token limit is asked for again, or trimmed to its last whole sentence. Cut JSON is never used."""
+    json_schema: dict[str, JsonValue] = Field(
+        alias="schema", description="JSON Schema (draft 2020-12) of the output; of a string where the format is text."
+    )
+    examples: tuple[JsonValue, ...] = Field(default=(), description="Valid outputs.")
+    validations: tuple[str, ...] = Field(default=(), description="Names of further rules, see `tasks/validations.py`.")
+    format: Literal["json", "text"] = Field(
+        default="json", description="Whether the model's answer is parsed, or is the output as it stands."
+    )
+    when_cut: Literal["refuse", "trim"] = Field(
+        default="refuse",
+        description="A text cut at the token limit is asked for again, or trimmed to its last whole sentence. Cut JSON is never used.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -101,17 +103,14 @@ class Prompt(Part):
     """One way of asking."""
 
     id: Name
-    text: Text
-    """Jinja template of the user's turn."""
-    template_variables: tuple[Name, ...]
-    """Every variable of text, system and prefill, and no other."""
+    text: Text = Field(description="Jinja template of the user's turn.")
+    template_variables: tuple[Name, ...] = Field(description="Every variable of text, system and prefill, and no other.")
     usage_conditions: UsageConditions
-    system: Text | None = None
-    """Jinja template of the system turn."""
-    shots: tuple[Shot, ...] = ()
-    """Example turns before the question."""
-    prefill: Text | None = None
-    """Jinja template of an opening that the answer continues; for models that allow it."""
+    system: Text | None = Field(default=None, description="Jinja template of the system turn.")
+    shots: tuple[Shot, ...] = Field(default=(), description="Example turns before the question.")
+    prefill: Text | None = Field(
+        default=None, description="Jinja template of an opening that the answer continues; for models that allow it."
+    )
 
     @property
     def templates(self) -> Iterator[tuple[str, str]]:
@@ -166,20 +165,19 @@ class RankingCriteria(Part):
 class Generation(Part):
     """How the model is called."""
 
-    temperature: Fraction = 0.7
-    """0 to 1 (C57)."""
-    max_tokens: Annotated[int, Field(ge=1, le=200_000)] = 1000
-    """Most tokens of one answer."""
-    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
-    """Seconds until a call counts as hung."""
-    sampling: dict[str, JsonValue] = {}
-    """Further sampling parameters of local servers."""
-    max_reasks: Annotated[int, Field(ge=0, le=5)] = 2
-    """How often an answer that does not fit is asked for again."""
-    reask: Literal["complain", "again"] = "complain"
-    """Asks again with the complaint, or just once more, for small models that a complaint confuses."""
-    candidates: Annotated[int, Field(ge=1, le=16)] | None = None
-    """How many answers the caller should draw to choose the best from; the runner draws one."""
+    temperature: Fraction = Field(default=0.7, description="0 to 1 (C57).")
+    max_tokens: Annotated[int, Field(ge=1, le=200_000)] = Field(default=1000, description="Most tokens of one answer.")
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(default=120.0, description="Seconds until a call counts as hung.")
+    sampling: dict[str, JsonValue] = Field(default={}, description="Further sampling parameters of local servers.")
+    max_reasks: Annotated[int, Field(ge=0, le=5)] = Field(
+        default=2, description="How often an answer that does not fit is asked for again."
+    )
+    reask: Literal["complain", "again"] = Field(
+        default="complain", description="Asks again with the complaint, or just once more, for small models that a complaint confuses."
+    )
+    candidates: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        default=None, description="How many answers the caller should draw to choose the best from; the runner draws one."
+    )
 
 
 class TaskDefinition(Part):
@@ -191,8 +189,7 @@ class TaskDefinition(Part):
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     name: Text
     description: Text
-    version: Annotated[str, Field(pattern=SEMVER)]
-    """Semantic version; every execution names it."""
+    version: Annotated[str, Field(pattern=SEMVER)] = Field(description="Semantic version; every execution names it.")
     input: InputSpecification
     output: OutputSpecification
     prompts: Annotated[tuple[Prompt, ...], Field(min_length=1)]

@@ -64,8 +64,7 @@ class Session:
 
     def load(self) -> None:
         """Takes up what is stored, as people have left it."""
-        documents, self._cursor = self.repository.changed_items("")
-        everything = self.repository.committed(documents)
+        everything = self.repository.everything()
         found = embedded(self.services, self.repository, everything)
         self.items, self.vectors, self.known = {}, {}, KnownItems.empty()
         self.distinct = self.repository.distinct_pairs(everything)

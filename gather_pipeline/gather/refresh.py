@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gather_pipeline.domain.departments import in_order
 from gather_pipeline.gather.draft import draft_department
 from gather_pipeline.gather.embed import embed_department
 from gather_pipeline.gather.evaluate import evaluate_department
@@ -35,6 +36,8 @@ class Refreshed:
 def refresh_departments_of(services: Services, project_id: str, slugs: Sequence[str], *, task_id: str) -> list[Refreshed]:
     """Brings departments up to date, in the order given, and after them those that lost an item to what a person wrote in these.
 
+    A retired department may lose one too; nobody scores it before it comes back.
+
     All are embedded before the first is scored, for a person's new text may set aside a neighbour in another department.
 
     Raises:
@@ -43,7 +46,8 @@ def refresh_departments_of(services: Services, project_id: str, slugs: Sequence[
     made = {slug: embed_department(services, project_id, slug) for slug in slugs}
     robbed = {slug for outcome in made.values() for slug in outcome["set_aside"]}
     done = []
-    for slug in [*slugs, *sorted(robbed - set(slugs))]:
+    retired = robbed - {department.slug for department in in_order(services.departments.departments())}
+    for slug in [*slugs, *sorted(robbed - retired - set(slugs))]:
         score = evaluate_department(services, project_id, slug, auto_triggered=True, task_id=task_id)
         draft = draft_department(services, project_id, slug)
         done.append(

@@ -6,11 +6,11 @@ Looked up from what is stored; no model is asked and nothing is embedded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import content_hash, version_of
-from gather_pipeline.domain.iterations import FINISHED, Iteration, asked_of, fell, standing
+from gather_pipeline.domain.iterations import FINISHED, Iteration, asked_of, digest, fell, standing
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.inputs import ResolveModel, chain_of, inputs_of
 from gather_pipeline.gather.repository import DRAFTS, SCORES, GatherRepository
@@ -28,6 +28,9 @@ class DepartmentState:
         causes: The kinds of what changed: ``brief``, ``department``, ``model``, ``definition``, ``items``, ``quality``.
         unscored: True where its score or its draft is of other items, or was asked for by another brief, than there are now.
         began: True where an iteration of it was ever committed.
+        version: Version of its present items.
+        takings: How often its score and its draft were written: a state that comes back is not taken for one that was dealt with.
+        inputs: Hash of what its prompts would use now and of how many iterations it has.
     """
 
     department: str
@@ -35,6 +38,9 @@ class DepartmentState:
     causes: frozenset[str]
     unscored: bool
     began: bool
+    version: str
+    takings: int
+    inputs: str
 
     @property
     def is_stale(self) -> bool:
@@ -76,32 +82,43 @@ def states(
             continue
         last = history[slug][-1] if slug in history else None
         version = version_of([item for item in items if item.department == slug])
+        score, draft = scores.get(slug), drafts.get(slug)
         empty = last is None and version == version_of([])
+        inputs = inputs_of(settings, catalogue, project, department, chain_of(settings, resolve_model, department))
         reasons: list[str] = []
         causes: set[str] = set()
         if last is not None:
-            inputs = inputs_of(settings, catalogue, project, department, chain_of(settings, resolve_model, department))
             differences = last.inputs.differences(inputs, hashes)
             reasons, causes = [one.reason for one in differences], {one.cause for one in differences}
-            if worse := _fall(last, scores.get(slug), version, department.threshold):
+            if worse := _fall(last, score, version, department.threshold):
                 reasons, causes = [*reasons, worse], causes | {"quality"}
         found.append(
             DepartmentState(
                 department=slug,
                 reasons=tuple(reasons),
                 causes=frozenset(causes),
-                unscored=not empty and not _is_scored(scores.get(slug), drafts.get(slug), version, department, project.brief),
+                unscored=not empty
+                and not (score_is_current(score, version, department, project.brief) and draft_is_current(draft, version)),
                 began=last is not None,
+                version=version,
+                takings=sum(row["_version"] for row in (score, draft) if row),
+                inputs=digest([asdict(inputs), last.number if last else 0]),
             )
         )
     return found
 
 
-def _is_scored(score: Document | None, draft: Document | None, version: str, department: Department, brief: str) -> bool:
-    if score is None or draft is None or draft["data_version"] != version:
+def score_is_current(score: Document | None, version: str, department: Department, brief: str) -> bool:
+    """True where a score is of these items, and was asked for as it would be now."""
+    if score is None:
         return False
     asked = (score["data_version"], score["threshold"], score.get("asked"))
     return asked == (version, department.threshold, asked_of(department, brief))
+
+
+def draft_is_current(draft: Document | None, version: str) -> bool:
+    """True where a draft is of these items."""
+    return draft is not None and draft["data_version"] == version
 
 
 def _fall(last: Iteration, score: Mapping[str, object] | None, version: str, threshold: float) -> str | None:

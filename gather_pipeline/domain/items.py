@@ -16,6 +16,7 @@ Origin = Literal["generated", "person", "restored", "imported"]
 State = Literal["active", "deleted", "dropped"]
 Action = Literal["generated", "added", "imported", "edited", "deleted", "restored", "dropped"]
 
+BEGINNINGS: dict[Origin, Action] = {"generated": "generated", "person": "added", "restored": "restored", "imported": "imported"}
 RULES = "duplicate rules"  # who dropped an item that no person dropped
 
 
@@ -119,9 +120,7 @@ class Item(NewItem):
 
     def history(self) -> tuple[Revision, ...]:
         """Every version in order, the present one last."""
-        return self.revisions or (
-            self._version("generated" if self.origin == "generated" else "added", self._first_author(), self.created_at),
-        )
+        return self.revisions or (self._version(BEGINNINGS[self.origin], self._first_author(), self.created_at),)
 
     def changed(self, action: Action, by: str, at: str, *, note: str = "", **changes: Any) -> Item:
         """The item after a change, with a version more.
@@ -138,6 +137,8 @@ class Item(NewItem):
         return replace(after, revisions=(*self.history(), after._version(action, by, at, note)))
 
     def _first_author(self) -> str:
+        if self.origin == "restored" and self.written_by:
+            return self.written_by
         return str(self.provenance.get("generated_by") or self.written_by or self.user_id or "unknown")
 
     def _version(self, action: Action, by: str, at: str, note: str = "") -> Revision:

@@ -17,7 +17,8 @@ from gather_pipeline.domain.items import RULES, Item
 from gather_pipeline.errors import UnknownEntity, VersionConflict
 from gather_pipeline.gather.pair_detector import DuplicateDetector
 from gather_pipeline.gather.pair_known import KnownItems
-from gather_pipeline.gather.repository import GatherRepository, decision_row
+from gather_pipeline.gather.repository import GatherRepository
+from gather_pipeline.gather.rows import decision_row
 from gather_pipeline.ports import Vectors
 from gather_pipeline.services import Services
 

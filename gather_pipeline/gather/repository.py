@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gather_pipeline.domain.items import Item, NewItem, content_hash, item_id, version_of
+from gather_pipeline.domain.items import Item, content_hash, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.domain.similarity import Decision
+from gather_pipeline.errors import DuplicateKey
+from gather_pipeline.gather.rows import embedding_row
 from gather_pipeline.ports import Document, DocumentStore, Vectors
 
 ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS = "gather", "embeddings", "duplicate_decisions", "iterations"
@@ -43,20 +44,35 @@ class GatherRepository:
         return [item for item in self.everything(department) if item.is_active]
 
     def everything(self, department: str | None = None) -> list[Item]:
-        """Committed items whatever their state, in the order of department, iteration and place."""
-        where = {"department": department} if department else None
-        return self.committed(self.store.find(self.database, ITEMS, where), department)
+        """Committed items whatever their state, in the order of department, iteration and place; what no iteration made by time."""
+        return [item for item, _ in self.placed(department=department)]
 
     def committed(self, documents: Iterable[Mapping[str, Any]], department: str | None = None) -> list[Item]:
         """The committed ones of these documents of collection `gather`, in order."""
+        return [item for item, _ in self.placed(documents, department)]
+
+    def placed(self, documents: Iterable[Mapping[str, Any]] | None = None, department: str | None = None) -> list[tuple[Item, int]]:
+        """As `committed`, of all documents where None, each with its place among those of its department and iteration."""
+        if documents is None:
+            documents = self.store.find(self.database, ITEMS, {"department": department} if department else None)
         places = {id: place for iteration in self.iterations(department) for place, id in enumerate(iteration.item_ids)}
-
-        def order(document: Mapping[str, Any]) -> tuple[str, int, int, str, str]:
-            place = places.get(document["_id"], document.get("place", 0))
-            return document["department"], document["iteration"] or LAST, place, document["created_at"], document["_id"]
-
         found = [document for document in documents if document["_id"] in places or document.get(SELF_COMMITTED)]
-        return [Item.from_document(document) for document in sorted(found, key=order)]
+
+        def place(document: Mapping[str, Any]) -> int:
+            return int(places.get(document["_id"], document.get("place", 0)))
+
+        def order(document: Mapping[str, Any]) -> tuple[str, int, str, int, str, str]:
+            at = document["created_at"]
+            return (
+                document["department"],
+                document["iteration"] or LAST,
+                "" if document["iteration"] else at,
+                place(document),
+                at,
+                document["_id"],
+            )
+
+        return [(Item.from_document(document), place(document)) for document in sorted(found, key=order)]
 
     def item(self, id: str) -> tuple[Item, int] | None:
         """A committed item whatever its state, and the version of its document; None where there is none."""
@@ -77,10 +93,10 @@ class GatherRepository:
             cursor = changes.cursor
         return [document for document in documents.values() if not document.get("_deleted")], cursor
 
-    def add_items(self, items: Sequence[Item]) -> None:
-        """Stores items that no iteration made, in their order; seen at once. `DuplicateKey` where an id is taken."""
-        documents = [{**item.to_document(), "place": place, SELF_COMMITTED: True} for place, item in enumerate(items)]
-        self.store.insert_many(self.database, ITEMS, documents)
+    def add_items(self, items: Sequence[Item], places: Sequence[int] | None = None) -> None:
+        """Stores items that no iteration made, at these places or in their order; seen at once. `DuplicateKey` where an id is taken."""
+        rows = zip(items, range(len(items)) if places is None else places, strict=True)
+        self.store.insert_many(self.database, ITEMS, [{**item.to_document(), "place": place, SELF_COMMITTED: True} for item, place in rows])
 
     def change_item(self, item: Item, expected_version: int) -> None:
         """Replaces an item by a later version of itself; `VersionConflict` where somebody else changed its document first."""
@@ -137,8 +153,15 @@ class GatherRepository:
             vectors: Float32 rows of shape (len(items), d).
             model: Name of the embedder.
         """
-        for item, vector in zip(items, vectors, strict=True):
-            self.store.upsert(self.database, EMBEDDINGS, _embedding(item, vector, model))
+        self._put(EMBEDDINGS, [embedding_row(item, vector, model) for item, vector in zip(items, vectors, strict=True)])
+
+    def _put(self, collection: str, rows: Sequence[Document]) -> None:
+        """Stores rows over those of the same ids: at once where none is there, as nearly always."""
+        try:
+            self.store.insert_many(self.database, collection, rows)
+        except DuplicateKey:
+            for row in rows:
+                self.store.upsert(self.database, collection, row)
 
     def save_iteration_rows(
         self,
@@ -162,7 +185,7 @@ class GatherRepository:
         for collection in COMMITTED_WITH_ITERATION:
             self._delete_uncommitted(collection, department, number)
         self.store.insert_many(self.database, ITEMS, [item.to_document() for item in items])
-        rows = [_embedding(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
+        rows = [embedding_row(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
         self.store.insert_many(self.database, EMBEDDINGS, rows)
         self.store.insert_many(self.database, DECISIONS, decisions)
 
@@ -211,8 +234,7 @@ class GatherRepository:
 
     def record_drops(self, rows: Sequence[Document]) -> None:
         """Stores decisions that belong to no iteration; seen at once."""
-        for row in rows:
-            self.store.upsert(self.database, DECISIONS, {**row, SELF_COMMITTED: True})
+        self._put(DECISIONS, [{**row, SELF_COMMITTED: True} for row in rows])
 
     def last_sequence(self) -> int:
         """Sequence number of the project's newest event, 0 where there is none."""
@@ -239,50 +261,3 @@ class GatherRepository:
     def data_version(self, department: str) -> str:
         """Version of a department's active items."""
         return version_of(self.items(department))
-
-
-def _embedding(item: Item, vector: Vectors, model: str) -> Document:
-    return {
-        "_id": f"{item.id}:{model}",
-        "item_id": item.id,
-        "department": item.department,
-        "iteration": item.iteration,
-        "model": model,
-        "content_hash": content_hash(item.content),
-        "dimensions": int(vector.shape[0]),
-        "vector": vector.astype("float32").tobytes(),
-    }
-
-
-def decision_row(id: str, text: NewItem, department: str, iteration: int, place: int, rules: str, decision: Decision) -> Document:
-    """The document of a decision about a text: all that a person needs to overrule it.
-
-    Args:
-        id: Id that the text's item has or would have had.
-        text: What was decided on.
-        department: Slug.
-        iteration: Number of the iteration, 0 for none.
-        place: Place of the text in its batch.
-        rules: Version of the rules.
-        decision: What was decided.
-    """
-    return {
-        "_id": f"{department}|{iteration:06d}|{place:03d}",
-        "item_id": id,
-        "department": department,
-        "iteration": iteration,
-        "place": place,
-        "content": text.content,
-        "summary": text.summary,
-        "context": text.context,
-        "aspect": text.aspect,
-        "automation": dict(text.provenance) if decision.duplicate else {},
-        "duplicate": decision.duplicate,
-        "rule": decision.rule,
-        "similarity": decision.similarity,
-        "cosine": decision.cosine,
-        "match_id": decision.match_id,
-        "match_content": decision.match_content,
-        "reason": decision.reason,
-        "rules_version": rules,
-    }

@@ -1,16 +1,19 @@
 """A growing matrix of unit vectors that answers "what is nearest" exactly.
 
-One matrix product over float32 rows beats every index up to some 100,000 rows and is never approximate (D6, D9): ten queries against
-10,000 rows take about two milliseconds. float16 would be a hundred times slower, because BLAS has no kernel for it.
+Matrix products over float32 rows beat every index up to some 100,000 rows and are never approximate (D6, D9): ten queries against
+10,000 rows take about two milliseconds. float16 would be a hundred times slower, because BLAS has no kernel for it. How a large
+matrix gets by with reading a third of its numbers stands in `vector_search`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gather_pipeline.domain.vector_search import NearestRows
 from gather_pipeline.errors import InvalidInput
 
 Floats = NDArray[np.float32]
@@ -26,6 +29,7 @@ class VectorMatrix:
         self._ids: list[str] = []
         self._rows: dict[str, int] = {}
         self._buffer: Floats = np.empty((0, 0), dtype=np.float32)
+        self._search = NearestRows()
 
     @classmethod
     def from_rows(cls, ids: Sequence[str], vectors: Floats) -> VectorMatrix:
@@ -86,15 +90,16 @@ class VectorMatrix:
         self._ids.extend(ids)
         self._rows.update(fresh)
 
-    def nearest(self, queries: Floats, k: int) -> tuple[list[list[str]], Floats]:
-        """The k nearest rows of each query, nearest first.
+    def nearest(self, queries: Floats, k: int, floor: float = -math.inf) -> list[list[tuple[str, float]]]:
+        """The k nearest rows of each query that reach a floor.
 
         Args:
             queries: Shape (m, d), rows of length 1.
-            k: How many to return; fewer where the matrix has fewer rows.
+            k: How many to return at most.
+            floor: Lowest cosine of interest; the higher it is, the sooner the search is over.
 
         Returns:
-            Ids, m lists of min(k, n), and their cosines, shape (m, min(k, n)).
+            For each query ids with their cosines, nearest first; equal cosines come in row order, so that two runs name the same match.
 
         Raises:
             InvalidInput: k is below 1, or the queries have another dimension or length than the rows.
@@ -102,19 +107,13 @@ class VectorMatrix:
         if k < 1:
             raise InvalidInput.field("k", k, "at least 1")
         asked = self._checked(queries, "queries")
-        width = min(k, len(self))
-        if not width or not len(asked):
-            return [[] for _ in asked], np.empty((len(asked), width), dtype=np.float32)
-        cosines = asked @ self._buffer[: len(self)].T
-        if width < len(self):
-            columns = np.argpartition(-cosines, width - 1, axis=1)[:, :width]
-        else:
-            columns = np.broadcast_to(np.arange(width), (len(asked), width))
-        found = np.take_along_axis(cosines, columns, axis=1)
-        # Equal cosines fall in row order, so that two runs name the same match.
-        order = np.lexsort((columns, -found), axis=1)
-        columns, found = np.take_along_axis(columns, order, axis=1), np.take_along_axis(found, order, axis=1)
-        return [[self._ids[column] for column in line] for line in columns], found
+        if not len(self):
+            return [[] for _ in asked]
+        found = self._search.find(asked, self._buffer[: len(self)], k, floor)
+        return [
+            [(self._ids[place], cosine) for place, cosine in zip(places.tolist(), cosines.tolist(), strict=True)]
+            for places, cosines in found
+        ]
 
     def _checked(self, vectors: Floats, name: str) -> Floats:
         rows = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -122,7 +121,7 @@ class VectorMatrix:
             raise InvalidInput(f"{name} has shape {rows.shape}, expected (n, d)")
         if len(rows) and self.dimension and rows.shape[1] != self.dimension:
             raise InvalidInput(f"{name} has {rows.shape[1]} numbers a row, expected {self.dimension}")
-        lengths = np.linalg.norm(rows, axis=1)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
         wrong = np.flatnonzero(~(np.abs(lengths - 1.0) <= LENGTH_TOLERANCE))
         if len(wrong):
             raise InvalidInput(f"{name} row {wrong[0]} has length {lengths[wrong[0]]:.4g}, expected 1")

@@ -161,15 +161,15 @@ class DuplicateDetector:
 
         # A remembered pair takes no other candidate's place.
         beyond = max(sum(known.copies(hash) for hash in hashes) for hashes in apart)
-        near, cosines = known.vectors.nearest(vectors, CANDIDATES + beyond)
+        near = known.vectors.nearest(vectors, CANDIDATES + beyond, CANDIDATE_FLOOR)
         for place, content in enumerate(contents):
             twin = known.twin(content)
             if twin is not None and consider(place, *twin, 1.0):
                 continue
             left = CANDIDATES
-            for id, cosine in zip(near[place], cosines[place], strict=True):
-                if cosine >= CANDIDATE_FLOOR and left:
-                    left -= consider(place, id, known.content(id), float(cosine))
+            for id, cosine in near[place]:
+                if left:
+                    left -= consider(place, id, known.content(id), cosine)
         if within:
             product = np.asarray(vectors) @ np.asarray(vectors).T
             for place, newer in np.argwhere(np.triu(product >= CANDIDATE_FLOOR, k=1)).tolist():

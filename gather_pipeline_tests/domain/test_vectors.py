@@ -20,18 +20,28 @@ def ids(count: int, start: int = 0) -> list[str]:
 
 def test_nearest_agrees_with_a_full_sort():
     rows, queries = unit_rows(500), unit_rows(7, seed=1)
-    found, cosines = VectorMatrix.from_rows(ids(500), rows).nearest(queries, 5)
+    found = VectorMatrix.from_rows(ids(500), rows).nearest(queries, 5)
     expected = queries @ rows.T
     for place in range(7):
         best = np.argsort(-expected[place])[:5]
-        assert found[place] == [f"v{number}" for number in best]
-        assert cosines[place] == pytest.approx(expected[place][best], abs=1e-6)
+        assert [id for id, _ in found[place]] == [f"v{number}" for number in best]
+        assert [cosine for _, cosine in found[place]] == pytest.approx(expected[place][best], abs=1e-6)
+
+
+def test_only_rows_that_reach_the_floor_are_named():
+    rows, queries = unit_rows(500), unit_rows(7, seed=1)
+    matrix = VectorMatrix.from_rows(ids(500), rows)
+    for free, floored in zip(matrix.nearest(queries, 9), matrix.nearest(queries, 9, 0.55), strict=True):
+        assert floored == [(id, cosine) for id, cosine in free if cosine >= 0.55]
+    assert matrix.nearest(queries, 9, 1.1) == [[]] * 7
+    exactly = matrix.nearest(queries[:1], 1)[0][0][1]
+    assert len(matrix.nearest(queries[:1], 1, exactly)[0]) == 1
 
 
 def test_equal_cosines_come_in_row_order():
     row = unit_rows(1)
     matrix = VectorMatrix.from_rows(ids(4), np.repeat(row, 4, axis=0))
-    assert matrix.nearest(row, 4)[0] == [["v0", "v1", "v2", "v3"]]
+    assert [id for id, _ in matrix.nearest(row, 4)[0]] == ["v0", "v1", "v2", "v3"]
 
 
 def test_appending_one_by_one_equals_building_at_once():
@@ -64,21 +74,17 @@ def test_the_rows_cannot_be_written_through_the_view():
 
 def test_asking_for_more_than_there_is_returns_what_there_is():
     matrix = VectorMatrix.from_rows(ids(2), unit_rows(2))
-    found, cosines = matrix.nearest(unit_rows(3, seed=2), 10)
-    assert [len(line) for line in found] == [2, 2, 2]
-    assert cosines.shape == (3, 2)
+    assert [len(line) for line in matrix.nearest(unit_rows(3, seed=2), 10)] == [2, 2, 2]
 
 
 def test_an_empty_matrix_and_an_empty_question_have_empty_answers():
     empty = VectorMatrix()
     assert empty.dimension == 0
-    found, cosines = empty.nearest(unit_rows(2), 5)
-    assert found == [[], []] and cosines.shape == (2, 0)
+    assert empty.nearest(unit_rows(2), 5) == [[], []]
     empty.append([], np.empty((0, 16), dtype=np.float32))
     assert len(empty) == 0
     full = VectorMatrix.from_rows(ids(3), unit_rows(3))
-    found, cosines = full.nearest(np.empty((0, 16), dtype=np.float32), 2)
-    assert found == [] and cosines.shape == (0, 2)
+    assert full.nearest(np.empty((0, 16), dtype=np.float32), 2) == []
 
 
 @pytest.mark.parametrize(
@@ -88,6 +94,8 @@ def test_an_empty_matrix_and_an_empty_question_have_empty_answers():
         pytest.param(["a"], unit_rows(1, 8), "vectors has 8 numbers a row, expected 16", id="dimension"),
         pytest.param(["a"], 2 * unit_rows(1), "vectors row 0 has length 2, expected 1", id="length"),
         pytest.param(["a"], np.full((1, 16), np.nan, dtype=np.float32), "length nan, expected 1", id="nan"),
+        pytest.param(["a"], np.full((1, 16), np.inf, dtype=np.float32), "length inf, expected 1", id="infinite"),
+        pytest.param(["a"], np.full((1, 16), 1e30, dtype=np.float32), "length inf, expected 1", id="overflowing"),
         pytest.param(["a"], unit_rows(1)[0], "vectors has shape (16,), expected (n, d)", id="shape"),
         pytest.param(["v0"], unit_rows(1, seed=3), "vector id is 'v0', expected an id that has no row yet", id="taken"),
         pytest.param(["a", "a"], unit_rows(2, seed=3), "vector id is 'a', expected an id that has no row yet", id="twice"),

@@ -9,18 +9,21 @@ from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.defs.metadata import VERSION, Stored, described
-from gather_pipeline.defs.partitions import partition_key, project_departments, real_partitions
+from gather_pipeline.defs.metadata import VERSION, Stored
+from gather_pipeline.defs.partitions import of_its_project, partition_key, project_departments, real_partitions
+from gather_pipeline.defs.versions import DEPARTMENTS, FAMILIES, described
 from gather_pipeline.domain.iterations import digest
 from gather_pipeline.services import Services
 
 OWNERS = ["team:gather"]
 
 
-def department_asset(*, kinds: set[str], code_version: str, deps: list[Any]) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """`dg.asset` for a family whose partitions are the departments of projects."""
+def department_asset(*, kinds: set[str]) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` for a family whose partitions are the departments of projects; `FAMILIES` says what it depends on."""
 
     def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
+        family = FAMILIES[body.__name__]
+        deps = [dg.AssetDep(DEPARTMENTS, partition_mapping=of_its_project) if name == DEPARTMENTS else name for name in family.upstream]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # backfill_policy
             return dg.asset(
@@ -29,7 +32,7 @@ def department_asset(*, kinds: set[str], code_version: str, deps: list[Any]) -> 
                 group_name="gather",
                 owners=OWNERS,
                 kinds=kinds,
-                code_version=code_version,
+                code_version=family.code_version,
                 deps=deps,
             )(body)
 

@@ -1,24 +1,26 @@
 """What a materialization shows: read from the store, so that it is the same whether the UI, a backfill or the command line made it.
 
-Each family of partitions (gather_items, embeddings, quality_scores, drafts) gives metadata and a data version; equal versions mean
-that nothing changed (D5). An asset attaches the metadata to its own event; the automation job logs the event itself.
+One function for each family of partitions: gather_items, embeddings, quality_scores, drafts. An asset attaches the metadata to its own
+event; the jobs log the event themselves. Data versions are decided in `versions`.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.domain.departments import Department, to_row
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import Item, content_hash, version_of
 from gather_pipeline.domain.iterations import Iteration, digest
-from gather_pipeline.gather.departments import department_of, query_departments_for_automation
-from gather_pipeline.gather.repository import DRAFTS, SCORES, GatherRepository
+from gather_pipeline.domain.projects import Project
+from gather_pipeline.gather.departments import department_of
+from gather_pipeline.gather.registry import Projects
+from gather_pipeline.gather.repository import DRAFTS, EMBEDDINGS, SCORES, GatherRepository
+from gather_pipeline.gather.stale import DepartmentState, states
 from gather_pipeline.ports import Document
 from gather_pipeline.services import Services
 
@@ -59,9 +61,38 @@ class Stored:
         return self.repository.items(self.slug)
 
     @cached_property
+    def project(self) -> Project:
+        """The project as it is now."""
+        services = self.services
+        return Projects(services.store, services.main_database, services.clock).get(self.project_id)
+
+    @cached_property
+    def state(self) -> DepartmentState:
+        """What a change has left behind."""
+        services = self.services
+        (found,) = states(
+            self.repository,
+            self.project,
+            [department_of(services, self.slug)],
+            settings=services.settings,
+            resolve_model=services.resolve_model,
+            catalogue=services.catalogue,
+        )
+        return found
+
+    @cached_property
+    def is_embedded(self) -> bool:
+        """True where every item has an embedding of its present text, and nothing else has one."""
+        where = {"department": self.slug, "model": self.services.embedder.name}
+        rows = self.repository.rows(EMBEDDINGS, where)
+        return sorted((row["item_id"], row["content_hash"]) for row in rows) == sorted(
+            (item.id, content_hash(item.content)) for item in self.items
+        )
+
+    @cached_property
     def version(self) -> str:
         """Version of the items."""
-        return self.repository.data_version(self.slug)
+        return version_of(self.items)
 
     @cached_property
     def score(self) -> Document | None:
@@ -147,49 +178,6 @@ def drafts(stored: Stored) -> Metadata:
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Family:
-    """A kind of partition.
-
-    Attributes:
-        version: Data version of what is stored; None where nothing is stored yet. Cheap, unlike the metadata.
-        metadata: What a materialization shows.
-    """
-
-    version: Callable[[Stored], str | None]
-    metadata: Callable[[Stored], Metadata]
-
-
-def _score_version(stored: Stored) -> str | None:
-    row = stored.score
-    return None if row is None else digest([row["data_version"], row["value"], row["parts"], row["scorer"], row["version"]])
-
-
-def _draft_version(stored: Stored) -> str | None:
-    row = stored.draft
-    return None if row is None else digest([row["text"], row["draft_version"]])
-
-
-FAMILIES: Mapping[str, Family] = {
-    "gather_items": Family(version=lambda stored: stored.version, metadata=gather_items),
-    "embeddings": Family(version=lambda stored: digest([stored.version, stored.services.embedder.name]), metadata=embeddings),
-    "quality_scores": Family(version=_score_version, metadata=quality_scores),
-    "drafts": Family(version=_draft_version, metadata=drafts),
-}
-
-
-def described(family: str, stored: Stored) -> Metadata:
-    """A family's metadata with its data version, the last of it."""
-    return FAMILIES[family].metadata(stored) | {VERSION: FAMILIES[family].version(stored) or "none"}
-
-
-def materialization(family: str, stored: Stored) -> dg.AssetMaterialization:
-    """The event by which a partition of a family shows in the UI, with a data version of its own."""
-    metadata = described(family, stored)
-    partition = partition_key(stored.project_id, stored.slug)
-    return dg.AssetMaterialization(asset_key=family, partition=partition, metadata=metadata, tags=version_tags(metadata))
-
-
 def departments_metadata(chosen: Sequence[Department]) -> Metadata:
     """A project's departments in their order, with what ends them."""
     rows = table(
@@ -204,17 +192,6 @@ def departments_metadata(chosen: Sequence[Department]) -> Metadata:
         for department in chosen
     )
     return {"dagster/row_count": len(chosen), "departments": rows, VERSION: digest([to_row(department) for department in chosen])}
-
-
-def departments_materialization(services: Services, project_id: str) -> dg.AssetMaterialization:
-    """The event of a project's partition of `departments`."""
-    metadata = departments_metadata(query_departments_for_automation(services))
-    return dg.AssetMaterialization(asset_key="departments", partition=project_id, metadata=metadata, tags=version_tags(metadata))
-
-
-def version_tags(metadata: Metadata) -> dict[str, str]:
-    """Tags by which Dagster knows an event's data version."""
-    return {"dagster/data_version": str(metadata[VERSION]), "dagster/data_version_is_user_provided": "true"}
 
 
 def known(value: float | None) -> float | str:

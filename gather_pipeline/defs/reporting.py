@@ -1,24 +1,36 @@
-"""Tells Dagster what an automation did for a department: one materialization for each family, and the checks.
+"""Tells Dagster what a run did for a department: one materialization for each family, and the checks.
 
-A family whose newest event has the data version that is stored now is left alone, so that nothing downstream looks stale without
-a reason (D5).
+A family whose newest event says what is stored, and of which inputs it was made, is left alone, so that nothing downstream looks stale
+without a reason (D5).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.instance.utils import RUNLESS_RUN_ID  # how Dagster marks events that no run logged
 
 from gather_pipeline.defs.checks import CHECKS, Event, evaluation
-from gather_pipeline.defs.metadata import FAMILIES, VERSION, Stored, departments_materialization, materialization
+from gather_pipeline.defs.metadata import VERSION, Stored
 from gather_pipeline.defs.partitions import partition_key
+from gather_pipeline.defs.versions import (
+    CODE_VERSION,
+    DATA_VERSION,
+    DEPARTMENTS,
+    FAMILIES,
+    Events,
+    departments_materialization,
+    described,
+    due,
+    tags_of,
+)
 from gather_pipeline.domain.automation import DepartmentResult
 from gather_pipeline.services import Services
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reporter:
-    """Logs the events of one project's automation.
+    """Logs the events of one project's run.
 
     Attributes:
         log_event: Writes an event into the run.
@@ -35,30 +47,40 @@ class Reporter:
     def report(self, result: DepartmentResult, families: Sequence[str] = tuple(FAMILIES)) -> None:
         """Logs what a department's end left in the store: a family's event where something changed, then the family's checks."""
         self.report_departments()
-        stored = Stored(services=self.services, project_id=self.project_id, slug=result.department, task_id=self.task_id)
+        self.report_department(result.department, families, ran=result.iterations > 0)
+
+    def report_department(self, slug: str, families: Sequence[str] = tuple(FAMILIES), *, ran: bool = False) -> None:
+        """Logs what the store has of a department, in the order in which the families build on each other.
+
+        Args:
+            slug: The department.
+            families: Families to log.
+            ran: The loop made iterations of it, which are shown even where they changed no item.
+        """
+        stored = Stored(services=self.services, project_id=self.project_id, slug=slug, task_id=self.task_id)
+        events = Events(instance=self.instance)
+        key = partition_key(self.project_id, slug)
         for family in families:
-            version = FAMILIES[family].version(stored)
-            ran = family == "gather_items" and result.iterations > 0
-            if version is None or (not ran and version == self._newest(family, partition_key(self.project_id, result.department))):
-                why = "not there" if version is None else f"unchanged at version {version}"
-                self.say("info", f"{result.department}: {family} is {why}")
+            tags = due(family, stored, events, again=family == "gather_items" and (ran or self._is_bare(events, family, key)))
+            if tags is None:
+                self.say("info", f"{slug}: {family} is as the last event says, or nothing is stored of the present items")
                 continue
-            self.log_event(materialization(family, stored))
+            metadata = described(family, stored)
+            self.log_event(dg.AssetMaterialization(asset_key=family, partition=key, metadata=metadata, tags=tags))
             for check in CHECKS:
                 if check.family == family:
-                    verdict = check.judge(self.services, self.project_id, result.department)
-                    self.log_event(evaluation(check, verdict, self.instance, self.project_id, result.department))
+                    verdict = check.judge(self.services, self.project_id, slug)
+                    self.log_event(evaluation(check, verdict, self.instance, self.project_id, slug))
 
     def report_departments(self) -> None:
         """Logs the project's departments where they changed."""
         event = departments_materialization(self.services, self.project_id)
-        if self._newest("departments", self.project_id) != event.metadata[VERSION].value:
+        newest = tags_of(Events(instance=self.instance).newest(DEPARTMENTS, self.project_id))
+        if (newest.get(DATA_VERSION), newest.get(CODE_VERSION)) != (event.metadata[VERSION].value, (event.tags or {})[CODE_VERSION]):
             self.log_event(event)
 
-    def _newest(self, asset: str, partition: str) -> object:
-        """Version that the newest event shows; its tag would not do, for a run of many partitions gives them all one."""
-        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
-        found = self.instance.fetch_materializations(wanted, limit=1).records
-        materialized = found[0].asset_materialization if found else None
-        shown = materialized.metadata.get(VERSION) if materialized else None
-        return shown.value if shown is not None else None
+    @staticmethod
+    def _is_bare(events: Events, family: str, key: str) -> bool:
+        """True where a sensor logged the newest event: it has few metadata and no checks."""
+        newest = events.newest(family, key)
+        return newest is not None and newest.run_id == RUNLESS_RUN_ID

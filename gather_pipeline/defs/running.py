@@ -12,9 +12,9 @@ import dagster as dg
 
 from gather_pipeline.defs.cancel import ENDING, cancellable
 from gather_pipeline.defs.checks import event_log
-from gather_pipeline.defs.metadata import FAMILIES
 from gather_pipeline.defs.reporting import Reporter
 from gather_pipeline.defs.resources import Caller
+from gather_pipeline.defs.versions import FAMILIES
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, DepartmentResult
 from gather_pipeline.gather.automate import run_automation
 from gather_pipeline.services import Services

@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 
 from gather_pipeline.adapters.scripted_model import ScriptedModel
-from gather_pipeline.defs.metadata import Stored, described
+from gather_pipeline.defs.metadata import Stored
+from gather_pipeline.defs.versions import described
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import ModelRefused
 from gather_pipeline.gather.lease import Lease, Owner, holding

@@ -9,7 +9,7 @@ from gather_pipeline.defs.resources import Gather
 from gather_pipeline.gather.draft import draft_department
 
 
-@department_asset(kinds={"markdown"}, code_version="1", deps=["gather_items", "quality_scores"])
+@department_asset(kinds={"markdown"})
 def drafts(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
     """The department's items as one summary with status pending; left alone where the items are unchanged."""
     with gather.services() as services:

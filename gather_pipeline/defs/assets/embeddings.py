@@ -9,7 +9,7 @@ from gather_pipeline.defs.resources import Gather
 from gather_pipeline.gather.embed import embed_department
 
 
-@department_asset(kinds={"numpy"}, code_version="1", deps=["gather_items"])
+@department_asset(kinds={"numpy"})
 def embeddings(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
     """Embeddings of a department's items, of the present embedder; only missing ones are made."""
     with gather.services() as services:

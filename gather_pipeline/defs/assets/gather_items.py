@@ -5,12 +5,12 @@ from typing import Any
 import dagster as dg
 
 from gather_pipeline.defs.families import department_asset, shown
-from gather_pipeline.defs.partitions import of_its_project, real_partitions
+from gather_pipeline.defs.partitions import real_partitions
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.running import GatherConfig, automate_partitions, task_of
 
 
-@department_asset(kinds={"ai"}, code_version="1", deps=[dg.AssetDep("departments", partition_mapping=of_its_project)])
+@department_asset(kinds={"ai"})
 def gather_items(context: dg.AssetExecutionContext, config: GatherConfig, gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
     """Distinct, scored production notes of a department. A finished department with unchanged inputs makes no model call."""
     with gather.services() as services:

@@ -10,7 +10,7 @@ from gather_pipeline.gather.evaluate import evaluate_department
 from gather_pipeline.services import Services
 
 
-@department_asset(kinds={"python"}, code_version="1", deps=["gather_items", "embeddings"])
+@department_asset(kinds={"python"})
 def quality_scores(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
     """Coverage, depth, coherence and actionability of a department's items; left alone where items and scorer are unchanged."""
     run_id = context.run.run_id

@@ -9,18 +9,18 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gather_pipeline.adapters.sqlite_guard import Guard, Transaction
 from gather_pipeline.domain.cursors import Place, check, new_token
 from gather_pipeline.domain.documents import unescape
 from gather_pipeline.domain.filters import index_name
 from gather_pipeline.domain.sqlite_filters import ordered
-from gather_pipeline.errors import DuplicateKey, GatherError, StoreError, StoreUnavailable, shorten
+from gather_pipeline.errors import DuplicateKey, StoreError, shorten
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +40,6 @@ SCHEMA = (
     SET_FORMAT,
 )
 COLUMNS = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, doc TEXT NOT NULL"  # lies in the order of changes
-REFUSALS = {
-    sqlite3.SQLITE_NOTADB: "is not a SQLite database, expected a file that this store made",
-    sqlite3.SQLITE_CORRUPT: "is damaged",
-    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
-    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk may be full or failing",
-    sqlite3.SQLITE_READONLY: "cannot be written: it or its folder is read-only",
-    sqlite3.SQLITE_PERM: "cannot be opened: access is denied",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is read-only or missing, or it is not a file",
-}
 
 
 @dataclass(kw_only=True)
@@ -57,35 +48,33 @@ class StoreFile:
 
     path: Path
     connection: sqlite3.Connection
-    _lock: threading.RLock = field(default_factory=threading.RLock)
     _highest: int | None = None  # change number seen since this file's own era began; None before
     _pending: int | None = None  # what `_highest` becomes with the commit
     _collections: set[str] = field(default_factory=set)
-    _indexes_tried: set[str] = field(default_factory=set)
+    _indexes_tried: set[tuple[str, tuple[tuple[str, int], ...]]] = field(default_factory=set)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def __post_init__(self) -> None:
+        self._guard = Guard(self.path)
+
+    def reading(self) -> Guard:
         """Keeps other threads out and gives errors their meaning."""
-        with self._lock, faults(self.path):
-            yield
+        return self._guard
 
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
         """A transaction that commits at the end of the block, or leaves no trace; makes the collection where it is missing."""
         with self.reading():
             self._pending = self._highest
-            with _transaction(self.connection):
+            with Transaction(self.connection):
                 if collection not in self._collections:
                     self.connection.execute(f'CREATE TABLE IF NOT EXISTS "{collection}" ({COLUMNS})')
                 yield
             self._highest = self._pending
             self._collections.add(collection)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Reads of the block see one state of the file."""
-        with self.reading(), _transaction(self.connection, "BEGIN"):
-            yield
+    def snapshot(self) -> Transaction:
+        """Reads of the block see one state of the file; inside `reading` only."""
+        return Transaction(self.connection, "BEGIN")
 
     def insert(self, collection: str, rows: Sequence[tuple[str, str]]) -> None:
         """Inserts new documents, given as pairs of id and JSON; inside a transaction only."""
@@ -132,41 +121,41 @@ class StoreFile:
             self.connection.execute(SET_FORMAT)
         self.connection.execute("INSERT OR REPLACE INTO _eras (sequence, token) VALUES (?, ?)", [first, new_token()])
 
-    def check(self, place: Place | None) -> int:
-        """Number of the change that a cursor stands after; `StaleCursor` where it belongs to another history."""
-        ((epoch, last),) = self.connection.execute("SELECT epoch, sequence FROM _meta").fetchall()
+    def check(self, place: Place | None) -> tuple[int, int]:
+        """Number of the change that a cursor stands after, and of the last one; `StaleCursor` where it belongs to another history."""
+        epoch, last, era = self._at(place.sequence if place else 0)
         if self._highest is not None:
             self._highest = last if last >= self._highest else None
-        return check(place, epoch=epoch, last=last, era=self._era(place.sequence) if place else None)
+        return check(place, epoch=epoch, last=last, era=era), last
 
     def place(self, sequence: int) -> Place:
         """The place after a change."""
-        ((epoch,),) = self.connection.execute("SELECT epoch FROM _meta").fetchall()
-        return Place(epoch=epoch, sequence=sequence, era=self._era(sequence))
+        epoch, _, era = self._at(sequence)
+        return Place(epoch=epoch, sequence=sequence, era=era)
 
-    def _era(self, sequence: int) -> str | None:
-        if not self.has("_eras"):
-            return None
-        sql = "SELECT token FROM _eras WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1"
-        found = self.connection.execute(sql, [sequence]).fetchall()
-        return str(found[0][0]) if found else None
+    def _at(self, sequence: int) -> tuple[str, int, str | None]:
+        """Epoch, the last change number, and the era that a number lies in."""
+        era = "(SELECT token FROM _eras WHERE sequence <= :number ORDER BY sequence DESC LIMIT 1)" if self.has("_eras") else "NULL"
+        sql = f"SELECT epoch, sequence, {era} FROM _meta"
+        found: tuple[str, int, str | None] = self.connection.execute(sql, {"number": sequence}).fetchone()
+        return found
 
-    def ensure_index(self, collection: str, fields: Sequence[tuple[str, int]]) -> None:
+    def ensure_index(self, collection: str, fields: tuple[tuple[str, int], ...]) -> None:
         """Makes the index that serves a filter, once the collection is large; where it cannot be made, queries read every row."""
-        name = f"{collection}:{index_name(fields)}"
-        if not fields or name in self._indexes_tried:
+        if not fields or (collection, fields) in self._indexes_tried:
             return
+        name = f"{collection}:{index_name(fields)}"
         some = f'SELECT count(*) FROM (SELECT 1 FROM "{collection}" LIMIT {INDEX_FROM_ROWS})'
         ((rows,),) = self.connection.execute(some).fetchall()
         if rows < INDEX_FROM_ROWS:
             return
-        self._indexes_tried.add(name)
+        self._indexes_tried.add((collection, fields))
         of_collection = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND name GLOB ?"
         ((made,),) = self.connection.execute(of_collection, [collection, f"{collection}:find:*"]).fetchall()
         if made >= INDEX_LIMIT or exists(self.connection, "index", name):
             return
         try:
-            with _transaction(self.connection):
+            with Transaction(self.connection):
                 self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({ordered([*fields, ("_id", 1)])})')
         except sqlite3.Error as error:
             logger.info("[AutoGather] %s goes without the index %s: %s", self.path, name, error)
@@ -179,7 +168,7 @@ def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None
         StoreError: It is no file of this store, or cannot be opened.
         StoreUnavailable: Another process kept it locked.
     """
-    with faults(path):
+    with Guard(path):
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
         elif not path.exists():
@@ -203,7 +192,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: bool, deadline:
         if not create:
             return False
         _use_wal(connection, deadline)
-        with _transaction(connection):
+        with Transaction(connection):
             if _is_blank(connection):  # still: another process may have been quicker
                 for statement in SCHEMA:
                     connection.execute(statement)
@@ -239,35 +228,3 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 def exists(connection: sqlite3.Connection, kind: str, name: str) -> bool:
     """Whether the schema has a table or index of that name."""
     return connection.execute("SELECT 1 FROM sqlite_master WHERE type = ? AND name = ?", [kind, name]).fetchone() is not None
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    try:
-        connection.execute(begin)
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # there may be none any more
-            connection.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
-def faults(path: Path) -> Iterator[None]:
-    """Turns the errors of a block on a store file into `StoreError` and `StoreUnavailable`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _fault(path, error) from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
-
-
-def _fault(path: Path, error: sqlite3.Error) -> GatherError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreUnavailable(f"{path} is locked: another process has been writing to it for too long")
-    if code in REFUSALS:
-        return StoreError(f"{path} {REFUSALS[code]}")
-    return StoreError(f"{path} cannot be used: {error}")

@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gather_pipeline.adapters.sqlite_file import StoreFile, exists, faults, open_file
+from gather_pipeline.adapters.sqlite_file import StoreFile, exists, open_file
+from gather_pipeline.adapters.sqlite_guard import Guard
 from gather_pipeline.domain import cursors, filters, sqlite_filters
 from gather_pipeline.domain import documents as docs
 from gather_pipeline.errors import StoreError, UnknownEntity, VersionConflict
@@ -51,11 +52,12 @@ class SqliteStore:
     def get(self, database: str, collection: str, id: str) -> Document | None:
         """The document with that ``_id``, None where there is none."""
         key = docs.escape(docs.check_id(collection, id))
-        with self._read(database, collection) as file:
-            if not file:
-                return None
-            rows = file.connection.execute(f'SELECT id, version, doc FROM "{collection}" WHERE id = ?', [key]).fetchall()
-        return _document(*rows[0]) if rows else None
+        file = self._existing(database, collection)
+        if not file:
+            return None
+        with file.reading():
+            row = file.connection.execute(f'SELECT id, version, doc FROM "{collection}" WHERE id = ?', (key,)).fetchone()
+        return _document(*row) if row else None
 
     def find(
         self,
@@ -69,9 +71,10 @@ class SqliteStore:
         """Matching documents in order; the first such query on a large collection makes the index that serves it."""
         conditions, order = filters.parse(where), filters.check_sort(sort)
         docs.check_limit(limit)
-        with self._read(database, collection) as file:
-            if not file:
-                return []
+        file = self._existing(database, collection)
+        if not file:
+            return []
+        with file.reading():
             file.ensure_index(collection, filters.index_fields(conditions, order if limit is not None else ()))
             return _rows(file, collection, conditions, order, limit)
 
@@ -79,22 +82,26 @@ class SqliteStore:
         self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
     ) -> Document:
         """Sets top-level fields of a document and returns it."""
-        docs.check_fields(docs.check_collection(collection), docs.check_id(collection, id), changes)
-        if not self._has(database, collection):
+        id = docs.check_id(docs.check_collection(collection), id)
+        size = docs.check_fields(collection, id, changes)
+        key, changed = docs.escape(id), docs.from_json(docs.to_json(changes))
+        file = self._existing(database, collection)
+        if not file:
             raise UnknownEntity(f"{collection} {id!r} is not in database {database}")
-        with self._write(database, collection) as file:
-            found = _rows(file, collection, filters.parse({"_id": id}))
-            if not found:
+        with file.writing(collection):
+            row = file.connection.execute(f'SELECT version, doc FROM "{collection}" WHERE id = ?', (key,)).fetchone()
+            if row is None:
                 raise UnknownEntity(f"{collection} {id!r} is not in database {database}")
-            version = found[0]["_version"]
+            version, held = row
             if expected_version is not None and version != expected_version:
                 raise VersionConflict(f"{collection} {id!r} has version {version}, expected {expected_version}")
-            _, fields = docs.take_apart(collection, found[0] | dict(changes))
-            doc = docs.to_json(fields)
-            with file.unique(collection, docs.escape(id)):
+            fields = docs.from_json(held) | changed
+            if not docs.surely_fits(size, held):
+                docs.check_fields(collection, id, fields)
+            with file.unique(collection, key):
                 sql = f'UPDATE "{collection}" SET version = version + 1, seq = ?, doc = ? WHERE id = ?'
-                file.connection.execute(sql, (file.take(1), doc, docs.escape(id)))
-        return _document(docs.escape(id), version + 1, doc)
+                file.connection.execute(sql, (file.take(1), docs.to_json(fields), key))
+        return {"_id": id, **fields, "_version": version + 1}
 
     def upsert(self, database: str, collection: str, document: Document) -> Document:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
@@ -109,7 +116,7 @@ class SqliteStore:
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many; each leaves its id with a change number."""
         conditions = filters.parse(where)
-        if not self._has(database, collection):
+        if not self._existing(database, collection):
             return 0
         with self._write(database, collection) as file:
             ids = [docs.escape(row["_id"]) for row in _rows(file, collection, conditions)]
@@ -123,12 +130,13 @@ class SqliteStore:
     def count(self, database: str, collection: str, where: Mapping[str, Any] | None = None) -> int:
         """How many documents match."""
         conditions = filters.parse(where)
-        clause, values, exact = sqlite_filters.where(conditions)
-        with self._read(database, collection) as file:
-            if not file:
-                return 0
+        clause, values, loose = sqlite_filters.where(conditions)
+        file = self._existing(database, collection)
+        if not file:
+            return 0
+        with file.reading():
             file.ensure_index(collection, filters.index_fields(conditions))
-            if not exact:
+            if loose:
                 return len(_rows(file, collection, conditions))
             ((number,),) = file.connection.execute(f'SELECT count(*) FROM "{collection}"{clause}', values).fetchall()
             return int(number)
@@ -136,9 +144,10 @@ class SqliteStore:
     def ensure_unique(self, database: str, collection: str, fields: Sequence[str]) -> None:
         """Makes the fields together a unique key, None and missing counting as one value; `DuplicateKey` where documents repeat it."""
         name = f"{docs.check_collection(collection)}:unique:{'+'.join(filters.check_key(fields))}"
-        with self._read(database, collection) as there:
-            if there and exists(there.connection, "index", name):
-                return
+        if there := self._existing(database, collection):
+            with there.reading():
+                if exists(there.connection, "index", name):
+                    return
         with self._write(database, collection) as file, file.unique(collection):
             columns = ", ".join(map(sqlite_filters.key, fields))
             file.connection.execute(f'CREATE UNIQUE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({columns})')
@@ -152,9 +161,9 @@ class SqliteStore:
         if not file:
             cursors.check(place, epoch=None, last=0, era=None)
             return Changes(documents=[], cursor=cursor)
-        with file.snapshot():
-            after = file.check(place)
-            if not file.has(collection):
+        with file.reading(), file.snapshot():
+            after, last = file.check(place)
+            if after == last or not file.has(collection):
                 return Changes(documents=[], cursor=cursor)
             sql = f"""SELECT seq, id, version, doc FROM "{collection}" WHERE seq > :after
                 UNION ALL SELECT seq, id, NULL, NULL FROM _deleted AS gone WHERE collection = :collection AND seq > :after
@@ -167,7 +176,7 @@ class SqliteStore:
 
     def databases(self) -> list[str]:
         """Names of the databases that hold a document, in order; `StoreError` where one of the files cannot be read."""
-        with faults(self._folder):
+        with Guard(self._folder):
             names = sorted(path.stem for path in self._folder.glob("*.sqlite3")) if self._folder.is_dir() else []
         return [name for name in names if docs.is_database(name) and self._holds_documents(name)]
 
@@ -196,6 +205,8 @@ class SqliteStore:
         return self._folder / f"{docs.check_database(database)}.sqlite3"
 
     def _file(self, database: str, *, create: bool = False) -> StoreFile | None:
+        if file := self._files.get(database):
+            return file
         with self._lock:
             path = self._path(database)
             file = self._files.get(database) or open_file(path, create=create, timeout_s=self._timeout_s)
@@ -203,19 +214,11 @@ class SqliteStore:
                 self._files[database] = file
             return file
 
-    def _has(self, database: str, collection: str) -> bool:
-        with self._read(database, collection) as file:
-            return file is not None
-
-    @contextmanager
-    def _read(self, database: str, collection: str) -> Iterator[StoreFile | None]:
+    def _existing(self, database: str, collection: str) -> StoreFile | None:
+        """The file that holds a collection; None where it, or the collection, is not there."""
         docs.check_collection(collection)
         file = self._file(database)
-        if not file:
-            yield None
-            return
-        with file.reading():
-            yield file if file.has(collection) else None
+        return file if file and file.has(collection) else None
 
     @contextmanager
     def _write(self, database: str, collection: str) -> Iterator[StoreFile]:
@@ -233,12 +236,14 @@ def _rows(
     order: Sequence[tuple[str, int]] = (),
     limit: int | None = None,
 ) -> list[Document]:
-    where, values, exact = sqlite_filters.where(conditions)
+    where, values, loose = sqlite_filters.where(conditions)
     by = f" ORDER BY {sqlite_filters.ordered(order)}" if order else ""
-    end = f" LIMIT {limit}" if exact and limit is not None else ""
+    end = f" LIMIT {limit}" if limit is not None and not loose else ""
     with closing(file.connection.execute(f'SELECT id, version, doc FROM "{collection}"{where}{by}{end}', values)) as cursor:
-        found: Iterator[Document] = (_document(*row) for row in cursor)
-        return list(islice(found if exact else (row for row in found if filters.matches(row, conditions)), limit))
+        if not loose:
+            return [_document(*row) for row in cursor]
+        found = (document for row in cursor if filters.matches(document := _document(*row), loose))
+        return list(islice(found, limit))
 
 
 def _document(id: str, version: int, doc: str) -> Document:

@@ -11,7 +11,8 @@ import base64
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from json.scanner import make_scanner
 from typing import Any
 
 from gather_pipeline.errors import DuplicateKey, InvalidInput, shorten
@@ -22,6 +23,7 @@ COLLECTION = re.compile(r"(?!_|sqlite_)[a-z_]{1,63}")  # a store's own collectio
 ID_LIMIT = 512  # characters
 DEPTH_LIMIT = 64  # levels; MongoDB ends at 100
 SIZE_LIMIT_BYTES = 16_000_000  # as BSON; MongoDB ends at 16,777,216, the rest is room for what a store adds
+JSON_BYTES = 32  # that a character of JSON stands for at most: "0," is a number with its place, "x" a character in its longest form
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
@@ -29,7 +31,8 @@ _SPECIAL = re.compile("[\x00\x01\ud7ff-\udfff]")
 _KEPT = re.compile("\x01[\x01\x02\x03]|\ud7ff[\x01-\u0801]")
 _BYTES = "$bytes"  # a key of one's own that begins with "$" never comes to lie as such
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
-_load = json.JSONDecoder().decode
+_decoder = json.JSONDecoder()
+_scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_decoder)  # type: ignore[arg-type]  # what `json.loads` does inside, without looking for spaces that are not there
 
 
 def is_database(name: object) -> bool:
@@ -108,6 +111,11 @@ def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> int:
     if size > SIZE_LIMIT_BYTES:
         raise InvalidInput(f"{collection} {id!r} takes {size} bytes, expected at most {SIZE_LIMIT_BYTES}")
     return size
+
+
+def surely_fits(size: int, text: str) -> bool:
+    """Whether fields of so many bytes may be set in a document with that JSON text, whatever they replace; False tells nothing."""
+    return size + JSON_BYTES * len(text) <= SIZE_LIMIT_BYTES
 
 
 def _name_unfit(collection: str, id: str, fields: Mapping[str, Any]) -> None:
@@ -252,6 +260,9 @@ def to_json(fields: Mapping[str, Any]) -> str:
 
 def from_json(text: str) -> dict[str, Any]:
     """The fields of a JSON text made by `to_json`."""
-    fields = _load(text)
+    try:
+        fields, _ = _scan(text, 0)
+    except StopIteration:  # no JSON: says so, and where
+        fields = _decoder.decode(text)
     special = "\\u0001" in text or '"$bytes"' in text or "\ud7ff" in text
     return decode(fields) if special else fields  # type: ignore[no-any-return]

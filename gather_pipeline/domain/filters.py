@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from gather_pipeline.errors import InvalidInput
@@ -28,6 +28,9 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
+KINDS: Mapping[type, str] = {type(None): "none", bool: "bool", int: "number", float: "number", str: "text", list: "other", dict: "other"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """What one field must hold: one of `values`, or, where that is None, a value within all `bounds`."""
@@ -35,6 +38,11 @@ class Condition:
     field: str
     values: tuple[Scalar, ...] | None = None
     bounds: tuple[Bound, ...] = ()
+
+    @property
+    def compared(self) -> Sequence[Scalar]:
+        """Every value that the condition compares with."""
+        return [bound for _, bound in self.bounds] if self.values is None else self.values
 
     @cached_property
     def _wanted(self) -> frozenset[tuple[str, Scalar]]:
@@ -44,13 +52,16 @@ class Condition:
         """Whether a field's value (None where it is missing) fulfils the condition."""
         if self.values is None:
             return all(kind(value) == kind(bound) and OPERATORS[name](value, bound) for name, bound in self.bounds)
+        if len(self.values) == 1 and type(value) is type(self.values[0]):
+            return value == self.values[0]
         return (found := kind(value)) != "other" and (found, value) in self._wanted
 
 
 def kind(value: object) -> str:
     """The kind that a value is compared within: ``none``, ``number``, ``text``, ``bool`` or, comparable to nothing, ``other``."""
-    if value is None:
-        return "none"
+    plain = KINDS.get(type(value))
+    if plain is not None:
+        return plain
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, (int, float)):
@@ -72,7 +83,7 @@ def parse(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
 
 
 def _condition(field: str, wanted: object) -> Condition:
-    if not isinstance(wanted, Mapping):
+    if kind(wanted) != "other" or not isinstance(wanted, Mapping):
         return Condition(field=field, values=(_scalar(field, wanted),))
     if wanted.keys() == {"$in"}:
         listed = wanted["$in"]
@@ -126,6 +137,8 @@ def check_sort(sort: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 
 def value_at(document: Mapping[str, Any], field: str) -> object:
     """The value at a field, dots reaching into sub-documents (never into lists); None where there is none."""
+    if "." not in field:
+        return document.get(field)
     value: object = document
     for name in field.split("."):
         if not isinstance(value, Mapping):
@@ -136,7 +149,10 @@ def value_at(document: Mapping[str, Any], field: str) -> object:
 
 def matches(document: Mapping[str, Any], conditions: Sequence[Condition]) -> bool:
     """Whether a document fulfils all conditions."""
-    return all(condition.accepts(value_at(document, condition.field)) for condition in conditions)
+    for condition in conditions:  # noqa: SIM110 - many rows pass here, and a generator costs as much again
+        if not condition.accepts(value_at(document, condition.field)):
+            return False
+    return True
 
 
 def index_fields(conditions: Sequence[Condition], sort: Sequence[tuple[str, int]] = ()) -> tuple[tuple[str, int], ...]:
@@ -146,10 +162,15 @@ def index_fields(conditions: Sequence[Condition], sort: Sequence[tuple[str, int]
         conditions: The filter: fields held equal come first, in order, then one that has a range.
         sort: Order of a query with a limit; its first field takes the place of a range.
     """
-    if any(condition.field.startswith("_") for condition in conditions):
+    return _index_fields(tuple((condition.field, condition.values is not None) for condition in conditions), tuple(sort))
+
+
+@lru_cache(maxsize=512)  # every query asks, and a program has few forms of them
+def _index_fields(conditions: tuple[tuple[str, bool], ...], sort: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    if any(field.startswith("_") for field, _ in conditions):
         return ()
-    equal = sorted(condition.field for condition in conditions if condition.values is not None)
-    ranges = sorted((condition.field, 1) for condition in conditions if condition.values is None)
+    equal = sorted(field for field, is_equal in conditions if is_equal)
+    ranges = sorted((field, 1) for field, is_equal in conditions if not is_equal)
     ordered = [pair for pair in sort if not pair[0].startswith("_") and pair[0] not in equal]
     return (*((field, 1) for field in equal), *(ranges or ordered)[:1])
 

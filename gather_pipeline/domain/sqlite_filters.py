@@ -41,10 +41,10 @@ def ordered(order: Sequence[tuple[str, int]]) -> str:
     return ", ".join(f"{key(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in order)
 
 
-def where(conditions: Sequence[Condition]) -> tuple[str, list[object], bool]:
-    """The WHERE clause of a filter (empty for none), its values, and whether it says all.
+def where(conditions: Sequence[Condition]) -> tuple[str, list[object], list[Condition]]:
+    """The WHERE clause of a filter (empty for none), its values, and the conditions that it does not wholly say.
 
-    Where it compares numbers it does not: it finds every match, and perhaps a float too near, so look again with `filters.matches`.
+    Those compare numbers: it finds every match, and perhaps a float too near, so look again with `filters.matches`.
     """
     clauses: list[str] = []
     values: list[object] = []
@@ -54,12 +54,15 @@ def where(conditions: Sequence[Condition]) -> tuple[str, list[object], bool]:
             clauses.append(_one_of(expression, condition.values, values))
         else:
             clauses += _within(expression, condition.bounds, values)
-    compared = (value for condition in conditions for value in (*(condition.values or ()), *(bound for _, bound in condition.bounds)))
-    exact = not any(kind(value) == "number" for value in compared)
-    return (" WHERE " + " AND ".join(clauses) if clauses else ""), values, exact
+    loose = [condition for condition in conditions if any(kind(value) == "number" for value in condition.compared)]
+    return (" WHERE " + " AND ".join(clauses) if clauses else ""), values, loose
 
 
 def _one_of(expression: str, wanted: Sequence[Scalar], values: list[object]) -> str:
+    only = wanted[0] if len(wanted) == 1 else None
+    if isinstance(only, str) or (type(only) is int and -EXACT_WHOLE <= only <= EXACT_WHOLE):  # as nearly always
+        values.append(_bound_value(only))
+        return f"{expression} = ?"
     loose = [value for value in wanted if isinstance(value, float) or (kind(value) == "number" and abs(int(value or 0)) > EXACT_WHOLE)]
     if len(loose) > LISTED_LIMIT:
         return "1"

@@ -76,6 +76,20 @@ def test_the_size_is_counted_exactly_only_where_it_may_be_too_much() -> None:
         docs.check_fields("items", "1", {"a": "é" * 8_000_000})
 
 
+@given(FIELDS)
+def test_json_tells_what_a_document_takes_at_most(fields: dict[str, Any]) -> None:
+    """So that an edit of a small field need not weigh the whole document again."""
+    assert docs._bound(fields) <= 64 + docs.JSON_BYTES * len(docs.to_json(fields))
+    assert docs.surely_fits(100, docs.to_json(fields))
+    assert not docs.surely_fits(docs.SIZE_LIMIT_BYTES, docs.to_json(fields))
+
+
+@pytest.mark.parametrize("text", ["", "{", "nonsense", '{"a": 1}'[:-1]])
+def test_what_is_no_json_says_so(text: str) -> None:
+    with pytest.raises(ValueError, match="line 1 column"):
+        docs.from_json(text)
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -46,17 +46,28 @@ def test_one_index_serves_a_query(where: dict[str, Any], sort: list[tuple[str, i
 
 def test_sql_never_holds_a_value() -> None:
     where = {"a": "'; DROP TABLE items; --", "b": {"$in": ['"', "x' OR 1=1"]}, "c": {"$lt": "'"}}
-    clause, values, exact = sqlite_filters.where(filters.parse(where))
-    assert exact
+    clause, values, loose = sqlite_filters.where(filters.parse(where))
+    assert loose == []
     assert values == ["'; DROP TABLE items; --", '"', "x' OR 1=1", "'"]
     assert "DROP" not in clause and "OR 1" not in clause
 
 
 @pytest.mark.parametrize(
-    ("where", "exact"), [({"a": "x"}, True), ({"a": True}, True), ({"a": {"$in": ["x", 1]}}, False), ({"a": {"$gt": 1}}, False)]
+    ("where", "loose"),
+    [({"a": "x"}, []), ({"a": True}, []), ({"a": {"$in": ["x", 1]}}, ["a"]), ({"a": {"$gt": 1}}, ["a"]), ({"a": "x", "b": 1}, ["b"])],
 )
-def test_where_sql_compares_numbers_it_says_so(where: dict[str, Any], exact: bool) -> None:
-    assert sqlite_filters.where(filters.parse(where))[2] is exact
+def test_where_sql_compares_numbers_it_says_so(where: dict[str, Any], loose: list[str]) -> None:
+    assert [condition.field for condition in sqlite_filters.where(filters.parse(where))[2]] == loose
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 1.0, 2**60, True, False, None, "", "1", "a"], ids=repr)
+@pytest.mark.parametrize("value", [0, 1, 1.0, 2**60, True, False, None, "", "1", "a", [1], {"a": 1}, b"1"], ids=repr)
+def test_a_value_equals_those_of_its_kind_only(value: Any, wanted: Any) -> None:
+    (one,), (listed,) = filters.parse({"a": wanted}), filters.parse({"a": {"$in": [wanted, "none of these"]}})
+    kinds = {type(value), type(wanted)}
+    equal = value == wanted and (len(kinds) == 1 or kinds == {int, float})
+    assert one.accepts(value) is equal
+    assert listed.accepts(value) is equal
 
 
 def test_a_mongo_query_keeps_out_of_lists() -> None:

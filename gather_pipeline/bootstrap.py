@@ -5,10 +5,11 @@ Engines, and what only a run needs, are imported where they are chosen: a comman
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.domain.routing import Provider, choose_provider, resolve_model
@@ -19,7 +20,10 @@ from gather_pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gather_pipeline.domain.item_lines import Format, Line
     from gather_pipeline.domain.measurements import IngestReport
+    from gather_pipeline.domain.projects import Project
+    from gather_pipeline.report.tables import ReportTables
     from gather_pipeline.services import Services
     from gather_pipeline.tasks.catalogue import Catalogue
 
@@ -44,7 +48,7 @@ def build_services(settings: Settings | None = None) -> Services:
     return Services(
         store=store,
         departments=department_source(settings),
-        model=_model(settings, provider),
+        model=_model(settings, provider, embedder),
         resolve_model=model_resolver(settings),
         embedder=embedder,
         brain=LocalBrain(partial(_brain_rows, store, embedder.name), embedder),
@@ -98,6 +102,25 @@ def department_source(settings: Settings) -> DepartmentSource:
     return DepartmentFile(settings.departments)
 
 
+def open_embedder(settings: Settings) -> Embedder:
+    """The embedder that `GATHER_EMBEDDER` names."""
+    return _embedder(settings)
+
+
+def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | None, title: str) -> None:
+    """Writes items' lines to a file, whole or not at all; to standard output where there is no path."""
+    from gather_pipeline.adapters.item_files import write_items
+
+    write_items(rows, format, path, sys.stdout.buffer, title)
+
+
+def read_items(path: Path | None, format: Format, shown: str) -> Iterator[Line]:
+    """The lines of a file of items; of standard input where there is no path."""
+    from gather_pipeline.adapters.item_files import read_items
+
+    return read_items(path, sys.stdin.buffer, format, shown)
+
+
 def open_metrics(settings: Settings, task_id: str) -> MetricsLog:
     """The measurements of one run."""
     from gather_pipeline.adapters.metrics_log import JsonlMetricsLog
@@ -117,6 +140,24 @@ def query_metrics(settings: Settings, sql: str) -> pd.DataFrame:
     from gather_pipeline.adapters.duckdb_metrics import query
 
     return query(settings.metrics_database, sql)
+
+
+def project_page(store: DocumentStore, project: Project, tables: ReportTables) -> str:
+    """A project's report as one HTML page with plots, from its figures and its items."""
+    from gather_pipeline.domain.departments import Department
+    from gather_pipeline.gather.repository import DEPARTMENTS, GatherRepository
+    from gather_pipeline.report.page import render_page
+
+    repository = GatherRepository(store, project.id)
+    stored = sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])
+    return render_page(
+        project=project,
+        tables=tables,
+        departments=[Department.model_validate(row) for row in stored],
+        items=repository.items(),
+        drops=repository.dropped(),
+        generated_at=system_clock().now(),
+    )
 
 
 def fetch_weights(settings: Settings, progress: Callable[[str], None]) -> Path:
@@ -141,13 +182,18 @@ def _provider(settings: Settings) -> Provider | None:
     )
 
 
-def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
+def _model(settings: Settings, provider: Provider | None, embedder: Embedder) -> LanguageModel:
     from gather_pipeline.adapters.embedded_model import EmbeddedModel
     from gather_pipeline.adapters.model_routes import ModelRouter
     from gather_pipeline.adapters.openai_model import OpenAiModel
     from gather_pipeline.adapters.scripted_model import ScriptedModel
+    from gather_pipeline.adapters.warming_model import WarmingModel
 
     clock = SystemClock()
+    warm_up: Callable[[], None] | None = getattr(embedder, "warm_up", None)  # of an embedder that takes long to load
+
+    def meanwhile(model: LanguageModel) -> LanguageModel:
+        return model if warm_up is None else WarmingModel(model, warm_up)
 
     def local_client(base_url: str) -> LanguageModel:
         return OpenAiModel(
@@ -156,7 +202,7 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
 
     remote: LanguageModel | None = None
     if provider is not None:
-        remote = OpenAiModel(
+        client = OpenAiModel(
             base_url=provider.base_url,
             api_key=provider.api_key,
             provider=provider.name,
@@ -164,9 +210,11 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
             concurrency=settings.concurrency,
             prices=settings.prices,
         )
+        remote = meanwhile(client)
     return ModelRouter(
+        # Not meanwhile: it needs every core itself.
         embedded=EmbeddedModel(weights_file(settings), client=local_client, slots=EMBEDDED_SLOTS),
-        scripted=ScriptedModel(latency_s=settings.script_latency_s),
+        scripted=meanwhile(ScriptedModel(latency_s=settings.script_latency_s)),
         remote=remote,
         provider=provider.name if provider else None,
     )

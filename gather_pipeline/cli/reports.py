@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +11,10 @@ from gather_pipeline import bootstrap
 from gather_pipeline.cli.frames import plain_rows, print_frame
 from gather_pipeline.cli.options import as_json, example, project_option
 from gather_pipeline.cli.output import print_json, say
-from gather_pipeline.cli.state import State, opened, settings_of_command
-from gather_pipeline.domain.departments import Department
+from gather_pipeline.cli.state import opened, settings_of_command
 from gather_pipeline.errors import InvalidInput, StoreUnavailable
-from gather_pipeline.gather.repository import DEPARTMENTS
-from gather_pipeline.report.tables import ReportTables, report_tables
+from gather_pipeline.report.files import write_whole
+from gather_pipeline.report.tables import report_tables
 from gather_pipeline.settings import Settings
 
 # Title and columns of each table on a terminal; --json and --html have all columns.
@@ -40,11 +37,11 @@ SHOWN = {
 def report(project_id: str, path: Path | None, as_json: bool) -> None:
     """Show a project's figures, or write them as a page with plots."""
     with opened() as state:
-        state.projects.get(project_id)
+        project = state.projects.get(project_id)
         _ingest(state.settings)
         tables = report_tables(partial(bootstrap.query_metrics, state.settings), project_id)
         if path is not None:
-            _write(path, _page(state, project_id, tables))
+            _write(path, bootstrap.project_page(state.store, project, tables))
     if path is not None:
         say(f"Written: {path}")
     if as_json:
@@ -57,42 +54,11 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
                 print_frame(frame, columns.split())
 
 
-def _page(state: State, project_id: str, tables: ReportTables) -> str:
-    from gather_pipeline.report.page import render_page
-
-    project, repository = state.project(project_id)
-    stored = sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])
-    return render_page(
-        project=project,
-        tables=tables,
-        departments=[Department.model_validate(row) for row in stored],
-        items=repository.items(),
-        drops=repository.dropped(),
-        generated_at=bootstrap.system_clock().now(),
-    )
-
-
 def _write(path: Path, text: str) -> None:
-    """Writes the file whole or not at all."""
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.absolute().parent, prefix=".report-", delete=False) as file:
-            fresh = Path(file.name)
-            try:
-                file.write(text)
-                file.flush()
-                fresh.chmod(0o666 & ~_umask())
-                fresh.replace(path)
-            except BaseException:
-                fresh.unlink()
-                raise
+        write_whole(path, text)
     except OSError as error:
         raise InvalidInput.field("--html", str(path), f"a file that can be written ({error.strerror})") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 @click.command(epilog=example('gather sql "SELECT department, iteration, quality FROM quality_progression"'))

@@ -2,33 +2,27 @@
 
 Projects come by the store's change log, so that a tick costs as much as changed; departments are few and are compared as a set,
 for a filtered list shows no deletions (D5). A source that cannot be read is a skip with its reason, never an empty set. A partition
-with a run in flight stays.
+with a run in flight stays. What people changed is told to Dagster by the same tick (`settling`).
 """
 
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionStatus  # not exported, and get_backfills takes it
 
+from gather_pipeline.defs.following import IN_FLIGHT, PROJECT_TAGS, RANGE_TAG, follow, load, source_of
 from gather_pipeline.defs.partitions import departments, projects
 from gather_pipeline.defs.resources import Gather
+from gather_pipeline.defs.settling import settle_changes
 from gather_pipeline.gather.registry import PROJECTS
 from gather_pipeline.services import Services
 
-IN_FLIGHT = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-RANGE_TAG = "dagster/asset_partition_range_start"
 DEPARTMENT_TAG = "dagster/partition/department"
-PROJECT_TAGS = ("gather/project", "dagster/partition/project", "dagster/partition")  # the last is the key of a run of `departments`
 AUTOMATION_TAG = "gather/kind"
 COMPARE_ALL_S = 600  # how long a key that somebody changed by hand stays wrong
 PAGE = 1000  # projects read from the change log at once
@@ -104,19 +98,28 @@ class Reading:
 
 
 def read(services: Services, cursor: str | None) -> Reading:
-    """Reads departments, and the projects that changed since the cursor; without a cursor every project."""
+    """Reads departments, and the projects that changed since the cursor; every project without one, or with one of another history."""
     slugs = tuple(department.slug for department in services.departments.departments() if department.gatherCheck and department.isActive)
-    rows: dict[str, Mapping[str, Any]] = {}
-    position = cursor or ""
-    while page := (changes := services.store.changed_since(services.main_database, PROJECTS, position, limit=PAGE)).documents:
-        rows |= {row["_id"]: row for row in page}
-        position = changes.cursor
-        if len(page) < PAGE:
-            break
+    (rows, position), anew = follow(partial(changed_projects, services), cursor or "")
     gone = tuple(id for id, row in rows.items() if row.get("_deleted"))
     return Reading(
-        projects=tuple(id for id in rows if id not in gone), gone=gone, departments=slugs, cursor=position, everything=cursor is None
+        projects=tuple(id for id in rows if id not in gone),
+        gone=gone,
+        departments=slugs,
+        cursor=position,
+        everything=cursor is None or bool(anew),
     )
+
+
+def changed_projects(services: Services, cursor: str) -> tuple[dict[str, Mapping[str, Any]], str]:
+    """Rows of projects changed after the cursor, by id, and the cursor after them."""
+    rows: dict[str, Mapping[str, Any]] = {}
+    while page := (changes := services.store.changed_since(services.main_database, PROJECTS, cursor, limit=PAGE)).documents:
+        rows |= {row["_id"]: row for row in page}
+        cursor = changes.cursor
+        if len(page) < PAGE:
+            break
+    return rows, cursor
 
 
 def known_projects(instance: dg.DagsterInstance, reading: Reading) -> list[str]:
@@ -130,17 +133,21 @@ def known_projects(instance: dg.DagsterInstance, reading: Reading) -> list[str]:
     name="partitions",
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Adds and removes partitions as projects and departments come and go.",
+    description="Keeps Dagster true to the store: partitions come and go with projects and departments, and what people changed shows.",
 )
 def partitions(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gather]) -> dg.SensorResult | dg.SkipReason:
     """One tick."""
-    seen = json.loads(context.cursor) if context.cursor else {}
+    seen = load(context.cursor)
     now = time.time()
     try:
         with gather.services() as services:
-            source = f"{services.main_database} in {'MongoDB' if services.settings.mongodb_uri else 'SQLite'}"
-            fresh = seen.get("source") == source and now - seen["compared_at"] < COMPARE_ALL_S
-            reading = read(services, seen["projects"] if fresh else None)
+            source = source_of(services)
+            seen = seen if seen.get("source") == source else {}
+            compared_at = float(seen.get("compared_at", -COMPARE_ALL_S))
+            # Either way: a clock that was put back must not keep the next comparison waiting.
+            fresh = abs(now - compared_at) < COMPARE_ALL_S
+            reading = read(services, seen.get("projects") if fresh else None)
+            settled = settle_changes(services, context.instance, seen.get("settled", {}))
     except dg.Failure as unreadable:
         return dg.SkipReason(f"Nothing was changed, for the sources cannot be read: {unreadable.description}")
     busy = keys_in_flight(context.instance)
@@ -148,12 +155,11 @@ def partitions(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gat
     for_departments = partition_changes(
         context.instance.get_dynamic_partitions(str(departments.name)), reading.departments, busy.departments
     )
-    # A spared project is met again only if the cursor stays before it.
-    cursor = (
-        context.cursor
-        if for_projects.spared
-        else json.dumps({"source": source, "projects": reading.cursor, "compared_at": now if reading.everything else seen["compared_at"]})
-    )
+    read_on = {"projects": reading.cursor, "compared_at": now if reading.everything else compared_at}
+    if for_projects.spared:
+        # A spared project is met again only if the cursor stays before it.
+        read_on = {name: seen[name] for name in read_on if name in seen}
+    cursor = json.dumps({"source": source, **read_on, "settled": settled.cursor})
     requests = [
         request
         for definition, changes in ((projects, for_projects), (departments, for_departments))
@@ -163,8 +169,14 @@ def partitions(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gat
         )
         if request is not None
     ]
+    if requests:
+        return dg.SensorResult(dynamic_partitions_requests=requests, cursor=cursor)
     spared = (*for_projects.spared, *for_departments.spared)
-    waiting = f"; in use and therefore kept for now: {', '.join(spared)}" if spared else ""
-    if not requests:
-        return dg.SensorResult(skip_reason=f"Partitions are as projects and departments are{waiting}", cursor=cursor)
-    return dg.SensorResult(dynamic_partitions_requests=requests, cursor=cursor)
+    said = ["Partitions are as projects and departments are"]
+    if spared:
+        said.append(f"in use and therefore kept for now: {', '.join(spared)}")
+    if settled.events:
+        said.append(f"{settled.events} events were logged for what changed")
+    if settled.said:
+        said.append(settled.said)
+    return dg.SensorResult(skip_reason="; ".join(said), cursor=cursor)

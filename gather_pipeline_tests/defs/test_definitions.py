@@ -90,8 +90,8 @@ def test_the_instance_file_loads_and_keeps_everything_in_its_folder(tmp_path: Pa
         assert Path(instance.root_directory) == tmp_path
         limits = instance.get_concurrency_config().run_queue_config
         assert limits is not None
-        by_key = {limit["key"]: limit for limit in limits.tag_concurrency_limits}
-        assert by_key["gather/project"]["limit"] == 1
-        assert by_key["gather/project"]["value"] == {"applyLimitPerUniqueValue": True}
-        assert by_key["gather/kind"]["limit"] == 4
+        found = [(limit["key"], limit["value"], limit["limit"]) for limit in limits.tag_concurrency_limits]
+        assert ("gather/project", {"applyLimitPerUniqueValue": True}, 1) in found
+        assert ("gather/kind", "automation", 4) in found
+        assert ("gather/kind", "refresh", 3) in found
         assert instance.run_monitoring_enabled

@@ -1,0 +1,111 @@
+"""What is done by the clock: scores of stale departments every night, a report of every project every week. Off until switched on."""
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+
+from gather_pipeline.bootstrap import ingest_metrics, project_page, query_metrics
+from gather_pipeline.defs.refreshing import refresh_departments, refresh_request, states_of
+from gather_pipeline.defs.resources import Gather
+from gather_pipeline.domain.departments import in_order
+from gather_pipeline.domain.projects import Project
+from gather_pipeline.errors import StoreError
+from gather_pipeline.gather.registry import Projects, Runs
+from gather_pipeline.report.files import write_whole
+from gather_pipeline.report.tables import report_tables
+from gather_pipeline.services import Services
+
+LOOK_S = 40.0  # Dagster gives the process that decides 60 s
+NIGHTS = 7  # in each of them another seventh of the projects is looked at first
+
+
+def in_turn(projects: list[Project], day: int) -> list[Project]:
+    """The projects, begun at another place each night, so that what one night has no time for comes first in another."""
+    start = len(projects) * (day % NIGHTS) // NIGHTS
+    return [*projects[start:], *projects[:start]]
+
+
+def nightly_requests(services: Services, day: int, until: float) -> tuple[list[dg.RunRequest], int]:
+    """A refresh for each project with departments whose score or draft is not of what is there now.
+
+    Args:
+        services: The engines.
+        day: Number of the day.
+        until: When the look has to end, on the clock of `time.monotonic`.
+
+    Returns:
+        The requests, and how many projects were not looked at.
+    """
+    projects = in_turn(Projects(services.store, services.main_database, services.clock).all(), day)
+    departments = in_order(services.departments.departments())
+    requests: list[dg.RunRequest] = []
+    for place, project in enumerate(projects):
+        if time.monotonic() > until:
+            return requests, len(projects) - place
+        unscored = [state.department for state in states_of(services, project.id, departments) if state.unscored]
+        if unscored:
+            requests.append(refresh_request(project.id, unscored, f"{day}:{project.id}"))
+    return requests, 0
+
+
+@dg.schedule(
+    name="nightly_refresh",
+    cron_schedule="0 3 * * *",
+    job=refresh_departments,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="At 3 every night: scores and drafts again what is behind its items or its brief. No model call.",
+)
+def nightly_refresh(context: dg.ScheduleEvaluationContext, gather: dg.ResourceParam[Gather]) -> list[dg.RunRequest] | dg.SkipReason:
+    """One night."""
+    try:
+        with gather.services() as services:
+            requests, left = nightly_requests(services, context.scheduled_execution_time.toordinal(), time.monotonic() + LOOK_S)
+    except dg.Failure as unreadable:
+        return dg.SkipReason(f"Nothing was requested, for the sources cannot be read: {unreadable.description}")
+    if left:
+        context.log.warning(f"{left} projects were not looked at for want of time; other nights begin with them")
+    seen = f", of those looked at; {left} projects were not" if left else ""
+    return requests or dg.SkipReason(f"Every score and draft is of what is there now{seen}")
+
+
+def written_reports(services: Services, day: str) -> Iterator[dict[str, str]]:
+    """Writes the page of each project that ever ran to `reports` in the state folder; what was written, project by project."""
+    folder = services.settings.home / "reports"
+    runs = Runs(services.store, services.main_database, services.clock)
+    for project in Projects(services.store, services.main_database, services.clock).all():
+        if not runs.of_project(project.id):
+            continue
+        path = folder / f"{project.id}-{day}.html"
+        page = project_page(services.store, project, report_tables(lambda sql: query_metrics(services.settings, sql), project.id))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, page)
+        except OSError as error:
+            raise StoreError(f"the report {path} cannot be written: {error.strerror}") from error
+        yield {"project": project.id, "report": str(path)}
+
+
+@dg.op(pool="duckdb_writer", description="Takes in the measurements, then writes a page with plots for each project that ever ran.")
+def write_reports(context: dg.OpExecutionContext, gather: dg.ResourceParam[Gather]) -> None:
+    """The pages' names end with the day, so that another week's stay."""
+    with gather.services() as services:
+        ingest_metrics(services.settings)
+        written = list(written_reports(services, services.clock.now()[:10]))
+    context.log.info(f"{len(written)} reports written")
+    context.add_output_metadata({"reports": len(written), **{row["project"]: dg.MetadataValue.path(row["report"]) for row in written}})
+
+
+@dg.job(name="report_projects", description="Reports of all projects as pages with plots.", executor_def=dg.in_process_executor)
+def report_projects() -> None:
+    """One op, in process."""
+    write_reports()
+
+
+weekly_report = dg.ScheduleDefinition(
+    name="weekly_report",
+    cron_schedule="0 6 * * 1",
+    job=report_projects,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="At 6 every Monday: writes a page with figures and plots for each project that ever ran.",
+)

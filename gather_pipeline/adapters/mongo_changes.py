@@ -7,8 +7,8 @@ A writer that was only slow finds its numbers struck out when it closes them, an
 that sleeps for longer than `patience_s` just before its write arrives, and dies before it closes. That write is stored, but it was never
 acknowledged, and readers that have passed its number do not see it.
 
-The counter names the newest era (see `domain.cursors`); all of them lie beside it, each under its first number. A writer puts its own there
-before it closes that number, so that no reader can have a cursor in an era that is not there yet.
+The counter names the newest era (see `domain.cursors`), and `_eras` holds all of them, each under its first number. A writer puts its own
+there before it closes that number, so that no reader can have a cursor in an era that is not there yet.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-COUNTERS, COUNTER, DELETED = "_counters", "changes", "_deleted"
+COUNTERS, COUNTER, DELETED, ERAS = "_counters", "changes", "_deleted", "_eras"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class ChangeNumbers:
             logger.warning("[AutoGather] %s: the numbers of a write in %s stay open", error, target.database.name)
 
     def _open(self, database: Database[Any], token: str, count: int) -> int:
-        counters = _counters(database)
+        counters = _unhurried(database, COUNTERS)
         opened = {"from": {"$add": ["$value", 1]}, "at": "$$NOW"}
         taken = {"value": {"$add": ["$value", count]}, f"open.{token}": opened}
         highest = self._highest.get(database.name)
@@ -104,7 +104,8 @@ class ChangeNumbers:
             self._server.run(lambda: counters.update_one({"_id": COUNTER}, {"$unset": {f"open.{token}": ""}}), again=True)
             return self._open(database, token, count)
         if era:
-            self._server.run(lambda: counters.replace_one({"_id": first}, {"token": era}, upsert=True), again=True, race=True)
+            eras = _unhurried(database, ERAS)
+            self._server.run(lambda: eras.replace_one({"_id": first}, {"token": era}, upsert=True), again=True, race=True)
         self._highest[database.name] = last
         return first
 
@@ -116,10 +117,9 @@ class ChangeNumbers:
             logger.debug("[AutoGather] another writer made the counter of %s", counters.database.name)
 
     def _close(self, target: Collection[Any], token: str, first: int, count: int) -> None:
-        counters = _counters(target.database)
-        change = {"$unset": {f"open.{token}": ""}}
-        before = self._server.run(lambda: counters.find_one_and_update({"_id": COUNTER}, change), again=True)
-        if before is None or token not in before["open"]:
+        counters = _unhurried(target.database, COUNTERS)
+        opened, change = {"_id": COUNTER, f"open.{token}": {"$exists": True}}, {"$unset": {f"open.{token}": ""}}
+        if not self._server.run(lambda: counters.update_one(opened, change), again=True).matched_count:
             with self.taken(target, count) as fresh:
                 own, moved = {"_seq": {"$gte": first, "$lt": first + count}}, {"$inc": {"_seq": fresh - first}}
                 for collection in (target, target.database[DELETED]):
@@ -155,7 +155,7 @@ class ChangeNumbers:
         if log.era is None or sequence >= log.era_from:
             return log.era
         newest_first = {"filter": {"_id": {"$lte": sequence}}, "sort": [("_id", -1)]}
-        row = self._server.run(lambda: database[COUNTERS].find_one(**newest_first), again=True)
+        row = self._server.run(lambda: database[ERAS].find_one(**newest_first), again=True)
         return None if row is None else str(row["token"])
 
     def _prepare(self, target: Collection[Any]) -> None:
@@ -168,8 +168,8 @@ class ChangeNumbers:
             self._prepared.add(name)
 
 
-def _counters(database: Database[Any]) -> Collection[Any]:
-    """The counter, for writes that need not wait for the disk: the document's write that follows waits, and for them too."""
+def _unhurried(database: Database[Any], name: str) -> Collection[Any]:
+    """A collection for writes that need not wait for the disk: the document's write that follows waits, and for them too."""
     from pymongo import WriteConcern
 
-    return database.get_collection(COUNTERS, write_concern=WriteConcern(w=1))
+    return database.get_collection(name, write_concern=WriteConcern(w=1))

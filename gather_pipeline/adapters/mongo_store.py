@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 INDEX_FROM_ROWS = 200  # below, reading every document is as quick
 INDEX_LOOK_EVERY = 250  # queries of one form between two looks at the collection's size
 LARGE_BYTES = 600_000  # from here on, changes are looked at together with the document they would make too large
+ATTEMPTS = 3  # to change a document that others change meanwhile, before the server is asked to take turns
 UPSERT_ATTEMPTS = 20
 DELETE_BATCH = 5000  # ids in one command, far below MongoDB's 16 MB
 
@@ -86,9 +87,17 @@ class MongoStore:
         if limit == 0:  # to MongoDB that is no limit
             return []
         self._ensure_index(target, filters.index_fields(conditions, order if limit is not None else ()))
-        query = mongo_filters.query(conditions)
-        rows = self._server.run(lambda: list(target.find(query).sort(list(order)).limit(limit or 0)), collection, again=True)
-        return [_document(row) for row in rows]
+
+        def ask(query: Mapping[str, Any]) -> list[Document]:
+            rows = self._server.run(lambda: list(target.find(query).sort(list(order)).limit(limit or 0)), collection, again=True)
+            return [_document(row) for row in rows]
+
+        plain = mongo_filters.plain(conditions)
+        if plain is None:
+            return ask(mongo_filters.query(conditions))
+        asked = ask(plain)
+        found = [document for document in asked if filters.matches(document, conditions)]
+        return found if limit is None or len(found) == len(asked) else ask(mongo_filters.query(conditions))
 
     def update(
         self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
@@ -96,40 +105,54 @@ class MongoStore:
         """Sets top-level fields of a document and returns it."""
         target = self._target(database, collection)
         size = docs.check_fields(collection, docs.check_id(collection, id), changes)
-        if size > LARGE_BYTES and (held := self.get(database, collection, id)):
-            docs.take_apart(collection, held | dict(changes))  # refused here as on every body; servers say it in words of their own
-        one = {"_id": docs.escape(id)}
-        where = one if expected_version is None else one | {"_version": expected_version}
-        with self._changes.taken(target, 1) as number:
-            change = {"$set": docs.encode(changes) | {"_seq": number}, "$inc": {"_version": 1}}
-            row = self._server.run(lambda: target.find_one_and_update(where, change, return_document=True), f"{collection} {shorten(id)}")
-            if row is None:
-                there = self._server.run(lambda: target.find_one(one, {"_version": 1}), collection, again=True)
-                if there is None or expected_version is None:
-                    raise UnknownEntity(f"{collection} {id!r} is not in database {database}")
-                raise VersionConflict(f"{collection} {id!r} has version {there['_version']}, expected {expected_version}")
-        return _document(row)
-
+        one, fields, what = {"_id": docs.escape(id)}, docs.encode(changes), f"{collection} {shorten(id)}"
+        attempt = 0
+        while True:
+            attempt += 1
+            held = self._server.run(lambda: target.find_one(one), collection, again=True)
+            if held is None:
+                raise UnknownEntity(f"{collection} {id!r} is not in database {database}")
+            if expected_version is not None and held["_version"] != expected_version:
+                raise VersionConflict(f"{collection} {id!r} has version {held['_version']}, expected {expected_version}")
+            if size > LARGE_BYTES:
+                docs.take_apart(collection, _document(held) | dict(changes))  # refused as on every body; servers say it in their own words
+            with self._changes.taken(target, 1) as number:
+                change = {"$set": fields | {"_seq": number}, "$inc": {"_version": 1}}
+                if expected_version is not None or attempt <= ATTEMPTS:
+                    same = one | {"_version": held["_version"], "_seq": held.get("_seq")}
+                    if self._server.run(partial(target.update_one, same, change), what).matched_count:
+                        return _document(held | fields | {"_version": held["_version"] + 1})
+                else:  # others change it all the time: let the server take turns
+                    row: Any = self._server.run(partial(target.find_one_and_update, one, change, return_document=True), what)
+                    if row is not None:
+                        return _document(row)
     def upsert(self, database: str, collection: str, document: Document) -> Document:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
         target = self._target(database, collection)
         id, fields = docs.take_apart(collection, document)
-        one, what = {"_id": docs.escape(id)}, f"{collection} {shorten(id)}"
-        with self._changes.taken(target, 1) as number:
-            added = {"_version": {"$add": ["$_version", 1]}, "_seq": number}
-            change = [{"$replaceWith": {"$mergeObjects": [{"$literal": _row(id, fields)}, added]}}]
-            for _ in range(UPSERT_ATTEMPTS):
-                row = self._server.run(lambda: target.find_one_and_update(one, change, return_document=True), what)
-                if row is not None:
-                    return _document(row)
-                new = _row(id, fields) | {"_version": 1, "_seq": number}
-                try:
-                    self._server.run(partial(target.insert_one, new), what)
-                except DuplicateKey:  # of its _id, if another writer inserted it meanwhile, else of another key
-                    if not self._server.run(lambda: target.find_one(one, {"_id": 1}), collection, again=True):
-                        raise
-                else:
-                    return _document(new)
+        new, what = _row(id, fields), f"{collection} {shorten(id)}"
+        one = {"_id": new["_id"]}
+        for attempt in range(UPSERT_ATTEMPTS):
+            held = self._server.run(lambda: target.find_one(one, {"_version": 1}), collection, again=True)
+            with self._changes.taken(target, 1) as number:
+                row: Any = new | {"_version": held["_version"] + 1 if held else 1, "_seq": number}
+                if held is None:
+                    try:
+                        self._server.run(partial(target.insert_one, row), what)
+                    except DuplicateKey:  # of its _id, if another writer inserted it meanwhile, else of another key
+                        if not self._server.run(lambda: target.find_one(one, {"_id": 1}), collection, again=True):
+                            raise
+                        continue
+                elif attempt < ATTEMPTS:
+                    if not self._server.run(partial(target.replace_one, held, row), what).matched_count:
+                        continue
+                else:  # others change it all the time: let the server take turns
+                    added = {"_version": {"$add": ["$_version", 1]}, "_seq": number}
+                    change = [{"$replaceWith": {"$mergeObjects": [{"$literal": new}, added]}}]
+                    row = self._server.run(partial(target.find_one_and_update, one, change, return_document=True), what)
+                    if row is None:
+                        continue
+                return _document(row)
         raise StoreUnavailable(f"{what} at {self._server.host} comes and goes too quickly to be replaced")
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """Filters as MongoDB queries. Pure data, no engine.
 
-MongoDB alone looks for a value inside lists too, and follows a path into them. Each condition therefore says that no list is on the way.
+MongoDB alone looks for a value inside lists too, and follows a path into them. An exact query therefore says that no list is on the way.
+A plain one leaves that out: every server finds an index for it, and whoever asks looks at the answer again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,24 @@ NO_LIST = {"$not": {"$type": "array"}}
 def query(conditions: Sequence[Condition]) -> dict[str, Any]:
     """The query document of a filter."""
     return {"$and": [_clause(condition) for condition in conditions]} if conditions else {}
+
+
+def plain(conditions: Sequence[Condition]) -> dict[str, Any] | None:
+    """A query that finds every match, and perhaps a document that has a list where the filter wants a value; None where there is none.
+
+    So look again with `filters.matches`.
+    """
+    found: dict[str, Any] = {}
+    for condition in conditions:
+        if condition.values is None:
+            found[condition.field] = {name: _kept(bound) for name, bound in condition.bounds}
+        elif None in condition.values and "." in condition.field:  # below a list there is None, and MongoDB does not find it
+            return None
+        elif len(condition.values) == 1:
+            found[condition.field] = _kept(condition.values[0])
+        else:
+            found[condition.field] = {"$in": [_kept(value) for value in condition.values]}
+    return found
 
 
 def _clause(condition: Condition) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Body:
                 connection.execute("PRAGMA user_version = 1")
             return
         with MongoClient[dict[str, Any]](self.place) as client:
-            client[database]["_counters"].delete_many({"_id": {"$gte": 0}})
+            client[database]["_eras"].drop()
             client[database]["_counters"].update_one({}, {"$unset": {"era": ""}})
 
     def eras(self, database: str) -> list[int]:
@@ -83,7 +83,7 @@ class Body:
             with closing(sqlite3.connect(self._file(database))) as connection:
                 return [first for (first,) in connection.execute("SELECT sequence FROM _eras ORDER BY sequence")]
         with MongoClient[dict[str, Any]](self.place) as client:
-            return [row["_id"] for row in client[database]["_counters"].find({"_id": {"$gte": 0}}).sort("_id")]
+            return [row["_id"] for row in client[database]["_eras"].find().sort("_id")]
 
     def _file(self, database: str) -> Path:
         return Path(self.place) / f"{database}.sqlite3"

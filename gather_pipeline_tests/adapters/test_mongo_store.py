@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from gather_pipeline.adapters import mongo_store
 from gather_pipeline.adapters.mongo_changes import ChangeNumbers
 from gather_pipeline.adapters.mongo_connection import MongoConnection
 from gather_pipeline.adapters.mongo_store import MongoStore
-from gather_pipeline.errors import DuplicateKey, StoreError, StoreUnavailable
+from gather_pipeline.errors import DuplicateKey, StoreError, StoreUnavailable, UnknownEntity
 from gather_pipeline_tests.mongo_server import MongoServer, free_port
 
 USER, PASSWORD = "dora-the-user", "s3cret-pa55"
@@ -247,7 +249,7 @@ def test_an_era_is_there_before_its_numbers_are_told(
     """Else a cursor would name an era that the next reader does not find."""
     store.insert_many(database, "gather", [{"_id": "a"}, {"_id": "b"}])
     with slow.changes.taken(slow.target, 2) as first:
-        assert [row["_id"] for row in client[database]["_counters"].find({"_id": {"$gte": 0}}).sort("_id")] == [1, first]
+        assert [row["_id"] for row in client[database]["_eras"].find().sort("_id")] == [1, first]
         store.insert_many(database, "gather", [{"_id": "c"}])
         _, cursor = changed(store, database)
         slow.target.insert_one({"_id": "slow", "_version": 1, "_seq": first})
@@ -261,7 +263,7 @@ def test_a_writer_that_died_before_its_era_was_there_harms_nobody(
     _, cursor = changed(store, database)
     with pytest.raises(KeyboardInterrupt), slow.changes.taken(slow.target, 1) as first:
         raise KeyboardInterrupt
-    client[database]["_counters"].delete_one({"_id": first})
+    client[database]["_eras"].delete_one({"_id": first})
     hasty = MongoStore(mongo_uri, timeout_s=30, patience_s=0)
     time.sleep(0.05)
     assert changed(hasty, database, cursor) == ([], cursor)
@@ -332,6 +334,46 @@ def test_a_failed_insert_takes_back_its_own_documents_only(store: MongoStore, cl
         store.insert_many(database, "gather", [{"_id": str(number)} for number in range(5)])
     assert [row["_id"] for row in client[database]["gather"].find()] == ["2"]
     assert (client[database]["_counters"].find_one() or {})["open"] == {}
+
+
+def test_documents_that_others_change_all_the_time_are_changed_in_turn(
+    store: MongoStore, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo_store, "ATTEMPTS", 0)
+    store.insert_many(database, "gather", [{"_id": "a", "n": 1, "m": [1]}])
+    _, cursor = changed(store, database)
+    assert store.update(database, "gather", "a", {"n": (2, "é\x00")}) == {"_id": "a", "n": [2, "é\x00"], "m": [1], "_version": 2}
+    assert store.upsert(database, "gather", {"_id": "a", "k": {"$x": 1}}) == {"_id": "a", "k": {"$x": 1}, "_version": 3}
+    assert store.upsert(database, "gather", {"_id": "b"}) == {"_id": "b", "_version": 1}
+    assert store.find(database, "gather") == [{"_id": "a", "k": {"$x": 1}, "_version": 3}, {"_id": "b", "_version": 1}]
+    assert changed(store, database, cursor)[0] == ["a", "b"]
+    with pytest.raises(UnknownEntity):
+        store.update(database, "gather", "c", {})
+
+
+def test_threads_that_update_one_document_all_succeed(store: MongoStore, database: str) -> None:
+    store.insert_many(database, "gather", [{"_id": "a"}])
+    with ThreadPoolExecutor(6) as pool:
+        stored = list(pool.map(lambda number: store.update(database, "gather", "a", {f"f{number}": number}), range(18)))
+    assert sorted(document["_version"] for document in stored) == list(range(2, 20))
+    for document in stored:  # each is told the state that its own change made
+        assert len(document) == document["_version"] + 1
+    assert store.get(database, "gather", "a") == {"_id": "a", "_version": 19} | {f"f{number}": number for number in range(18)}
+
+
+def test_a_list_is_not_found_by_the_value_within_it_also_where_the_server_looks_there(store: MongoStore, database: str) -> None:
+    """The plain query that every server has an index for finds it; a limit then must not cut off those behind it."""
+    rows = [{"_id": f"{number:02}", "tag": ["x"] if number < 5 else "x"} for number in range(10)]
+    store.insert_many(database, "gather", rows)
+    assert [row["_id"] for row in store.find(database, "gather", {"tag": "x"})] == ["05", "06", "07", "08", "09"]
+    assert [row["_id"] for row in store.find(database, "gather", {"tag": "x"}, limit=3)] == ["05", "06", "07"]
+    assert [row["_id"] for row in store.find(database, "gather", {"tag": "x"}, sort=[("_id", -1)], limit=9)] == [
+        "09",
+        "08",
+        "07",
+        "06",
+        "05",
+    ]
 
 
 def test_queries_on_a_large_collection_get_an_index(store: MongoStore, client: MongoClient[dict[str, Any]], database: str) -> None:

@@ -84,3 +84,20 @@ def test_a_mongo_query_keeps_out_of_lists() -> None:
             }
         ]
     }
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({}, {}),
+        ({"a": "x", "b.c": 1}, {"a": "x", "b.c": 1}),
+        ({"a": {"$in": ["\x00", None]}, "b": None}, {"a": {"$in": ["\x01\x01", None]}, "b": None}),
+        ({"a": {"$in": []}}, {"a": {"$in": []}}),
+        ({"a": {"$gt": 1, "$lte": "z"}}, {"a": {"$gt": 1, "$lte": "z"}}),
+        ({"a.b": None}, None),
+        ({"a": 1, "a.b": {"$in": [1, None]}}, None),
+    ],
+)
+def test_a_plain_mongo_query_is_one_that_every_server_finds_an_index_for(where: dict[str, Any], expected: dict[str, Any] | None) -> None:
+    """None where it would miss a document: MongoDB does not find what lacks a value below a list."""
+    assert mongo_filters.plain(filters.parse(where)) == expected

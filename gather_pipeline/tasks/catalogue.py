@@ -18,10 +18,16 @@ from gather_pipeline.tasks.definition import TaskDefinition, version_key
 
 
 class Catalogue:
-    """The definitions that a runner knows."""
+    """The definitions that a runner knows.
 
-    def __init__(self, definitions: Iterable[TaskDefinition]) -> None:
+    Args:
+        definitions: Those in memory.
+        files: Further ones by id, each read when it is first asked for.
+    """
+
+    def __init__(self, definitions: Iterable[TaskDefinition], *, files: Mapping[str, Path] | None = None) -> None:
         self._by_id: dict[str, dict[str, TaskDefinition]] = {}
+        self._files = dict(files or {})
         for definition in definitions:
             versions = self._by_id.setdefault(definition.id, {})
             if definition.version in versions:
@@ -30,8 +36,12 @@ class Catalogue:
 
     @classmethod
     def packaged(cls) -> Self:
-        """The definitions that come with the package."""
-        return cls.from_folder(Path(str(files("gather_pipeline.tasks") / "definitions")))
+        """The definitions that come with the package, called like their files.
+
+        A run needs one or two of them and waits for their check; that all of them are right is what the package's tests say.
+        """
+        folder = Path(str(files("gather_pipeline.tasks") / "definitions"))
+        return cls([], files={path.stem: path for path in sorted(folder.glob("*.json"))})
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
@@ -45,6 +55,8 @@ class Catalogue:
         return cls(load_definition(path) for path in sorted(folder.glob("*.json")))
 
     def __iter__(self) -> Iterator[TaskDefinition]:
+        for id in list(self._files):
+            self._read(id)
         for id in sorted(self._by_id):
             yield from (self._by_id[id][version] for version in sorted(self._by_id[id], key=version_key))
 
@@ -52,17 +64,30 @@ class Catalogue:
         """The definition of that id, in its newest version where none is named.
 
         Raises:
+            InvalidInput: Its file is no definition.
             UnknownEntity: No such task or version; names those there are.
         """
+        self._read(task_id)
         versions = self._by_id.get(task_id)
         if versions is None:
-            raise UnknownEntity(f"task is {shorten(task_id)}, expected one of {', '.join(sorted(self._by_id)) or 'none: there are none'}")
+            known_ids = sorted([*self._by_id, *self._files])
+            raise UnknownEntity(f"task is {shorten(task_id)}, expected one of {', '.join(known_ids) or 'none: there are none'}")
         known = sorted(versions, key=version_key)
         if version is None:
             return versions[known[-1]]
         if version not in versions:
             raise UnknownEntity(f"version of task {task_id} is {shorten(version)}, expected one of {', '.join(known)}")
         return versions[version]
+
+    def _read(self, id: str) -> None:
+        path = self._files.get(id)
+        if path is None:
+            return
+        definition = load_definition(path)
+        if definition.id != id:
+            raise InvalidInput(f"{path.name}: id is {definition.id!r}, expected {id!r} like the file's name")
+        self._by_id[id] = {definition.version: definition}
+        self._files.pop(id, None)
 
 
 def load_definition(path: Path) -> TaskDefinition:

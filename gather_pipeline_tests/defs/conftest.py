@@ -7,12 +7,18 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.loader import LoadingContextForTest
 
 from gather_pipeline import bootstrap
 from gather_pipeline.definitions import defs
 from gather_pipeline.defs.assets import departments, drafts, embeddings, gather_items, metrics, quality_scores
 from gather_pipeline.defs.checks import asset_checks
+from gather_pipeline.defs.jobs import automated_gather_creation
+from gather_pipeline.defs.refreshing import refresh_departments
 from gather_pipeline.defs.resources import Gather
+from gather_pipeline.domain.items import Item
+from gather_pipeline.gather.people import People, Texts
 from gather_pipeline_tests.harness import PROJECT, THREE, Studio
 
 ASSETS = {
@@ -23,6 +29,9 @@ ASSETS = {
     "drafts": drafts.drafts,
     "metrics": metrics.metrics,
 }
+JOBS = {job.name: job for job in (automated_gather_creation, refresh_departments)}
+FRESH = dict.fromkeys(("gather_items", "embeddings", "quality_scores", "drafts"), "FRESH")
+BEHIND = FRESH | dict.fromkeys(("embeddings", "quality_scores", "drafts"), "STALE")
 RANGE = "dagster/asset_partition_range"
 BY_DEPARTMENT = ("gather_items", "embeddings", "quality_scores", "drafts")
 
@@ -55,6 +64,38 @@ class Stage:
             raise_on_error=False,
         )
 
+    def ask(self, sensor: dg.SensorDefinition, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+        """One tick of a sensor."""
+        context = dg.build_sensor_context(instance=self.instance, cursor=cursor, resources={"gather": self.gather()})
+        result = sensor(context)
+        assert isinstance(result, dg.SensorResult | dg.SkipReason)
+        return result
+
+    def execute(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        """A run that a sensor or schedule asked for."""
+        return JOBS[str(request.job_name)].execute_in_process(
+            run_config=dict(request.run_config),
+            instance=self.instance,
+            resources={"gather": self.gather()},
+            tags=dict(request.tags),
+            raise_on_error=False,
+        )
+
+    def people(self) -> People:
+        """The desk at which people change items."""
+        services = self.studio.services
+        return People(services.store, services.main_database, services.clock)
+
+    def edit(self, slug: str, content: str, place: int = 0) -> Item:
+        """Somebody gives an item of a department another text."""
+        return self.people().edit(self.studio.repository.items(slug)[place].id, Texts(content=content), "ana")
+
+    def status(self, slug: str, project: str = PROJECT) -> dict[str, str]:
+        """How Dagster shows each family of a partition, by data version."""
+        graph, context = defs.resolve_asset_graph(), LoadingContextForTest(self.instance)
+        resolver = CachingStaleStatusResolver(self.instance, graph, context)
+        return {family: resolver.get_status(dg.AssetKey(family), key(slug, project)).value for family in BY_DEPARTMENT}
+
     def events(self, asset: str, *keys: str) -> list[dg.EventLogRecord]:
         """Materializations of an asset, oldest first."""
         wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=list(keys) or None)
@@ -85,6 +126,25 @@ def failure_of(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> str
         return str(data.user_failure_data.description)
     assert data.error is not None
     return data.error.to_string()
+
+
+def requests_of(result: dg.SensorResult | dg.SkipReason) -> list[dg.RunRequest]:
+    """Runs that a tick asked for."""
+    assert isinstance(result, dg.SensorResult)
+    return list(result.run_requests or [])
+
+
+def cursor_of(result: dg.SensorResult | dg.SkipReason) -> str:
+    """Where the next tick begins."""
+    assert isinstance(result, dg.SensorResult)
+    assert result.cursor is not None
+    return result.cursor
+
+
+def configured(request: dg.RunRequest) -> tuple[str, list[str]]:
+    """Project and departments that a run is asked to work on."""
+    (op,) = request.run_config["ops"].values()
+    return op["config"]["project_id"], op["config"]["departments"]
 
 
 Opener = Callable[..., Stage]

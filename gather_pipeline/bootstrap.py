@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.domain.routing import Provider, choose_provider, resolve_model
@@ -107,11 +107,11 @@ def open_embedder(settings: Settings) -> Embedder:
     return _embedder(settings)
 
 
-def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | None, title: str) -> None:
-    """Writes items' lines to a file, whole or not at all; to standard output where there is no path."""
+def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | None, stream: BinaryIO, title: str) -> None:
+    """Writes items' lines to a file, whole or not at all; to the stream where there is no path."""
     from gather_pipeline.adapters.item_files import write_items
 
-    write_items(rows, format, path, sys.stdout.buffer, title)
+    write_items(rows, format, path, stream, title)
 
 
 def read_items(path: Path | None, format: Format, shown: str) -> Iterator[Line]:

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     models_dir: Path = Field(user_cache_path("gather_pipeline") / "models", validation_alias="GATHER_MODELS_DIR")
     departments: Path = Field(PACKAGED_SAMPLE / "departments.yaml", validation_alias="GATHER_DEPARTMENTS")
 
+    user: str | None = Field(None, validation_alias="GATHER_USER", min_length=1, max_length=200)
+
     mongodb_uri: SecretStr | None = Field(None, validation_alias="MONGODB_URI")
     mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB", pattern=r"^[A-Za-z0-9_-]{1,63}$")
 

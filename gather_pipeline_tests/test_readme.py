@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,7 @@ class Reader:
 
     folder: Path
     task_id: str = ""
+    variables: dict[str, str] = field(default_factory=dict)  # of the reader's shell, for each command has one of its own here
 
     @classmethod
     def in_clone(cls, folder: Path) -> Reader:
@@ -66,12 +67,16 @@ class Reader:
             "GATHER_EMBEDDER": "hashing",
             "MODEL_PATH": "any.gguf",
         }
-        return {name: value for name, value in os.environ.items() if name not in settings | {"MAKEFLAGS", "MAKELEVEL"}} | own
+        return (
+            {name: value for name, value in os.environ.items() if name not in settings | {"MAKEFLAGS", "MAKELEVEL"}} | own | self.variables
+        )
 
     def type(self, command: str) -> None:
         """Types one command and expects it to succeed."""
         # The environment that runs the tests is installed already, by make or otherwise.
         command = re.sub(r"^make\b", "make -o .venv/.installed -o .venv/.installed-dev", TASK_ID.sub(self.task_id, command))
+        kept = re.match(r"(\w+)=\$\(", command)
+        command += f' && printf %s "${kept[1]}"' if kept else ""
         process = subprocess.Popen(
             ["bash", "-c", f"exec {command}" if command.startswith("gather") else command],
             cwd=self.folder,
@@ -94,6 +99,8 @@ class Reader:
             process.kill()
         assert process.returncode == expected, f"{command}\n{out}\n{err}"
         assert "Traceback" not in err
+        if kept:
+            self.variables[kept[1]] = out
         if "--json" in command and command.startswith("gather run"):
             self.task_id = json.loads(out)["task_id"]
 

@@ -27,10 +27,10 @@ EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
 EXIT_CODES = {
     0: "done; a run ended completed",
-    1: "a run failed, or a service did not answer",
+    1: "a run failed, a service did not answer, or an import refused a line",
     2: "wrong input: an option, a file or a setting",
-    3: "no such project, department or task",
-    4: "another run holds the project",
+    3: "no such project, department, task or item",
+    4: "another run holds the project, or somebody else changed the item first",
     EXIT_STORE: "the store or the disk refuses or does not answer",
     6: "a file is missing that `gather setup` fetches",
     EXIT_UNEXPECTED: "an unexpected error; the log file has the traceback",
@@ -47,12 +47,15 @@ EPILOG = "\n\n".join(
 
 PLACES = {
     "setup": Place(module="setup", name="setup", help="Fetch the embedded model's weights, once for all projects."),
-    "project": Place(module="projects", name="project", help="Create and list projects."),
+    "project": Place(module="projects", name="project", help="Create, change, show and list projects."),
     "departments": Place(module="projects", name="departments", help="List the departments, and how far a project's have come."),
     "run": Place(module="run", name="run", help="Fill a project's departments, each until it is good enough."),
-    "status": Place(module="tasks", name="status", help="Show how a run is going, or how it ended."),
+    "status": Place(module="tasks", name="status", help="Show how a run is going, or what is stale in a project."),
     "cancel": Place(module="tasks", name="cancel", help="Ask a run to save its work and end."),
     "items": Place(module="items", name="items", help="Show a project's gather items, or what was dropped and why."),
+    "item": Place(module="item", name="item", help="Add, edit, delete, restore or show one gather item."),
+    "export": Place(module="transfer", name="export", help="Write a project's items to a file, with everything that is kept of them."),
+    "import": Place(module="transfer", name="import_", help="Take the items of a file into a project."),
     "events": Place(module="events", name="events", help="Show a project's progress events, as they come with --follow."),
     "report": Place(module="reports", name="report", help="Show a project's figures, or write them as a page with plots."),
     "sql": Place(module="reports", name="sql", help="Ask the metrics database a question, read-only."),

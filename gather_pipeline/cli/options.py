@@ -80,6 +80,11 @@ def project_option(command: Command) -> Command:
     return click.option("--project", "project_id", type=ProjectId(), required=True, help="Id of the project.")(command)
 
 
+def by_option(command: Command) -> Command:
+    """Option --by."""
+    return click.option("--by", metavar="NAME", help="Who does it; GATHER_USER or else your login name where left out.")(command)
+
+
 def one_department(command: Command) -> Command:
     """Option --department, once."""
     return click.option("--department", metavar="SLUG", help="Only this department.")(command)

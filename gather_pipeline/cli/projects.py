@@ -1,8 +1,9 @@
-"""`gather project create`, `gather project list`, `gather departments`."""
+"""`gather project create`, `update`, `show` and `list`, `gather departments`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -10,11 +11,11 @@ import click
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.brief import read_brief
 from gather_pipeline.cli.lazy import NamingGroup
-from gather_pipeline.cli.options import ProjectId, as_json, example
-from gather_pipeline.cli.output import print_json, print_table, say
+from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
+from gather_pipeline.cli.output import clean, print_json, print_table, say
+from gather_pipeline.cli.standing import made_stale, progress, tell_stale
 from gather_pipeline.cli.state import State, opened, settings_of_command
 from gather_pipeline.domain.departments import Department, in_order, to_row
-from gather_pipeline.domain.iterations import FINISHED, Iteration
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.gather.repository import DEPARTMENTS
@@ -22,7 +23,7 @@ from gather_pipeline.gather.repository import DEPARTMENTS
 
 @click.group(cls=NamingGroup, epilog=example("gather project list"))
 def project() -> None:
-    """Create and list projects."""
+    """Create, change, show and list projects."""
 
 
 @project.command(epilog=example('gather project create --name "Salt Ledger" --brief brief.md --id salt'))
@@ -66,6 +67,58 @@ def list_(as_json: bool) -> None:
         print_table(["id", "name", "brief"], [[project.id, project.name, _beginning(project.brief)] for project in projects])
     else:
         say("There is no project yet; type: gather project create --help")
+
+
+@project.command(epilog=example("gather project update salt --brief brief.md"))
+@click.argument("project_id", metavar="ID", type=ProjectId())
+@click.option("--brief", "path", metavar="FILE", help="The new brief, UTF-8 text; - reads standard input.")
+@click.option("--name", help="The new name.")
+@by_option
+@as_json
+def update(project_id: str, path: str | None, name: str | None, by: str | None, as_json: bool) -> None:
+    """Give a project another brief or name; what it had before is kept.
+
+    It says which departments are stale now. The next run adds to these and deletes nothing.
+    """
+    from gather_pipeline.cli.person import person
+
+    if path is None and name is None:
+        raise InvalidInput("neither --brief nor --name is given, expected what is to change")
+    brief = None if path is None else read_brief(path)
+    with opened() as state:
+        updated, changed = state.projects.update(project_id, name=name, brief=brief, by=person(by, state.settings))
+        stale = _made_stale(state, project_id) if changed else []
+    if as_json:
+        print_json(_row(updated) | {"changed": changed, "stale": stale})
+        return
+    click.echo(f"Project {project_id} is changed." if changed else f"Nothing differs: project {project_id} stays as it is.")
+    tell_stale(stale or [])
+    if stale:
+        say(f"The next run adds to these departments and deletes nothing; type: gather run --project {project_id}")
+
+
+def _made_stale(state: State, project_id: str) -> list[dict[str, str]] | None:
+    """Departments that the change made stale, None where a wrong list of departments leaves that unknown."""
+    try:
+        return made_stale(state, project_id)
+    except InvalidInput as error:
+        say(f"Which departments are stale now cannot be told: {error}")
+        return None
+
+
+@project.command(epilog=example("gather project show salt"))
+@click.argument("project_id", metavar="ID", type=ProjectId())
+@as_json
+def show(project_id: str, as_json: bool) -> None:
+    """Show a project's brief, and the names and briefs that it had before."""
+    with opened() as state:
+        found, earlier = state.projects.get(project_id), state.projects.earlier(project_id)
+    if as_json:
+        print_json(_row(found) | {"earlier": earlier})
+        return
+    click.echo(clean(f"{found.id}: {found.name}\n\n{found.brief}"))
+    for past in reversed(earlier):
+        click.echo(clean(f"\nUntil {past['until']}, changed by {past['by'] or 'somebody unknown'}: {past['name']}\n\n{past['brief']}"))
 
 
 def _row(project: Project) -> dict[str, Any]:
@@ -118,24 +171,14 @@ def _project_rows(project_id: str) -> list[dict[str, Any]]:
         _, repository = state.project(project_id)
         stored = sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])
         history = repository.iterations()
+        items = Counter(item.department for item in repository.items())
     if not stored:
-        return [row | _progress([]) for row in _source_rows() if row["automated"]]
-    return [_stored(row) | _progress([one for one in history if one.department == row["slug"]], row["retired"]) for row in stored]
+        return [row | progress([], items[row["slug"]]) for row in _source_rows() if row["automated"]]
+    return [
+        _stored(row) | progress([one for one in history if one.department == row["slug"]], items[row["slug"]], row["retired"])
+        for row in stored
+    ]
 
 
 def _stored(row: Mapping[str, Any]) -> dict[str, Any]:
     return _department(Department.model_validate(row)) | {"automated": not row["retired"]}
-
-
-def _progress(history: Sequence[Iteration], retired: bool = False) -> dict[str, Any]:
-    """State ``new``, ``open``, ``finished`` or ``retired`` as of the last iteration, its quality, and counts over all runs."""
-    last = history[-1] if history else None
-    ended_by = last.ended_by if last else None
-    state = "retired" if retired else "finished" if ended_by in FINISHED else "open" if last else "new"
-    return {
-        "state": state,
-        "ended_by": ended_by,
-        "quality": last.score if last else None,
-        "iterations": len(history),
-        "items": sum(len(one.item_ids) for one in history),
-    }

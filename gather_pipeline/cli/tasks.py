@@ -9,9 +9,10 @@ from typing import Any, Literal
 import click
 
 from gather_pipeline.cli.frames import cell
-from gather_pipeline.cli.options import as_json, example
+from gather_pipeline.cli.options import ProjectId, as_json, example
 from gather_pipeline.cli.output import print_json, print_table
 from gather_pipeline.cli.state import State, opened
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.lease import is_dead
 from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.ports import Document
@@ -20,16 +21,24 @@ GONE = "its process is gone; what it had committed is kept, and the next gather 
 Process = Literal["alive", "gone", "ended"]
 
 
-@click.command(epilog=example("gather status 0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55"))
-@click.argument("task_id")
+@click.command(epilog=example("gather status --project salt", "gather status 0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55"))
+@click.argument("task_id", required=False)
+@click.option("--project", "project_id", type=ProjectId(), help="A project instead of a run.")
 @as_json
-def status(task_id: str, as_json: bool) -> None:
-    """Show how a run is going, or how it ended.
+def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
+    """Show how a run is going, or what is stale in a project.
 
-    A run whose process is gone without having said so is shown as failed.
+    A run whose process is gone without having said so is shown as failed. With --project: the project's last run, how its departments
+    stand, and which of them are stale and why.
     """
+    if (task_id is None) == (project_id is None):
+        given = "neither a task id nor --project is" if task_id is None else "a task id and --project are both"
+        raise InvalidInput(f"{given} given, expected one of them")
+    if project_id is not None:
+        _project_status(project_id, as_json)
+        return
     with opened() as state:
-        document = _status(state, task_id)
+        document = _status(state, str(task_id))
     if as_json:
         print_json(document)
         return
@@ -40,6 +49,28 @@ def status(task_id: str, as_json: bool) -> None:
     if document["summary"]:
         headings = ["department", "quality_score", "threshold", "iterations", "items_created", "reason"]
         print_table(headings, [[row.get(heading) for heading in headings] for row in document["summary"]], right=headings[1:5])
+
+
+def _project_status(project_id: str, as_json: bool) -> None:
+    from gather_pipeline.cli.standing import project_standing, tell_standing
+
+    with opened() as state:
+        document = {"project_id": project_id, "run": None, **project_standing(state, project_id)}
+        runs = state.runs.of_project(project_id)
+        if runs:
+            last = next((run for run in reversed(runs) if run["status"] == "running"), runs[-1])
+            document["run"] = _status(state, last["_id"])
+    if as_json:
+        print_json(document)
+        return
+    run = document["run"]
+    if run is None:
+        click.echo(f"Project {project_id} has no run yet.")
+    elif run["status"] == "running":
+        click.echo(f"Run {run['task_id']} is at work since {run['started_at']}: {run['items_created']} items so far.")
+    else:
+        click.echo(f"Last run {run['task_id']} {run['status']}, {run['ended_at'] or 'end unknown'}: {run['reason']}.")
+    tell_standing(document)
 
 
 def _status(state: State, task_id: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from gather_pipeline.ports import Document, DocumentStore
 
 logger = logging.getLogger(__name__)
 LEASES = "leases"
+IMPORT = "import-"  # begins the id under which an import holds a project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,9 @@ class Lease:
         if held is None:
             return self.take()
         if not is_dead(held, self._owner.host, time.time()):
+            if held["task_id"].startswith(IMPORT):
+                where = f"process {held['pid']} on {held['host']}"
+                raise ProjectBusy(f"project {self._project_id} is busy: an import into it is under way ({where}), wait for it")
             raise ProjectBusy(
                 f"project {self._project_id} is busy: run {held['task_id']} holds it (process {held['pid']} on {held['host']}), "
                 f"wait for it or type: gather cancel {held['task_id']}"

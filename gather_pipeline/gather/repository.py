@@ -106,7 +106,7 @@ class GatherRepository:
     def distinct_pairs(self, items: Iterable[Item] | None = None) -> frozenset[frozenset[str]]:
         """Pairs of content hashes that a person has said are no duplicates; of the items given, else of all."""
         known = self.everything() if items is None else items
-        return frozenset(frozenset(one.hashes) for item in known for one in item.overruled)
+        return frozenset(frozenset(one.hashes) for item in known for one in item.overruled if one.hashes)
 
     def newest_items(self, department: str, limit: int) -> list[Item]:
         """The department's newest active items, newest first."""

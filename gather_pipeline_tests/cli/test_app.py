@@ -17,7 +17,8 @@ from gather_pipeline_tests.cli.conftest import Finished
 
 HEAVY = {"dagster", "torch", "sentence_transformers", "transformers", "pandas", "matplotlib", "duckdb", "openai", "pymongo", "xllamacpp"}
 SHOWN = [name for name, place in PLACES.items() if place.help]
-LEAVES = [[name] for name in SHOWN if name != "project"] + [["project", "create"], ["project", "list"]]
+GROUPS = {"project": ("create", "update", "show", "list"), "item": ("add", "edit", "delete", "restore", "show")}
+LEAVES = [[name] for name in SHOWN if name not in GROUPS] + [[group, name] for group, names in GROUPS.items() for name in names]
 
 
 def families(error: type[errors.GatherError]) -> set[int]:
@@ -74,7 +75,7 @@ def test_no_command_is_help_and_a_wrong_use(shell: Shell, capsys: pytest.Capture
     [
         (["itms"], "Error: command is 'itms', expected items\n"),
         (["xyz"], f"Error: command is 'xyz', expected one of {', '.join(SHOWN)}\n"),
-        (["project", "delete"], "Error: command is 'delete', expected one of create, list\n"),
+        (["project", "delete"], "Error: command is 'delete', expected one of create, list, show, update\n"),
         (["items"], "Error: Missing option '--project'.\nType: gather items --help\n"),
         (["items", "--project", "a", "--colour"], "Error: No such option '--colour'.\nType: gather items --help\n"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
@@ -90,6 +91,10 @@ class Stage:
         """Somebody gives an item of a department another text."""
         return self.people().edit(self.studio.repository.items(slug)[place].id, Texts(content=content), "ana")
 
+    def write_rows(self, *rows: Mapping[str, Any]) -> None:
+        """Gives the source of departments another list."""
+        self.studio.services.settings.departments.write_text(yaml.safe_dump([dict(row) for row in rows]), encoding="utf-8")
+
     def status(self, slug: str, project: str = PROJECT) -> dict[str, str]:
         """How Dagster shows each family of a partition, by data version."""
         graph, context = defs.resolve_asset_graph(), LoadingContextForTest(self.instance)
@@ -132,6 +137,16 @@ def requests_of(result: dg.SensorResult | dg.SkipReason) -> list[dg.RunRequest]:
     """Runs that a tick asked for."""
     assert isinstance(result, dg.SensorResult)
     return list(result.run_requests or [])
+
+
+def skipped(result: dg.SensorResult | dg.SkipReason) -> str:
+    """Why a tick asked for nothing."""
+    if isinstance(result, dg.SensorResult):
+        assert not result.run_requests
+        reason = result.skip_reason
+        assert isinstance(reason, dg.SkipReason)
+        return str(reason.skip_message)
+    return str(result.skip_message)
 
 
 def cursor_of(result: dg.SensorResult | dg.SkipReason) -> str:

@@ -34,6 +34,17 @@ def test_everything_that_the_issue_names_is_there(repository: dg.RepositoryDefin
     assert repository.get_sensor_def("partitions").default_status == dg.DefaultSensorStatus.RUNNING
 
 
+def test_what_acts_on_change_is_off_until_somebody_switches_it_on(repository: dg.RepositoryDefinition) -> None:
+    """A run costs money, so only the sensor that merely tells Dagster what there is runs by itself."""
+    running = {sensor.name for sensor in repository.sensor_defs if sensor.default_status == dg.DefaultSensorStatus.RUNNING}
+    stopped = {sensor.name for sensor in repository.sensor_defs if sensor.default_status == dg.DefaultSensorStatus.STOPPED}
+    assert (running, stopped) == ({"partitions"}, {"item_changes", "stale_departments"})
+    crons = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
+    assert crons == {"nightly_refresh": "0 3 * * *", "weekly_report": "0 6 * * 1"}
+    assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in repository.schedule_defs)
+    assert all(one.description for one in (*repository.sensor_defs, *repository.schedule_defs))
+
+
 def test_the_first_two_checks_block_and_the_others_do_not() -> None:
     graph = defs.resolve_asset_graph()
     blocking = {check.name for check in graph.asset_check_keys if graph.get_check_spec(check).blocking}

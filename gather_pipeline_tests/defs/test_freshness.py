@@ -106,7 +106,7 @@ def test_items_materialized_alone_leave_their_score_and_draft_fresh(open_stage: 
 def test_a_changed_department_leaves_only_its_own_items_stale(ran: Stage) -> None:
     """All departments of a project stand in one event of `departments`; the others' prompts used nothing of what changed."""
     cursor = cursor_of(ran.ask(partitions))
-    write_rows(ran, department_row("story", 1, threshold=98), ROWS[1])
+    ran.write_rows(department_row("story", 1, threshold=98), ROWS[1])
     assert ran.materialize("departments", partition_key=PROJECT).success
     assert (ran.status("story")["gather_items"], ran.status("visual")["gather_items"]) == ("STALE", "STALE")
     cursor = cursor_of(ran.ask(partitions, cursor))
@@ -118,15 +118,9 @@ def test_a_changed_department_leaves_only_its_own_items_stale(ran: Stage) -> Non
     assert (ran.status("story"), ran.status("visual")) == (FRESH, FRESH)
 
 
-def write_rows(stage: Stage, *rows: dict[str, object]) -> None:
-    import yaml
-
-    stage.studio.services.settings.departments.write_text(yaml.safe_dump(list(rows)), encoding="utf-8")
-
-
 def test_a_score_that_was_left_out_is_not_called_fresh(ran: Stage) -> None:
     cursor = cursor_of(ran.ask(partitions))
-    write_rows(ran, department_row("story", 1, most=3), ROWS[1])
+    ran.write_rows(department_row("story", 1, most=3), ROWS[1])
     config = {"project_id": PROJECT, "departments": ["story"], "enable_auto_evaluation": False}
     request = dg.RunRequest(job_name="automated_gather_creation", run_config={"ops": {"gather_project": {"config": config}}})
     assert ran.execute(request).success
@@ -148,7 +142,7 @@ def test_a_project_with_a_run_in_flight_is_looked_at_after_it(ran: Stage) -> Non
 
 
 def test_a_person_s_item_in_a_department_that_never_ran_shows(ran: Stage) -> None:
-    write_rows(ran, *ROWS, department_row("music", 3))
+    ran.write_rows(*ROWS, department_row("music", 3))
     cursor = cursor_of(ran.ask(partitions))
     services = ran.studio.services
     ran.people().add(PROJECT, "music", Texts(content=WORDS), "ana", services.departments)

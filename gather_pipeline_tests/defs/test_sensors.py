@@ -118,6 +118,31 @@ def test_a_cursor_of_another_store_is_not_trusted(empty: Stage) -> None:
     assert known(empty)[0] == [PROJECT]
 
 
+def test_a_clock_that_went_back_does_not_keep_the_next_comparison_waiting(empty: Stage) -> None:
+    cursor = cursor_of(tick(empty, None))
+    empty.instance.delete_dynamic_partition("projects", PROJECT)
+    tick(empty, json.dumps(json.loads(cursor) | {"compared_at": 9e9}))
+    assert known(empty)[0] == [PROJECT]
+
+
+def test_a_store_put_back_from_a_copy_is_compared_as_a_whole_and_says_so(empty: Stage) -> None:
+    cursor = json.loads(cursor_of(tick(empty, None)))
+    empty.instance.add_dynamic_partitions("projects", ["left-over"])
+    other = "0123456789abcdef.7.0123456789abcdef"
+    result = tick(empty, json.dumps(cursor | {"projects": other, "settled": cursor["settled"] | {"marks": other}}))
+    assert known(empty)[0] == [PROJECT]
+    again = json.loads(cursor_of(result))
+    assert (again["projects"], again["settled"]["marks"]) == (cursor["projects"], cursor["settled"]["marks"])
+    told = tick(empty, json.dumps(again | {"settled": again["settled"] | {"marks": other}}))
+    assert isinstance(told, dg.SensorResult)
+    assert "read from the start" in str(told.skip_reason)
+
+
+def test_a_cursor_that_somebody_typed_begins_anew(empty: Stage) -> None:
+    tick(empty, "no cursor of ours")
+    assert known(empty) == ([PROJECT], ["story", "visual", "music"])
+
+
 def test_more_projects_than_a_page_are_all_added(empty: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gather_pipeline.defs.sensors.PAGE", 3)
     for number in range(7):

@@ -1,11 +1,13 @@
 """Finds the nearest rows exactly, and reads as few of them as that takes.
 
 Every row gets an upper bound of its cosine: the float32 product itself or, in a large matrix, the cheaper one of a projection. A few
-rows with the highest bounds give a bar that the k-th nearest reaches; what cannot reach it is out. The rest is computed in
+rows with the highest bounds give a bar that the k-th nearest reaches; what cannot reach it is out. The last few are computed in
 float64, row by row, so that an answer does not depend on the road taken, on the number of rows or on the BLAS at hand.
 """
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +15,12 @@ from numpy.typing import NDArray
 from gather_pipeline.domain.vector_projection import Floats, Projection
 
 Places = NDArray[np.intp]
+Number = TypeVar("Number", np.float32, np.float64)
 
 SLACK = np.float32(1e-4)  # far above what float32 rounds off such a product
 LEAD = 4  # rows looked at for the bar, as a multiple of k
 BLOCK_CELLS = 4_000_000  # bounds held at once, 16 MB
-EXACT_ROWS = 4096  # rows computed at once, 12 MB in float64
+ROWS_AT_ONCE = 4096  # rows copied for a computation, 12 MB in float64
 PROJECT_FROM = 4096  # rows; below it the plain product is over sooner
 ASKED_BEFORE_FIT = 100  # queries after which a projection has paid for itself: fitting costs about ten plain searches of ten
 WIDE = 16  # where more than a sixteenth of the rows pass the projection, one plain product is cheaper than computing them all
@@ -103,17 +106,20 @@ def _passing(queries: Floats, rows: Floats, bounds: Floats, k: int, floor: float
 
 
 def _best(query: Floats, rows: Floats, near: Places, k: int, floor: float) -> tuple[Places, Floats]:
-    cosines = _cosines(query, rows, near)
+    if len(near) > LEAD * k:
+        rough = _cosines(query, rows, near)
+        near = near[rough >= np.partition(rough, -k)[-k] - SLACK]
+    cosines = _cosines(query.astype(np.float64), rows, near).astype(np.float32)
     order = np.lexsort((near, -cosines))[:k]
     order = order[cosines[order] >= floor]
     return near[order], cosines[order]
 
 
-def _cosines(query: Floats, rows: Floats, places: Places) -> Floats:
-    wide = query.astype(np.float64)
-    # Unlike BLAS, einsum adds up a row in one order whatever rows stand beside it, so that equal rows tie.
-    parts = [
-        np.einsum("ij,j->i", rows[places[start : start + EXACT_ROWS]].astype(np.float64), wide)
-        for start in range(0, len(places), EXACT_ROWS)
-    ]
-    return np.concatenate([np.empty(0), *parts]).astype(np.float32)
+def _cosines(query: NDArray[Number], rows: Floats, places: Places) -> NDArray[Number]:
+    """Cosines in the precision of the query."""
+    found = np.empty(len(places), dtype=query.dtype)
+    for start in range(0, len(places), ROWS_AT_ONCE):
+        part = places[start : start + ROWS_AT_ONCE]
+        # Unlike BLAS, einsum adds up a row in one order whatever rows stand beside it, so that equal rows tie.
+        np.einsum("ij,j->i", rows[part].astype(query.dtype, copy=False), query, out=found[start : start + ROWS_AT_ONCE])
+    return found

@@ -119,7 +119,7 @@ def test_a_projection_is_fitted_anew_when_the_rows_have_doubled():
     search = NearestRows(project_from=1, asked_before_fit=1)
     search.find(rows[:1], rows, 5, 0.5)
     assert search.projected
-    rows = np.vstack([rows, scattered(rng, 1000)])
+    rows = np.vstack([rows, scattered(rng, 200)])
     assert found_by(search, rows[-5:], rows, 5, 0.2) == by_hand(rows[-5:], rows, 5, 0.2)
     assert not search.projected
 

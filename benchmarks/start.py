@@ -1,6 +1,6 @@
 """What a command costs before it does its work, against starting Python and against importing what it needs.
 
-    python benchmarks/start.py [--rounds 3] [--resumed]
+    python benchmarks/start.py [--rounds 3] [--embedder]
 
 Every measurement is a process of its own, from its start to its end. `gather run` ends with its first model call: the scripted
 model's `complete` is replaced by one that ends the process. What a command needs to import is what it had imported by then, noted in a
@@ -18,9 +18,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from timing import Row, paired, print_rows, ratio
 
@@ -29,6 +30,9 @@ BRIEF = ROOT / "gather_pipeline" / "sample" / "brief.md"
 NEW, BEGUN = "new-one", "begun-one"  # projects without and with items
 AIM_S = 0.5
 MODEL_CALLED = 42
+LATENCY_S = 3.0  # of a remote model that writes a note
+NOTHING: Mapping[str, str] = MappingProxyType({})
+MINILM = {"GATHER_EMBEDDER": "minilm"}
 ENGINES = ("dagster", "torch", "sentence_transformers")
 OWN = ("GATHER_", "OPEN", "MONGODB_", "MODEL_PATH", "PYTHON")
 
@@ -44,6 +48,11 @@ async def complete(self, request):
     os._exit({MODEL_CALLED})
 
 ScriptedModel.complete = complete
+{COMMAND}
+"""
+LOADING_AFTER = f"""
+from gather_pipeline.adapters.warming_model import WarmingModel
+WarmingModel._begin = lambda self: None
 {COMMAND}
 """
 # Some names stand for no module that can be found again, such as those of migration scripts.
@@ -71,11 +80,11 @@ class Bench:
     folder: Path
     copies: int = field(default=0, init=False)
 
-    def run(self, code: str, *args: str, home: Path | None = None, expected: int = 0, **extra: str) -> str:
+    def run(self, code: str, *args: str, home: Path | None = None, expected: int = 0, extra: Mapping[str, str] = NOTHING) -> str:
         """Standard output of a Python that was given the code; raises where it ends otherwise than expected."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         environment |= {"PYTHONPATH": str(ROOT), "GATHER_MODEL": "scripted", "GATHER_EMBEDDER": "hashing"}
-        environment |= {"GATHER_HOME": str(home or self.folder / "nowhere"), **extra}
+        environment |= {"GATHER_HOME": str(home or self.folder / "nowhere")} | dict(extra)
         done = subprocess.run([sys.executable, "-c", code, *args], cwd=self.folder, env=environment, capture_output=True, text=True)
         if done.returncode != expected:
             raise SystemExit(f"{' '.join(args) or code} ended with {done.returncode}, expected {expected}: {done.stderr.strip()}")
@@ -94,15 +103,21 @@ class Bench:
         self.copies += 1
         return shutil.copytree(home, self.folder / f"copy-{self.copies}")
 
-    def first_call(self, home: Path, project: str, rounds: int, **extra: str) -> Callable[[], object]:
+    def first_call(self, home: Path, project: str, rounds: int, extra: Mapping[str, str] = NOTHING) -> Callable[[], object]:
         """A run up to its first model call, each time in a fresh copy that was made before."""
         copies: Iterator[Path] = iter([self.copy(home) for _ in range(rounds + 1)])
-        return lambda: self.run(FIRST_CALL, "run", "--project", project, home=next(copies), expected=MODEL_CALLED, **extra)
+        return lambda: self.run(FIRST_CALL, "run", "--project", project, home=next(copies), expected=MODEL_CALLED, extra=extra)
 
-    def noted(self, name: str, code: str, *args: str, home: Path, expected: int = 0, **extra: str) -> list[str]:
+    def iteration(self, home: Path, rounds: int, code: str) -> Callable[[], object]:
+        """A run of one iteration on a new project, with an embedder that takes long to load and a model that takes its time."""
+        copies: Iterator[Path] = iter([self.copy(home) for _ in range(rounds + 1)])
+        extra = MINILM | {"GATHER_SCRIPT_LATENCY_S": str(LATENCY_S)}
+        return lambda: self.run(code, "run", "--project", NEW, "--max-iterations", "1", home=next(copies), extra=extra)
+
+    def noted(self, name: str, code: str, *args: str, home: Path, expected: int = 0, extra: Mapping[str, str] = NOTHING) -> list[str]:
         """Modules that a command has imported and that can be imported by name, in order."""
         file = self.folder / f"{name}.noted"
-        self.run(code, *args, home=home, expected=expected, NOTED=str(file), **extra)
+        self.run(code, *args, home=home, expected=expected, extra={**extra, "NOTED": str(file)})
         return self.run(FINDABLE, str(file)).split()
 
     def importing(self, name: str, modules: list[str], code: str = IMPORT) -> Callable[[], object]:
@@ -122,15 +137,13 @@ def loads_no_engine(command: str, modules: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="rounds that count (default 3)")
-    parser.add_argument(
-        "--resumed", action="store_true", help="also a project with items under MiniLM, whose first prompt needs the embedder"
-    )
+    parser.add_argument("--embedder", action="store_true", help="also what loading MiniLM costs, which takes a minute a round")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gather-start-") as folder:
-        measure(Bench(folder=Path(folder)), options.rounds, options.resumed)
+        measure(Bench(folder=Path(folder)), options.rounds, options.embedder)
 
 
-def measure(bench: Bench, rounds: int, resumed: bool) -> None:
+def measure(bench: Bench, rounds: int, embedder: bool) -> None:
     """Prepares, measures and prints."""
     used, empty = bench.prepare(bench.folder / "used", used=True), bench.prepare(bench.folder / "empty", used=False)
     items = ["items", "--project", BEGUN]
@@ -153,15 +166,16 @@ def measure(bench: Bench, rounds: int, resumed: bool) -> None:
         "run's modules, uncollected": bench.importing("run", by_run, UNCOLLECTED),
         "run": bench.first_call(used, NEW, rounds),
         "run, no databases": bench.first_call(empty, NEW, rounds),
-        "run, MiniLM": bench.first_call(used, NEW, rounds, GATHER_EMBEDDER="minilm"),
+        "run, MiniLM": bench.first_call(used, NEW, rounds, MINILM),
     }
-    if resumed:
-        loaded = bench.noted(
-            "resumed", FIRST_CALL, "run", "--project", BEGUN, home=bench.copy(used), expected=MODEL_CALLED, GATHER_EMBEDDER="minilm"
-        )
+    if embedder:
+        begun = ["run", "--project", BEGUN]
+        loaded = bench.noted("begun", FIRST_CALL, *begun, home=bench.copy(used), expected=MODEL_CALLED, extra=MINILM)
         contenders |= {
-            "run, resumed": bench.first_call(used, BEGUN, rounds, GATHER_EMBEDDER="minilm"),
-            "its modules": bench.importing("resumed", loaded),
+            "run, begun": bench.first_call(used, BEGUN, rounds, MINILM),
+            "its modules": bench.importing("begun", loaded),
+            "iteration": bench.iteration(used, rounds, COMMAND),
+            "iteration, loading after": bench.iteration(used, rounds, LOADING_AFTER),
         }
     seconds = paired(contenders, rounds)
 
@@ -186,8 +200,13 @@ def measure(bench: Bench, rounds: int, resumed: bool) -> None:
         row("the same with MiniLM", "run, MiniLM", "importing what it needs", "run's modules", 1.5),
         row("the same, Dagster's databases made first", "run, no databases", "importing what it needs", "run's modules"),
     ]
-    if resumed:
-        rows.append(row("a project with items, with MiniLM", "run, resumed", "importing what it needs, torch too", "its modules", 1.5))
+    if embedder:
+        rows += [
+            row("a project with items, with MiniLM", "run, begun", "importing what it needs, torch too", "its modules", 1.5),
+            row(
+                f"an iteration, {LATENCY_S:g} s an answer, MiniLM", "iteration", "loading it after the answers", "iteration, loading after"
+            ),
+        ]
     print_rows(f"Start-up, medians of {rounds} rounds", rows)
 
 

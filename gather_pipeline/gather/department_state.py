@@ -64,7 +64,12 @@ class DepartmentState:
         aim: Sequence[str] = ()
         if version_of(own) != (last.quality.get("data_version") if last else version_of([])):
             quality = measure(
-                department, own, session.services.embedder, vectors=session.vectors_of(department.slug), brief=session.project.brief
+                department,
+                own,
+                session.services.embedder,
+                vectors=session.vectors_of(department.slug),
+                brief=session.project.brief,
+                memory=session.memory_of(department.slug),
             )
             now, aim = standing(last, quality.value) if last else quality.value, quality.least_covered
         worse = last is not None and now is not None and fell(last, now, department.threshold)

@@ -167,7 +167,7 @@ class Attempt:
         everything = [*session.items.get(self.department.slug, []), *items]
         before = session.vectors_of(self.department.slug)
         ask = quality_judge(session, self.runner, judge, self.number) if judge and everything else None
-        scorer = DepartmentScorer(session.services.embedder, judge=ask)
+        scorer = DepartmentScorer(session.services.embedder, judge=ask, memory=session.memory_of(self.department.slug))
         rows = np.concatenate([before, vectors]) if len(before) else vectors
         quality = session.wait(scorer.score(self.department, everything, vectors=rows, brief=session.project.brief))
         asked = asked_of(self.department, session.project.brief)

@@ -20,18 +20,10 @@ from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.defaults import default_embedder
 from gather_pipeline.gather.score_actionability import actionability
 from gather_pipeline.gather.score_coherence import coherence
-from gather_pipeline.gather.score_coverage import Topic, coverage, with_relevance
+from gather_pipeline.gather.score_coverage import Topic, coverage
 from gather_pipeline.gather.score_depth import depth
-from gather_pipeline.gather.score_notes import (
-    GENERAL_SENTENCES,
-    Note,
-    RawNote,
-    embed_all,
-    make_notes,
-    read_department,
-    read_items,
-    sentences_of,
-)
+from gather_pipeline.gather.score_memory import Memory
+from gather_pipeline.gather.score_notes import Note, NoteMaker, read_department, read_items
 from gather_pipeline.ports import Embedder, Vectors
 
 logger = logging.getLogger(__name__)
@@ -50,11 +42,13 @@ class DepartmentScorer:
     Args:
         embedder: Embeds notes, sentences and aspects; thresholds are set for all-MiniLM-L6-v2.
         judge: Asked once a score; its parts count half. None, or a judge that cannot judge, leaves the statistics alone.
+        memory: What earlier scores of one department made of its notes, so that each score costs as much as is new; changes no score.
     """
 
-    def __init__(self, embedder: Embedder, *, judge: QualityJudge | None = None) -> None:
+    def __init__(self, embedder: Embedder, *, judge: QualityJudge | None = None, memory: Memory | None = None) -> None:
         self._embedder = embedder
         self._judge = judge
+        self._memory = memory
 
     @property
     def name(self) -> str:
@@ -82,7 +76,7 @@ class DepartmentScorer:
         Raises:
             InvalidInput: An item without content, or another number of vectors than of items.
         """
-        quality = measure(department, items, self._embedder, vectors=vectors, brief=brief)
+        quality = measure(department, items, self._embedder, vectors=vectors, brief=brief, memory=self._memory)
         own = [item for item in items if item.department == department.slug]
         if self._judge is None or not own:
             return quality
@@ -97,14 +91,16 @@ def measure(
     vectors: Vectors | None = None,
     brief: str = "",
     project_id: str | None = None,
+    memory: Memory | None = None,
 ) -> Quality:
-    """The score without a judge; takes what `DepartmentScorer.score` takes, and items as mappings too."""
+    """The score without a judge; takes what `DepartmentScorer` and its `score` take, and items as mappings too."""
     if vectors is not None and len(vectors) != len(items):
         raise InvalidInput(f"vectors has {len(vectors)} rows, expected {len(items)}, one an item")
     topic = Topic.of(department, brief)
     raw = read_items(items, slug=department.slug, project_id=project_id)
-    notes, embedded = _prepare(raw, embedder, topic, vectors)
-    part, least = coverage(notes, topic, embedded)
+    prepared = (memory or Memory()).prepare(raw, embedder, topic, vectors)
+    notes = prepared.notes
+    part, least = coverage(notes, topic, prepared.embedded, prepared.support)
     parts = {"coverage": part, "depth": depth(notes), "coherence": coherence(notes), "actionability": actionability(notes)}
     return Quality(parts={name: parts[name] for name in WEIGHTS}, scorer=NAME, version=VERSION, least_covered=least)
 
@@ -154,44 +150,29 @@ def calculate_coverage_score(
     """How many aspects of the department its items cover, and how well, 0 to 100 (S001-QUAL-02)."""
     checked = read_department(department)
     topic = Topic.of(checked)
-    notes, embedded = _prepare(read_items(items, slug=checked.slug), embedder or default_embedder(), topic)
-    return coverage(notes, topic, embedded)[0].value
+    prepared = Memory().prepare(read_items(items, slug=checked.slug), embedder or default_embedder(), topic, None)
+    return coverage(prepared.notes, topic, prepared.embedded, prepared.support)[0].value
 
 
 def calculate_depth_score(items: Sequence[object], *, embedder: Embedder | None = None) -> float:
     """Level of detail of the items, 0 to 100 (S001-QUAL-03); the embedder finds items that say the same in other words."""
-    return depth(_prepare(read_items(items), embedder or default_embedder())[0]).value
+    return depth(_notes(items, embedder)).value
 
 
 def calculate_coherence_score(items: Sequence[object], *, embedder: Embedder | None = None) -> float:
     """Consistency and logical flow of the items, 0 to 100 (S001-QUAL-04)."""
-    return coherence(_prepare(read_items(items), embedder or default_embedder())[0]).value
+    return coherence(_notes(items, embedder)).value
 
 
 def calculate_actionability_score(items: Sequence[object]) -> float:
     """How usable the items are, 0 to 100 (S001-QUAL-08, C30); needs no embedder."""
     raw = read_items(items)
-    nothing = np.zeros((len(raw), 1), dtype=np.float32)
-    return actionability(make_notes(raw, nothing, [np.zeros((0, 1), dtype=np.float32)] * len(raw))).value
+    nothing, maker = np.zeros((len(raw), 1), dtype=np.float32), NoteMaker()
+    return actionability([maker.add(one, nothing[: place + 1], nothing[:0]) for place, one in enumerate(raw)]).value
 
 
-def _prepare(
-    raw: Sequence[RawNote], embedder: Embedder, topic: Topic | None = None, vectors: Vectors | None = None
-) -> tuple[list[Note], Mapping[str, Vectors]]:
-    """Notes with all that depends on embeddings, from one call of the embedder."""
-    if not raw:
-        return [], {}
-    contents = [] if vectors is not None else [one.text.raw for one in raw]
-    about = [*topic.texts(), *topic.bodies(one.text for one in raw)] if topic else []
-    embedded = embed_all(embedder, [*contents, *sentences_of(raw), *about, *GENERAL_SENTENCES])
-    whole = np.stack([embedded[one.text.raw] for one in raw]) if vectors is None else vectors[[one.place for one in raw]]
-    width = whole.shape[1]
-    rows = [
-        np.stack([embedded[sentence] for sentence in one.text.sentences]) if one.text.sentences else np.zeros((0, width), dtype=np.float32)
-        for one in raw
-    ]
-    notes = make_notes(raw, whole, rows, " ".join(topic.brief) if topic else "", np.stack([embedded[text] for text in GENERAL_SENTENCES]))
-    return (with_relevance(notes, topic, embedded) if topic else notes), embedded
+def _notes(items: Sequence[object], embedder: Embedder | None) -> Sequence[Note]:
+    return Memory().prepare(read_items(items), embedder or default_embedder(), None, None).notes
 
 
 def _on_scale(value: object) -> bool:

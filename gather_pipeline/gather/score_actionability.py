@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gather_pipeline.domain.quality import Part
-from gather_pipeline.gather.score_notes import Note, faults, saturate
+from gather_pipeline.gather.score_notes import Note, faults, once, saturate
 from gather_pipeline.gather.text_statistics import Text, text_of
 from gather_pipeline.gather.word_order import CLOSED
 
@@ -78,6 +78,7 @@ def actionability(notes: Sequence[Note]) -> Part:
     return Part(value=round(100 * float(np.mean(values)), 2), reasons=(*reasons, *faults(notes)), evidence=tuple(evidence))
 
 
+@once
 def usable(note: Note) -> float:
     """Usability of one note, 0 to 1."""
     exact = exactness(note)
@@ -86,11 +87,13 @@ def usable(note: Note) -> float:
     return note.worth * (DO_SHARE * act + DETAIL_SHARE * exact) * (1 - 0.3 * vagueness)
 
 
+@once
 def exactness(note: Note) -> float:
     """Whether a note states its matter exactly enough to act on, 0 to 1."""
     return saturate(note.mass, EXACT_HALF)
 
 
+@once
 def direction(note: Note) -> float:
     """How far a note tells people what to do or how to stage it, 0 to 1: its strongest sentence, and all of them."""
     if note.text.language != "en":

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gather_pipeline.domain.quality import Part
-from gather_pipeline.gather.score_notes import FILLER_STEMS, SHORT_NOTE, Note, faults, ramp, rise, saturate
+from gather_pipeline.gather.score_notes import FILLER_STEMS, SHORT_NOTE, Note, faults, once, ramp, rise, saturate
 from gather_pipeline.gather.text_statistics import Text, runs, stem
 
 # Exponents, so that one bad measure pulls a note down. Repetition and choppy sentences weigh most because they told most about
@@ -65,6 +65,7 @@ def coherence(notes: Sequence[Note]) -> Part:
     return Part(value=round(100 * value, 2), reasons=(*reasons, *faults(notes)), evidence=tuple(dict.fromkeys(evidence)))
 
 
+@once
 def flow(note: Note) -> float:
     """How well one note reads as connected text, 0 to 1."""
     if not note.text.words or not note.text.readable:

@@ -8,7 +8,7 @@ aspect's words out: what is left must still be near. One good note gives most of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import exp
@@ -101,21 +101,16 @@ class Topic:
         weights: Vectors = (raw / raw.sum()).astype(np.float32)
         return weights
 
-    def body(self, text: Text, aspect: str) -> str:
-        """A note without the words of an aspect that it names; the note itself where it names none."""
-        named = self.stems[aspect] & text.content.keys()
-        if not named or self.is_source:
-            return text.raw
-
-        def says(word: str) -> bool:
-            return any(stem(part.casefold(), text.language) in named for part in split_words(word))
-
-        return " ".join(word for word in text.raw.split() if not says(word))
-
-    def bodies(self, texts: Iterable[Text]) -> list[str]:
-        """Every body of these notes that has to be embedded beside the notes themselves."""
-        found = ((text, self.body(text, aspect)) for text in texts for aspect in self.aspects)
-        return [body for text, body in found if body != text.raw]
+    def bodies(self, text: Text) -> Mapping[str, str]:
+        """A note without the words of an aspect, for each aspect that it names."""
+        own = text.content.keys()
+        named = {} if self.is_source else {aspect: stems & own for aspect, stems in self.stems.items() if stems & own}
+        if not named:
+            return {}
+        # Each word as written, with the stems of its parts: "harbour-master's" has two.
+        words = [(word, {stem(part.casefold(), text.language) for part in split_words(word)}) for word in text.raw.split()]
+        found = {aspect: " ".join(word for word, stems in words if not stems & taken) for aspect, taken in named.items()}
+        return {aspect: body for aspect, body in found.items() if body != text.raw}
 
     def texts(self) -> list[str]:
         """Everything to embed."""
@@ -144,12 +139,39 @@ def with_relevance(notes: Sequence[Note], topic: Topic, embedded: Mapping[str, V
     return found
 
 
-def coverage(notes: Sequence[Note], topic: Topic, embedded: Mapping[str, Vectors]) -> tuple[Part, tuple[str, ...]]:
-    """The part, and the aspects from least to best covered."""
+def support_of(note: Note, topic: Topic, embedded: Mapping[str, Vectors]) -> Vectors:
+    """How far one note speaks of each aspect, 0 to 1."""
+    rows = np.vstack([note.vector[None, :], note.sentence_vectors])
+    plain = rows @ np.stack([embedded[aspect] for aspect in topic.aspects]).T
+    named = rows @ np.stack([embedded[topic.query(aspect)] for aspect in topic.aspects]).T
+    nearness = ((plain + named) / 2).max(axis=0)
+    worth = note.worth * saturate(note.mass_beyond(topic.vocabulary), SUBSTANCE_HALF)
+    own = note.text.content.keys()
+    middle, width = (SOURCE_COSINE, SOURCE_WIDTH) if topic.is_source else (ASPECT_COSINE, ASPECT_WIDTH)
+    bodies = topic.bodies(note.text)
+    credits = []
+    for near, aspect in zip(nearness, topic.aspects, strict=True):
+        stems = topic.stems[aspect] - FILLER_STEMS
+        shared = len(stems & own) / len(stems) if stems else 0.0
+        body = embedded[bodies[aspect]] if aspect in bodies else embedded.get(note.text.raw, note.vector)
+        left = float(body @ (embedded[aspect] + embedded[topic.query(aspect)])) / 2
+        about = ECHO_SHARE + (1 - ECHO_SHARE) * rise(left, BODY_COSINE, BODY_WIDTH)
+        credits.append(worth * about * rise(float(near) + STEM_BONUS * shared, middle, width))
+    return np.array(credits, dtype=np.float32)
+
+
+def coverage(notes: Sequence[Note], topic: Topic, embedded: Mapping[str, Vectors], support: Vectors) -> tuple[Part, tuple[str, ...]]:
+    """The part, and the aspects from least to best covered.
+
+    Args:
+        notes: The department's notes.
+        topic: What they should cover.
+        embedded: Vectors of the topic's texts.
+        support: What `support_of` says of each note, row by row.
+    """
     if not notes:
         reason = f"There are no notes, so none of the {len(topic.aspects)} aspects is covered."
         return Part(value=0.0, reasons=(reason,)), topic.aspects
-    support = np.stack([_support(note, topic, embedded) for note in notes])
     foreign = [note for note in notes if note.text.language != "en"]
     values = []
     for column, aspect in enumerate(topic.aspects):
@@ -165,26 +187,6 @@ def coverage(notes: Sequence[Note], topic: Topic, embedded: Mapping[str, Vectors
         evidence=tuple(evidence),
     )
     return part, tuple(sorted(topic.aspects, key=lambda aspect: percent[aspect]))
-
-
-def _support(note: Note, topic: Topic, embedded: Mapping[str, Vectors]) -> Vectors:
-    """How far one note speaks of each aspect, 0 to 1."""
-    rows = np.vstack([note.vector[None, :], note.sentence_vectors])
-    plain = rows @ np.stack([embedded[aspect] for aspect in topic.aspects]).T
-    named = rows @ np.stack([embedded[topic.query(aspect)] for aspect in topic.aspects]).T
-    nearness = ((plain + named) / 2).max(axis=0)
-    worth = note.worth * saturate(note.mass_beyond(topic.vocabulary), SUBSTANCE_HALF)
-    own = note.text.content.keys()
-    middle, width = (SOURCE_COSINE, SOURCE_WIDTH) if topic.is_source else (ASPECT_COSINE, ASPECT_WIDTH)
-    credits = []
-    for near, aspect in zip(nearness, topic.aspects, strict=True):
-        stems = topic.stems[aspect] - FILLER_STEMS
-        shared = len(stems & own) / len(stems) if stems else 0.0
-        body = embedded.get(topic.body(note.text, aspect), note.vector)
-        left = float(body @ (embedded[aspect] + embedded[topic.query(aspect)])) / 2
-        about = ECHO_SHARE + (1 - ECHO_SHARE) * rise(left, BODY_COSINE, BODY_WIDTH)
-        credits.append(worth * about * rise(float(near) + STEM_BONUS * shared, middle, width))
-    return np.array(credits, dtype=np.float32)
 
 
 def _unread(foreign: Sequence[Note], aspect: str, aspects: int) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gather_pipeline.domain.quality import Part
-from gather_pipeline.gather.score_notes import FILLER_STEMS, Note, faults, saturate
+from gather_pipeline.gather.score_notes import FILLER_STEMS, Note, faults, once, saturate
 from gather_pipeline.gather.text_statistics import information, split_words
 
 DETAIL_HALF, DETAIL_POWER = 24.0, 2.2  # information of a note at 50: some 30 words of concrete prose
@@ -56,6 +56,7 @@ def depth(notes: Sequence[Note]) -> Part:
     return Part(value=round(value, 2), reasons=(*reasons, *faults(notes)), evidence=tuple(evidence))
 
 
+@once
 def detail(note: Note) -> float:
     """Detail of one note, 0 to 1."""
     return note.worth * saturate(note.mass, DETAIL_HALF, DETAIL_POWER)

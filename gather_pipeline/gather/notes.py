@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.gather.names import WORD, Names, digest, strangers
 from gather_pipeline.ports import Embedder, Vectors
@@ -45,6 +43,8 @@ def best_of(texts: Sequence[str], aspect: str, brief: str, kept: Vectors, embedd
     """
     if len(texts) == 1:
         return 0
+    import numpy as np  # not above: a command that shows an item starts without it
+
     vectors = embedder.embed([f"{aspect}. {digest(brief)}", *texts])
     candidates = vectors[1:]
     worth = candidates @ vectors[0]

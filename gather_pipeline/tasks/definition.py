@@ -10,11 +10,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from gather_pipeline.tasks import schemas, templates, validations
+from gather_pipeline.tasks import schemas, templates
+from gather_pipeline.tasks.execution import digest
+from gather_pipeline.tasks.validations import Validation, build
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +34,30 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class InputSpecification(Part):
+class Specification(Part):
+    """A schema with further rules. What is made of them is made once a definition, which nothing changes once it is read."""
+
+    json_schema: dict[str, JsonValue]
+    examples: tuple[JsonValue, ...]
+    validations: tuple[str, ...]
+
+    @cached_property
+    def checker(self) -> schemas.Checker:
+        """The schema, ready to be held against values."""
+        return schemas.Checker(self.json_schema)
+
+    @cached_property
+    def rules(self) -> tuple[Validation, ...]:
+        """The validations, ready to be asked."""
+        return tuple(build(name, self.json_schema) for name in self.validations)
+
+    def complaint(self, value: Any) -> str | None:
+        """Why a value does not fit the schema, or else does not pass the validations; None where it does both."""
+        wrong = self.checker.complaint(value)
+        return wrong or next((text for text in (rule(value) for rule in self.rules) if text), None)
+
+
+class InputSpecification(Specification):
     """What a task takes."""
 
     json_schema: dict[str, JsonValue] = Field(
@@ -50,7 +76,7 @@ class InputSpecification(Part):
         return self
 
 
-class OutputSpecification(Part):
+class OutputSpecification(Specification):
     """What a task gives."""
 
     json_schema: dict[str, JsonValue] = Field(
@@ -224,6 +250,11 @@ class TaskDefinition(Part):
                 return prompt
         return next(prompt for prompt in self.prompts if prompt.usage_conditions.default)
 
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the definition, so that an edit without a new version shows."""
+        return digest(self.to_document())
+
     def to_document(self) -> dict[str, Any]:
         """The definition as its file has it."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -243,7 +274,7 @@ def version_key(version: str) -> tuple[object, ...]:
 
 
 def _check_examples(part: InputSpecification | OutputSpecification) -> None:
-    rules = {name: validations.build(name, part.json_schema) for name in part.validations}
+    rules = {name: build(name, part.json_schema) for name in part.validations}
     for index, example in enumerate(part.examples):
         wrong = schemas.complaint(part.json_schema, example)
         if wrong:

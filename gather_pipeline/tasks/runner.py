@@ -15,10 +15,10 @@ from typing import Any
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import InvalidInput, ModelRefused, ModelUnavailable, OutputInvalid, TaskCancelled
 from gather_pipeline.ports import Clock, LanguageModel
-from gather_pipeline.tasks import parsing, schemas, templates, validations
+from gather_pipeline.tasks import parsing, schemas, templates
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.definition import TaskDefinition
-from gather_pipeline.tasks.execution import ANSWER_KEPT, Call, Execution, Status, VerificationResult, digest
+from gather_pipeline.tasks.execution import ANSWER_KEPT, Call, Execution, Status, VerificationResult
 from gather_pipeline.tasks.prompting import Conversation, ask_again, converse
 
 logger = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class TaskRunner:
             timeout_s=chosen["timeout_s"],
             # The same words with the same seed would bring the same answer.
             seed=seed + asked if again and seed is not None else seed,
-            response_schema=schemas.portable(definition.output.json_schema) if definition.output.format == "json" else None,
+            response_schema=definition.output.checker.portable if definition.output.format == "json" else None,
             sampling=chosen["sampling"] or None,
         )
         try:
@@ -183,12 +183,8 @@ class TaskRunner:
 
 
 def _check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    schema = definition.input.json_schema
-    given = schemas.with_defaults(schema, templates.cleaned(schemas.plain(inputs)))
-    wrong = schemas.complaint(schema, given)
-    if wrong is None:
-        complaints = (validations.build(name, schema)(given) for name in definition.input.validations)
-        wrong = next((text for text in complaints if text), None)
+    given = schemas.with_defaults(definition.input.json_schema, templates.cleaned(schemas.plain(inputs)))
+    wrong = definition.input.complaint(given)
     if wrong:
         raise InvalidInput(f"input of task {definition.id} {definition.version} does not fit: {wrong}")
     return given
@@ -238,12 +234,9 @@ def _read(definition: TaskDefinition, answer: str, finish_reason: str) -> parsin
     elif cut:
         raise OutputInvalid("the answer was cut at the token limit (finish_reason 'length'), expected a shorter one that ends")
     else:
-        parsed = parsing.parse_json(answer, lambda value: schemas.complaint(specification.json_schema, value) is None)
+        parsed = parsing.parse_json(answer, specification.checker.fits)
     parsed = replace(parsed, value=templates.cleaned(parsed.value))
-    wrong = schemas.complaint(specification.json_schema, parsed.value)
-    if wrong is None:
-        complaints = (validations.build(name, specification.json_schema)(parsed.value) for name in specification.validations)
-        wrong = next((text for text in complaints if text), None)
+    wrong = specification.complaint(parsed.value)
     if wrong:
         raise OutputInvalid(f"the answer does not fit: {wrong}")
     return parsed
@@ -255,7 +248,7 @@ def _execution(log: _Log, status: Status, timestamp: str, seconds: float, output
         id=uuid.uuid4().hex,
         task_id=definition.id,
         task_version=definition.version,
-        definition_hash=digest(definition.to_document()),
+        definition_hash=definition.hash,
         prompt_id=log.prompt_id,
         prompt_hash=log.prompt_hash,
         input=log.inputs,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -16,6 +17,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from gather_pipeline.errors import InvalidInput, shorten
+from gather_pipeline.tasks.fitting import Fits, quick_fit
 
 Schema = Mapping[str, Any]
 
@@ -48,21 +50,53 @@ def check_schema(schema: Schema) -> None:
             raise ValueError(f"schema refers to {reference!r}, which is not in it") from None
 
 
-def complaint(schema: Schema, value: object, *, limit: int = 3) -> str | None:
-    """What does not fit, in words that a model or a person can act on; None where all fits.
+class Checker:
+    """A schema, ready to be held against many values.
 
     Args:
-        schema: A schema that `check_schema` let pass.
-        value: Any JSON value.
-        limit: Most complaints to name.
+        schema: A schema that `check_schema` let pass; not to be changed afterwards.
     """
-    validator = Draft202012Validator(schema, registry=Registry())
-    errors = sorted(validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
-    if not errors:
-        return None
-    named = [f"{_path(error.absolute_path) or 'the whole'}: {_shortened(error)}" for error in errors[:limit]]
-    more = f"; and {len(errors) - limit} more" if len(errors) > limit else ""
-    return "; ".join(named) + more
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+
+    @cached_property
+    def _quick(self) -> Fits | None:
+        return quick_fit(self._schema)
+
+    @cached_property
+    def _validator(self) -> Draft202012Validator:
+        return Draft202012Validator(self._schema, registry=Registry())
+
+    @cached_property
+    def portable(self) -> dict[str, Any]:
+        """The schema to send to a provider, see `portable`; one and the same dict at each call."""
+        return portable(self._schema)
+
+    def fits(self, value: object) -> bool:
+        """Whether a JSON value fits."""
+        return (self._quick is not None and self._quick(value)) or self._validator.is_valid(value)
+
+    def complaint(self, value: object, *, limit: int = 3) -> str | None:
+        """What does not fit, in words that a model or a person can act on; None where all fits.
+
+        Args:
+            value: Any JSON value.
+            limit: Most complaints to name.
+        """
+        if self._quick is not None and self._quick(value):
+            return None
+        errors = sorted(self._validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
+        if not errors:
+            return None
+        named = [f"{_path(error.absolute_path) or 'the whole'}: {_shortened(error)}" for error in errors[:limit]]
+        more = f"; and {len(errors) - limit} more" if len(errors) > limit else ""
+        return "; ".join(named) + more
+
+
+def complaint(schema: Schema, value: object, *, limit: int = 3) -> str | None:
+    """As `Checker.complaint`, for a schema that is asked once."""
+    return Checker(schema).complaint(value, limit=limit)
 
 
 def with_defaults(schema: Schema, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,13 +119,14 @@ def plain(value: object, name: str = "input") -> Any:
         return value
     if isinstance(value, float) and value - value == 0:  # neither infinite nor NaN
         return value
-    if isinstance(value, Mapping):
+    # Texts, by far the most of all parts, are taken as they are: naming the place of each would cost more than all the rest.
+    if isinstance(value, dict | Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise InvalidInput.field(f"a key of {name}", key, "text")
-        return {key: plain(part, f"{name}.{key}") for key, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [plain(part, f"{name}.{index}") for index, part in enumerate(value)]
+        return {key: part if type(part) is str else plain(part, f"{name}.{key}") for key, part in value.items()}
+    if isinstance(value, list | Sequence) and not isinstance(value, bytes | bytearray):
+        return [part if type(part) is str else plain(part, f"{name}.{index}") for index, part in enumerate(value)]
     raise InvalidInput.field(name, value, "a JSON value: text, number, true, false, null, list or mapping")
 
 

@@ -36,6 +36,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 def clean(text: str) -> str:
     """The text without control characters, with one kind of newline and with chat markers broken."""
+    if text.isprintable() and "<|" not in text:  # printable is what is none of all this
+        return text
     return CHAT_MARKER.sub(r"< |\1| >", HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
@@ -43,7 +45,7 @@ def cleaned(value: Any) -> Any:
     """A JSON value with all its texts cleaned."""
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return {key: cleaned(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [cleaned(part) for part in value]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.tasks.schemas import check_schema, complaint, plain, portable, with_defaults
+from gather_pipeline.tasks.schemas import Checker, check_schema, complaint, plain, portable, with_defaults
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -99,3 +99,18 @@ def test_json_values_are_plain_already(value: Any):
 def test_what_is_no_json_is_named(value: Any, told: str):
     with pytest.raises(InvalidInput, match=told):
         plain(value)
+
+
+def test_a_checker_answers_as_the_schema_does_each_time():
+    checker = Checker(SCHEMA)
+    for value in ({"items": [{"n": 1}]}, {"items": []}, {"items": [{"n": 0}]}, {"items": [{"n": 1.0}]}, {}, []):
+        assert checker.complaint(value) == complaint(SCHEMA, value)
+        assert checker.fits(value) is (complaint(SCHEMA, value) is None)
+    assert checker.portable == portable(SCHEMA)
+
+
+def test_a_value_that_is_no_json_is_named_by_its_place():
+    with pytest.raises(InvalidInput, match=r"input\.a\.1\.b is .*expected a JSON value"):
+        plain({"a": ["text", {"b": object()}]})
+    with pytest.raises(InvalidInput, match=r"a key of input\.a is 1, expected text"):
+        plain({"a": {1: "x"}})

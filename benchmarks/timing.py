@@ -28,11 +28,21 @@ class Row:
     note: str = ""
 
 
-def paired(contenders: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, list[float]]:
-    """Seconds by contender and round; one round before the first is not counted."""
+def paired(
+    contenders: Mapping[str, Callable[[], object]], rounds: int = 7, *, before: Callable[[str], object] | None = None
+) -> dict[str, list[float]]:
+    """Seconds by contender and round; one round before the first is not counted.
+
+    Args:
+        contenders: What to time, by name.
+        rounds: How often.
+        before: Is called with the contender's name before each of its turns, off the clock.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, work in contenders.items():
+            if before is not None:
+                before(name)
             gc.collect()
             began = time.perf_counter()
             work()

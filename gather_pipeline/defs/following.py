@@ -3,12 +3,13 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import dagster as dg
 
+from gather_pipeline.domain.departments import Department
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.lease import LEASES, is_dead
 from gather_pipeline.services import Services
@@ -25,7 +26,7 @@ IN_FLIGHT = [
 RANGE_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROJECT_TAGS = ("gather/project", "dagster/partition/project", "dagster/partition")  # the last is the key of a run of `departments`
 OPEN_LOOKS = 30  # at a change under way: five minutes at a tick every 10 s, far more than the write of an item takes
-LOOKS = 200  # projects looked at in a tick, whose process Dagster gives 60 s
+LOOKS = 200  # projects or partitions looked at in a tick, whose process Dagster gives 60 s
 
 FROM_THE_START = "the store was put back from a copy or is another one, so its changes were read from the start"
 
@@ -37,6 +38,22 @@ def load(cursor: str | None) -> dict[str, Any]:
     except json.JSONDecodeError:
         return {}
     return held if isinstance(held, dict) else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Departments as they were read once, so that a tick over many partitions does not read their source for each."""
+
+    rows: Sequence[Department]
+
+    def departments(self) -> list[Department]:
+        """Every department, in the source's order."""
+        return list(self.rows)
+
+
+def read_once(services: Services) -> Services:
+    """The services with the departments as they are now."""
+    return replace(services, departments=Listed(rows=services.departments.departments()))
 
 
 def source_of(services: Services) -> str:

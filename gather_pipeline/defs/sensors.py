@@ -51,11 +51,12 @@ def partition_changes(known: Collection[str], wanted: Sequence[str], in_flight: 
         wanted: Keys that it should have, in order.
         in_flight: Keys that a run or backfill is using; None where that cannot be told, which spares them all.
     """
-    leaving = [key for key in sorted(known) if key not in set(wanted)]
+    there, to_stay = set(known), dict.fromkeys(wanted)
+    leaving = [key for key in sorted(there) if key not in to_stay]
     busy = leaving if in_flight is None else [key for key in leaving if key in in_flight]
     return Changes(
-        add=tuple(key for key in dict.fromkeys(wanted) if key not in known),
-        remove=tuple(key for key in leaving if key not in busy),
+        add=tuple(key for key in to_stay if key not in there),
+        remove=() if in_flight is None else tuple(key for key in leaving if key not in in_flight),
         spared=tuple(busy),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.utils import RUNLESS_RUN_ID  # how Dagster marks events that no run logged
 
-from gather_pipeline.defs.following import LOOKS, OPEN_LOOKS, busy_projects, by_project, follow, looked
+from gather_pipeline.defs.following import LOOKS, OPEN_LOOKS, busy_projects, by_project, follow, looked, read_once
 from gather_pipeline.defs.metadata import VERSION, Metadata, Stored
 from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.defs.versions import DEPARTMENTS, FAMILIES, Events, described, due, shown_version
@@ -57,6 +57,7 @@ def settle_changes(services: Services, instance: dg.DagsterInstance, seen: Mappi
     keys = list(_touched_by_runs(instance, ids))
     logged = 0
     if waiting or keys:
+        services = read_once(services)
         slugs = [department.slug for department in in_order(services.departments.departments())]
         for key in keys:
             of_project = [key] if "|" in key else [f"{slug}|{key}" for slug in slugs]

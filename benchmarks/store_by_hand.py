@@ -30,9 +30,15 @@ class SqliteByHand:
             "INSERT INTO meta VALUES (0)",
             "CREATE TABLE items (seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, doc TEXT NOT NULL)",
             "CREATE TABLE deleted (seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL)",
-            "CREATE INDEX found ON items (json_extract(doc, '$.department'), json_extract(doc, '$.iteration'), id)",
         ):
             self._connection.execute(statement)
+
+    def index(self) -> None:
+        self._connection.execute("CREATE INDEX found ON items (json_extract(doc, '$.department'), json_extract(doc, '$.iteration'), id)")
+
+    def here(self) -> int:
+        """A place in the log of changes after all that is stored."""
+        return int(self._connection.execute("SELECT sequence FROM meta").fetchone()[0])
 
     def insert_many(self, documents: Sequence[Document]) -> None:
         execute = self._connection.execute
@@ -95,9 +101,16 @@ class MongoByHand:
         self._items, self._deleted = held["items"], held["deleted"]
         self._counters = held.get_collection("counters", write_concern=WriteConcern(w=1))
         self._counters.insert_one({"_id": "changes", "value": 0})
+
+    def index(self) -> None:
         self._items.create_index("_seq")
         self._deleted.create_index("_seq")
         self._items.create_index([("department", 1), ("iteration", 1), ("_id", 1)])
+
+    def here(self) -> int:
+        row = self._counters.find_one({"_id": "changes"})
+        assert row
+        return int(row["value"])
 
     def _take(self, number: int) -> int:
         row: Any = self._counters.find_one_and_update({"_id": "changes"}, {"$inc": {"value": number}}, return_document=True)
@@ -114,10 +127,12 @@ class MongoByHand:
         return list(self._items.find({"department": department, "iteration": iteration}, {"_seq": 0}).sort("_id"))
 
     def update(self, id: str, changes: Document, expected_version: int) -> Document:
+        """Two requests for the document: SecantusDB reads the whole collection for the one that MongoDB has, findAndModify."""
         change = {"$set": {**changes, "_seq": self._take(1)}, "$inc": {"_version": 1}}
-        row = self._items.find_one_and_update({"_id": id, "_version": expected_version}, change, return_document=True)
-        if row is None:
+        if not self._items.update_one({"_id": id, "_version": expected_version}, change).matched_count:
             raise ValueError(f"{id} has not version {expected_version}")
+        row = self.get(id)
+        assert row
         return row
 
     def changed_since(self, after: int, limit: int) -> tuple[list[Document], int]:

@@ -44,6 +44,7 @@ class Log:
         settled: The last number below all writes under way.
         era_from: First number of the newest era.
         era: Its token, None where no era has begun yet.
+        deleted: A number that no deletion is beyond; None where that is not known, in databases that are older than it.
     """
 
     epoch: str | None = None
@@ -51,6 +52,7 @@ class Log:
     settled: int = 0
     era_from: int = 0
     era: str | None = None
+    deleted: int | None = None
 
 
 class ChangeNumbers:
@@ -63,14 +65,14 @@ class ChangeNumbers:
         self._highest: dict[str, int] = {}  # number seen by database, since this writer's own era in it began
 
     @contextmanager
-    def taken(self, target: Collection[Any], count: int) -> Iterator[int]:
-        """Takes change numbers for the writes of the block and yields the first.
+    def taken(self, target: Collection[Any], count: int, *, deletes: bool = False) -> Iterator[int]:
+        """Takes change numbers for the writes of the block, marks of deleted documents among them or not, and yields the first.
 
         After a fault that leaves the fate of the writes unknown the numbers stay open, because a write may yet arrive.
         """
         self._prepare(target)
         token = f"t{token_hex(8)}"
-        first = self._open(target.database, token, count)
+        first = self._open(target.database, token, count, deletes)
         try:
             yield first
         except PermanentError:
@@ -84,10 +86,12 @@ class ChangeNumbers:
         except StoreUnavailable as error:  # what the block did stands; readers will wait for `patience_s`
             logger.warning("[AutoGather] %s: the numbers of a write in %s stay open", error, target.database.name)
 
-    def _open(self, database: Database[Any], token: str, count: int) -> int:
+    def _open(self, database: Database[Any], token: str, count: int, deletes: bool) -> int:
         counters = _unhurried(database, COUNTERS)
         opened = {"from": {"$add": ["$value", 1]}, "at": "$$NOW"}
         taken = {"value": {"$add": ["$value", count]}, f"open.{token}": opened}
+        if deletes:
+            taken["deleted"] = taken["value"]
         highest = self._highest.get(database.name)
         era = new_token() if highest is None else None
         if era:
@@ -102,7 +106,7 @@ class ChangeNumbers:
         if highest is not None and first <= highest:  # the database was put back from a copy while this writer was at work
             self._highest.pop(database.name, None)
             self._server.run(lambda: counters.update_one({"_id": COUNTER}, {"$unset": {f"open.{token}": ""}}), again=True)
-            return self._open(database, token, count)
+            return self._open(database, token, count, deletes)
         if era:
             eras = _unhurried(database, ERAS)
             self._server.run(lambda: eras.replace_one({"_id": first}, {"token": era}, upsert=True), again=True, race=True)
@@ -110,7 +114,7 @@ class ChangeNumbers:
         return first
 
     def _make(self, counters: Collection[Any]) -> None:
-        new = {"_id": COUNTER, "epoch": token_hex(8), "value": 0, "open": {}}
+        new = {"_id": COUNTER, "epoch": token_hex(8), "value": 0, "deleted": 0, "open": {}}
         try:
             self._server.run(lambda: counters.insert_one(new))
         except DuplicateKey:
@@ -120,7 +124,7 @@ class ChangeNumbers:
         counters = _unhurried(target.database, COUNTERS)
         opened, change = {"_id": COUNTER, f"open.{token}": {"$exists": True}}, {"$unset": {f"open.{token}": ""}}
         if not self._server.run(lambda: counters.update_one(opened, change), again=True).matched_count:
-            with self.taken(target, count) as fresh:
+            with self.taken(target, count, deletes=True) as fresh:
                 own, moved = {"_seq": {"$gte": first, "$lt": first + count}}, {"$inc": {"_seq": fresh - first}}
                 for collection in (target, target.database[DELETED]):
                     self._server.run(partial(collection.update_many, own, moved), target.name)
@@ -148,7 +152,8 @@ class ChangeNumbers:
         elif highest is not None:  # put back from a copy: the next write begins an era
             self._highest.pop(database.name, None)
         settled = min((int(entry["from"]) - 1 for entry in opened.values()), default=last)
-        return Log(epoch=row["epoch"], last=last, settled=settled, era_from=int(era.get("from", 0)), era=era.get("token"))
+        known = {"epoch": row["epoch"], "last": last, "settled": settled, "deleted": row.get("deleted")}
+        return Log(**known, era_from=int(era.get("from", 0)), era=era.get("token"))
 
     def era(self, database: Database[Any], log: Log, sequence: int) -> str | None:
         """Token of the era that a change number lies in."""

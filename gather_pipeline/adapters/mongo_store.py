@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gather_pipeline.adapters.mongo_changes import COUNTER, COUNTERS, DELETED, ChangeNumbers
+from gather_pipeline.adapters.mongo_changes import COUNTER, COUNTERS, DELETED, ChangeNumbers, Log
 from gather_pipeline.adapters.mongo_connection import MongoConnection
 from gather_pipeline.domain import cursors, filters, mongo_filters
 from gather_pipeline.domain import documents as docs
@@ -126,6 +126,7 @@ class MongoStore:
                     row: Any = self._server.run(partial(target.find_one_and_update, one, change, return_document=True), what)
                     if row is not None:
                         return _document(row)
+
     def upsert(self, database: str, collection: str, document: Document) -> Document:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
         target = self._target(database, collection)
@@ -162,7 +163,7 @@ class MongoStore:
         ids = self._server.run(lambda: _ids(target, query), collection, again=True)
         if not ids:
             return 0
-        with self._changes.taken(target, len(ids)) as first:
+        with self._changes.taken(target, len(ids), deletes=True) as first:
             starts = range(0, len(ids), DELETE_BATCH)
             return sum(self._delete(target, query, ids[start : start + DELETE_BATCH], first + start) for start in starts)
 
@@ -200,7 +201,7 @@ class MongoStore:
         era = self._changes.era(target.database, log, place.sequence) if place else None
         after = cursors.check(place, epoch=log.epoch, last=log.last, era=era)
         while after < log.settled:
-            rows = self._server.run(partial(_log_rows, target, after, log.settled, limit), collection, again=True)
+            rows = self._server.run(partial(_log_rows, target, after, log, limit), collection, again=True)
             if not rows:
                 break
             after = rows[-1]["_seq"]
@@ -258,10 +259,12 @@ def _ids(target: Collection[Any], query: Mapping[str, Any]) -> list[str]:
     return [row["_id"] for row in target.find(query, {"_id": 1})]
 
 
-def _log_rows(target: Collection[Any], after: int, settled: int, limit: int) -> list[dict[str, Any]]:
+def _log_rows(target: Collection[Any], after: int, log: Log, limit: int) -> list[dict[str, Any]]:
     """Documents and marks of deleted ones in the order of their change numbers; a mark has no version."""
-    within = {"_seq": {"$gt": after, "$lte": settled}}
+    within = {"_seq": {"$gt": after, "$lte": log.settled}}
     rows = list(target.find(within).sort("_seq").limit(limit))
+    if log.deleted is not None and log.deleted <= after:
+        return rows
     marks = list(target.database[DELETED].find(within | {"collection": target.name}).sort("_seq").limit(limit))
     return sorted(rows + marks, key=lambda row: row["_seq"])[:limit]
 

@@ -161,10 +161,12 @@ class SqliteStore:
         if not file:
             cursors.check(place, epoch=None, last=0, era=None)
             return Changes(documents=[], cursor=cursor)
-        with file.reading(), file.snapshot():
+        with file.reading():
             after, last = file.check(place)
             if after == last or not file.has(collection):
                 return Changes(documents=[], cursor=cursor)
+        with file.reading(), file.snapshot():
+            after, _ = file.check(place)
             sql = f"""SELECT seq, id, version, doc FROM "{collection}" WHERE seq > :after
                 UNION ALL SELECT seq, id, NULL, NULL FROM _deleted AS gone WHERE collection = :collection AND seq > :after
                     AND NOT EXISTS (SELECT 1 FROM "{collection}" AS there WHERE there.id = gone.id)
@@ -240,8 +242,9 @@ def _rows(
     by = f" ORDER BY {sqlite_filters.ordered(order)}" if order else ""
     end = f" LIMIT {limit}" if limit is not None and not loose else ""
     with closing(file.connection.execute(f'SELECT id, version, doc FROM "{collection}"{where}{by}{end}', values)) as cursor:
-        if not loose:
-            return [_document(*row) for row in cursor]
+        if limit is None or not loose:
+            documents = [_document(*row) for row in cursor.fetchall()]
+            return [document for document in documents if filters.matches(document, loose)] if loose else documents
         found = (document for row in cursor if filters.matches(document := _document(*row), loose))
         return list(islice(found, limit))
 

@@ -264,5 +264,7 @@ def from_json(text: str) -> dict[str, Any]:
         fields, _ = _scan(text, 0)
     except StopIteration:  # no JSON: says so, and where
         fields = _decoder.decode(text)
-    special = "\\u0001" in text or '"$bytes"' in text or "\ud7ff" in text
+    special = (
+        ("\\" in text and "\\u0001" in text) or ("$" in text and '"$bytes"' in text) or "\ud7ff" in text
+    )  # one character is found sooner
     return decode(fields) if special else fields  # type: ignore[no-any-return]

@@ -75,7 +75,7 @@ class Body:
             return
         with MongoClient[dict[str, Any]](self.place) as client:
             client[database]["_eras"].drop()
-            client[database]["_counters"].update_one({}, {"$unset": {"era": ""}})
+            client[database]["_counters"].update_one({}, {"$unset": {"era": "", "deleted": ""}})
 
     def eras(self, database: str) -> list[int]:
         """Numbers from which the eras of a database begin."""

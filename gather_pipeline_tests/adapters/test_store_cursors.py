@@ -190,6 +190,21 @@ def test_a_database_older_than_eras_goes_on(body: Body, database: str, ids: list
     assert read(body, database)[0] == ["a", *ids]
 
 
+def test_deletions_from_before_eras_and_after_are_told(body: Body, database: str) -> None:
+    write(body, database, "a", "b", "c")
+    _, start = read(body, database)
+    with opened(body) as store:
+        store.delete(database, ITEMS, {"_id": "a"})
+    body.without_eras(database)
+    start = start.rpartition(".")[0]
+    assert read(body, database, start)[0] == ["a"]
+    with opened(body) as store:
+        store.delete(database, ITEMS, {"_id": "b"})
+        assert store.changed_since(database, ITEMS, start).documents == [{"_id": id, "_deleted": True} for id in "ab"]
+        _, middle = read(body, database, start, limit=1)
+        assert store.changed_since(database, ITEMS, middle).documents == [{"_id": "b", "_deleted": True}]
+
+
 def test_a_cursor_without_its_era_is_refused(body: Body, database: str) -> None:
     write(body, database, "a")
     _, cursor = read(body, database)

@@ -42,7 +42,10 @@ def test_what_acts_on_change_is_off_until_somebody_switches_it_on(repository: dg
     crons = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
     assert crons == {"nightly_refresh": "0 3 * * *", "weekly_report": "0 6 * * 1"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in repository.schedule_defs)
-    assert all(one.description for one in (*repository.sensor_defs, *repository.schedule_defs))
+    everything = (*repository.sensor_defs, *repository.schedule_defs)
+    assert all(one.description for one in everything)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [one.name for one in everything if f"| `{one.name}` |" not in readme] == []
 
 
 def test_the_first_two_checks_block_and_the_others_do_not() -> None:

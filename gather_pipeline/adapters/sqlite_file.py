@@ -156,7 +156,7 @@ class StoreFile:
             return
         try:
             with Transaction(self.connection):
-                self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({ordered([*fields, ("_id", 1)])})')
+                self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({ordered((*fields, ("_id", 1)))})')
         except sqlite3.Error as error:
             logger.info("[AutoGather] %s goes without the index %s: %s", self.path, name, error)
 

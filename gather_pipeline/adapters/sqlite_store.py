@@ -235,18 +235,21 @@ def _rows(
     file: StoreFile,
     collection: str,
     conditions: Sequence[filters.Condition],
-    order: Sequence[tuple[str, int]] = (),
+    order: tuple[tuple[str, int], ...] = (),
     limit: int | None = None,
 ) -> list[Document]:
     where, values, loose = sqlite_filters.where(conditions)
-    by = f" ORDER BY {sqlite_filters.ordered(order)}" if order else ""
-    end = f" LIMIT {limit}" if limit is not None and not loose else ""
-    with closing(file.connection.execute(f'SELECT id, version, doc FROM "{collection}"{where}{by}{end}', values)) as cursor:
-        if limit is None or not loose:
-            documents = [_document(*row) for row in cursor.fetchall()]
-            return [document for document in documents if filters.matches(document, loose)] if loose else documents
-        found = (document for row in cursor if filters.matches(document := _document(*row), loose))
-        return list(islice(found, limit))
+    sql = f'SELECT id, version, doc FROM "{collection}"{where}'
+    if order:
+        sql += " ORDER BY " + sqlite_filters.ordered(order)
+    if limit is not None and loose:
+        with closing(file.connection.execute(sql, values)) as cursor:
+            found = (document for row in cursor if filters.matches(document := _document(*row), loose))
+            return list(islice(found, limit))
+    if limit is not None:
+        sql += f" LIMIT {limit}"
+    documents = [_document(*row) for row in file.connection.execute(sql, values).fetchall()]
+    return [document for document in documents if filters.matches(document, loose)] if loose else documents
 
 
 def _document(id: str, version: int, doc: str) -> Document:

@@ -19,6 +19,7 @@ from gather_pipeline.errors import InvalidInput
 Scalar = str | int | float | bool | None
 Bound = tuple[str, str | int | float]
 
+BY_ID = (("_id", 1),)
 FIELD = re.compile(r"_id|_version|[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,
@@ -79,10 +80,12 @@ def parse(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
         return ()
     if not isinstance(where, Mapping):
         raise InvalidInput.field("filter", where, "a mapping of fields to values")
-    return tuple(_condition(check_field(field, "filter"), wanted) for field, wanted in where.items())
+    return tuple([_condition(check_field(field, "filter"), wanted) for field, wanted in where.items()])
 
 
 def _condition(field: str, wanted: object) -> Condition:
+    if type(wanted) is str:  # as nearly always
+        return Condition(field=field, values=(wanted,))
     if kind(wanted) != "other" or not isinstance(wanted, Mapping):
         return Condition(field=field, values=(_scalar(field, wanted),))
     if wanted.keys() == {"$in"}:
@@ -124,6 +127,8 @@ def check_key(fields: Sequence[str]) -> tuple[str, ...]:
 
 def check_sort(sort: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     """Returns a sort order with ``_id`` as its end, or raises `InvalidInput`."""
+    if not sort:
+        return BY_ID
     for pair in sort:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or pair[1] not in (1, -1):
             raise InvalidInput.field("sort", pair, "a field and 1 or -1")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from gather_pipeline.domain.documents import escape
 from gather_pipeline.domain.filters import Bound, Condition, Scalar, kind
@@ -36,7 +36,8 @@ def key(field: str) -> str:
     )
 
 
-def ordered(order: Sequence[tuple[str, int]]) -> str:
+@lru_cache(maxsize=512)
+def ordered(order: tuple[tuple[str, int], ...]) -> str:
     """Expressions and directions, as ORDER BY and CREATE INDEX take them."""
     return ", ".join(f"{key(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in order)
 
@@ -54,7 +55,7 @@ def where(conditions: Sequence[Condition]) -> tuple[str, list[object], list[Cond
             clauses.append(_one_of(expression, condition.values, values))
         else:
             clauses += _within(expression, condition.bounds, values)
-    loose = [condition for condition in conditions if any(kind(value) == "number" for value in condition.compared)]
+    loose = [condition for condition in conditions if "number" in map(kind, condition.compared)]
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values, loose
 
 

@@ -26,6 +26,12 @@ def stray(text: str) -> str:
     return f"byte {ord(found[0]) & 0xFF:#04x} at {found.start()} is not UTF-8 text" if found else ""
 
 
+def not_json(what: str, error: Exception) -> str:
+    """What is wrong with a text that should be JSON."""
+    reason = f"{error.msg} at {error.pos}" if isinstance(error, json.JSONDecodeError) else str(error)
+    return f"the {what} is no JSON ({reason})"
+
+
 def to_json(value: Any) -> str:
     """JSON that is readable in its own script, and plain ASCII where UTF-8 cannot hold it."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from gather_pipeline.adapters.item_cells import CELL_COLUMNS, from_cells, stray, to_cells, to_json
+from gather_pipeline.adapters.item_cells import CELL_COLUMNS, from_cells, not_json, stray, to_cells, to_json
 from gather_pipeline.adapters.item_markdown import read_markdown, write_markdown
 from gather_pipeline.adapters.item_parquet import read_parquet, write_parquet
 from gather_pipeline.domain.item_lines import NEEDED, Format, Line
@@ -169,7 +169,7 @@ def _read_jsonl(lines: Texts, shown: str) -> Iterator[Line]:
         try:
             fields = json.loads(text)
         except (ValueError, RecursionError) as error:
-            yield Line(number=number, fault=f"the line is no JSON ({error})")
+            yield Line(number=number, fault=not_json("line", error))
             continue
         if isinstance(fields, dict):
             yield Line(number=number, fields=fields)

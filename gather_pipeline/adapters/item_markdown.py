@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from gather_pipeline.adapters.item_cells import fit, stray, to_json
+from gather_pipeline.adapters.item_cells import fit, not_json, stray, to_json
 from gather_pipeline.domain.item_lines import Line
 from gather_pipeline.errors import InvalidInput
 
@@ -102,7 +102,7 @@ def _line(number: int, comment: str, quoted: list[str]) -> Line:
     try:
         fields = json.loads(comment.removeprefix(OPENING).removesuffix(CLOSING))
     except (ValueError, RecursionError) as error:
-        return Line(number=number, fault=f"the comment is no JSON ({error})")
+        return Line(number=number, fault=not_json("comment", error))
     if not isinstance(fields, dict):
         return Line(number=number, fault=f"the comment is {type(fields).__name__}, expected a JSON object")
     return Line(number=number, fields={"content": content} | fields if quoted else fields)

@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 """Is given how many lines are done, of how many, whenever some are."""
 
 WINDOW = 1000  # lines of an export decided and written together
-WINDOW_BY_HAND = 100  # fewer, because these are compared with each other pair by pair
+WINDOW_BY_HAND = 32  # the embedder's best batch; each line is compared with those of its window pair by pair
 
 
 @dataclass(kw_only=True)

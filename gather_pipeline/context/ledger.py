@@ -6,7 +6,7 @@ It answers two later questions: why a model did not know something, and whether 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["brief", "department", "own", "predecessor", "brain"]
@@ -60,7 +60,7 @@ class Ledger:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """JSON-able entries."""
-        return [asdict(entry) for entry in self.entries]
+        return [dict(vars(entry)) for entry in self.entries]  # flat values, which `asdict` would copy one by one
 
     def to_document(self) -> dict[str, Any]:
         """JSON-able form with the sums."""

@@ -161,7 +161,10 @@ class Iteration:
         """The document of collection `iterations`."""
         return {
             "_id": self.id,
-            **asdict(self),
+            **vars(self),  # not `asdict`, which copies every row of the ledger to its last value
+            "inputs": asdict(self.inputs),
+            "quality": dict(self.quality),
+            "seconds": dict(self.seconds),
             "item_ids": list(self.item_ids),
             "faults": list(self.faults),
             "ledger": [dict(row) for row in self.ledger],

@@ -108,6 +108,7 @@ def _run(
             cost=session.control.spent.cost,
         )
         _announce_end(session, result)
+        session.scribe.flush()
         runs.finish(session.task_id, result.to_document())
         session.metrics.append("run", run_row(result, started_at, clock.now(), queue_wait_s))
         for row in stopwatch.rows():
@@ -121,6 +122,7 @@ def _run(
             result = run_department(session, department, departments[: departments.index(department)], allowed)
             summary.append(result)
             _evaluate_and_draft(session, department, result)
+            session.scribe.flush()
             if on_department is not None:
                 on_department(result)
     except TaskCancelled as request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import Item, version_of
 from gather_pipeline.gather.departments import department_of
 from gather_pipeline.gather.repository import DRAFTS, GatherRepository
 from gather_pipeline.services import Services
@@ -21,11 +21,11 @@ def draft_department(services: Services, project_id: str, slug: str) -> dict[str
     """
     repository = GatherRepository(services.store, project_id)
     department = department_of(services, slug)
-    version = repository.data_version(slug)
+    items = repository.items(slug)
+    version = version_of(items)
     stored = next(iter(repository.rows(DRAFTS, {"_id": slug})), None)
     if stored and stored["data_version"] == version and stored["draft_version"] == VERSION:
         return {**stored, "unchanged": True}
-    items = repository.items(slug)
     history = repository.iterations(slug)
     draft = {
         "_id": slug,

@@ -68,7 +68,7 @@ class Attempt:
         try:
             yield
         finally:
-            self.seconds[name] = round(time.perf_counter() - began, 4)
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 4)
 
     def unanswered(self) -> bool:
         """True where every call failed without an answer: asking on would be pointless."""
@@ -116,11 +116,13 @@ class Attempt:
         with self._phase("save"):
             slug, number = self.department.slug, self.number
             rows = [decision_row(self._id(place), texts[place], slug, number, place, rules, row) for place, row in enumerate(decisions)]
-            self.session.repository.save_iteration_rows(
-                self.department.slug, self.number, items, vectors[kept], services.embedder.name, rows
-            )
+            save, model = self.session.repository.save_iteration_rows, services.embedder.name
+            self.session.scribe.start(lambda: save(slug, number, items, vectors[kept], model, rows))  # while the score is found
         with self._phase("score"):
             quality = self._score(items, vectors[kept], judge)
+        with self._phase("save"):
+            self.session.scribe.flush()
+        self.session.control.check_lease()  # once it is lost the scribe writes nothing, and a commit without its rows would lie
         self._commit(self._record(items, decisions, quality, partial), items, vectors[kept])
 
     def _screen(self, texts: Sequence[NewItem], vectors: Vectors, judge: str | None) -> tuple[list[Decision], str]:

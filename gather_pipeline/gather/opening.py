@@ -13,6 +13,7 @@ from gather_pipeline.gather.announce import Announcer, Progress
 from gather_pipeline.gather.control import RunControl
 from gather_pipeline.gather.deduplicate import KnownItems
 from gather_pipeline.gather.repository import GatherRepository
+from gather_pipeline.gather.scribe import Scribe
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.timing import Stopwatch
 from gather_pipeline.services import Services
@@ -38,13 +39,15 @@ def open_session(
     if removed:
         logger.warning("[AutoGather] Cleared %d rows that an interrupted run had not committed", removed)
     bus, metrics = services.bus(request.webhook_url), services.metrics(task_id)
+    scribe = Scribe(repository, lambda: not lease_lost())
     session = Session(
         services=timed,
         request=request,
         task_id=task_id,
         project=project,
         repository=repository,
-        announcer=Announcer(repository, task_id, bus, metrics, services.clock, progress),
+        scribe=scribe,
+        announcer=Announcer(repository, scribe, task_id, bus, metrics, services.clock, progress),
         control=RunControl(
             services.clock,
             timeout_s=services.settings.timeout_s,

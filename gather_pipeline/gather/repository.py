@@ -25,6 +25,11 @@ LAST = 10**9  # place of what no iteration made, behind all that one made
 PAGE = 1000  # items read from the change log at once
 
 
+def event_record(event: Mapping[str, Any]) -> Document:
+    """A numbered event as it is stored: its number is its ``_id``."""
+    return {"_id": f"{event['sequence']:012d}", **event}
+
+
 class GatherRepository:
     """One project's collections."""
 
@@ -243,7 +248,11 @@ class GatherRepository:
 
     def save_event(self, event: Mapping[str, Any]) -> None:
         """Stores a numbered event; `DuplicateKey` where its number is taken."""
-        self.store.insert_many(self.database, EVENTS, [{"_id": f"{event['sequence']:012d}", **event}])
+        self.add_records(EVENTS, [event_record(event)])
+
+    def add_records(self, collection: str, documents: Sequence[Document]) -> None:
+        """Stores new documents that need no commit, events and executions, together; `DuplicateKey` where an ``_id`` is taken."""
+        self.store.insert_many(self.database, collection, documents)
 
     def events(self, after: int = 0, limit: int | None = None) -> list[Document]:
         """Events with a sequence above `after`, in order."""

@@ -139,8 +139,8 @@ def with_relevance(notes: Sequence[Note], topic: Topic, embedded: Mapping[str, V
     return found
 
 
-def support_of(note: Note, topic: Topic, embedded: Mapping[str, Vectors]) -> Vectors:
-    """How far one note speaks of each aspect, 0 to 1."""
+def support_of(note: Note, topic: Topic, embedded: Mapping[str, Vectors], bodies: Mapping[str, str]) -> Vectors:
+    """How far one note speaks of each aspect, 0 to 1; `bodies` is what `Topic.bodies` says of it."""
     rows = np.vstack([note.vector[None, :], note.sentence_vectors])
     plain = rows @ np.stack([embedded[aspect] for aspect in topic.aspects]).T
     named = rows @ np.stack([embedded[topic.query(aspect)] for aspect in topic.aspects]).T
@@ -148,7 +148,6 @@ def support_of(note: Note, topic: Topic, embedded: Mapping[str, Vectors]) -> Vec
     worth = note.worth * saturate(note.mass_beyond(topic.vocabulary), SUBSTANCE_HALF)
     own = note.text.content.keys()
     middle, width = (SOURCE_COSINE, SOURCE_WIDTH) if topic.is_source else (ASPECT_COSINE, ASPECT_WIDTH)
-    bodies = topic.bodies(note.text)
     credits = []
     for near, aspect in zip(nearness, topic.aspects, strict=True):
         stems = topic.stems[aspect] - FILLER_STEMS

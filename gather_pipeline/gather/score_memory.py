@@ -63,13 +63,14 @@ class Memory:
         if not self._begins(raw, embedder.name, topic, given):
             self._forget(embedder.name, topic)
         new = raw[len(self._known) :]
-        self._embed(new, embedder, topic, contents=given is None)
+        bodies = [topic.bodies(one.text) if topic else {} for one in new]
+        self._embed(new, embedder, topic, bodies, contents=given is None)
         self._whole = np.stack([self._embedded[one.text.raw] for one in raw]) if given is None else given
         if self._maker is None:
             general = np.stack([self._embedded[text] for text in GENERAL_SENTENCES])
             self._maker = NoteMaker(" ".join(topic.brief) if topic else "", general)
-        for place, one in enumerate(new, len(self._known)):
-            self._add(self._maker.add(one, self._whole[: place + 1], self._rows(one)), topic)
+        for place, (one, named) in enumerate(zip(new, bodies, strict=True), len(self._known)):
+            self._add(self._maker.add(one, self._whole[: place + 1], self._rows(one)), topic, named)
         self._known += [_key(one) for one in new]
         support = np.stack(self._support) if topic else NONE
         return Prepared(notes=tuple(self._notes), embedded=self._embedded, support=support)
@@ -84,10 +85,12 @@ class Memory:
             and (given is None or np.array_equal(given[:number], self._whole))
         )
 
-    def _embed(self, new: Sequence[RawNote], embedder: Embedder, topic: Topic | None, *, contents: bool) -> None:
+    def _embed(
+        self, new: Sequence[RawNote], embedder: Embedder, topic: Topic | None, bodies: Sequence[Mapping[str, str]], *, contents: bool
+    ) -> None:
         texts = [one.text.raw for one in new] if contents else []
         texts += sentences_of(new)
-        texts += [body for one in new for body in topic.bodies(one.text).values()] if topic else []
+        texts += [body for named in bodies for body in named.values()]
         if self._maker is None:
             texts += [*(topic.texts() if topic else ()), *GENERAL_SENTENCES]
         missing = [text for text in texts if text not in self._embedded]
@@ -98,10 +101,10 @@ class Memory:
             return np.zeros((0, self._whole.shape[1]), dtype=np.float32)
         return np.stack([self._embedded[sentence] for sentence in one.text.sentences])
 
-    def _add(self, note: Note, topic: Topic | None) -> None:
+    def _add(self, note: Note, topic: Topic | None, bodies: Mapping[str, str]) -> None:
         if topic:
             (note,) = with_relevance([note], topic, self._embedded)
-            self._support.append(support_of(note, topic, self._embedded))
+            self._support.append(support_of(note, topic, self._embedded, bodies))
         self._notes.append(note)
 
 

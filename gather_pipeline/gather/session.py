@@ -20,6 +20,7 @@ from gather_pipeline.gather.measure import answered_usage, call_row
 from gather_pipeline.gather.pair_known import KnownItems
 from gather_pipeline.gather.repository import EXECUTIONS, GatherRepository
 from gather_pipeline.gather.score_memory import Memory
+from gather_pipeline.gather.scribe import Scribe
 from gather_pipeline.ports import MetricsLog, Vectors
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import Execution
@@ -46,6 +47,7 @@ class Session:
     task_id: str
     project: Project
     repository: GatherRepository
+    scribe: Scribe
     announcer: Announcer
     control: RunControl
     metrics: MetricsLog
@@ -66,6 +68,7 @@ class Session:
 
     def load(self) -> None:
         """Takes up what is stored, as people have left it."""
+        self.scribe.flush()
         everything = self.repository.everything()
         found = embedded(self.services, self.repository, everything)
         self.items, self.vectors, self.known = {}, {}, KnownItems.empty()
@@ -96,11 +99,12 @@ class Session:
             raise
 
     def close(self) -> None:
-        """Lets go of model connections and of the event loop."""
+        """Writes what records are waiting; lets go of model connections and of the event loop."""
         try:
             self._loop.run(self.services.model.aclose())
         finally:
             self._loop.close()
+            self.scribe.close()
 
     def vectors_of(self, department: str) -> Vectors:
         """Embeddings of shape (n, d) of the department's items; (0, 0) for none."""
@@ -138,7 +142,7 @@ class Session:
             spent = answered_usage(execution)
             self.control.spend(spent)
             on_usage(spent)
-            self.repository.record(EXECUTIONS, execution.to_document())
+            self.scribe.put(EXECUTIONS, execution.to_document())
             self.metrics.append("call", call_row(execution))
 
         return TaskRunner(self.services.model, self.services.catalogue, self.services.clock, record)

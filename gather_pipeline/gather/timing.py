@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,16 +13,18 @@ Port = TypeVar("Port")
 
 
 class Stopwatch:
-    """Seconds and calls by name."""
+    """Seconds and calls by name, of any thread."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._seconds: dict[str, float] = defaultdict(float)
         self._calls: dict[str, int] = defaultdict(int)
 
     def add(self, what: str, seconds: float) -> None:
         """Adds one call."""
-        self._seconds[what] += seconds
-        self._calls[what] += 1
+        with self._lock:
+            self._seconds[what] += seconds
+            self._calls[what] += 1
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a name: `what`, `seconds` in all, `count` of calls."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -104,7 +105,7 @@ def classify(sentence: str) -> list[int]:
     found = [_ID["START"]]
     for token in _TOKEN.findall(sentence.replace("\u2019", "'")):
         if token[0].isalnum():
-            found.extend(_word(token, first=len(found) == 1))
+            found.extend(_word(token, len(found) == 1))
         elif found[-1] not in (_ID["COMMA"], _ID["START"]):
             found.append(_ID["COMMA"])
     if found[-1] == _ID["COMMA"]:
@@ -112,20 +113,27 @@ def classify(sentence: str) -> list[int]:
     return [*found, _ID["END"]]
 
 
-def _word(token: str, *, first: bool) -> list[int]:
+@lru_cache(maxsize=16_384)
+def _word(token: str, first: bool) -> tuple[int, ...]:
     folded = token.casefold()
     if folded in _CLOSED_ID:
-        return [_CLOSED_ID[folded]]
+        return (_CLOSED_ID[folded],)
     if folded[0].isdigit():
-        return [_ID["NUMBER"]]
+        return (_ID["NUMBER"],)
     if folded.endswith("n't"):
         verb = folded.removesuffix("n't")
-        return [_CLOSED_ID.get(verb, _ID["MODAL"]), _ID["NOT"]]
+        return (
+            _CLOSED_ID.get(verb, _ID["MODAL"]),
+            _ID["NOT"],
+        )
     if match := _CONTRACTION.match(folded):
         base, ending = match.groups()
         if base in _CLOSED_ID:
-            return [_CLOSED_ID[base], _ID[_CONTRACTED[ending]]]
-        return [_ID["POSS"] if ending == "s" else _ID["OTHER"]]
+            return (
+                _CLOSED_ID[base],
+                _ID[_CONTRACTED[ending]],
+            )
+        return (_ID["POSS"] if ending == "s" else _ID["OTHER"],)
     if token[0].isupper() and not first:
-        return [_ID["NAME"]]
-    return [next((_ID[name] for suffix, length, name in _SUFFIXES if len(folded) >= length and folded.endswith(suffix)), _ID["OTHER"])]
+        return (_ID["NAME"],)
+    return (next((_ID[name] for suffix, length, name in _SUFFIXES if len(folded) >= length and folded.endswith(suffix)), _ID["OTHER"]),)

@@ -16,6 +16,7 @@ from gather_pipeline.defs.following import (
     LOOKS,
     OPEN_LOOKS,
     Busy,
+    Faults,
     busy_projects,
     by_project,
     follow,
@@ -71,6 +72,8 @@ def tick(
         return dg.SkipReason(f"Nothing was requested, for the sources cannot be read: {unreadable.description}")
     cursor = json.dumps({"source": source, **found.seen})
     if found.requests:
+        for one in found.said:
+            context.log.info(one)
         return dg.SensorResult(run_requests=found.requests, cursor=cursor)
     return dg.SensorResult(skip_reason="; ".join(found.said) or idle, cursor=cursor)
 
@@ -81,7 +84,7 @@ def changed_items(services: Services, instance: dg.DagsterInstance, seen: Seen) 
     (marks, position), anew = follow(touched.since, seen.get("marks", ""))
     waiting: dict[str, int] = dict(seen.get("waiting", {}))
     waiting |= {f"{mark.department}|{mark.project_id}": OPEN_LOOKS if mark.is_open else 1 for mark in marks}
-    requests, said = [], [anew] if anew else []
+    requests, said, faults = [], [anew] if anew else [], Faults()
     if waiting:
         departments = in_order(services.departments.departments())
         slugs = [department.slug for department in departments]
@@ -94,12 +97,13 @@ def changed_items(services: Services, instance: dg.DagsterInstance, seen: Seen) 
                 for key in keys:
                     del waiting[key]
                 continue
-            unscored = [state for state in states_of(services, project_id, departments, wanted[project_id]) if state.unscored]
-            if unscored:
-                key = f"{project_id}:{digest([[state.department, state.version, state.takings] for state in unscored])}"
-                requests.append(refresh_request(project_id, [state.department for state in unscored], key))
-            looked(waiting, keys)
-        said += held
+            with faults.of(project_id):
+                unscored = [state for state in states_of(services, project_id, departments, wanted[project_id]) if state.unscored]
+                if unscored:
+                    key = f"{project_id}:{digest([[state.department, state.version, state.takings] for state in unscored])}"
+                    requests.append(refresh_request(project_id, [state.department for state in unscored], key))
+                looked(waiting, keys)
+        said += [*held, faults.said] if faults.said else held
     return Found(requests=requests, seen={"marks": position, "waiting": waiting}, said=said)
 
 
@@ -125,18 +129,18 @@ def stale_projects(services: Services, instance: dg.DagsterInstance, seen: Seen)
     before = seen.get("departments")
     if before is not None and any(before.get(slug) != value for slug, value in present.items()):
         waiting |= dict.fromkeys(row["_id"] for row in services.store.find(services.main_database, PROJECTS))
-    requests, said = [], [anew] if anew else []
+    requests, said, faults = [], [anew] if anew else [], Faults()
     if waiting:
         free, held = _free(services, busy_projects(services, instance, waiting), waiting)
         for project_id in free:
-            del waiting[project_id]
-            if services.store.get(services.main_database, PROJECTS, project_id) is None:
-                continue
-            stale = _stale_for_prompts(services, project_id, departments)
-            if stale:
-                key = f"{project_id}:{digest([[state.department, state.inputs] for state in stale])}"
-                requests.append(_automation_request(project_id, [state.department for state in stale], key))
-        said += held
+            with faults.of(project_id):
+                there = services.store.get(services.main_database, PROJECTS, project_id) is not None
+                stale = _stale_for_prompts(services, project_id, departments) if there else []
+                if stale:
+                    key = f"{project_id}:{digest([[state.department, state.inputs] for state in stale])}"
+                    requests.append(_automation_request(project_id, [state.department for state in stale], key))
+                del waiting[project_id]
+        said += [*held, faults.said] if faults.said else held
     # A department that leaves is forgotten, so that its coming back counts as a change.
     return Found(requests=requests, seen={"projects": position, "departments": present, "waiting": list(waiting)}, said=said)
 

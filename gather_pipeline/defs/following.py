@@ -3,14 +3,15 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import dagster as dg
 
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, PermanentError
 from gather_pipeline.gather.lease import LEASES, is_dead
 from gather_pipeline.services import Services
 
@@ -101,6 +102,31 @@ def busy_projects(services: Services, instance: dg.DagsterInstance, candidates: 
     now, host = time.time(), socket.gethostname()
     found |= {lease["_id"] for lease in leases if not is_dead(lease, host, now)}
     return Busy(projects=frozenset(found), everything=everything)
+
+
+@dataclass(kw_only=True)
+class Faults:
+    """Projects that could not be read: one broken database must not keep the others waiting.
+
+    Attributes:
+        found: A clause for each.
+    """
+
+    found: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def of(self, project_id: str) -> Iterator[None]:
+        """Around the look at a project. A store that does not answer at all goes through: it is no fault of the project's."""
+        try:
+            yield
+        except PermanentError as error:
+            self.found.append(f"project {project_id} could not be looked at: {error}")
+
+    @property
+    def said(self) -> str:
+        """The first of them as a clause, and how many more there are."""
+        more = f" (and {len(self.found) - 1} more)" if len(self.found) > 1 else ""
+        return f"{self.found[0]}{more}" if self.found else ""
 
 
 def by_project(keys: Collection[str]) -> dict[str, list[str]]:

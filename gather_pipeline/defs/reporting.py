@@ -67,6 +67,7 @@ class Reporter:
                 continue
             metadata = described(family, stored)
             self.log_event(dg.AssetMaterialization(asset_key=family, partition=key, metadata=metadata, tags=tags))
+            events.logged(family, key)
             for check in CHECKS:
                 if check.family == family:
                     verdict = check.judge(self.services, self.project_id, slug)

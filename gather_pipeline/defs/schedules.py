@@ -1,11 +1,12 @@
 """What is done by the clock: scores of stale departments every night, a report of every project every week. Off until switched on."""
 
 import time
-from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
 from gather_pipeline.bootstrap import ingest_metrics, project_page, query_metrics
+from gather_pipeline.defs.following import Faults
 from gather_pipeline.defs.refreshing import refresh_departments, refresh_request, states_of
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.domain.departments import in_order
@@ -26,7 +27,7 @@ def in_turn(projects: list[Project], day: int) -> list[Project]:
     return [*projects[start:], *projects[:start]]
 
 
-def nightly_requests(services: Services, day: int, until: float) -> tuple[list[dg.RunRequest], int]:
+def nightly_requests(services: Services, day: int, until: float) -> tuple[list[dg.RunRequest], str]:
     """A refresh for each project with departments whose score or draft is not of what is there now.
 
     Args:
@@ -35,18 +36,21 @@ def nightly_requests(services: Services, day: int, until: float) -> tuple[list[d
         until: When the look has to end, on the clock of `time.monotonic`.
 
     Returns:
-        The requests, and how many projects were not looked at.
+        The requests, and what kept projects from being looked at.
     """
     projects = in_turn(Projects(services.store, services.main_database, services.clock).all(), day)
     departments = in_order(services.departments.departments())
     requests: list[dg.RunRequest] = []
+    faults = Faults()
     for place, project in enumerate(projects):
         if time.monotonic() > until:
-            return requests, len(projects) - place
-        unscored = [state.department for state in states_of(services, project.id, departments) if state.unscored]
-        if unscored:
-            requests.append(refresh_request(project.id, unscored, f"{day}:{project.id}"))
-    return requests, 0
+            faults.found.append(f"{len(projects) - place} projects were not looked at for want of time; other nights begin with them")
+            break
+        with faults.of(project.id):
+            unscored = [state.department for state in states_of(services, project.id, departments) if state.unscored]
+            if unscored:
+                requests.append(refresh_request(project.id, unscored, f"{day}:{project.id}"))
+    return requests, faults.said
 
 
 @dg.schedule(
@@ -60,40 +64,45 @@ def nightly_refresh(context: dg.ScheduleEvaluationContext, gather: dg.ResourcePa
     """One night."""
     try:
         with gather.services() as services:
-            requests, left = nightly_requests(services, context.scheduled_execution_time.toordinal(), time.monotonic() + LOOK_S)
+            requests, fault = nightly_requests(services, context.scheduled_execution_time.toordinal(), time.monotonic() + LOOK_S)
     except dg.Failure as unreadable:
         return dg.SkipReason(f"Nothing was requested, for the sources cannot be read: {unreadable.description}")
-    if left:
-        context.log.warning(f"{left} projects were not looked at for want of time; other nights begin with them")
-    seen = f", of those looked at; {left} projects were not" if left else ""
-    return requests or dg.SkipReason(f"Every score and draft is of what is there now{seen}")
+    if fault:
+        context.log.warning(fault)
+    return requests or dg.SkipReason(fault or "Every score and draft is of what is there now")
 
 
-def written_reports(services: Services, day: str) -> Iterator[dict[str, str]]:
-    """Writes the page of each project that ever ran to `reports` in the state folder; what was written, project by project."""
-    folder = services.settings.home / "reports"
-    runs = Runs(services.store, services.main_database, services.clock)
-    for project in Projects(services.store, services.main_database, services.clock).all():
-        if not runs.of_project(project.id):
-            continue
-        path = folder / f"{project.id}-{day}.html"
-        page = project_page(services.store, project, report_tables(lambda sql: query_metrics(services.settings, sql), project.id))
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, page)
-        except OSError as error:
-            raise StoreError(f"the report {path} cannot be written: {error.strerror}") from error
-        yield {"project": project.id, "report": str(path)}
+def write_report(services: Services, project: Project, day: str) -> Path:
+    """Writes a project's page to `reports` in the state folder.
+
+    Raises:
+        StoreError: The folder cannot be written, or the project cannot be read.
+    """
+    path = services.settings.home / "reports" / f"{project.id}-{day}.html"
+    page = project_page(services.store, project, report_tables(lambda sql: query_metrics(services.settings, sql), project.id))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, page)
+    except OSError as error:
+        raise StoreError(f"the report {path} cannot be written: {error.strerror}") from error
+    return path
 
 
 @dg.op(pool="duckdb_writer", description="Takes in the measurements, then writes a page with plots for each project that ever ran.")
 def write_reports(context: dg.OpExecutionContext, gather: dg.ResourceParam[Gather]) -> None:
-    """The pages' names end with the day, so that another week's stay."""
+    """The pages' names end with the day, so that another week's stay. Where a page fails, the others are written before the run does."""
+    written, faults = {}, Faults()
     with gather.services() as services:
         ingest_metrics(services.settings)
-        written = list(written_reports(services, services.clock.now()[:10]))
+        runs, day = Runs(services.store, services.main_database, services.clock), services.clock.now()[:10]
+        for project in Projects(services.store, services.main_database, services.clock).all():
+            with faults.of(project.id):
+                if runs.of_project(project.id):
+                    written[project.id] = dg.MetadataValue.path(str(write_report(services, project, day)))
     context.log.info(f"{len(written)} reports written")
-    context.add_output_metadata({"reports": len(written), **{row["project"]: dg.MetadataValue.path(row["report"]) for row in written}})
+    context.add_output_metadata({"reports": len(written), **written})
+    if faults.found:
+        raise dg.Failure(description=faults.said, metadata={"reports": len(written)}, allow_retries=False)
 
 
 @dg.job(name="report_projects", description="Reports of all projects as pages with plots.", executor_def=dg.in_process_executor)

@@ -171,6 +171,8 @@ def partitions(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gat
         if request is not None
     ]
     if requests:
+        if settled.said:
+            context.log.info(settled.said)
         return dg.SensorResult(dynamic_partitions_requests=requests, cursor=cursor)
     spared = (*for_projects.spared, *for_departments.spared)
     said = ["Partitions are as projects and departments are"]

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.utils import RUNLESS_RUN_ID  # how Dagster marks events that no run logged
 
-from gather_pipeline.defs.following import LOOKS, OPEN_LOOKS, busy_projects, by_project, follow, looked, read_once
+from gather_pipeline.defs.following import LOOKS, OPEN_LOOKS, Faults, busy_projects, by_project, follow, looked, read_once
 from gather_pipeline.defs.metadata import VERSION, Metadata, Stored
 from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.defs.versions import DEPARTMENTS, FAMILIES, Events, described, due, shown_version
@@ -55,15 +55,19 @@ def settle_changes(services: Services, instance: dg.DagsterInstance, seen: Mappi
     waiting |= {f"{mark.department}|{mark.project_id}": OPEN_LOOKS if mark.is_open else 1 for mark in marks}
     ids = dict(seen.get("events", {}))
     keys = list(_touched_by_runs(instance, ids))
-    logged = 0
+    logged, faults = 0, ""
     if waiting or keys:
         services = read_once(services)
         slugs = [department.slug for department in in_order(services.departments.departments())]
         for key in keys:
             of_project = [key] if "|" in key else [f"{slug}|{key}" for slug in slugs]
             waiting |= {one: 1 for one in of_project if one not in waiting}
-        logged = _settle_waiting(services, instance, waiting, slugs)
-    return Settled(events=logged, cursor={"marks": position, "events": ids, "waiting": waiting}, said=said)
+        logged, faults = _settle_waiting(services, instance, waiting, slugs)
+    return Settled(
+        events=logged,
+        cursor={"marks": position, "events": ids, "waiting": waiting},
+        said="; ".join(one for one in (said, faults) if one),
+    )
 
 
 def _touched_by_runs(instance: dg.DagsterInstance, ids: dict[str, int]) -> Iterator[str]:
@@ -81,9 +85,13 @@ def _touched_by_runs(instance: dg.DagsterInstance, ids: dict[str, int]) -> Itera
                 yield record.partition_key
 
 
-def _settle_waiting(services: Services, instance: dg.DagsterInstance, waiting: dict[str, int], slugs: list[str]) -> int:
-    """Settles partitions of departments in the list, up to the number of looks that a tick has; the rest goes on waiting."""
-    logged, left = 0, LOOKS
+def _settle_waiting(services: Services, instance: dg.DagsterInstance, waiting: dict[str, int], slugs: list[str]) -> tuple[int, str]:
+    """Settles partitions of departments in the list, up to the number of looks that a tick has; the rest goes on waiting.
+
+    Returns:
+        How many events were logged, and what kept projects from being read.
+    """
+    logged, left, faults = 0, LOOKS, Faults()
     wanted = by_project([key for key in waiting if key.partition("|")[0] in slugs])
     busy = busy_projects(services, instance, list(wanted))
     for project_id, of_project in wanted.items():
@@ -95,9 +103,10 @@ def _settle_waiting(services: Services, instance: dg.DagsterInstance, waiting: d
                 del waiting[key]
             continue
         left -= len(keys)
-        logged += sum(settle(services, instance, project_id, slug) for slug in slugs if slug in of_project)
-        looked(waiting, keys)
-    return logged
+        with faults.of(project_id):
+            logged += sum(settle(services, instance, project_id, slug) for slug in slugs if slug in of_project)
+            looked(waiting, keys)
+    return logged, faults.said
 
 
 def settle(services: Services, instance: dg.DagsterInstance, project_id: str, slug: str) -> int:
@@ -116,6 +125,7 @@ def settle(services: Services, instance: dg.DagsterInstance, project_id: str, sl
         else:
             metadata = described(family, stored) if family != "gather_items" else _changed(stored)
         instance.report_runless_asset_event(dg.AssetMaterialization(asset_key=family, partition=key, metadata=metadata, tags=tags))
+        events.logged(family, key)
         logged += 1
     return logged
 

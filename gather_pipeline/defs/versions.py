@@ -6,7 +6,7 @@ to date with its inputs and the newest event does not say so; what is behind its
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dagster as dg
 
@@ -88,12 +88,26 @@ FAMILIES: Mapping[str, Family] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Events:
-    """The newest materializations of partitions."""
+    """The newest materializations of partitions, each asked for once until `logged` says that there is another.
+
+    Attributes:
+        known: What was asked for, by asset and partition.
+    """
 
     instance: dg.DagsterInstance
+    known: dict[tuple[str, str], dg.EventLogRecord | None] = field(default_factory=dict)
 
-    def newest(self, asset: str, partition: str, *, before: int | None = None) -> dg.EventLogRecord | None:
-        """The newest event of a partition; of those up to a storage id where one is given. None where there is none."""
+    def newest(self, asset: str, partition: str) -> dg.EventLogRecord | None:
+        """The newest event of a partition, None where there is none."""
+        if (asset, partition) not in self.known:
+            self.known[asset, partition] = self._find(asset, partition)
+        return self.known[asset, partition]
+
+    def logged(self, asset: str, partition: str) -> None:
+        """Takes note that the partition has another event now."""
+        self.known.pop((asset, partition), None)
+
+    def _find(self, asset: str, partition: str, *, before: int | None = None) -> dg.EventLogRecord | None:
         wanted = dg.AssetRecordsFilter(
             asset_key=dg.AssetKey(asset), asset_partitions=[partition], before_storage_id=None if before is None else before + 1
         )
@@ -109,7 +123,7 @@ class Events:
             return newest is not None
         if newest.storage_id <= int(pointer):
             return False
-        return tags_of(self.newest(asset, partition, before=int(pointer))).get(DATA_VERSION) != tags_of(newest).get(DATA_VERSION)
+        return tags_of(self._find(asset, partition, before=int(pointer))).get(DATA_VERSION) != tags_of(newest).get(DATA_VERSION)
 
 
 def tags_of(record: dg.EventLogRecord | None) -> Mapping[str, str]:

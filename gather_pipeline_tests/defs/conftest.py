@@ -19,7 +19,10 @@ from gather_pipeline.defs.jobs import automated_gather_creation
 from gather_pipeline.defs.refreshing import refresh_departments
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.gather.people import People, Texts
+from gather_pipeline.gather.registry import Projects
+from gather_pipeline.gather.touched import Touched
 from gather_pipeline_tests.harness import PROJECT, THREE, Studio
 
 ASSETS = {
@@ -90,6 +93,13 @@ class Stage:
     def edit(self, slug: str, content: str, place: int = 0) -> Item:
         """Somebody gives an item of a department another text."""
         return self.people().edit(self.studio.repository.items(slug)[place].id, Texts(content=content), "ana")
+
+    def break_a_project(self, id: str) -> None:
+        """Adds a project whose database is none, with a mark on it."""
+        services = self.studio.services
+        Projects(services.store, services.main_database, services.clock).create("Broken", "A brief.", id)
+        with Touched(services.store, services.main_database, services.clock).changing(id, "story"):
+            (services.settings.home / "store" / f"{project_database(id)}.sqlite3").write_bytes(b"this is no database at all" * 100)
 
     def write_rows(self, *rows: Mapping[str, Any]) -> None:
         """Gives the source of departments another list."""

@@ -8,6 +8,7 @@ import pytest
 
 from gather_pipeline.defs.change_sensors import item_changes
 from gather_pipeline.defs.refreshing import refresh_request
+from gather_pipeline.defs.sensors import partitions
 from gather_pipeline.domain.items import Item
 from gather_pipeline.gather.lease import Lease, Owner, holding
 from gather_pipeline.gather.people import Texts
@@ -161,6 +162,33 @@ def test_a_retired_department_is_left_out_and_its_items_stay_until_it_comes_back
     ran.write_rows(*ROWS)
     (request,) = requests_of(ran.ask(item_changes, cursor_of(result)))
     assert configured(request) == (PROJECT, ["story"])
+
+
+def test_a_project_that_cannot_be_read_keeps_no_other_waiting(ran: Stage) -> None:
+    cursor, settled = cursor_of(ran.ask(item_changes)), cursor_of(ran.ask(partitions))
+    ran.break_a_project("aaa-broken")
+    result = ran.ask(item_changes, cursor)
+    assert skipped(result).startswith("project aaa-broken could not be looked at: ")
+    ran.edit("story", WORDS)
+    (request,) = requests_of(result := ran.ask(item_changes, cursor_of(result)))
+    assert configured(request) == (PROJECT, ["story"])
+    assert list(json.loads(cursor_of(result))["waiting"]) == ["story|aaa-broken"]
+    settled = cursor_of(ran.ask(partitions, settled))
+    assert ran.shown("gather_items", f"story|{PROJECT}")["changed by"] == "ana"
+    ran.instance.add_dynamic_partitions("projects", ["aaa-broken"])
+    assert "project aaa-broken could not be looked at: " in skipped(ran.ask(partitions, settled))
+
+
+def test_a_retired_neighbour_that_loses_an_item_is_not_scored(open_stage: Opener) -> None:
+    """Even one whose row has left the source altogether, which nobody could score."""
+    stage = open_stage(ROWS)
+    stage.studio.run()
+    repeated = stage.studio.repository.items("visual")[0]
+    stage.edit("story", repeated.content)
+    stage.write_rows(ROWS[0])
+    assert stage.execute(refresh_request(PROJECT, ["story"], "k")).success
+    assert repeated.id not in stage.studio.state()
+    assert stage.studio.repository.rows(SCORES, {"_id": "visual"})[0]["_version"] == 1
 
 
 def test_a_project_that_is_gone_is_forgotten(ran: Stage) -> None:

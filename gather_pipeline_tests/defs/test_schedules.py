@@ -48,6 +48,14 @@ def test_a_refresh_that_failed_is_asked_for_again_the_next_night(ran: Stage) -> 
     assert len(set(keys)) == 2
 
 
+def test_a_project_that_cannot_be_read_keeps_no_other_from_its_night(ran: Stage) -> None:
+    ran.edit("visual", "The clock keeper counts the hour twice, because Ada asked him to.")
+    ran.break_a_project("aaa-broken")
+    (request,) = night(ran)
+    assert isinstance(request, dg.RunRequest)
+    assert configured(request) == (PROJECT, ["visual"])
+
+
 def test_a_night_leaves_retired_departments_out(ran: Stage) -> None:
     ran.edit("visual", "The clock keeper counts the hour twice, because Ada asked him to.")
     ran.write_rows(ROWS[0], {**ROWS[1], "gatherCheck": False})
@@ -62,7 +70,10 @@ def test_a_night_whose_sources_cannot_be_read_is_a_skip_with_its_reason(ran: Sta
 
 
 def test_what_a_night_has_no_time_for_comes_first_in_another(ran: Stage) -> None:
-    assert nightly_requests(ran.studio.services, 1, until=0.0) == ([], 1)
+    assert nightly_requests(ran.studio.services, 1, until=0.0) == (
+        [],
+        "1 projects were not looked at for want of time; other nights begin with them",
+    )
     projects = [Project(id=f"p{number}", name="", brief="") for number in range(14)]
     assert {in_turn(projects, day)[0].id for day in range(7)} == {"p0", "p2", "p4", "p6", "p8", "p10", "p12"}
     assert all(sorted(one.id for one in in_turn(projects, day)) == sorted(one.id for one in projects) for day in range(7))

@@ -72,14 +72,16 @@ def add(
     given = _given(content, path)
     with opened() as state:
         who, people = _person(state, by), _people(state)
-        state.projects.get(project_id)
+        source = bootstrap.department_source(state.settings)
+        people.project_with(project_id, department, source)  # before anybody types a note for nothing
         about = [f"Above this line: a new note for {department} of project {project_id}.", "An empty text adds nothing."]
         with _asked(state, f"{project_id}-{department}", given, path, "", about) as text:
             if text is None:
                 say("The text is empty: nothing was added.")
+                if as_json:
+                    print_json(None)
                 return
             texts = Texts(content=text, summary=summary, context=context, aspect=aspect)
-            source = bootstrap.department_source(state.settings)
             added = people.add(project_id, department, texts, who, source)
     _print(added, as_json, added.id)
 
@@ -122,6 +124,7 @@ def edit(
             with _asked(state, id, given, path, before.content, _about(before)) as text:
                 if text is None and given is None:
                     say(f"The text is unchanged or empty: item {id} stays at revision {before.revision}.")
+                    _print(before, as_json, "")
                     return
                 seen = revision or (before.revision if given is None else None)
                 texts = Texts(content=text or "", summary=summary, context=context, aspect=aspect)
@@ -226,5 +229,5 @@ def _print(item: Item, as_json: bool, sentence: str) -> None:
 
     if as_json:
         print_json(item_row(item))
-    else:
+    elif sentence:
         click.echo(sentence)

@@ -91,16 +91,11 @@ class People:
         texts = texts.checked()
         if texts.content is None:
             raise InvalidInput("content is missing, expected the note's text")
-        project = self._projects.get(project_id)
-        repository = GatherRepository(self._store, project.id)
-        known = [row["slug"] for row in sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])]
-        known = known if slug in known else list(dict.fromkeys([*known, *(one.slug for one in source.departments())]))
-        if slug not in known:
-            raise UnknownEntity.field("department", slug, f"one of {', '.join(known) or 'none: the list is empty'}")
+        repository = self.project_with(project_id, slug, source)
         now = self._clock.now()
         item = Item(
             id=secrets.token_hex(12),
-            project_id=project.id,
+            project_id=project_id,
             department=slug,
             iteration=0,
             task_id="",
@@ -114,9 +109,22 @@ class People:
             aspect=texts.aspect or "",
             provenance={"generated_by": by},
         )
-        with self._touched.changing(project.id, slug):
+        with self._touched.changing(project_id, slug):
             repository.add_items([item])
         return item
+
+    def project_with(self, project_id: str, slug: str, source: DepartmentSource) -> GatherRepository:
+        """A project that may have items of a department.
+
+        Raises:
+            UnknownEntity: No such project, or a department that neither the source nor the project has.
+        """
+        repository = GatherRepository(self._store, self._projects.get(project_id).id)
+        known = [row["slug"] for row in sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])]
+        known = known if slug in known else list(dict.fromkeys([*known, *(one.slug for one in source.departments())]))
+        if slug not in known:
+            raise UnknownEntity.field("department", slug, f"one of {', '.join(known) or 'none: the list is empty'}")
+        return repository
 
     def edit(self, id: str, texts: Texts, by: str, *, revision: int | None = None, project_id: str | None = None) -> Item:
         """Gives an item new texts; one that changes nothing leaves it as it is.

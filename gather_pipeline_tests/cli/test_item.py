@@ -230,6 +230,13 @@ def test_the_editor_gets_the_note_above_a_line_that_cuts_off_the_rest(desk: Shel
     assert kept_texts(desk) == []
 
 
+def test_no_editor_opens_for_a_department_that_is_not_there(desk: Shell, capsys: Capture) -> None:
+    editor(desk, "touch opened")
+    told = one_sentence(desk.here(capsys, "item", "add", "--project", "salt", "--department", "../story"), 3)
+    assert told == "Error: department is '../story', expected one of story, visual, sound\n"
+    assert not (desk.folder / "opened").exists()
+
+
 def test_visual_comes_before_editor_and_a_note_is_added_with_it(desk: Shell, capsys: Capture) -> None:
     desk.extra["EDITOR"] = "false"
     editor(desk, 'printf "All of it is replaced.\\n" > "$1"', variable="VISUAL")
@@ -244,6 +251,7 @@ def test_an_unchanged_or_emptied_text_changes_nothing_and_says_so(script: str, d
     done = desk.here(capsys, "item", "edit", before["id"])
     told = f"The text is unchanged or empty: item {before['id']} stays at revision 1.\n"
     assert (done.code, done.out, done.err) == (0, "", told)
+    assert desk.here(capsys, "item", "edit", before["id"], "--json").document == before
     added = desk.here(capsys, "item", "add", "--project", "salt", "--department", "story")
     assert (added.code, added.out, added.err) == (0, "", "The text is empty: nothing was added.\n")
     assert first(desk, capsys) == before
@@ -271,7 +279,7 @@ def test_where_no_editor_can_be_opened_the_options_are_named(desk: Shell) -> Non
     desk.extra["EDITOR"] = "no-such-program"
     assert "the editor is 'no-such-program', expected a program that can be started" in one_sentence(desk.run("item", *args), 2)
     desk.extra["EDITOR"] = "vi 'unclosed"
-    assert 'editor is "vi \'unclosed", expected a command line' in one_sentence(desk.run("item", *args), 2)
+    assert 'EDITOR is "vi \'unclosed", expected a command line' in one_sentence(desk.run("item", *args), 2)
     assert kept_texts(desk) == []
 
 

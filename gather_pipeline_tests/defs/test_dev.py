@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.defs.launch import prepare_home
+from gather_pipeline.gather.people import People, Texts
 from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, key
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row, make_settings
 
@@ -45,6 +46,11 @@ query($asset: AssetKeyInput!, $partitions: [String!]) {
   assetOrError(assetKey: $asset) { ... on Asset {
     assetMaterializations(partitions: $partitions, limit: 1) { partition metadataEntries { label } }
   } }
+}
+"""
+STALE = """
+query($asset: AssetKeyInput!, $partition: String!) {
+  assetNodeOrError(assetKey: $asset) { ... on AssetNode { staleStatus(partition: $partition) } }
 }
 """
 
@@ -133,8 +139,14 @@ def partitions(server: Server) -> bool:
     return dimensions == {"department": ["story", "visual"], "project": [PROJECT]}
 
 
+def stale(server: Server, slug: str) -> dict[str, str]:
+    """What the UI shows of a partition's assets."""
+    asked = {family: {"asset": {"path": [family]}, "partition": key(slug)} for family in BY_DEPARTMENT}
+    return {family: server.ask(STALE, variables)["assetNodeOrError"]["staleStatus"] for family, variables in asked.items()}
+
+
 @pytest.mark.timeout(400)
-def test_a_project_is_filled_by_a_backfill_of_the_daemon_and_shown(server: Server, tmp_path: Path) -> None:
+def test_a_project_is_filled_by_a_backfill_of_the_daemon_and_shown_and_an_edit_shows_too(server: Server, tmp_path: Path) -> None:
     server.wait("partitions", lambda: partitions(server), 120)
     params = {
         "partitionNames": [key("story"), key("visual")],
@@ -158,4 +170,11 @@ def test_a_project_is_filled_by_a_backfill_of_the_daemon_and_shown(server: Serve
             assert "data version" in {entry["label"] for entry in shown["metadataEntries"]}
     studio = Studio.open(tmp_path, ROWS)
     assert {item.department for item in studio.repository.items()} == {"story", "visual"}
+    assert set(stale(server, "story").values()) == {"FRESH"}
+    services = studio.services
+    people = People(services.store, services.main_database, services.clock)
+    people.edit(studio.repository.items("story")[0].id, Texts(content="The keeper counts the hour twice."), "ana")
     studio.close()
+    behind = {"gather_items": "FRESH", "embeddings": "STALE", "quality_scores": "STALE", "drafts": "STALE"}
+    server.wait("tick that tells of the edit", lambda: stale(server, "story") == behind, 60)
+    assert set(stale(server, "visual").values()) == {"FRESH"}

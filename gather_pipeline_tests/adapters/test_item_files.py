@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gather_pipeline.adapters.item_files import read_items, write_items
-from gather_pipeline.domain.item_lines import COLUMNS, FORMATS, Format, Line, from_fields, to_fields
-from gather_pipeline.domain.items import Item, Overruled
+from gather_pipeline.domain.item_lines import FORMATS, Format, Line, from_fields, to_fields
 from gather_pipeline.errors import InvalidInput, StoreError
+from gather_pipeline_tests.domain.test_item_lines import edited, make_item
 
 NASTY = (
     "# A heading\n## Another",
@@ -28,29 +28,6 @@ NASTY = (
     "=SUM(A1)",
     '"',
 )
-
-
-def make_item(content: str = "The tower is locked.", **fields: Any) -> Item:
-    values: dict[str, Any] = {
-        "id": "0123456789abcdef01234567",
-        "project_id": "salt",
-        "department": "story",
-        "iteration": 3,
-        "task_id": "t",
-        "content": content,
-        "summary": content,
-        "context": "",
-        "aspect": content,
-        "created_at": "2026-01-01T00:00:00.000000+00:00",
-        "provenance": {"generated_by": "scripted", "$ref": [1, 0.5, None, True, {"a": content}]},
-    }
-    return Item(**(values | fields))
-
-
-def edited(content: str) -> Item:
-    one = Overruled(hashes=("a", "b"), match_id=None, rule="exact", by=content, at="now")
-    item = make_item(content, user_id="", overruled=(one,))
-    return item.changed("edited", content.strip() or "ana", "2026-01-02", note=content, context=content, summary="x")
 
 
 def round_trip(tmp_path: Path, format: Format, rows: list[dict[str, Any]]) -> list[Line]:
@@ -231,46 +208,3 @@ def test_a_file_that_cannot_be_made_is_refused(name: str, tmp_path: Path) -> Non
 def test_a_file_that_cannot_be_read_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="FILE is"):
         list(read_items(tmp_path / name, io.BytesIO(), "jsonl", name))
-
-
-def test_columns_are_those_of_an_item() -> None:
-    assert set(COLUMNS) == set(make_item().to_document()) - {"_id"} | {"id", "place"}
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"id": "7"}, "id is '7', expected 24 hexadecimal digits"),
-        ({"iteration": "two"}, "iteration is 'two', expected a whole number from 0 to 999999"),
-        ({"iteration": True}, "iteration is True, expected a whole number"),
-        ({"content": " "}, "content is ' ', expected a text of at least a word"),
-        ({"department": "Story Department"}, "department is 'Story Department', expected 1 to 63 of a-z"),
-        ({"state": "gone"}, "state is 'gone', expected one of active, deleted, dropped"),
-        ({"automation": "{"}, "automation is '{', expected a JSON object"),
-        ({"automation": {"n": 2**70}}, "expected a whole number of 64 bits"),
-        ({"automation": {"n": float("nan")}}, "expected a finite number"),
-        ({"revision": 2}, "revision is 2, expected 1 where there are no revisions"),
-        ({"revisions": [{"revision": 1}]}, "revisions[0] is {'revision': 1}, expected an object with revision, action"),
-        ({"overruled": [{"hashes": [1], "match_id": None, "rule": "", "by": "", "at": ""}]}, "overruled[0].hashes is [1], expected a list"),
-    ],
-)
-def test_a_wrong_field_is_named_with_its_value(change: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        from_fields(to_fields(make_item(), 0) | change, "salt")
-    assert told in str(refused.value)
-
-
-@pytest.mark.parametrize("name", [name for name in COLUMNS if name != "content_hash"])
-def test_a_missing_field_is_named(name: str) -> None:
-    fields = to_fields(make_item(), 0)
-    del fields[name]
-    with pytest.raises(InvalidInput, match=f"^{name} is missing, expected "):
-        from_fields(fields, "salt")
-
-
-def test_a_history_that_does_not_end_with_the_present_text_is_refused() -> None:
-    fields = to_fields(edited("One."), 0)
-    with pytest.raises(InvalidInput, match="content is 'Two.', expected the text of the last of its revisions"):
-        from_fields(fields | {"content": "Two."}, "salt")
-    with pytest.raises(InvalidInput, match=r"revisions is \[1, 2\], expected the versions 1 to 3 in order"):
-        from_fields(fields | {"revision": 3}, "salt")

@@ -50,9 +50,10 @@ def converse(definition: TaskDefinition, prompt: Prompt, inputs: Mapping[str, An
         InvalidInput: The prompt needs a value that the input lacks.
     """
     # Only what is declared goes in, so that one prompt cannot quietly depend on another's variables.
-    values = {name: inputs[name] for name in prompt.template_variables if name in inputs}
+    values = templates.cleaned({name: inputs[name] for name in prompt.template_variables if name in inputs})
     filled = {
-        key: templates.render(text, values, f"{key} of prompt {prompt.id!r} of task {definition.id}") for key, text in prompt.templates
+        key: templates.render(text, values, f"{key} of prompt {prompt.id!r} of task {definition.id}", clean_already=True)
+        for key, text in prompt.templates
     }
     turns = [Message(role="system", content=filled["system"])] if filled.get("system") else []
     for shot in prompt.shots:

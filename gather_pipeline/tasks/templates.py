@@ -68,19 +68,20 @@ def variables(template: str) -> frozenset[str]:
     return frozenset(meta.find_undeclared_variables(tree))
 
 
-def render(template: str, values: Mapping[str, Any], name: str = "template") -> str:
+def render(template: str, values: Mapping[str, Any], name: str = "template", *, clean_already: bool = False) -> str:
     """The template with the values in their places, white space around it removed.
 
     Args:
         template: Jinja text.
         values: JSON values by name.
         name: What is rendered, for the message.
+        clean_already: The values come from `cleaned`.
 
     Raises:
         InvalidInput: A value is missing, or the template does what the sandbox forbids.
     """
     try:
-        return _compiled(template).render(cleaned(values)).strip()
+        return _compiled(template).render(values if clean_already else cleaned(values)).strip()
     except UndefinedError as error:
         raise InvalidInput(f"{name} needs a value that the input lacks: {error.message}") from None
     except (TemplateError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 from gather_pipeline.errors import shorten
@@ -162,24 +163,39 @@ def _each(names: frozenset[str] | None, check: Callable[[Any], str | None]) -> V
     """A rule that holds for the value and all that is in it, or for the fields named alone."""
 
     def rule(value: Any) -> str | None:
-        for path, key, part in _parts(value):
+        for place, (key, part) in enumerate(_parts(value)):
             if names is None or key in names:
                 wrong = check(part)
                 if wrong:
-                    return f"{path or 'the text'} {wrong}"
+                    return f"{next(islice(_paths(value), place, None)) or 'the text'} {wrong}"
         return None
 
     return rule
 
 
-def _parts(value: Any, path: str = "", key: str | None = None) -> Iterator[tuple[str, str | None, Any]]:
-    yield path, key, value
-    if isinstance(value, Mapping):
+def _parts(value: Any, key: str | None = None) -> Iterator[tuple[str | None, Any]]:
+    """The value and all that is in it, each with the name of its own field, None in a list."""
+    yield key, value
+    if isinstance(value, dict | Mapping):
         for name, part in value.items():
-            yield from _parts(part, f"{path}.{name}" if path else name, name)
+            yield from _parts(part, name)
+    elif isinstance(value, list):
+        for part in value:
+            if isinstance(part, str):
+                yield None, part
+            else:
+                yield from _parts(part)
+
+
+def _paths(value: Any, path: str = "") -> Iterator[str]:
+    """Where each of `_parts` stands, in the same order; apart from it, because most values are right and need no place."""
+    yield path
+    if isinstance(value, dict | Mapping):
+        for name, part in value.items():
+            yield from _paths(part, f"{path}.{name}" if path else name)
     elif isinstance(value, list):
         for index, part in enumerate(value):
-            yield from _parts(part, f"{path}.{index}" if path else str(index), None)
+            yield from _paths(part, f"{path}.{index}" if path else str(index))
 
 
 def _properties(schema: object) -> Iterator[tuple[str, Mapping[str, Any], bool]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gather_pipeline.adapters.sqlite_guard import Guard, Transaction
+from gather_pipeline.adapters.sqlite_guard import Faults, transaction
 from gather_pipeline.domain.cursors import Place, check, new_token
 from gather_pipeline.domain.documents import unescape
 from gather_pipeline.domain.filters import index_name
@@ -44,37 +45,34 @@ COLUMNS = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, version INTEGER NOT
 
 @dataclass(kw_only=True)
 class StoreFile:
-    """An open database: one connection, used by one thread at a time."""
+    """An open database: one connection, used by one thread at a time: ``with file.lock, file.faults:``."""
 
     path: Path
     connection: sqlite3.Connection
+    lock: threading.RLock = field(default_factory=threading.RLock)
     _highest: int | None = None  # change number seen since this file's own era began; None before
     _pending: int | None = None  # what `_highest` becomes with the commit
     _collections: set[str] = field(default_factory=set)
     _indexes_tried: set[tuple[str, tuple[tuple[str, int], ...]]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.path)
-
-    def reading(self) -> Guard:
-        """Keeps other threads out and gives errors their meaning."""
-        return self._guard
+        self.faults = Faults(self.path)
 
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
         """A transaction that commits at the end of the block, or leaves no trace; makes the collection where it is missing."""
-        with self.reading():
+        with self.lock, self.faults:
             self._pending = self._highest
-            with Transaction(self.connection):
+            with transaction(self.connection):
                 if collection not in self._collections:
                     self.connection.execute(f'CREATE TABLE IF NOT EXISTS "{collection}" ({COLUMNS})')
                 yield
             self._highest = self._pending
             self._collections.add(collection)
 
-    def snapshot(self) -> Transaction:
-        """Reads of the block see one state of the file; inside `reading` only."""
-        return Transaction(self.connection, "BEGIN")
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Reads of the block see one state of the file."""
+        return transaction(self.connection, "BEGIN")
 
     def insert(self, collection: str, rows: Sequence[tuple[str, str]]) -> None:
         """Inserts new documents, given as pairs of id and JSON; inside a transaction only."""
@@ -155,7 +153,7 @@ class StoreFile:
         if made >= INDEX_LIMIT or exists(self.connection, "index", name):
             return
         try:
-            with Transaction(self.connection):
+            with transaction(self.connection):
                 self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({ordered((*fields, ("_id", 1)))})')
         except sqlite3.Error as error:
             logger.info("[AutoGather] %s goes without the index %s: %s", self.path, name, error)
@@ -168,7 +166,7 @@ def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None
         StoreError: It is no file of this store, or cannot be opened.
         StoreUnavailable: Another process kept it locked.
     """
-    with Guard(path):
+    with Faults(path):
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
         elif not path.exists():
@@ -192,7 +190,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: bool, deadline:
         if not create:
             return False
         _use_wal(connection, deadline)
-        with Transaction(connection):
+        with transaction(connection):
             if _is_blank(connection):  # still: another process may have been quicker
                 for statement in SCHEMA:
                     connection.execute(statement)

@@ -1,13 +1,10 @@
-"""Around every call on a SQLite file: one thread at a time, one transaction at a time, and errors that a person understands.
-
-Plain classes, not generators: every call of the store passes here, and two generators cost as much as reading a document.
-"""
+"""Around calls on a SQLite file: transactions, and errors that a person understands."""
 
 from __future__ import annotations
 
 import sqlite3
-import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -24,51 +21,36 @@ REFUSALS = {
 }
 
 
-class Transaction:
-    """Commits at the end of the block, or leaves no trace. No generator, because every call of the store passes here."""
-
-    __slots__ = ("_begin", "_connection")
-
-    def __init__(self, connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> None:
-        self._connection = connection
-        self._begin = begin
-
-    def __enter__(self) -> None:
-        try:
-            self._connection.execute(self._begin)
-        except BaseException:
-            self._undo()
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is not None:
-            self._undo()
-            return
-        try:
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._undo()
-            raise
-
-    def _undo(self) -> None:
+@contextmanager
+def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """Commits at the end of the block, or leaves no trace. A generator, which undoes also where its own end is interrupted."""
+    try:
+        if connection.in_transaction:  # left by an interruption in the middle of undoing
+            connection.execute("ROLLBACK")
+        connection.execute(begin)
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
         with suppress(sqlite3.Error):  # there may be none any more
-            self._connection.execute("ROLLBACK")
+            connection.execute("ROLLBACK")
+        raise
 
 
-class Guard:
-    """Keeps other threads out of the block, and turns its errors on a store file into `StoreError` and `StoreUnavailable`."""
+class Faults:
+    """Turns the errors of a block on a store file into `StoreError` and `StoreUnavailable`.
 
-    __slots__ = ("_lock", "_path")
+    No generator, because every call passes here and keeps nothing that an interruption could leave behind.
+    """
+
+    __slots__ = ("_path",)
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.RLock()
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        return
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._lock.release()
         if isinstance(error, sqlite3.Error):
             raise _fault(self._path, error) from error
         if isinstance(error, OSError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gather_pipeline.adapters.sqlite_file import StoreFile, exists, open_file
-from gather_pipeline.adapters.sqlite_guard import Guard
+from gather_pipeline.adapters.sqlite_guard import Faults
 from gather_pipeline.domain import cursors, filters, sqlite_filters
 from gather_pipeline.domain import documents as docs
 from gather_pipeline.errors import StoreError, UnknownEntity, VersionConflict
@@ -55,7 +55,7 @@ class SqliteStore:
         file = self._existing(database, collection)
         if not file:
             return None
-        with file.reading():
+        with file.lock, file.faults:
             row = file.connection.execute(f'SELECT id, version, doc FROM "{collection}" WHERE id = ?', (key,)).fetchone()
         return _document(*row) if row else None
 
@@ -74,7 +74,7 @@ class SqliteStore:
         file = self._existing(database, collection)
         if not file:
             return []
-        with file.reading():
+        with file.lock, file.faults:
             file.ensure_index(collection, filters.index_fields(conditions, order if limit is not None else ()))
             return _rows(file, collection, conditions, order, limit)
 
@@ -134,7 +134,7 @@ class SqliteStore:
         file = self._existing(database, collection)
         if not file:
             return 0
-        with file.reading():
+        with file.lock, file.faults:
             file.ensure_index(collection, filters.index_fields(conditions))
             if loose:
                 return len(_rows(file, collection, conditions))
@@ -145,7 +145,7 @@ class SqliteStore:
         """Makes the fields together a unique key, None and missing counting as one value; `DuplicateKey` where documents repeat it."""
         name = f"{docs.check_collection(collection)}:unique:{'+'.join(filters.check_key(fields))}"
         if there := self._existing(database, collection):
-            with there.reading():
+            with there.lock, there.faults:
                 if exists(there.connection, "index", name):
                     return
         with self._write(database, collection) as file, file.unique(collection):
@@ -161,11 +161,11 @@ class SqliteStore:
         if not file:
             cursors.check(place, epoch=None, last=0, era=None)
             return Changes(documents=[], cursor=cursor)
-        with file.reading():
+        with file.lock, file.faults:
             after, last = file.check(place)
             if after == last or not file.has(collection):
                 return Changes(documents=[], cursor=cursor)
-        with file.reading(), file.snapshot():
+        with file.lock, file.faults, file.snapshot():
             after, _ = file.check(place)
             sql = f"""SELECT seq, id, version, doc FROM "{collection}" WHERE seq > :after
                 UNION ALL SELECT seq, id, NULL, NULL FROM _deleted AS gone WHERE collection = :collection AND seq > :after
@@ -178,7 +178,7 @@ class SqliteStore:
 
     def databases(self) -> list[str]:
         """Names of the databases that hold a document, in order; `StoreError` where one of the files cannot be read."""
-        with Guard(self._folder):
+        with Faults(self._folder):
             names = sorted(path.stem for path in self._folder.glob("*.sqlite3")) if self._folder.is_dir() else []
         return [name for name in names if docs.is_database(name) and self._holds_documents(name)]
 
@@ -188,7 +188,7 @@ class SqliteStore:
             self._closed = True
             files, self._files = list(self._files.values()), {}
         for file in files:
-            with file.reading():
+            with file.lock, file.faults:
                 file.connection.close()
 
     def _holds_documents(self, database: str) -> bool:
@@ -196,7 +196,7 @@ class SqliteStore:
         file = open_file(self._path(database), create=False, timeout_s=self._timeout_s)
         if not file:
             return False
-        with closing(file.connection), file.reading():
+        with closing(file.connection), file.faults:
             tables = [name for (name,) in file.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             kept = filter(docs.COLLECTION.fullmatch, tables)
             return any(file.connection.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in kept)
@@ -207,7 +207,7 @@ class SqliteStore:
         return self._folder / f"{docs.check_database(database)}.sqlite3"
 
     def _file(self, database: str, *, create: bool = False) -> StoreFile | None:
-        if file := self._files.get(database):
+        if isinstance(database, str) and (file := self._files.get(database)):
             return file
         with self._lock:
             path = self._path(database)

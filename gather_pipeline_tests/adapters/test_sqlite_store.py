@@ -7,9 +7,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -293,6 +295,53 @@ def test_an_interrupted_write_leaves_no_trace(store: SqliteStore) -> None:
     assert store.count("a", "items") == 1
     assert store.find("a", "later") == []
     store.insert_many("a", "later", [{"_id": "1"}])
+
+
+class Interruption:
+    """Raises KeyboardInterrupt at the n-th step of the store's own code, as a signal may."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Interruption:
+        if event in ("call", "line") and frame.f_code.co_filename.endswith(
+            ("sqlite_store.py", "sqlite_file.py", "sqlite_guard.py", "contextlib.py")
+        ):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.mark.parametrize("call", ["update", "insert_many", "delete", "find", "changed_since"])
+def test_an_interruption_at_any_step_leaves_the_store_usable(store: SqliteStore, call: str) -> None:
+    """No lock stays held, no transaction open: the loop saves its work after a cancel, and its heartbeat is another thread."""
+    store.insert_many("a", "items", [{"_id": "1", "n": 0}])
+    calls: dict[str, Callable[[int], object]] = {
+        "update": lambda number: store.update("a", "items", "1", {"n": number}),
+        "insert_many": lambda number: store.insert_many("a", "items", [{"_id": f"new {number}"}, {"_id": f"new too {number}"}]),
+        "delete": lambda number: store.delete("a", "items", {"_id": f"new {number}"}),
+        "find": lambda number: store.find("a", "items", {"n": number}, limit=2),
+        "changed_since": lambda number: store.changed_since("a", "items"),
+    }
+    steps, outer = 0, sys.gettrace()
+    with ThreadPoolExecutor(1) as other:
+        while True:
+            steps += 1
+            interruption = Interruption(steps)
+            try:
+                sys.settrace(interruption)
+                calls[call](steps)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(outer)
+            count = other.submit(store.count, "a", "items", {"_id": {"$in": [f"new {steps}", f"new too {steps}"]}}).result(30)
+            assert count in (0, 2)
+            assert other.submit(store.upsert, "a", "items", {"_id": "beat", "n": steps}).result(30)["n"] == steps
+            if interruption.left > 0:
+                break
+    assert steps > 20
 
 
 def test_processes_that_make_one_file_at_once_agree(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """Embedding real texts: `MiniLM.embed` against `SentenceTransformer.encode` with the same model, cold, cached and in a new process.
 
-    python benchmarks/embeddings.py [--texts 120] [--rounds 5] [--processes 2]
+    python benchmarks/embeddings.py [--texts 96] [--rounds 7] [--processes 2]
 
 Texts: notes that the scripted model writes for the packaged sample, their sentences, the sample's brief, descriptions and aspects, and
 paragraphs of prose out of the standard library's docstrings, cut at the 500 characters that duplicates are looked for in. `mixed` has
 all of them, as a run embeds them; `notes` only the notes, all about as long, where there is little padding to save. Each round embeds the
 same texts, ours with an empty memory. A process of its own imports everything, loads the model and embeds the mixed texts.
 
-The baseline is `encode` as it comes: batches of 32. Batches of 8 pad less and are shown beside it. Every pair of texts whose cosine
-reaches the floor of the duplicate search, by either vectors, is decided by the detector with both; so is the whole list at once.
-Ends with 1 where a decision differs.
+The baseline is `encode` as it comes: batches of 32 on as many threads as torch takes. On one core both do the same without the threads,
+which tells what is gained by not padding. Every pair of texts whose cosine reaches the floor of the duplicate search, by either vectors,
+is decided by the detector with both; so is the whole list at once. Ends with 1 where a decision differs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from timing import Row, paired, print_rows, ratio
 
@@ -46,7 +49,7 @@ AIM = 0.56  # 1.8 times as fast
 MODULES = (
     "argparse calendar csv datetime decimal functools inspect json logging mailbox pathlib pickle random shutil statistics tarfile turtle"
 )
-ALONE = 12  # texts asked for one at a time
+ALONE = 6  # texts asked for one at a time
 PROCESS = """
 import json, sys
 texts = json.load(sys.stdin)
@@ -138,6 +141,18 @@ def differing(texts: Sequence[str], ours: Vectors, plain: Vectors, embedder: Min
     return wrong, len(pairs), float(np.abs(mine - theirs).max())
 
 
+def on_one_core(embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> None:
+    cores = torch.get_num_threads()
+    torch.set_num_threads(1)
+    embed(texts)
+    torch.set_num_threads(cores)
+
+
+def one_at_a_time(embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> None:
+    for text in texts[:ALONE]:
+        embed([text])
+
+
 def process_ratio(texts: Sequence[str], folder: Path, rounds: int) -> float:
     def start(kind: str) -> Callable[[], object]:
         command = [sys.executable, "-W", "ignore", "-c", PROCESS, kind, str(folder)]
@@ -149,10 +164,12 @@ def process_ratio(texts: Sequence[str], folder: Path, rounds: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=int, default=120, help="texts a round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--texts", type=int, default=96, help="texts a round")
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--processes", type=int, default=2, help="rounds of whole processes; 0 leaves them out")
     options = parser.parse_args()
+    if options.texts < 10 or options.rounds < 1 or options.processes < 0:
+        parser.error("at least 10 texts, 1 round and 0 processes")
     departments = yaml.safe_load((PACKAGED_SAMPLE / "departments.yaml").read_text(encoding="utf-8"))
     brief = (PACKAGED_SAMPLE / "brief.md").read_text(encoding="utf-8")
     notes = list(dict.fromkeys(write_notes(departments, brief, options.texts)))
@@ -170,36 +187,42 @@ def main() -> int:
         fresh._model = cached._model
         return fresh
 
-    def encode(texts: Sequence[str], batch_size: int = 32) -> Vectors:
-        rows: Vectors = plain.encode(list(texts), batch_size=batch_size, show_progress_bar=False)
+    def encode(texts: Sequence[str]) -> Vectors:
+        rows: Vectors = plain.encode(list(texts), show_progress_bar=False)
         return rows
 
-    def one_at_a_time(embed: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Callable[[], object]:
-        return lambda: [embed([text]) for text in texts[:ALONE]]
+    def embed(texts: Sequence[str]) -> Vectors:
+        return cold().embed(texts)
 
     rows: list[Row] = []
-    wrong = 0
     began = time.perf_counter()
     for kind, texts in kinds.items():
-        contenders: dict[str, Callable[[], object]] = {
-            "plain": lambda texts=texts: encode(texts),  # type: ignore[misc]
-            "eights": lambda texts=texts: encode(texts, 8),  # type: ignore[misc]
-            "cold": lambda texts=texts: cold().embed(texts),  # type: ignore[misc]
-            "cached": lambda texts=texts: cached.embed(texts),  # type: ignore[misc]
-            "plain alone": one_at_a_time(encode, texts),
-            "cold alone": one_at_a_time(lambda asked: cold().embed(asked), texts),
-        }
-        seconds = paired(contenders, options.rounds)
-        what, against = f"{len(texts)} {kind}", "encode, batches of 32"
-        rows.append(Row(what=f"{what}, cold", baseline=against, ratio=ratio(seconds["cold"], seconds["plain"]), aim=AIM))
-        rows.append(Row(what=f"{what}, cold", baseline="encode, batches of 8", ratio=ratio(seconds["cold"], seconds["eights"])))
-        rows.append(Row(what=f"{what}, cached", baseline=against, ratio=ratio(seconds["cached"], seconds["plain"]), aim=AIM))
-        rows.append(
-            Row(what=f"{ALONE} {kind}, one at a time", baseline="encode", ratio=ratio(seconds["cold alone"], seconds["plain alone"]))
+        seconds = paired(
+            {
+                "plain": partial(encode, texts),
+                "cold": partial(embed, texts),
+                "cached": partial(cached.embed, texts),
+                "plain, one core": partial(on_one_core, encode, texts),
+                "cold, one core": partial(on_one_core, embed, texts),
+                "plain, alone": partial(one_at_a_time, encode, texts),
+                "cold, alone": partial(one_at_a_time, embed, texts),
+            },
+            options.rounds,
         )
-        changed, pairs, largest = differing(texts, cached.embed(texts), encode(texts), cached)
-        wrong += changed
-        print(f"{what}: {changed} decisions differ, of {pairs} pairs and {len(texts)} texts; largest difference of a cosine {largest:.1e}")
+        of = f"{len(texts)} {kind}"
+        rows += [
+            Row(what=f"{of}, cold", baseline="encode", ratio=ratio(seconds["cold"], seconds["plain"]), aim=AIM),
+            Row(what=f"{of}, cached", baseline="encode", ratio=ratio(seconds["cached"], seconds["plain"]), aim=AIM),
+            Row(
+                what=f"{of}, cold, one core",
+                baseline="encode, one core",
+                ratio=ratio(seconds["cold, one core"], seconds["plain, one core"]),
+            ),
+            Row(what=f"{ALONE} {kind}, one at a time", baseline="encode", ratio=ratio(seconds["cold, alone"], seconds["plain, alone"])),
+        ]
+    everything = list(dict.fromkeys(chain.from_iterable(kinds.values())))
+    wrong, pairs, largest = differing(everything, cold().embed(everything), encode(everything), cached)
+    print(f"{wrong} decisions differ, of {pairs} pairs and {len(everything)} texts; largest difference of two cosines {largest:.1e}")
     if options.processes:
         whole = process_ratio(kinds["mixed"], folder, options.processes)
         rows.append(Row(what=f"{len(kinds['mixed'])} mixed, a process of its own", baseline="the same with encode", ratio=whole))

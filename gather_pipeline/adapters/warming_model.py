@@ -1,6 +1,6 @@
 """A language model that has the embedder loaded while its first answers are on their way.
 
-Loading takes 4 to 8 seconds of one core, and a new project needs its first vector when the first answers are there. So it is done in a
+Loading takes 1 to 2 seconds of one core, and a new project needs its first vector when the first answers are there. So it is done in a
 thread meanwhile, not before, where it would hold up the first call. docs/decisions/0011-start.md has the figures.
 """
 

@@ -90,7 +90,7 @@ def changed_items(services: Services, instance: dg.DagsterInstance, seen: Seen) 
         slugs = [department.slug for department in departments]
         # Marks of retired departments wait: they are looked at when the department comes back.
         wanted = by_project([key for key in waiting if key.partition("|")[0] in slugs])
-        free, held = _free(services, busy_projects(services, instance, wanted), wanted)
+        free, held = _free(busy_projects(services, instance), wanted)
         for project_id in free:
             keys = [f"{slug}|{project_id}" for slug in wanted[project_id]]
             if services.store.get(services.main_database, PROJECTS, project_id) is None:
@@ -107,7 +107,7 @@ def changed_items(services: Services, instance: dg.DagsterInstance, seen: Seen) 
     return Found(requests=requests, seen={"marks": position, "waiting": waiting}, said=said)
 
 
-def _free(services: Services, busy: Busy, projects: Iterable[str]) -> tuple[list[str], list[str]]:
+def _free(busy: Busy, projects: Iterable[str]) -> tuple[list[str], list[str]]:
     """Projects that may be looked at in this tick, and what is told of those that have to wait."""
     waiting = [project_id for project_id in projects if project_id in busy]
     free = [project_id for project_id in projects if project_id not in busy]
@@ -131,7 +131,7 @@ def stale_projects(services: Services, instance: dg.DagsterInstance, seen: Seen)
         waiting |= dict.fromkeys(row["_id"] for row in services.store.find(services.main_database, PROJECTS))
     requests, said, faults = [], [anew] if anew else [], Faults()
     if waiting:
-        free, held = _free(services, busy_projects(services, instance, waiting), waiting)
+        free, held = _free(busy_projects(services, instance), waiting)
         for project_id in free:
             with faults.of(project_id):
                 there = services.store.get(services.main_database, PROJECTS, project_id) is not None

@@ -93,7 +93,7 @@ def _settle_waiting(services: Services, instance: dg.DagsterInstance, waiting: d
     """
     logged, left, faults = 0, LOOKS, Faults()
     wanted = by_project([key for key in waiting if key.partition("|")[0] in slugs])
-    busy = busy_projects(services, instance, list(wanted))
+    busy = busy_projects(services, instance)
     for project_id, of_project in wanted.items():
         if project_id in busy or left <= 0:
             continue

@@ -141,7 +141,7 @@ def test_a_project_with_a_run_in_flight_is_looked_at_after_it(ran: Stage) -> Non
     assert ran.status("story") == BEHIND
 
 
-def test_a_person_s_item_in_a_department_that_never_ran_shows(ran: Stage) -> None:
+def test_a_person_s_item_in_a_department_that_never_ran_shows_and_is_scored(ran: Stage) -> None:
     ran.write_rows(*ROWS, department_row("music", 3))
     cursor = cursor_of(ran.ask(partitions))
     services = ran.studio.services
@@ -149,3 +149,7 @@ def test_a_person_s_item_in_a_department_that_never_ran_shows(ran: Stage) -> Non
     ran.ask(partitions, cursor)
     assert ran.shown("gather_items", key("music"))["last change"] == "added"
     assert ran.status("music") == dict.fromkeys(BY_DEPARTMENT, "MISSING") | {"gather_items": "FRESH"}
+    (request,) = requests_of(ran.ask(item_changes))
+    assert configured(request) == (PROJECT, ["music"])
+    assert ran.execute(request).success
+    assert ran.status("music") == FRESH

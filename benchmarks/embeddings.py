@@ -178,7 +178,10 @@ def main() -> int:
     cached = MiniLM()
     cached.embed(["Load the model."])
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as untyped_logging
 
+    transformers_logging: Any = untyped_logging
+    transformers_logging.disable_progress_bar()
     folder = minilm.model_folder()
     plain = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 

@@ -19,7 +19,7 @@ from gather_pipeline.errors import InvalidInput, PermanentError
 
 EDITS = "edits"
 SCISSORS = "# ------------------------ >8 ------------------------"
-USUAL = ("sensible-editor", "nano", "vim", "vi")  # asked in this order where neither variable names one
+USUAL = ("nano", "vim", "vi")  # asked in this order where neither variable names one
 OUTPUT = 2  # standard output is the command's result, so the editor of somebody who keeps that talks to the other one
 
 

@@ -122,17 +122,11 @@ def _word(token: str, first: bool) -> tuple[int, ...]:
         return (_ID["NUMBER"],)
     if folded.endswith("n't"):
         verb = folded.removesuffix("n't")
-        return (
-            _CLOSED_ID.get(verb, _ID["MODAL"]),
-            _ID["NOT"],
-        )
+        return _CLOSED_ID.get(verb, _ID["MODAL"]), _ID["NOT"]
     if match := _CONTRACTION.match(folded):
         base, ending = match.groups()
         if base in _CLOSED_ID:
-            return (
-                _CLOSED_ID[base],
-                _ID[_CONTRACTED[ending]],
-            )
+            return _CLOSED_ID[base], _ID[_CONTRACTED[ending]]
         return (_ID["POSS"] if ending == "s" else _ID["OTHER"],)
     if token[0].isupper() and not first:
         return (_ID["NAME"],)

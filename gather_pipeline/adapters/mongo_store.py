@@ -214,6 +214,14 @@ class MongoStore:
                 return Changes(documents=told, cursor=cursor)
         return Changes(documents=[], cursor=cursor)
 
+    def position(self, database: str) -> str:
+        """The cursor below the oldest write that is still under way, empty where nothing was written."""
+        target = self._server.database(docs.check_database(database))
+        log = self._changes.log(target)
+        if not log.settled:
+            return ""
+        return str(cursors.Place(epoch=str(log.epoch), sequence=log.settled, era=self._changes.era(target, log, log.settled)))
+
     def databases(self) -> list[str]:
         """Names of this store's databases that hold a document, in order."""
         names = self._server.run(lambda: self._server.client.list_database_names(), again=True)

@@ -176,6 +176,15 @@ class SqliteStore:
         changed = [_document(id, version, doc) if doc else {"_id": docs.unescape(id), "_deleted": True} for _, id, version, doc in rows]
         return Changes(documents=changed, cursor=cursor)
 
+    def position(self, database: str) -> str:
+        """The cursor after the newest change of a database, empty where there is none."""
+        file = self._file(database)
+        if not file:
+            return ""
+        with file.lock, file.faults, file.snapshot():
+            _, last = file.check(None)
+            return str(file.place(last)) if last else ""
+
     def databases(self) -> list[str]:
         """Names of the databases that hold a document, in order; `StoreError` where one of the files cannot be read."""
         with Faults(self._folder):

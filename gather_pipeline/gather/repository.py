@@ -90,6 +90,10 @@ class GatherRepository:
                 return None
         return Item.from_document(document), int(document["_version"])
 
+    def position(self) -> str:
+        """The cursor from which `changed_items` tells only what changes from now on."""
+        return self.store.position(self.database)
+
     def changed_items(self, cursor: str) -> tuple[list[Document], str]:
         """Documents of collection `gather` changed after the cursor, committed or not, and the cursor after them."""
         documents: dict[str, Document] = {}

@@ -69,6 +69,7 @@ class Session:
     def load(self) -> None:
         """Takes up what is stored, as people have left it."""
         self.scribe.flush()
+        self._cursor = self.repository.position()
         everything = self.repository.everything()
         found = embedded(self.services, self.repository, everything)
         self.items, self.vectors, self.known = {}, {}, KnownItems.empty()

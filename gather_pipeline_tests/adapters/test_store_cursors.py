@@ -222,3 +222,27 @@ def test_what_is_no_cursor_at_all_is_not_called_stale(body: Body, database: str,
     with pytest.raises(InvalidInput, match="cursor is .* expected one that changed_since gave") as caught:
         read(body, database, cursor)
     assert type(caught.value) is InvalidInput
+
+
+def test_a_position_is_the_cursor_after_which_only_newer_changes_come(body: Body, database: str) -> None:
+    with opened(body) as store:
+        assert store.position(database) == ""
+    write(body, database, "a", "b")
+    with opened(body) as store:
+        store.delete(database, ITEMS, {"_id": "a"})
+        cursor = store.position(database)
+        assert store.changed_since(database, ITEMS, cursor).documents == []
+    write(body, database, "c")
+    assert read(body, database, cursor)[0] == ["c"]
+    assert read(body, database, cursor)[1] == read(body, database)[1]
+
+
+def test_a_position_before_a_put_back_is_refused_like_any_cursor(body: Body, database: str) -> None:
+    write(body, database, "a")
+    copy = body.copy(database)
+    write(body, database, "b")
+    with opened(body) as store:
+        cursor = store.position(database)
+    body.put_back(copy, database)
+    write(body, database, "c")
+    check_stale(body, database, cursor)

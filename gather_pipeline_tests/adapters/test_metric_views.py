@@ -11,7 +11,7 @@ import pytest
 
 from gather_pipeline.adapters.duckdb_metrics import ingest, query
 from gather_pipeline.adapters.metrics_log import JsonlMetricsLog
-from gather_pipeline_tests.adapters.test_duckdb_metrics import TickingClock
+from gather_pipeline_tests.adapters.metrics_folder import TickingClock
 
 METRICS = {
     "task_execution_time": "S001-MET-07",

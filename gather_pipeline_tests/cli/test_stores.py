@@ -6,23 +6,16 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import pymongo
 import pytest
 
 from gather_pipeline_tests.cli.commands import DEPARTMENTS, Shell
+from gather_pipeline_tests.mongo_server import drop
 
 OF_A_RUN = ("task_id", "created_at", "automation", "user_id", "project_id")
 
 
 def without_the_run(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in item.items() if name not in OF_A_RUN} for item in items]
-
-
-def drop(uri: str, *databases: str) -> None:
-    """Leaves nothing behind on a server that is there for others too."""
-    with pymongo.MongoClient[dict[str, Any]](uri) as client:
-        for database in databases:
-            client.drop_database(database)
 
 
 def test_a_run_on_mongodb_gives_what_it_gives_on_sqlite(tmp_path: Path, mongo_uri: str, request: pytest.FixtureRequest) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from secrets import token_hex
 
 import dagster as dg
 import pytest
@@ -10,6 +11,7 @@ from gather_pipeline.defs.change_sensors import item_changes
 from gather_pipeline.defs.refreshing import refresh_request
 from gather_pipeline.defs.sensors import partitions
 from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.gather.lease import Lease, Owner, holding
 from gather_pipeline.gather.people import Texts
 from gather_pipeline.gather.registry import PROJECTS
@@ -17,6 +19,7 @@ from gather_pipeline.gather.repository import EMBEDDINGS, SCORES, GatherReposito
 from gather_pipeline.gather.touched import TOUCHED, Touched
 from gather_pipeline_tests.defs.conftest import Opener, Stage, configured, cursor_of, failure_of, requests_of, skipped
 from gather_pipeline_tests.harness import PROJECT, department_row
+from gather_pipeline_tests.mongo_server import drop
 
 WORDS = "The clock keeper counts the hour twice, because Ada asked him to, and nobody else hears the second bell."
 ROWS = (department_row("story", 1, most=1), department_row("visual", 2, most=1))
@@ -225,3 +228,18 @@ def test_a_storm_of_edits_is_one_run_a_project(ran: Stage, tmp_path: Path) -> No
     result = ran.ask(item_changes, cursor)
     assert sorted(configured(request) for request in requests_of(result)) == [(name, slugs) for name in names]
     assert skipped(ran.ask(item_changes, cursor_of(result)))
+
+
+def test_an_edit_in_mongodb_is_taken_up_as_in_sqlite(open_stage: Opener, mongo_uri: str, request: pytest.FixtureRequest) -> None:
+    database = f"changes-{token_hex(4)}"
+    drop(mongo_uri, project_database(PROJECT))
+    request.addfinalizer(lambda: drop(mongo_uri, database, project_database(PROJECT)))
+    stage = open_stage(ROWS, mongodb_uri=mongo_uri, mongodb_db=database)
+    stage.studio.run()
+    cursor = cursor_of(stage.ask(item_changes))
+    item, calls = stage.edit("story", WORDS), stage.studio.model.calls
+    (wanted,) = requests_of(stage.ask(item_changes, cursor))
+    assert configured(wanted) == (PROJECT, ["story"])
+    assert stage.execute(wanted).success
+    assert stage.studio.model.calls == calls
+    assert item.id in stage.studio.repository.vectors([item], stage.studio.services.embedder.name)

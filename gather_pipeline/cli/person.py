@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import getpass
-import os
-import stat
-import sys
-from typing import BinaryIO
 
+from gather_pipeline.cli.inputs import read_limited
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.settings import Settings
 
@@ -41,26 +38,9 @@ def read_text(path: str) -> str:
     Raises:
         InvalidInput: The file is not there or cannot be read, is too long or not UTF-8 text.
     """
-    if path == "-":
-        return _read(sys.stdin.buffer, "standard input")
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path of the user, shown as it was typed
-            return _read(file, path)
-    except IsADirectoryError:
-        raise InvalidInput.field("--file", path, "a text file, and it is a folder") from None
-    except FileNotFoundError:
-        raise InvalidInput.field("--file", path, "a file that is there") from None
-    except OSError as error:
-        raise InvalidInput.field("--file", path, f"a file that can be read ({error.strerror})") from None
-
-
-def _read(file: BinaryIO, source: str) -> str:
-    data = file.read(TEXT_LIMIT_BYTES + 1)
-    if len(data) > TEXT_LIMIT_BYTES:
-        size = os.fstat(file.fileno())
-        told = str(size.st_size) if stat.S_ISREG(size.st_mode) else f"more than {TEXT_LIMIT_BYTES}"
-        raise InvalidInput(f"{source} has {told} bytes, expected a note of at most {TEXT_LIMIT_BYTES}")
-    return decoded(data, source)
+    source = "standard input" if path == "-" else path
+    expected = f"a note of at most {TEXT_LIMIT_BYTES}"
+    return decoded(read_limited(path, "--file", TEXT_LIMIT_BYTES, subject=source, expected=expected), source)
 
 
 def decoded(data: bytes, source: str) -> str:

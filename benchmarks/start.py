@@ -30,7 +30,6 @@ BRIEF = ROOT / "gather_pipeline" / "sample" / "brief.md"
 NEW, BEGUN = "new-one", "begun-one"  # projects without and with items
 AIM_S = 0.5
 MODEL_CALLED = 42
-LATENCY_S = 3.0  # of a remote model that writes a note
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MINILM = {"GATHER_EMBEDDER": "minilm"}
 ENGINES = ("dagster", "torch", "sentence_transformers")
@@ -48,11 +47,6 @@ async def complete(self, request):
     os._exit({MODEL_CALLED})
 
 ScriptedModel.complete = complete
-{COMMAND}
-"""
-LOADING_AFTER = f"""
-from gather_pipeline.adapters.warming_model import WarmingModel
-WarmingModel._begin = lambda self: None
 {COMMAND}
 """
 # Some names stand for no module that can be found again, such as those of migration scripts.
@@ -107,12 +101,6 @@ class Bench:
         """A run up to its first model call, each time in a fresh copy that was made before."""
         copies: Iterator[Path] = iter([self.copy(home) for _ in range(rounds + 1)])
         return lambda: self.run(FIRST_CALL, "run", "--project", project, home=next(copies), expected=MODEL_CALLED, extra=extra)
-
-    def iteration(self, home: Path, rounds: int, code: str) -> Callable[[], object]:
-        """A run of one iteration on a new project, with an embedder that takes long to load and a model that takes its time."""
-        copies: Iterator[Path] = iter([self.copy(home) for _ in range(rounds + 1)])
-        extra = MINILM | {"GATHER_SCRIPT_LATENCY_S": str(LATENCY_S)}
-        return lambda: self.run(code, "run", "--project", NEW, "--max-iterations", "1", home=next(copies), extra=extra)
 
     def noted(self, name: str, code: str, *args: str, home: Path, expected: int = 0, extra: Mapping[str, str] = NOTHING) -> list[str]:
         """Modules that a command has imported and that can be imported by name, in order."""
@@ -174,8 +162,6 @@ def measure(bench: Bench, rounds: int, embedder: bool) -> None:
         contenders |= {
             "run, begun": bench.first_call(used, BEGUN, rounds, MINILM),
             "its modules": bench.importing("begun", loaded),
-            "iteration": bench.iteration(used, rounds, COMMAND),
-            "iteration, loading after": bench.iteration(used, rounds, LOADING_AFTER),
         }
     seconds = paired(contenders, rounds)
 
@@ -203,9 +189,6 @@ def measure(bench: Bench, rounds: int, embedder: bool) -> None:
     if embedder:
         rows += [
             row("a project with items, with MiniLM", "run, begun", "importing what it needs, torch too", "its modules", 1.5),
-            row(
-                f"an iteration, {LATENCY_S:g} s an answer, MiniLM", "iteration", "loading it after the answers", "iteration, loading after"
-            ),
         ]
     print_rows(f"Start-up, medians of {rounds} rounds", rows)
 

@@ -48,7 +48,7 @@ def build_services(settings: Settings | None = None) -> Services:
     return Services(
         store=store,
         departments=department_source(settings),
-        model=_model(settings, provider, embedder),
+        model=_model(settings, provider),
         resolve_model=model_resolver(settings),
         embedder=embedder,
         brain=LocalBrain(partial(_brain_rows, store, embedder.name), embedder),
@@ -182,18 +182,13 @@ def _provider(settings: Settings) -> Provider | None:
     )
 
 
-def _model(settings: Settings, provider: Provider | None, embedder: Embedder) -> LanguageModel:
+def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
     from gather_pipeline.adapters.embedded_model import EmbeddedModel
     from gather_pipeline.adapters.model_routes import ModelRouter
     from gather_pipeline.adapters.openai_model import OpenAiModel
     from gather_pipeline.adapters.scripted_model import ScriptedModel
-    from gather_pipeline.adapters.warming_model import WarmingModel
 
     clock = SystemClock()
-    warm_up: Callable[[], None] | None = getattr(embedder, "warm_up", None)  # of an embedder that takes long to load
-
-    def meanwhile(model: LanguageModel) -> LanguageModel:
-        return model if warm_up is None else WarmingModel(model, warm_up)
 
     def local_client(base_url: str) -> LanguageModel:
         return OpenAiModel(
@@ -202,7 +197,7 @@ def _model(settings: Settings, provider: Provider | None, embedder: Embedder) ->
 
     remote: LanguageModel | None = None
     if provider is not None:
-        client = OpenAiModel(
+        remote = OpenAiModel(
             base_url=provider.base_url,
             api_key=provider.api_key,
             provider=provider.name,
@@ -210,11 +205,9 @@ def _model(settings: Settings, provider: Provider | None, embedder: Embedder) ->
             concurrency=settings.concurrency,
             prices=settings.prices,
         )
-        remote = meanwhile(client)
     return ModelRouter(
-        # Not meanwhile: it needs every core itself.
         embedded=EmbeddedModel(weights_file(settings), client=local_client, slots=EMBEDDED_SLOTS),
-        scripted=meanwhile(ScriptedModel(latency_s=settings.script_latency_s)),
+        scripted=ScriptedModel(latency_s=settings.script_latency_s),
         remote=remote,
         provider=provider.name if provider else None,
     )

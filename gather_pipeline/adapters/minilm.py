@@ -80,16 +80,6 @@ class MiniLM:
             self._remember({key: known[key] for key in keys})
         return np.stack([known[key] for key in keys])
 
-    def warm_up(self) -> None:
-        """Loads the model where it is not loaded yet; for a thread, while there is other work.
-
-        Raises:
-            SetupMissing: As `embed`, which tries again.
-        """
-        with self._lock:
-            if self._model is None:
-                self._model = _load()
-
     def _remember(self, rows: dict[bytes, NDArray[np.float32]]) -> None:
         for key, row in rows.items():
             self._cache[key] = row

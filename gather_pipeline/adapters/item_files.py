@@ -189,28 +189,43 @@ def _read_csv(lines: Texts, shown: str) -> Iterator[Line]:
             ended = at
             yield text
 
-    reader = csv.reader(texts(), delimiter=delimiter)
+    # Strict, so that a quote that is never closed is not taken for a note of all the lines after it.
+    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
     began = number + 1
-    try:
-        for cells in reader:
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
             number, began = began, ended + 1
-            if not any(cells):
-                continue
-            fault = stray(delimiter.join(cells))
-            if not fault and len(cells) != len(names):
-                fault = f"the line has {len(cells)} cells, expected {len(names)} as the first line has"
-            yield (
-                Line(number=number, fault=fault) if fault else Line(number=number, fields=from_cells(dict(zip(names, cells, strict=True))))
-            )
-    except csv.Error as error:
-        raise InvalidInput(f"{shown}: line {began} is no CSV ({error})") from None
+            yield Line(number=number, fault=_not_csv(str(error), ended))
+            continue
+        if cells is None:
+            return
+        number, began = began, ended + 1
+        if not any(cells):
+            continue
+        fault = stray(delimiter.join(cells))
+        if not fault and len(cells) != len(names):
+            fault = f"the line has {len(cells)} cells, expected {len(names)} as the first line has"
+        yield Line(number=number, fault=fault) if fault else Line(number=number, fields=from_cells(dict(zip(names, cells, strict=True))))
+
+
+def _not_csv(reason: str, ended: int) -> str:
+    if reason == "unexpected end of data":
+        return f"the line opens a quote that is never closed, expected its end before the file's (line {ended})"
+    if reason.startswith("new-line character"):
+        return "the line has a carriage return within, expected one only in quotes"
+    return f"the line is no CSV ({reason})"
 
 
 def _heading(text: str, shown: str) -> tuple[Sequence[str], str]:
     """Names of the columns and the character between them."""
     names: list[str] = []
     for delimiter in DELIMITERS:
-        names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])]
+        try:
+            names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])]
+        except csv.Error:  # a carriage return within: no line of a table
+            break
         if set(NEEDED) <= set(names):
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:

@@ -119,6 +119,31 @@ def test_lines_of_a_table_are_counted_as_an_editor_counts_them(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
+        ('story,"one"two\n', "the line is no CSV (',' expected after '\"')"),
+        ("story,one\rtwo\n", "the line has a carriage return within, expected one only in quotes"),
+    ],
+    ids=["quotes", "carriage return"],
+)
+def test_a_bad_line_of_a_table_is_named_and_the_others_are_read(text: str, fault: str) -> None:
+    stream = io.BytesIO(f"department,content\nstory,first\n{text}story,last\n".encode())
+    lines = list(read_items(None, stream, "csv", "-"))
+    assert [(line.number, line.fields.get("content"), line.fault) for line in lines] == [
+        (2, "first", ""),
+        (3, None, fault),
+        (4, "last", ""),
+    ]
+
+
+def test_a_quote_that_is_never_closed_takes_no_lines_into_a_note() -> None:
+    stream = io.BytesIO(b'department,content\nstory,first\nstory,"second\nstory,third\nstory,fourth\n')
+    first, bad = read_items(None, stream, "csv", "-")
+    assert first.fields["content"] == "first"
+    assert (bad.number, bad.fault) == (3, "the line opens a quote that is never closed, expected its end before the file's (line 5)")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
         (b"{", "the line is no JSON"),
         (b"[1]", "the line is list, expected a JSON object"),
         (b'{"a": "caf\xe9"}', "byte 0xe9 at 10 is not UTF-8 text"),
@@ -141,6 +166,8 @@ def test_a_bad_line_is_named_and_the_others_are_read(text: bytes, fault: str) ->
         ("csv", b"a,b\n1,2\n", "names of columns, department and content among them"),
         ("csv", b"", "names of columns, department and content among them"),
         ("csv", b"\x89PNG\r\n\x1a\n", "line 1: byte 0x89 at 0 is not UTF-8 text"),
+        ("csv", b"department,content\rstory,of an old program\r", "names of columns, department and content among them"),
+        ("csv", b"PAR1\x15\x04\r\x15", "names of columns, department and content among them"),
         ("csv", b"content,department,content\n", "column 'content' is there more than once"),
         ("md", b"# Shopping\n- milk\n", "no note with its comment"),
         ("parquet", b"PAR1 is all that it has", "is no Parquet file that can be read"),

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200  # where no terminal tells its width, lines are for grep and may be long
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # and lone surrogates, which no terminal can be sent
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def say(text: str) -> None:
@@ -31,12 +32,12 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """The one document of a command with --json."""
-    click.echo(json.dumps(value, ensure_ascii=not _is_unicode(), indent=2, allow_nan=False))
+    click.echo(_json(value, indent=2))
 
 
 def print_line(value: Any) -> None:
     """One JSON object on a line, handed on at once."""
-    click.echo(json.dumps(value, ensure_ascii=not _is_unicode(), allow_nan=False))
+    click.echo(_json(value))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
@@ -60,7 +61,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right
 
 
 def clean(text: str) -> str:
-    """The text without control characters, those of line ends and tabs excepted."""
+    """The text without control characters, those of line ends and tabs excepted, and without lone surrogates."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -77,6 +78,12 @@ def output_console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON in its own script where standard output can hold it, in plain ASCII where not."""
+    text = json.dumps(value, ensure_ascii=not _is_unicode(), indent=indent, allow_nan=False)
+    return json.dumps(value, indent=indent, allow_nan=False) if SURROGATE.search(text) else text
 
 
 def _is_unicode() -> bool:

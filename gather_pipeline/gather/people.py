@@ -7,6 +7,7 @@ Each is one write of one document, so that two at once cannot lose a word: the s
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 CONTENT_LIMIT = 20_000  # characters; about ten pages, far more than a note
 LINE_LIMIT = 2_000
+SURROGATE = re.compile(r"[\ud800-\udfff]")  # a surrogate alone: of a byte that is no UTF-8, or of JSON that was cut
 ATTEMPTS = 5
 
 
@@ -39,7 +41,7 @@ class Texts:
         """The texts without white space around them.
 
         Raises:
-            InvalidInput: One is empty where it may not be, too long, or holds a NUL.
+            InvalidInput: One is empty where it may not be, too long, or holds a NUL or a lone surrogate.
         """
         limits = {"content": CONTENT_LIMIT, "summary": LINE_LIMIT, "context": LINE_LIMIT, "aspect": 200}
         values = {name: None if (text := getattr(self, name)) is None else text.strip() for name in limits}
@@ -52,6 +54,8 @@ class Texts:
                 raise InvalidInput(f"{name} has {len(text)} characters, expected at most {limits[name]}")
             if "\x00" in text:
                 raise InvalidInput(f"{name} has a NUL character at {text.index(chr(0))}, expected plain text")
+            if half := SURROGATE.search(text):
+                raise InvalidInput(f"{name} has {half[0]!r}, no character, at {half.start()}, expected plain text")
         return Texts(**values)
 
 

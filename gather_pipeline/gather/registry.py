@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from gather_pipeline.domain.projects import Project, check_project_id, new_proje
 from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Clock, Document, DocumentStore
 
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 PROJECTS, RUNS = "projects", "runs"
 KEPT_BRIEFS = 50  # of 200 kB at most each: all of them fit into one document
 ABANDONED = "its process ended without a word; the next run went on from what it had stored"
@@ -26,8 +28,7 @@ class Projects:
         Raises:
             InvalidInput: The name is empty or the id has a wrong form or is taken.
         """
-        if not name.strip():
-            raise InvalidInput.field("name", name, "a name of at least one letter")
+        _check_name(name)
         id = check_project_id(project_id) if project_id is not None else new_project_id()
         document = {"_id": id, "name": name.strip(), "brief": brief, "created_at": self._clock.now()}
         try:
@@ -55,12 +56,12 @@ class Projects:
             The project, and whether anything changed.
 
         Raises:
-            InvalidInput: The name is empty.
+            InvalidInput: The name is empty or no text.
             UnknownEntity: There is no such project.
             EditConflict: Somebody else changed it at the same moment.
         """
-        if name is not None and not name.strip():
-            raise InvalidInput.field("name", name, "a name of at least one letter")
+        if name is not None:
+            _check_name(name)
         before = self.get(project_id)
         document = self._store.get(self._database, PROJECTS, project_id) or {}
         after = Project(id=before.id, name=(name or before.name).strip(), brief=brief or before.brief)
@@ -84,6 +85,12 @@ class Projects:
     def all(self) -> list[Project]:
         """Every project, oldest first."""
         return [_project(document) for document in self._store.find(self._database, PROJECTS, sort=[("created_at", 1)])]
+
+
+def _check_name(name: str) -> None:
+    """Raises `InvalidInput` for a name that no prompt could hold: blank, or of bytes that are no text."""
+    if not name.strip() or SURROGATE.search(name):
+        raise InvalidInput.field("name", name, "a name of at least one letter")
 
 
 def _project(document: Mapping[str, Any]) -> Project:

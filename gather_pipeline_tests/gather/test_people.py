@@ -113,6 +113,7 @@ def test_an_added_item_is_seen_at_once_and_survives_the_clearing_of_a_killed_run
     [
         (Texts(content="  "), "content is empty, expected at least a word"),
         (Texts(content="a\x00b"), "content has a NUL character at 1"),
+        (Texts(content="a\ud800b"), r"content has '\\ud800', no character, at 1, expected plain text"),
         (Texts(content="x" * 20_001), "content has 20001 characters, expected at most 20000"),
         (Texts(content="Fine.", summary=" "), "summary is empty"),
         (Texts(), "content is missing"),

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, field_validator
 
-from gather_pipeline.errors import InvalidInput, UnknownEntity
+from gather_pipeline.errors import InvalidInput, UnknownEntity, shorten
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def parse_departments(rows: object, source: str) -> list[Department]:
     if isinstance(rows, Mapping):
         rows = rows.get("docs", rows.get("departments"))
     if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
-        raise InvalidInput(f"{source} holds {type(rows).__name__}, expected a list of departments")
+        raise InvalidInput(f"{source} holds {'none' if rows is None else shorten(rows)}, expected a list of departments")
     departments = [_parse_row(row, index, source) for index, row in enumerate(rows)]
     first: dict[str, int] = {}
     for index, department in enumerate(departments):

@@ -28,7 +28,8 @@ def row(**fields: Any) -> dict[str, Any]:
         pytest.param([row(coordinationSettings={"maxIterations": 0})], ["maxIterations", "0"], id="no iterations"),
         pytest.param([row(slug="Story|Two")], ["slug", "'Story|Two'", "a-z"], id="a slug that no partition key could be"),
         pytest.param(["story"], ["row 1", "'story'", "mapping"], id="a row that is no mapping"),
-        pytest.param({"departments": "story"}, ["str", "list of departments"], id="a list that is none"),
+        pytest.param({"departments": "story"}, ["holds 'story', expected a list of departments"], id="a list that is none"),
+        pytest.param(None, ["holds none, expected a list of departments"], id="an empty file"),
     ],
 )
 def test_one_bad_row_refuses_the_whole_list_and_is_named(rows: object, told: list[str]) -> None:

@@ -56,9 +56,14 @@ def check_collection(name: str) -> str:
 
 def check_id(collection: str, id: object) -> str:
     """Returns a document's id, or raises `InvalidInput`."""
-    if not isinstance(id, str) or not 0 < len(id) <= ID_LIMIT:
+    if not isinstance(id, str) or not is_id(id):
         raise InvalidInput.field(f"_id of a document for {collection}", id, f"a string of 1 to {ID_LIMIT} characters")
     return str.__str__(id)
+
+
+def is_id(value: str) -> bool:
+    """True where a document could have that id; what a person typed may be longer, or nothing."""
+    return 0 < len(value) <= ID_LIMIT
 
 
 def check_limit(limit: int | None, lowest: int = 0) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gather_pipeline.domain.documents import is_id
 from gather_pipeline.domain.projects import Project, check_project_id, new_project_id
 from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Clock, Document, DocumentStore
@@ -132,7 +133,7 @@ class Runs:
         Raises:
             UnknownEntity: There is none.
         """
-        document = self._store.get(self._database, RUNS, task_id)
+        document = self._store.get(self._database, RUNS, task_id) if is_id(task_id) else None
         if document is None:
             raise UnknownEntity.field("task id", task_id, "the task_id that gather run printed")
         return document

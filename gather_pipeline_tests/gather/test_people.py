@@ -11,6 +11,7 @@ import pytest
 from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity
 from gather_pipeline.gather.people import People, Texts
+from gather_pipeline.gather.registry import Runs
 from gather_pipeline.gather.repository import ITEMS, GatherRepository
 from gather_pipeline.gather.touched import Touched
 from gather_pipeline.ports import Clock
@@ -133,6 +134,11 @@ def test_what_is_not_there_is_named_with_what_is(studio: Studio) -> None:
         desk(studio).edit("nothing", Texts(content="A note."), "ana")
     with pytest.raises(UnknownEntity, match="item is 'nothing'"):
         desk(studio).restore("nothing", "ana")
+    for id in ("", "f" * 513):
+        with pytest.raises(UnknownEntity, match="item is .*, expected the id of an item of any project"):
+            desk(studio).find(id)
+        with pytest.raises(UnknownEntity, match="expected the task_id that gather run printed"):
+            Runs(studio.services.store, studio.services.main_database, studio.services.clock).get(id)
 
 
 def test_an_item_of_an_iteration_that_was_never_committed_is_not_there(studio: Studio) -> None:

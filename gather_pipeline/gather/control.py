@@ -1,6 +1,6 @@
 """What can end a run early: a request to cancel, the deadline, the brakes on tokens and cost, a lost lease.
 
-`check` is cheap and called between awaits; it looks into the store at most twice a second.
+`check` is cheap and called between awaits; it looks into the store at most twice a second, and once before each iteration.
 """
 
 from __future__ import annotations
@@ -55,8 +55,11 @@ class RunControl:
         """Adds the tokens and cost of a call."""
         self.spent = self.spent + usage
 
-    def check(self) -> None:
+    def check(self, *, look: bool = False) -> None:
         """Raises the reason to end, if there is one.
+
+        Args:
+            look: Ask the store now, however short ago that was done.
 
         Raises:
             TaskCancelled: Somebody asked for it.
@@ -65,7 +68,7 @@ class RunControl:
         """
         self.check_lease()
         now = self._clock.monotonic()
-        if now - self._polled >= POLL_S:
+        if look or now - self._polled >= POLL_S:
             self._polled = now
             if self._cancelled():
                 raise TaskCancelled("cancelled on request")

@@ -53,7 +53,7 @@ def _iterate(state: DepartmentState) -> tuple[EndedBy | None, str]:
     state.session.catch_up()
     stopped: Stopped | None = None
     try:
-        control.check()
+        control.check(look=True)
         control.check_budget()
     except TaskCancelled:
         raise

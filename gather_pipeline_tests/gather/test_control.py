@@ -64,6 +64,15 @@ def test_a_request_to_cancel_is_seen_within_half_a_second_and_the_store_not_aske
         control.check()
 
 
+def test_an_iteration_that_takes_no_time_still_asks_before_it_begins() -> None:
+    switches = Switches()
+    control = switches.control()
+    control.check()
+    switches.cancelled = True
+    with pytest.raises(TaskCancelled):
+        control.check(look=True)
+
+
 def test_the_deadline_leaves_time_to_save() -> None:
     switches = Switches()
     control = switches.control(timeout_s=100.0)

@@ -169,7 +169,7 @@ def answered_by(write: Callable[[Body], str]) -> Reply:
     return lambda exchange: exchange.send_json(200, completion(write(exchange.body)))
 
 
-def like_the_scripted_model() -> Reply:
+def like_the_scripted_model(after_s: float = 0.0) -> Reply:
     """Answers what `ScriptedModel` answers to the same turns, seed and schema, so that a whole run can go over HTTP."""
 
     def write(body: Body) -> str:
@@ -180,7 +180,7 @@ def like_the_scripted_model() -> Reply:
             seed=body.get("seed"),
             response_schema=body.get("response_format", {}).get("json_schema", {}).get("schema"),
         )
-        return asyncio.run(ScriptedModel().complete(request)).text
+        return asyncio.run(ScriptedModel(latency_s=after_s).complete(request)).text
 
     return answered_by(write)
 

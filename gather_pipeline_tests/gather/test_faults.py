@@ -27,7 +27,8 @@ def open_studio(home: Path, server: FaultServer, departments: Sequence[dict] = O
 
 @pytest.fixture
 def healthy() -> Iterator[FaultServer]:
-    with FaultServer(then=fault.like_the_scripted_model()) as server:
+    # Slow enough that requests meet there, also on a busy machine.
+    with FaultServer(then=fault.like_the_scripted_model(after_s=0.2)) as server:
         yield server
 
 

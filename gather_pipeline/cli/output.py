@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200  # where no terminal tells its width, lines are for grep and may be long
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # and lone surrogates, which no terminal can be sent
+# With overrides of direction, which would show what follows backwards, and lone surrogates, which no terminal can be sent.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 

@@ -67,10 +67,12 @@ class Fingerprint:
         if self.definition != now.definition:
             found.append(Difference(cause="definition", reason="the task definition changed"))
         used = sorted(id for id, hash in self.context.items() if items.get(id) != hash)
-        if used:
-            more = f" and {len(used) - 1} more" if len(used) > 1 else ""
-            done = "was edited" if used[0] in items else "was deleted"
-            found.append(Difference(cause="items", reason=f"item {used[0]}{more}, which its prompts used, {done}"))
+        if len(used) == 1:
+            done = "edited" if used[0] in items else "deleted"
+            found.append(Difference(cause="items", reason=f"item {used[0]}, which its prompts used, was {done}"))
+        elif used:
+            reason = f"{len(used)} items that its prompts used were edited or deleted, {used[0]} among them"
+            found.append(Difference(cause="items", reason=reason))
         return found
 
 

@@ -98,3 +98,9 @@ def test_an_iteration_comes_back_from_its_document_as_it_was() -> None:
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert digest({"a": 1, "b": "é"}) == digest({"b": "é", "a": 1})
     assert len(digest("\ud800")) == 16
+
+
+def test_several_changed_items_are_one_reason_that_names_the_first() -> None:
+    used = replace(inputs(), context={"b": "1", "a": "1", "c": "1"})
+    (difference,) = used.differences(inputs(), {"b": "2", "c": "1"})
+    assert difference.reason == "2 items that its prompts used were edited or deleted, a among them"

@@ -71,7 +71,7 @@ def test_an_unchanged_file_is_parsed_once_and_nobody_can_spoil_what_is_kept(tmp_
         ("a.json", b'[{"slug": ', "not JSON"),
         ("a.yaml", b"- [slug: story", "not YAML.*line"),
         ("a.yaml", b"\xff\xfe\x00", "not UTF-8"),
-        ("a.yaml", b"", "NoneType"),
+        ("a.yaml", b"", "holds none, expected a list of departments"),
         ("a.yaml", b"- slug: story\n  name: Story\n  codeDepNumber: three", "row 1.*codeDepNumber.*'three'"),
     ],
 )

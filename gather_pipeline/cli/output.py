@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gather_pipeline.domain.texts import LONE_SURROGATE
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200  # where no terminal tells its width, lines are for grep and may be long
 # With overrides of direction, which would show what follows backwards, and lone surrogates, which no terminal can be sent.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
-SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def say(text: str) -> None:
@@ -84,7 +85,7 @@ def output_console() -> Console:
 def _json(value: Any, indent: int | None = None) -> str:
     """JSON in its own script where standard output can hold it, in plain ASCII where not."""
     text = json.dumps(value, ensure_ascii=not _is_unicode(), indent=indent, allow_nan=False)
-    return json.dumps(value, indent=indent, allow_nan=False) if SURROGATE.search(text) else text
+    return json.dumps(value, indent=indent, allow_nan=False) if LONE_SURROGATE.search(text) else text
 
 
 def _is_unicode() -> bool:

@@ -7,10 +7,9 @@ with a run in flight stays. What people changed is told to Dagster by the same t
 
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionStatus  # not exported, and get_backfills takes it
@@ -19,13 +18,14 @@ from gather_pipeline.defs.following import IN_FLIGHT, PROJECT_TAGS, RANGE_TAG, f
 from gather_pipeline.defs.partitions import departments, projects
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.settling import settle_changes
+from gather_pipeline.gather.changes import changes_since
 from gather_pipeline.gather.registry import PROJECTS
+from gather_pipeline.ports import Document
 from gather_pipeline.services import Services
 
 DEPARTMENT_TAG = "dagster/partition/department"
 AUTOMATION_TAG = "gather/kind"
 COMPARE_ALL_S = 600  # how long a key that somebody changed by hand stays wrong
-PAGE = 1000  # projects read from the change log at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +112,9 @@ def read(services: Services, cursor: str | None) -> Reading:
     )
 
 
-def changed_projects(services: Services, cursor: str) -> tuple[dict[str, Mapping[str, Any]], str]:
+def changed_projects(services: Services, cursor: str) -> tuple[dict[str, Document], str]:
     """Rows of projects changed after the cursor, by id, and the cursor after them."""
-    rows: dict[str, Mapping[str, Any]] = {}
-    while page := (changes := services.store.changed_since(services.main_database, PROJECTS, cursor, limit=PAGE)).documents:
-        rows |= {row["_id"]: row for row in page}
-        cursor = changes.cursor
-        if len(page) < PAGE:
-            break
-    return rows, cursor
+    return changes_since(services.store, services.main_database, PROJECTS, cursor)
 
 
 def known_projects(instance: dg.DagsterInstance, reading: Reading) -> list[str]:

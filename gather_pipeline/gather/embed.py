@@ -24,8 +24,6 @@ from gather_pipeline.services import Services
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 1000  # neighbours compared at once: each costs a row of cosines
-
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
@@ -84,28 +82,27 @@ def _set_aside(services: Services, repository: GatherRepository, everything: Seq
     """Drops the project's generated items that repeat one of these texts; returns them."""
     neighbours = [item for item in everything if item.is_active and not item.is_persons]
     detector = DuplicateDetector(services.embedder, distinct=repository.distinct_pairs(everything))
+    if not neighbours:
+        return []
     dropped = []
-    for start in range(0, len(neighbours), CHUNK):
-        batch = neighbours[start : start + CHUNK]
-        texts = [item.content for item in batch]
-        stored = repository.vectors(batch, services.embedder.name)
-        fresh = [item for item in batch if item.id not in stored]
-        rows = stored | dict(zip((item.id for item in fresh), services.embedder.embed([item.content for item in fresh]), strict=True))
-        decisions = detector.against(texts, np.stack([rows[item.id] for item in batch]), known)
-        for item, decision in zip(batch, decisions, strict=True):
-            found = repository.item(item.id) if decision.duplicate else None
-            if found is None or found[0].revision != item.revision:
-                continue
-            note = f"like {decision.match_id}: {decision.reason}"
-            after = item.changed("dropped", RULES, services.clock.now(), note=note, state="dropped")
-            row = decision_row(item.id, item, item.department, item.iteration, 0, detector.version, decision)
-            try:
-                repository.change_item(after, found[1])
-            except (VersionConflict, UnknownEntity):
-                continue  # a person was quicker, and a person's version stays
-            repository.record_drops([{**row, "_id": f"{item.department}|{item.id}|{after.revision}"}])
-            logger.info("[AutoGather] Item %s of %s repeats what a person wrote and is set aside", item.id, item.department)
-            dropped.append(after)
+    stored = repository.vectors(neighbours, services.embedder.name)
+    fresh = [item for item in neighbours if item.id not in stored]
+    rows = stored | dict(zip((item.id for item in fresh), services.embedder.embed([item.content for item in fresh]), strict=True))
+    decisions = detector.against([item.content for item in neighbours], np.stack([rows[item.id] for item in neighbours]), known)
+    for item, decision in zip(neighbours, decisions, strict=True):
+        found = repository.item(item.id) if decision.duplicate else None
+        if found is None or found[0].revision != item.revision:
+            continue
+        note = f"like {decision.match_id}: {decision.reason}"
+        after = item.changed("dropped", RULES, services.clock.now(), note=note, state="dropped")
+        row = decision_row(item.id, item, item.department, item.iteration, 0, detector.version, decision)
+        try:
+            repository.change_item(after, found[1])
+        except (VersionConflict, UnknownEntity):
+            continue  # a person was quicker, and a person's version stays
+        repository.record_drops([{**row, "_id": f"{item.department}|{item.id}|{after.revision}"}])
+        logger.info("[AutoGather] Item %s of %s repeats what a person wrote and is set aside", item.id, item.department)
+        dropped.append(after)
     return dropped
 
 

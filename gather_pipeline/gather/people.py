@@ -7,13 +7,13 @@ Each is one write of one document, so that two at once cannot lose a word: the s
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gather_pipeline.domain.documents import is_id
 from gather_pipeline.domain.items import Item, Overruled, content_hash
+from gather_pipeline.domain.texts import LONE_SURROGATE
 from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity, VersionConflict
 from gather_pipeline.gather import notes
 from gather_pipeline.gather.registry import Projects
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 CONTENT_LIMIT = 20_000  # characters; about ten pages, far more than a note
 LINE_LIMIT = 2_000
-SURROGATE = re.compile(r"[\ud800-\udfff]")  # a surrogate alone: of a byte that is no UTF-8, or of JSON that was cut
 ATTEMPTS = 5
 
 
@@ -55,7 +54,7 @@ class Texts:
                 raise InvalidInput(f"{name} has {len(text)} characters, expected at most {limits[name]}")
             if "\x00" in text:
                 raise InvalidInput(f"{name} has a NUL character at {text.index(chr(0))}, expected plain text")
-            if half := SURROGATE.search(text):
+            if half := LONE_SURROGATE.search(text):
                 raise InvalidInput(f"{name} has {half[0]!r}, no character, at {half.start()}, expected plain text")
         return Texts(**values)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from gather_pipeline.domain.documents import is_id
 from gather_pipeline.domain.projects import Project, check_project_id, new_project_id
+from gather_pipeline.domain.texts import LONE_SURROGATE
 from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Clock, Document, DocumentStore
 
-SURROGATE = re.compile(r"[\ud800-\udfff]")
 PROJECTS, RUNS = "projects", "runs"
 KEPT_BRIEFS = 50  # of 200 kB at most each: all of them fit into one document
 ABANDONED = "its process ended without a word; the next run went on from what it had stored"
@@ -90,7 +89,7 @@ class Projects:
 
 def _check_name(name: str) -> None:
     """Raises `InvalidInput` for a name that no prompt could hold: blank, or of bytes that are no text."""
-    if not name.strip() or SURROGATE.search(name):
+    if not name.strip() or LONE_SURROGATE.search(name):
         raise InvalidInput.field("name", name, "a name of at least one letter")
 
 

@@ -14,6 +14,7 @@ from gather_pipeline.domain.items import Item, content_hash, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.errors import DuplicateKey
+from gather_pipeline.gather.changes import changes_since
 from gather_pipeline.gather.rows import embedding_row
 from gather_pipeline.ports import Document, DocumentStore, Vectors
 
@@ -22,7 +23,6 @@ EVENTS, SCORES, DRAFTS, EXECUTIONS, DEPARTMENTS = "events", "quality_scores", "d
 COMMITTED_WITH_ITERATION = (ITEMS, EMBEDDINGS, DECISIONS)
 SELF_COMMITTED = "self_committed"
 LAST = 10**9  # place of what no iteration made, behind all that one made
-PAGE = 1000  # items read from the change log at once
 
 
 def event_record(event: Mapping[str, Any]) -> Document:
@@ -96,11 +96,8 @@ class GatherRepository:
 
     def changed_items(self, cursor: str) -> tuple[list[Document], str]:
         """Documents of collection `gather` changed after the cursor, committed or not, and the cursor after them."""
-        documents: dict[str, Document] = {}
-        while page := (changes := self.store.changed_since(self.database, ITEMS, cursor, limit=PAGE)).documents:
-            documents |= {document["_id"]: document for document in page}
-            cursor = changes.cursor
-        return [document for document in documents.values() if not document.get("_deleted")], cursor
+        rows, cursor = changes_since(self.store, self.database, ITEMS, cursor)
+        return [row for row in rows.values() if not row.get("_deleted")], cursor
 
     def add_items(self, items: Sequence[Item], places: Sequence[int] | None = None) -> None:
         """Stores items that no iteration made, at these places or in their order; seen at once. `DuplicateKey` where an id is taken."""

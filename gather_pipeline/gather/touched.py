@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from gather_pipeline.gather.changes import changes_since
 from gather_pipeline.ports import Clock, Document, DocumentStore
 
 TOUCHED = "touched"
-PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,8 @@ class Touched:
 
     def since(self, cursor: str) -> tuple[list[Mark], str]:
         """Marks set after the cursor, each department once, and the cursor after them."""
-        marks: dict[str, Mark] = {}
-        while page := (changes := self._store.changed_since(self._database, TOUCHED, cursor, limit=PAGE)).documents:
-            marks |= {row["_id"]: _mark(row) for row in page if not row.get("_deleted")}
-            cursor = changes.cursor
-        return list(marks.values()), cursor
+        rows, cursor = changes_since(self._store, self._database, TOUCHED, cursor)
+        return [_mark(row) for row in rows.values() if not row.get("_deleted")], cursor
 
     def _set(self, project_id: str, slug: str, *, is_open: bool) -> None:
         row = {"_id": f"{project_id}|{slug}", "project_id": project_id, "department": slug, "open": is_open, "at": self._clock.now()}

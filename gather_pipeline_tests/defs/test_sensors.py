@@ -144,7 +144,7 @@ def test_a_cursor_that_somebody_typed_begins_anew(empty: Stage) -> None:
 
 
 def test_more_projects_than_a_page_are_all_added(empty: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gather_pipeline.defs.sensors.PAGE", 3)
+    monkeypatch.setattr("gather_pipeline.gather.changes.PAGE", 3)
     for number in range(7):
         create(empty, f"p{number}")
     tick(empty, None)

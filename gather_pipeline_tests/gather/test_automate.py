@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,6 @@ from gather_pipeline.gather.repository import DRAFTS, EXECUTIONS, ITEMS, SCORES
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 ONE = (department_row("story", 1),)
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio.open(tmp_path)
-    yield studio
-    studio.close()
 
 
 def test_every_department_ends_by_rule_and_the_output_counts_this_run(studio: Studio) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from gather_pipeline.gather.registry import Runs
 from gather_pipeline_tests.harness import Studio, department_row
 
 ONE = (department_row("story", 1),)
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio.open(tmp_path)
-    yield studio
-    studio.close()
 
 
 def test_the_brake_on_tokens_ends_the_run_by_rule_with_everything_saved(studio: Studio) -> None:

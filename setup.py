@@ -50,10 +50,16 @@ INSTALL_REQUIRES = [
     "filelock>=3.20",
     # Plots of the report and of asset metadata.
     "matplotlib>=3.10,<4",
+    # Reading language, each with its data in the wheel: sentence boundaries, lemmas, number words, the language of a text, and how
+    # frequent a word is (which tells names from words, and rare words from common ones).
+    "sentencex>=1,<2",
+    "simplemma>=2,<3",
+    "text2num>=3.1,<4",
+    "py3langid>=0.4,<1",
+    "wordfreq>=3.1,<4",
     # Lexical similarity, word stems and common-word lists for duplicate rules and scores.
     "rapidfuzz>=3.14,<4",
     "snowballstemmer>=3,<4",
-    "wordfreq>=3.1,<4",
 ]
 
 DEV = [

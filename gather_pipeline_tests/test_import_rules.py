@@ -15,7 +15,10 @@ import gather_pipeline
 
 ROOT = Path(gather_pipeline.__file__).parent
 ENGINES = ("dagster", "pymongo", "bson", "duckdb", "sqlite3", "redis", "openai", "torch", "sentence_transformers", "xllamacpp", "fastapi")
-ROOMS = ("domain", "ports", "tasks", "context", "gather", "report", "services", "adapters", "bootstrap", "defs", "definitions", "cli")
+ROOMS = (
+    *("domain", "text", "ports", "similarity", "tasks", "context", "quality", "gather", "report"),
+    *("services", "adapters", "bootstrap", "defs", "definitions", "cli"),
+)
 
 
 def own(*rooms: str) -> tuple[str, ...]:
@@ -33,9 +36,12 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "domain": (*ENGINES, *all_but("domain"), *own("settings")),
     "ports": (*ENGINES, *all_but("domain"), *own("settings")),
     "services": (*ENGINES, *all_but("domain", "ports", "tasks")),
-    "context": (*ENGINES, *all_but("domain", "ports", "context"), *own("settings")),
-    "tasks": (*ENGINES, *all_but("domain", "ports", "context", "tasks"), *own("settings")),
-    "gather": (*ENGINES, *all_but("domain", "ports", "context", "tasks", "services", "gather")),
+    "text": (*ENGINES, *all_but("domain", "text"), *own("settings")),
+    "similarity": (*ENGINES, *all_but("domain", "text", "ports", "similarity"), *own("settings")),
+    "context": (*ENGINES, *all_but("domain", "text", "ports", "similarity", "context"), *own("settings")),
+    "tasks": (*ENGINES, *all_but("domain", "text", "ports", "similarity", "context", "tasks"), *own("settings")),
+    "quality": (*ENGINES, *all_but("domain", "text", "ports", "similarity", "context", "tasks", "quality"), *own("settings")),
+    "gather": (*ENGINES, *own("report", "adapters", "bootstrap", "defs", "definitions", "cli")),
     "report": (*ENGINES, *all_but("domain", "ports", "report"), *own("settings")),
     "adapters": ("dagster", "fastapi", *all_but("domain", "ports"), *own("settings")),
     "bootstrap": ("dagster", "fastapi", *own("defs", "definitions", "cli")),

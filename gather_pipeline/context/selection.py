@@ -13,8 +13,8 @@ from typing import Literal
 
 from gather_pipeline.context.ledger import Entry, Kind, Ledger, Outcome
 from gather_pipeline.context.tokens import TokenCounter, estimate_tokens
-from gather_pipeline.domain.sentences import sentence_ends
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.text.sentences import sentence_ends
 
 Priority = Literal["high", "medium", "low"]
 PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")

@@ -20,11 +20,12 @@ from gather_pipeline.errors import DeadlineReached, GatherError, OutputInvalid, 
 from gather_pipeline.gather import notes
 from gather_pipeline.gather.inputs import definition_for
 from gather_pipeline.gather.ladder import Plan
-from gather_pipeline.gather.names import find_names, opening
+from gather_pipeline.gather.openings import opening
 from gather_pipeline.gather.prompt_context import PromptContext
 from gather_pipeline.gather.session import Session
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskResult, TaskRunner
+from gather_pipeline.text.names import find_names
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from gather_pipeline.domain.iterations import Iteration, asked_of
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.similarity import Decision
 from gather_pipeline.errors import Stopped
-from gather_pipeline.gather import content_filter, ladder
+from gather_pipeline.gather import ladder
 from gather_pipeline.gather.deduplicate import DuplicateDetector
 from gather_pipeline.gather.department_state import DepartmentState
 from gather_pipeline.gather.generate import Assignment, Harvest, generate_content_batch
@@ -31,6 +31,7 @@ from gather_pipeline.gather.prompt_context import PromptContext, assemble, assem
 from gather_pipeline.gather.rows import decision_row
 from gather_pipeline.gather.score import DepartmentScorer
 from gather_pipeline.ports import Vectors
+from gather_pipeline.text import content_filter
 
 logger = logging.getLogger(__name__)
 

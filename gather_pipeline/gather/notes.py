@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.gather.names import WORD, Names, digest, strangers
+from gather_pipeline.gather.openings import digest
 from gather_pipeline.ports import Embedder, Vectors
+from gather_pipeline.text.names import Names, strangers
+from gather_pipeline.text.words import WORD
 
 MIN_WORDS = 12
 SUMMARY_CHARS = 140

@@ -10,11 +10,11 @@ from gather_pipeline.context.selection import Assembly, Candidate, Priority, sel
 from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
-from gather_pipeline.domain.sentences import sentence_ends
 from gather_pipeline.errors import BrainUnavailable
-from gather_pipeline.gather.names import digest
+from gather_pipeline.gather.openings import digest
 from gather_pipeline.gather.session import Session
 from gather_pipeline.ports import Document
+from gather_pipeline.text.sentences import sentence_ends
 
 PREDECESSOR_ITEMS = 6  # newest of each earlier department: enough to tell what it decided
 BRAIN_ITEMS = 8

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import json_repair
 
-from gather_pipeline.domain.sentences import sentence_ends
 from gather_pipeline.errors import OutputInvalid, shorten
+from gather_pipeline.text.sentences import sentence_ends
 
 How = Literal["strict", "fenced", "extracted", "repaired", "text", "trimmed"]
 

@@ -8,7 +8,7 @@ import pytest
 from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.gather import notes
-from gather_pipeline.gather.names import Names
+from gather_pipeline.text.names import Names
 
 TEXT = "Elias climbs the 112 steps of the lighthouse with a cold lamp in his hand. Mara waits for him at the top"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gather_pipeline.domain.sentences import sentence_ends
+from gather_pipeline.text.sentences import sentence_ends
 
 
 @pytest.mark.parametrize(
@@ -10,19 +10,20 @@ from gather_pipeline.domain.sentences import sentence_ends
     [
         ("One. Two! Three?", ["One.", " Two!", " Three?"]),
         ('He says: "Go." She goes.', ['He says: "Go."', " She goes."]),
-        ("It is 1.5 metres... high", ["It is 1.5 metres..."]),
+        ("It is 1.5 metres... high", []),
+        ("Dr. Holm waits. At 6 a.m. she goes.", ["Dr. Holm waits.", " At 6 a.m. she goes."]),
         ("灯灭了。「走吧！」他说", ["灯灭了。", "「走吧！」"]),
         ("क्या हुआ। फिर", ["क्या हुआ।"]),
         ("no end", []),
         ("", []),
     ],
 )
-def test_sentences_end_after_their_stops(text: str, sentences: list[str]):
+def test_sentences_end_after_their_stops(text: str, sentences: list[str]) -> None:
     ends = sentence_ends(text)
     assert [text[start:end] for start, end in zip([0, *ends], ends, strict=False)] == sentences
 
 
-def test_lines_end_sentences_only_where_asked():
+def test_lines_end_sentences_only_where_asked() -> None:
     text = "Title  \n\nA list\n- one"
     assert sentence_ends(text) == []
     assert [text[:end] for end in sentence_ends(text, lines=True)] == ["Title", "Title  \n\nA list"]

@@ -6,7 +6,8 @@ from importlib.resources import files
 
 import pytest
 
-from gather_pipeline.gather.names import Names, digest, find_names, opening, strangers
+from gather_pipeline.gather.openings import digest, opening
+from gather_pipeline.text.names import Names, find_names, strangers
 
 SAMPLE = (files("gather_pipeline") / "sample" / "brief.md").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gather_pipeline.gather.content_filter import objection
+from gather_pipeline.text.content_filter import objection
 
 
 @pytest.mark.parametrize(

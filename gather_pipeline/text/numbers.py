@@ -1,0 +1,95 @@
+"""Numbers in one form, so that "half past six" and "6:30", "a dozen" and "12", "two metres" and "2 m" compare as equal.
+
+Number words are text2num's business; times of day, fractions, dozens and units stand here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from text_to_num import alpha2digit
+
+from gather_pipeline.domain.texts import LONE_SURROGATE
+
+UNITS = {
+    "m": "metre", "metre": "metre", "metres": "metre", "meter": "metre", "meters": "metre",
+    "cm": "centimetre", "centimetre": "centimetre", "centimetres": "centimetre", "centimeter": "centimetre", "centimeters": "centimetre",
+    "mm": "millimetre", "millimetre": "millimetre", "millimetres": "millimetre", "millimeter": "millimetre", "millimeters": "millimetre",
+    "km": "kilometre", "kilometre": "kilometre", "kilometres": "kilometre", "kilometer": "kilometre", "kilometers": "kilometre",
+    "ft": "foot", "foot": "foot", "feet": "foot", "in": "in", "inch": "inch", "inches": "inch",
+    "kg": "kilogram", "kilo": "kilogram", "kilos": "kilogram", "kilogram": "kilogram", "kilograms": "kilogram",
+    "kilogramme": "kilogram", "kilogrammes": "kilogram", "g": "gram", "gram": "gram", "grams": "gram",
+    "l": "litre", "litre": "litre", "litres": "litre", "liter": "litre", "liters": "litre",
+    "s": "second", "sec": "second", "secs": "second", "second": "second", "seconds": "second",
+    "min": "minute", "mins": "minute", "minute": "minute", "minutes": "minute",
+    "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "hours": "hour",
+    "hz": "hertz", "hertz": "hertz", "db": "decibel", "decibel": "decibel", "decibels": "decibel",
+    "percent": "percent", "%": "percent", "degree": "degree", "degrees": "degree", "°": "degree",
+}  # fmt: skip
+UNIT = re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)?)[\s-]?(%|°|[A-Za-z]+)(?![\w])")
+THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,’'\u202f\u00a0]\d{3})+(?![\d,])")
+ORDINAL = re.compile(r"(?<!\w)(\d+)(?:st|nd|rd|th)\b")
+CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?:[:.h](\d{2}))?\s*([ap])\.?\s?m\b\.?", re.I)
+PAST = re.compile(r"\b(half|quarter|a quarter|\d{1,2})(?: minutes)? (past|to) (\d{1,2})(?![\d:])", re.I)
+EVENING = re.compile(r"^\s+(?:in|at) (?:the )?(?:afternoon|evening|night)\b|^\s+tonight\b", re.I)
+OCLOCK = re.compile(r"(?<![\d:])(\d{1,2}) o['’]clock", re.I)
+YEAR = re.compile(r"\b(1[0-9]|20) (\d{2})\b(?=[\s,.;)]|$)(?!\s*(?:%|percent|o['’]clock|metre|meter|second|minute|hour))")
+HALF = re.compile(r"\b(\d+)(?: and a half\b|½)", re.I)
+QUARTER = re.compile(r"\b(\d+)(?: and a quarter\b|¼)", re.I)
+DOZENS = re.compile(r"\b(\d+) dozen\b", re.I)
+PHRASES = (
+    (re.compile(r"\b(?:a|one|1) (?:and a half|1/2) hours?\b", re.I), "90 minute"),
+    (re.compile(r"\b(?:an|one|1) hour and a half\b", re.I), "90 minute"),
+    (re.compile(r"\bhalf an? hour\b", re.I), "30 minute"),
+    (re.compile(r"\b(?:a )?quarter of an hour\b", re.I), "15 minute"),
+    (re.compile(r"\bthree quarters of an hour\b|\b3 quarters of an hour\b", re.I), "45 minute"),
+    (re.compile(r"\bhalf a dozen\b", re.I), "6"),
+    (re.compile(r"\b(?:a )?dozen\b(?!s)", re.I), "12"),
+    (re.compile(r"\bnoon\b|\bmidday\b", re.I), "12:00"),
+    (re.compile(r"\bmidnight\b", re.I), "0:00"),
+    (re.compile(r"\ba couple of\b|\ba pair of\b", re.I), "2"),
+    (re.compile(r"\btwice\b", re.I), "2 times"),
+    (re.compile(r"\bthrice\b", re.I), "3 times"),
+)
+
+
+def canonical_numbers(text: str) -> str:
+    """The text with its numbers, times of day and units of measure in one form each."""
+    found = _digits(LONE_SURROGATE.sub("\ufffd", text))
+    found = THOUSANDS.sub(lambda match: re.sub(r"\D", "", match.group()), found)
+    found = YEAR.sub(r"\1\2", found)
+    found = QUARTER.sub(r"\1.25", HALF.sub(r"\1.5", found))
+    found = DOZENS.sub(lambda match: str(12 * int(match[1])), found)
+    for phrase, value in PHRASES:
+        found = phrase.sub(value, found)
+    found = PAST.sub(_past, found)
+    found = OCLOCK.sub(r"\1:00", found)
+    found = CLOCK.sub(_clock, found)
+    found = ORDINAL.sub(r"\1", found)
+    return UNIT.sub(_unit, found)
+
+
+def _digits(text: str) -> str:
+    """Number words as digits; lines and white space stay as they are."""
+    return "\n".join(alpha2digit(line, "en", threshold=2) if line.strip() else line for line in text.split("\n"))
+
+
+def _past(match: re.Match[str]) -> str:
+    spoken = match[1].casefold().removeprefix("a ")
+    minutes = {"half": 30, "quarter": 15}.get(spoken) or int(spoken)
+    hour = int(match[3])
+    if minutes > 59 or hour > 24:
+        return match.group()
+    if match[2].casefold() == "to":
+        return f"{(hour - 1) % 24}:{60 - minutes:02d}"
+    return f"{hour}:{minutes:02d}"
+
+
+def _clock(match: re.Match[str]) -> str:
+    hour = int(match[1]) % 12 + (12 if match[3].casefold() == "p" else 0)
+    return f"{hour}:{match[2] or '00'}"
+
+
+def _unit(match: re.Match[str]) -> str:
+    unit = UNITS.get(match[2].casefold())
+    return match.group() if unit is None else f"{float(match[1].replace(',', '.')):g} {unit}"

@@ -1,0 +1,52 @@
+"""Where sentences end, in one place: whoever splits or cuts a text does it there.
+
+The boundaries are sentencex's, which knows abbreviations ("Dr. Holm waits." is one sentence) and the stops of many scripts.
+"""
+
+from __future__ import annotations
+
+import re
+
+import sentencex
+
+from gather_pipeline.domain.texts import LONE_SURROGATE
+
+STOP = re.compile(r"[.!?…؟।。！？]+[\"'”’»)\]」』）]*\Z")
+LINE_END = re.compile(r"(?<=\S)[ \t]*(?=\n)")
+LETTER = re.compile(r"[^\W\d_]")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text in order, without the white space around them; a numeral alone ("1.") belongs to what follows it."""
+    found: list[str] = []
+    carried = ""
+    for piece in _pieces(text):
+        for line in piece.splitlines():
+            whole = f"{carried} {line.strip()}".strip()
+            carried = "" if LETTER.search(whole) else whole
+            if whole and not carried:
+                found.append(whole)
+    return found or ([carried] if carried else [])
+
+
+def sentence_ends(text: str, *, lines: bool = False) -> list[int]:
+    """Places after which a text may be cut so that whole sentences stay, in order.
+
+    Args:
+        text: Any text.
+        lines: Whether the end of a line counts too, as in headings and lists.
+    """
+    ends, place = set(), 0
+    for piece in _pieces(text):
+        whole = piece.rstrip()
+        if STOP.search(whole) and LETTER.search(whole):
+            ends.add(place + len(whole))
+        place += len(piece)
+    if lines:
+        ends.update(found.start() for found in LINE_END.finditer(text))
+    return sorted(ends)
+
+
+def _pieces(text: str) -> list[str]:
+    """Stretches of the text, a sentence and the white space after it each, that together are the whole text."""
+    return list(sentencex.segment("en", LONE_SURROGATE.sub("\ufffd", text)))

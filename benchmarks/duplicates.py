@@ -1,234 +1,148 @@
-"""The search for duplicates: 10 new texts against 1,000, 10,000 and 100,000 known ones, held against plain numpy and against semhash.
+"""How well the duplicate rules agree with people, on folders of labelled pairs, beside the plain cosine of the same embedder.
 
-    python benchmarks/duplicates.py [--known 1000,10000,100000] [--rounds 9]
+Each file is one set of JSON lines: {"a": text, "b": text, "same": 1, 0 or null, "kind": "same", "neutral", "contradiction" ...}. Sets
+are not part of this repository. A pair is "taken" where one of its texts would be dropped for the other in the loop.
 
-Rows: the scripted model writes notes for the packaged sample, the real embedding model embeds them, and a few hundred of these become as
-many rows as are asked for. A row is one note's vector, moved by half the difference of two others and brought back to length 1, so
-that rows scatter round a note in the directions in which real notes differ. The new texts are notes that were held back, and three
-rows again that are moved less. Of `scattered` the rows are random directions without any structure: the worst case.
+    python benchmarks/duplicates.py FOLDER [--sample 300] [--sets NAME,NAME] [--embedder minilm]
 
-Plain numpy is one product, the five highest of each line by argpartition, and those above the floor. Ours is `VectorMatrix.nearest`, asked
-often enough before that its projection is there; what making it costs is told. Both must name the same rows with the same cosines, and the
-detector must decide the same with either. semhash has its index of the same vectors and an encoder that hands out the new ones, so
-that its own model need not be downloaded. `deduplicate` is what its users call, much of it the comparison of records; the index alone
-looks for up to 100 neighbours above the floor, or 1,000 where there are more.
+Prints for each set the area under the ROC curve of the cosine and of the probability, with the weight of closeness fitted on all other sets
+and as shipped; F1 at the best threshold and at the shipped one; and the share of neutral and contradictory pairs that are taken.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import gc
-import importlib.util
 import json
-import time
-from collections.abc import Callable, Sequence
+import random
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
+import click
 import numpy as np
-import yaml
 from numpy.typing import NDArray
-from timing import Row, paired, print_rows, ratio
 
 from gather_pipeline.adapters.minilm import MiniLM
-from gather_pipeline.adapters.scripted_model import NOTE_KEYS, ScriptedModel
-from gather_pipeline.domain.executions import Message, ModelRequest
-from gather_pipeline.domain.vector_projection import Floats
-from gather_pipeline.domain.vector_search import ASKED_BEFORE_FIT, PROJECT_FROM
-from gather_pipeline.domain.vectors import VectorMatrix
-from gather_pipeline.gather.deduplicate import DuplicateDetector, KnownItems
-from gather_pipeline.gather.pair_detector import CANDIDATE_FLOOR, CANDIDATES
-from gather_pipeline.settings import PACKAGED_SAMPLE
+from gather_pipeline.similarity.detector import DUPLICATE_THRESHOLD
+from gather_pipeline.similarity.pairs import PairComparer, Similarity
 
-AIMS = {10_000: 1.2, 100_000: 0.6}
-MOVED, MOVED_LESS = 0.5, 0.1
-REPEATS = 3  # of the new texts, how many repeat a row
-SAME_COSINE = 1e-6
-Found = list[list[tuple[str, float]]]
+Floats = NDArray[np.float64]
+GRID = np.arange(0.02, 1.0, 0.02)
 
 
-@dataclass(frozen=True)
-class Note:
-    id: str
-    content: str
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One set with what the rules say of it."""
+
+    name: str
+    same: Floats  # 1, 0, or nan where people did not say
+    kinds: list[str]
+    cosines: Floats
+    found: list[Similarity]
+
+    @property
+    def probabilities(self) -> Floats:
+        return np.array([one.probability for one in self.found])
+
+    @property
+    def taken(self) -> NDArray[np.bool_]:
+        return np.array([_taken(one) for one in self.found])
+
+    def rated(self, scores: Floats) -> tuple[Floats, Floats]:
+        known = ~np.isnan(self.same)
+        return scores[known], self.same[known]
 
 
-class NumpyMatrix(VectorMatrix):
-    """The baseline in the matrix's place, so that the detector can decide with it."""
-
-    def nearest(self, queries: Floats, k: int, floor: float = -1.0) -> Found:
-        found = by_numpy(queries, self.vectors, k, floor)
-        return [[(self.ids[place], cosine) for place, cosine in line] for line in found]
-
-
-def by_numpy(queries: Floats, rows: Floats, k: int, floor: float) -> list[list[tuple[int, float]]]:
-    cosines = queries @ rows.T
-    highest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-    found = []
-    for line, places in zip(cosines, highest, strict=True):
-        ordered = places[np.argsort(-line[places])]
-        found.append([(int(place), float(line[place])) for place in ordered if line[place] >= floor])
-    return found
+def _taken(one: Similarity) -> bool:
+    """Whether the second text would be dropped for the first."""
+    if one.conflict or one.right_adds:
+        return False
+    return one.right_held or (one.replaced is None and one.probability >= DUPLICATE_THRESHOLD)
 
 
-def write_notes(count: int) -> list[str]:
-    """Notes on every aspect of the sample's departments."""
-    brief = (PACKAGED_SAMPLE / "brief.md").read_text(encoding="utf-8")
-    departments = yaml.safe_load((PACKAGED_SAMPLE / "departments.yaml").read_text(encoding="utf-8"))
-    asked = [(one["name"], aspect) for one in departments for aspect in one["coordinationSettings"]["aspects"]]
-    schema = {
-        "type": "array",
-        "items": {"type": "object", "properties": {key: {"type": "string"} for key in NOTE_KEYS}, "required": list(NOTE_KEYS)},
-    }
-    model = ScriptedModel(duplicate_rate=0.0)
-    notes: list[str] = []
-    while len(notes) < count:
-        department, aspect = asked[model.calls % len(asked)]
-        prompt = f"<brief>\n{brief}\n</brief>\n<department>\n{department}\n</department>\n<aspect>\n{aspect}\n</aspect>\nWrite 6 notes."
-        request = ModelRequest(
-            model="scripted", messages=(Message(role="user", content=prompt),), max_tokens=5000, seed=model.calls, response_schema=schema
-        )
-        notes += [note["content"] for note in json.loads(asyncio.run(model.complete(request)).text)]
-    return notes[:count]
+def auc(scores: Floats, same: Floats) -> float:
+    """Area under the ROC curve, ties counted half."""
+    from scipy.stats import rankdata
+
+    positive = int(same.sum())
+    ranks = rankdata(scores)
+    return float((ranks[same == 1].sum() - positive * (positive + 1) / 2) / (positive * (len(same) - positive)))
 
 
-def unit(rows: NDArray[Any]) -> Floats:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+def f1(taken: NDArray[np.bool_], same: Floats) -> float:
+    hits = float((taken & (same == 1)).sum())
+    return 2 * hits / max(1.0, float(taken.sum() + (same == 1).sum()))
 
 
-def moved(vectors: Floats, notes: NDArray[np.int64], by: float, rng: np.random.Generator) -> Floats:
-    """Those notes' vectors, each moved by a share of the difference of two notes."""
-    one = rng.integers(0, len(vectors), len(notes))
-    other = (one + rng.integers(1, len(vectors), len(notes))) % len(vectors)
-    parts = [
-        unit(vectors[notes[part]] + by * (vectors[one[part]] - vectors[other[part]]))
-        for part in np.array_split(np.arange(len(notes)), 1 + len(notes) // 10_000)
-    ]
-    return np.concatenate(parts)
+def measure(path: Path, embedder: MiniLM, comparer: PairComparer, sample: int) -> Measured:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in rows if row["a"].strip() and row["b"].strip()]
+    random.Random(1).shuffle(rows)
+    rows = rows[:sample]
+    left, right = embedder.embed([row["a"] for row in rows]), embedder.embed([row["b"] for row in rows])
+    cosines = (left * right).sum(axis=1).astype(np.float64)
+    return Measured(
+        name=path.stem,
+        same=np.array([np.nan if row["same"] is None else float(row["same"]) for row in rows]),
+        kinds=[row.get("kind") or "" for row in rows],
+        cosines=cosines,
+        found=[comparer.compare(row["a"], row["b"], cosine) for row, cosine in zip(rows, cosines.tolist(), strict=True)],
+    )
 
 
-def check_same(ours: Found, plain: Found) -> None:
-    for mine, theirs in zip(ours, plain, strict=True):
-        assert [id for id, _ in mine] == [id for id, _ in theirs], f"other rows: {mine} and {theirs}"
-        assert all(abs(left[1] - right[1]) <= SAME_COSINE for left, right in zip(mine, theirs, strict=True)), f"{mine} and {theirs}"
+def features(one: Measured) -> Floats:
+    conflicts = np.array([one.conflict is not None for one in one.found], dtype=np.float64)
+    return np.stack([-np.log(1.05 - np.minimum(one.cosines, 1.0)), conflicts], axis=1)
 
 
-def decisions(embedder: MiniLM, texts: Sequence[str], vectors: Floats, known: KnownItems) -> list[tuple[Any, ...]]:
-    """By a fresh detector, because one remembers the pairs it has compared."""
-    found = DuplicateDetector(embedder).against(texts, vectors, known)
-    return [(one.duplicate, one.rule, one.match_id, round(one.similarity, 4)) for one in found]
+def left_out(sets: list[Measured], held: str) -> Floats:
+    """Weights fitted on every set but one, each set with the same weight."""
+    from sklearn.linear_model import LogisticRegression
+
+    others = [one for one in sets if one.name != held]
+    rated = [(features(one)[~np.isnan(one.same)], one.same[~np.isnan(one.same)]) for one in others]
+    weights = np.concatenate([np.full(len(same), 1000 / len(same)) for _, same in rated])
+    model = LogisticRegression(C=100, max_iter=1000)
+    model.fit(np.concatenate([x for x, _ in rated]), np.concatenate([same for _, same in rated]), sample_weight=weights)
+    return np.array([*model.intercept_, *model.coef_[0]])
 
 
-@dataclass(frozen=True)
-class SemHashSearch:
-    """semhash over given vectors: `whole` is its deduplication, `index` what of it searches; `nearest` is for comparison."""
-
-    built: float
-    hashed: Any
-    queries: Floats
-
-    @classmethod
-    def of(cls, ids: Sequence[str], rows: Floats, queries: Floats, backend: str) -> SemHashSearch:
-        from semhash import SemHash
-
-        class Given:
-            def encode(self, inputs: Sequence[Any], **kwargs: Any) -> Floats:
-                return queries
-
-        began = time.perf_counter()
-        hashed = SemHash.from_embeddings(rows, list(ids), Given(), ann_backend=backend)
-        return cls(time.perf_counter() - began, hashed, queries)
-
-    def whole(self) -> Any:
-        return self.hashed.deduplicate([f"new {place}" for place in range(len(self.queries))], threshold=CANDIDATE_FLOOR)
-
-    def index(self) -> Any:
-        return self.hashed.index.query_threshold(self.queries, threshold=CANDIDATE_FLOOR)
-
-    def nearest(self) -> list[str | None]:
-        return [self.hashed.index.items[places[np.argmax(near)]][0]["text"] if len(places) else None for places, near in self.index()]
-
-
-def seconds_to_fit(matrix: VectorMatrix, queries: Floats) -> float:
-    """Asks until there is a projection; how much longer than the median the longest search took."""
-    spent = []
-    for _ in range(-(-ASKED_BEFORE_FIT // len(queries)) + 1):
-        began = time.perf_counter()
-        matrix.nearest(queries, CANDIDATES, CANDIDATE_FLOOR)
-        spent.append(time.perf_counter() - began)
-    return max(spent) - float(np.median(spent))
-
-
-def measure(embedder: MiniLM, notes: Sequence[str], vectors: Floats, size: int, new: int, usearch: bool, rounds: int) -> list[Row]:
-    rng = np.random.default_rng(size)
-    base, texts = vectors[:-new], [*notes[-new:]]
-    origin = rng.integers(0, len(base), size)
-    rows = moved(base, origin, MOVED, rng)
-    queries = vectors[-new:].copy()
-    repeated = rng.integers(0, size, min(REPEATS, new))
-    queries[: len(repeated)] = unit(rows[repeated] + MOVED_LESS * (moved(base, origin[repeated], MOVED, rng) - rows[repeated]))
-    texts[: len(repeated)] = [f"{notes[origin[place]]} Then it rains." for place in repeated]
-
-    stored = [Note(f"row {place}", notes[origin[place]]) for place in range(size)]
-    known, plain = (KnownItems.from_items(stored, rows) for _ in range(2))
-    plain.vectors = NumpyMatrix.from_rows(plain.ids, rows)
-    fit = seconds_to_fit(known.vectors, queries)
-    ours = known.vectors.nearest(queries, CANDIDATES, CANDIDATE_FLOOR)
-    check_same(ours, plain.vectors.nearest(queries, CANDIDATES, CANDIDATE_FLOOR))
-    decided = decisions(embedder, texts, queries, known)
-    assert decided == decisions(embedder, texts, queries, plain), "the detector decides otherwise with plain numpy"
-
-    scattered = VectorMatrix.from_rows(known.ids, unit(rng.normal(size=rows.shape)))
-    seconds_to_fit(scattered, queries)
-    contenders: dict[str, Callable[[], object]] = {
-        "numpy": lambda: by_numpy(queries, rows, CANDIDATES, CANDIDATE_FLOOR),
-        "ours": lambda: known.vectors.nearest(queries, CANDIDATES, CANDIDATE_FLOOR),
-        "scattered numpy": lambda: by_numpy(queries, scattered.vectors, CANDIDATES, CANDIDATE_FLOOR),
-        "scattered": lambda: scattered.nearest(queries, CANDIDATES, CANDIDATE_FLOOR),
-        "screening": lambda: decisions(embedder, texts, queries, known),
-    }
-    rivals: dict[str, str] = {}
-    if importlib.util.find_spec("semhash"):
-        for backend in ("basic", "usearch") if usearch else ("basic",):
-            rival = SemHashSearch.of(known.ids, rows, queries, backend)
-            same = sum(theirs == (mine[0][0] if mine else None) for theirs, mine in zip(rival.nearest(), ours, strict=True))
-            contenders |= {f"semhash, {backend}": rival.whole, f"semhash's {backend} index alone": rival.index}
-            rivals |= {f"semhash, {backend}": f"the same nearest row for {same} of {new}; its index took {rival.built:.1f} s"}
-            rivals |= {f"semhash's {backend} index alone": ""}
-    gc.freeze()  # or collecting between the rounds goes through all of the rows' names and texts
-    took = paired(contenders, rounds)
-    gc.unfreeze()
-    what = f"search, {new} against {size:,}"
-    note = f"{sum(map(len, ours))} pairs found, {sum(one[0] for one in decided)} of {new} dropped, the same with numpy"
-    note += f"; projection took {1000 * fit:.0f} ms" if size >= PROJECT_FROM else ""
-    lines = [
-        Row(what=what, baseline="numpy", ratio=ratio(took["ours"], took["numpy"]), aim=AIMS.get(size), note=note),
-        Row(what=f"{what}, scattered", baseline="numpy", ratio=ratio(took["scattered"], took["scattered numpy"])),
-    ]
-    lines += [Row(what=what, baseline=rival, ratio=ratio(took["ours"], took[rival]), note=told) for rival, told in rivals.items()]
-    whole = ratio(took["screening"], took["numpy"])
-    lines.append(Row(what="search and rules", baseline="numpy's search alone", ratio=whole, note="reads and compares texts too"))
-    return lines
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--known", default="1000,10000,100000", help="numbers of known rows, with commas")
-    parser.add_argument("--new", type=int, default=10, help="new texts of a batch")
-    parser.add_argument("--notes", type=int, default=600, help="notes that are embedded, the new ones among them")
-    parser.add_argument("--usearch-up-to", type=int, default=1000, help="most rows for semhash's approximate index, which is slow to build")
-    parser.add_argument("--rounds", type=int, default=7)
-    chosen = parser.parse_args()
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--sample", default=300, show_default=True, help="Pairs of a set at most.")
+@click.option("--sets", help="Names of sets, commas between; all where left out.")
+def main(folder: Path, sample: int, sets: str | None) -> None:
+    """Hold the duplicate rules against people's labels."""
     embedder = MiniLM()
-    notes = write_notes(chosen.notes)
-    vectors = np.concatenate([embedder.embed(notes[start : start + 256]) for start in range(0, len(notes), 256)])
-    lines = []
-    for size in map(int, chosen.known.split(",")):
-        lines += measure(embedder, notes, vectors, size, chosen.new, size <= chosen.usearch_up_to, chosen.rounds)
-    print_rows(f"{chosen.new} new texts against known ones, {len(notes)} real embeddings behind them, {chosen.rounds} rounds", lines)
-    if not importlib.util.find_spec("semhash"):
-        print("semhash is not installed, so it was left out: pip install -e .[bench]")
+    comparer = PairComparer(embedder)
+    chosen = [path for path in sorted(folder.glob("*.jsonl")) if sets is None or path.stem in sets.split(",")]
+    measured = [measure(path, embedder, comparer, sample) for path in chosen]
+    both = [one for one in measured if min((one.same == 1).sum(), (one.same == 0).sum()) >= 15]
+    click.echo(
+        f"{'set':28} {'pairs':>5} {'AUC cosine':>10} {'left out':>8} {'shipped':>8} {'best F1 cos':>11} {'best F1':>8} {'F1 shipped':>10}"
+    )
+    table = []
+    for one in both:
+        fitted = left_out(both, one.name)
+        cosine, same = one.rated(one.cosines)
+        probability, _ = one.rated(one.probabilities)
+        row = (
+            auc(cosine, same),
+            auc(one.rated(features(one) @ fitted[1:])[0], same),
+            auc(probability, same),
+            max(f1(cosine >= least, same) for least in GRID),
+            max(f1(probability >= least, same) for least in GRID),
+            f1(probability >= DUPLICATE_THRESHOLD, same),
+        )
+        table.append(row)
+        click.echo(f"{one.name:28} {len(same):5} {row[0]:10.3f} {row[1]:8.3f} {row[2]:8.3f} {row[3]:11.3f} {row[4]:8.3f} {row[5]:10.3f}")
+    means = np.mean(table, axis=0)
+    click.echo(f"{'mean':28} {'':5} {means[0]:10.3f} {means[1]:8.3f} {means[2]:8.3f} {means[3]:11.3f} {means[4]:8.3f} {means[5]:10.3f}")
+    for kind in ("neutral", "contradiction"):
+        click.echo(f"\n{kind} pairs taken: by the loop, by cosine >= 0.90")
+        for one in measured:
+            places = [place for place, own in enumerate(one.kinds) if own == kind]
+            if len(places) >= 20:
+                taken = np.array(one.taken)[places].mean()
+                click.echo(f"{one.name:28} {len(places):5} {taken:8.3f} {(one.cosines[places] >= 0.9).mean():8.3f}")
 
 
 if __name__ == "__main__":

@@ -142,7 +142,17 @@ def query_metrics(settings: Settings, sql: str) -> pd.DataFrame:
     return query(settings.metrics_database, sql)
 
 
-def project_page(store: DocumentStore, project: Project, tables: ReportTables) -> str:
+def duplicate_threshold(settings: Settings, store: DocumentStore, project_id: str) -> str:
+    """From which probability a project's texts are dropped and why, one clause."""
+    from gather_pipeline.gather.duplicates import threshold_of
+    from gather_pipeline.gather.repository import GatherRepository
+
+    repository = GatherRepository(store, project_id)
+    everything, drops = repository.everything(), repository.dropped()
+    return threshold_of(everything, drops, lambda: open_embedder(settings), settings.wrong_drop_cost).reason
+
+
+def project_page(settings: Settings, store: DocumentStore, project: Project, tables: ReportTables) -> str:
     """A project's report as one HTML page with plots, from its figures and its items."""
     from gather_pipeline.domain.departments import Department
     from gather_pipeline.gather.repository import DEPARTMENTS, GatherRepository
@@ -156,6 +166,7 @@ def project_page(store: DocumentStore, project: Project, tables: ReportTables) -
         departments=[Department.model_validate(row) for row in stored],
         items=repository.items(),
         drops=repository.dropped(),
+        threshold=duplicate_threshold(settings, store, project.id),
         generated_at=system_clock().now(),
     )
 

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     embedder: Literal["minilm", "hashing"] = Field("minilm", validation_alias="GATHER_EMBEDDER")
     model_path: Path | None = Field(None, validation_alias="MODEL_PATH")
     candidates: int = Field(2, validation_alias="GATHER_CANDIDATES", ge=1, le=8)
+    wrong_drop_cost: float = Field(2.0, validation_alias="GATHER_WRONG_DROP_COST", gt=0, le=100)
     items_per_call: int = Field(1, validation_alias="GATHER_ITEMS_PER_CALL", ge=1, le=10)
     prices: Annotated[Mapping[str, tuple[float, float]], NoDecode] = Field({}, validation_alias="GATHER_PRICES")
     script_latency_s: float = Field(0.0, validation_alias="GATHER_SCRIPT_LATENCY_S", ge=0, le=60)

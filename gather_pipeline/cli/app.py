@@ -53,7 +53,7 @@ PLACES = {
     "status": Place(module="tasks", name="status", help="Show how a run is going, or what is stale in a project."),
     "cancel": Place(module="tasks", name="cancel", help="Ask a run to save its work and end."),
     "items": Place(module="items", name="items", help="Show a project's gather items, or what was dropped and why."),
-    "item": Place(module="item", name="item", help="Add, edit, delete, restore or show one gather item."),
+    "item": Place(module="item", name="item", help="Add, edit, delete, restore, compare or show one gather item."),
     "export": Place(module="transfer", name="export", help="Write a project's items to a file, with everything that is kept of them."),
     "import": Place(module="transfer", name="import_", help="Take the items of a file into a project."),
     "events": Place(module="events", name="events", help="Show a project's progress events, as they come with --follow."),

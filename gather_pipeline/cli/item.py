@@ -1,4 +1,4 @@
-"""`gather item add`, `edit`, `delete`, `restore` and `show`: one gather item in a person's hands."""
+"""`gather item add`, `edit`, `delete`, `restore`, `same` and `show`: one gather item in a person's hands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group(cls=NamingGroup, epilog=example("gather item show 5d0c7a0e9f3b4c2d8a1e6f70"))
 def item() -> None:
-    """Add, edit, delete, restore or show one gather item.
+    """Add, edit, delete, restore, compare or show one gather item.
 
     What a person wrote, edited or restored is never overwritten, generated anew or dropped as a duplicate. Every version is kept.
     """
@@ -159,6 +159,22 @@ def restore(id: str, project_id: str | None, by: str | None, as_json: bool) -> N
     with opened() as state:
         after = _people(state).restore(id, _person(state, by), project_id=project_id)
     _print(after, as_json, f"Item {id} is there, at revision {after.revision}.")
+
+
+@item.command(epilog=example("gather item same 5d0c7a0e9f3b4c2d8a1e6f70 71503c47b2db043f651c1da2"))
+@click.argument("id")
+@click.argument("other")
+@any_project
+@by_option
+@as_json
+def same(id: str, other: str, project_id: str | None, by: str | None, as_json: bool) -> None:
+    """Say that item ID repeats item OTHER: ID is set aside, and the rules learn from the pair.
+
+    It is listed by gather items --dropped, and gather item restore brings it back.
+    """
+    with opened() as state:
+        after = _people(state).mark_same(id, other, _person(state, by), project_id=project_id)
+    _print(after, as_json, f"Item {id} is set aside; to bring it back, type: gather item restore {id}")
 
 
 @item.command(epilog=example("gather item show 5d0c7a0e9f3b4c2d8a1e6f70"))

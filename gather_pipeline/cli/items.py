@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import click
 
+from gather_pipeline import bootstrap
 from gather_pipeline.cli.item_rows import drop_lines, drop_rows, item_lines, item_row
 from gather_pipeline.cli.options import as_json, example, one_department, project_option
 from gather_pipeline.cli.output import print_json, say
@@ -38,6 +39,7 @@ def items(project_id: str, department: str | None, dropped: bool, deleted: bool,
         found = repository.everything(department)
         place = _place_in(repository)
         drops = sorted(drop_rows(repository.dropped(department), found), key=lambda row: place(row["department"])) if dropped else []
+        threshold = bootstrap.duplicate_threshold(state.settings, state.store, project_id) if dropped and not as_json else ""
     chosen = [item for item in found if (item.state == "deleted" if deleted else item.is_active)]
     chosen.sort(key=lambda item: place(item.department))
     if as_json:
@@ -47,7 +49,7 @@ def items(project_id: str, department: str | None, dropped: bool, deleted: bool,
     for lines in [drop_lines(row, width) for row in drops] if dropped else [item_lines(item, width) for item in chosen]:
         click.echo("\n".join(lines) + "\n")
     if dropped:
-        say(f"{len(drops)} dropped" if drops else "Nothing was dropped.")
+        say(f"{len(drops)} dropped; {threshold}" if drops else "Nothing was dropped.")
     elif deleted:
         say(f"{len(chosen)} deleted" if chosen else "Nothing was deleted.")
     else:

@@ -39,9 +39,10 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
     with opened() as state:
         project = state.projects.get(project_id)
         _ingest(state.settings)
+        threshold = bootstrap.duplicate_threshold(state.settings, state.store, project_id)
         tables = report_tables(partial(bootstrap.query_metrics, state.settings), project_id)
         if path is not None:
-            _write(path, bootstrap.project_page(state.store, project, tables))
+            _write(path, bootstrap.project_page(state.settings, state.store, project, tables))
     if path is not None:
         say(f"Written: {path}")
     if as_json:
@@ -52,6 +53,7 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
             if len(frame):
                 click.echo(title)
                 print_frame(frame, columns.split())
+        say(f"A text that repeats another is {threshold}.")
 
 
 def _write(path: Path, text: str) -> None:

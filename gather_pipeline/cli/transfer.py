@@ -82,6 +82,7 @@ def import_(project_id: str, file: str, name: str | None, adopt: bool, by: str |
             bootstrap.system_clock(),
             source=bootstrap.department_source(settings),
             embedder=lambda: bootstrap.open_embedder(settings),
+            wrong_drop_cost=settings.wrong_drop_cost,
             lease_s=settings.lease_s,
         )
         state.projects.get(project_id)

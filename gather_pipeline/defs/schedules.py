@@ -79,7 +79,9 @@ def write_report(services: Services, project: Project, day: str) -> Path:
         StoreError: The folder cannot be written, or the project cannot be read.
     """
     path = services.settings.home / "reports" / f"{project.id}-{day}.html"
-    page = project_page(services.store, project, report_tables(lambda sql: query_metrics(services.settings, sql), project.id))
+    page = project_page(
+        services.settings, services.store, project, report_tables(lambda sql: query_metrics(services.settings, sql), project.id)
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, page)

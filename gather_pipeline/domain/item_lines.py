@@ -103,7 +103,8 @@ def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
     for at, version in enumerate(checked["revisions"]):
         _check_group("revisions", at, version, _REVISION)
     for at, one in enumerate(checked["overruled"]):
-        _check_group("overruled", at, one, _OVERRULED)
+        # Exports of earlier releases have no similarity.
+        _check_group("overruled", at, {"similarity": None, **one} if isinstance(one, Mapping) else one, _OVERRULED)
     item = Item.from_document({**checked, "_id": checked["id"], "project_id": project_id})
     _check_history(item)
     check_item(item)
@@ -211,4 +212,8 @@ _OVERRULED: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a list of at most two content hashes",
     ),
     "match_id": (_is_text_or_none, "an id, or nothing"),
+    "similarity": (
+        lambda value: value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1),
+        "a number from 0 to 1, or nothing",
+    ),
 }

@@ -70,6 +70,7 @@ class Overruled:
         hashes: Content hashes of the two texts; one where they are equal.
         match_id: Item that the dropped text was held to repeat, None where it was the content filter that dropped it.
         rule: The rule that had decided.
+        similarity: The probability that it had decided on, None where it had none.
     """
 
     hashes: tuple[str, ...]
@@ -77,6 +78,7 @@ class Overruled:
     rule: str
     by: str
     at: str
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ import numpy as np
 
 from gather_pipeline.domain.items import RULES, Item
 from gather_pipeline.errors import UnknownEntity, VersionConflict
-from gather_pipeline.gather.pair_detector import DuplicateDetector
-from gather_pipeline.gather.pair_known import KnownItems
+from gather_pipeline.gather.duplicates import detector_of
 from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.gather.rows import decision_row
 from gather_pipeline.ports import Vectors
 from gather_pipeline.services import Services
+from gather_pipeline.similarity.known import KnownItems
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +81,9 @@ def embedded(services: Services, repository: GatherRepository, everything: Seque
 def _set_aside(services: Services, repository: GatherRepository, everything: Sequence[Item], known: KnownItems) -> list[Item]:
     """Drops the project's generated items that repeat one of these texts; returns them."""
     neighbours = [item for item in everything if item.is_active and not item.is_persons]
-    detector = DuplicateDetector(services.embedder, distinct=repository.distinct_pairs(everything))
     if not neighbours:
         return []
+    detector = detector_of(repository, everything, services.embedder, services.settings.wrong_drop_cost)
     dropped = []
     stored = repository.vectors(neighbours, services.embedder.name)
     fresh = [item for item in neighbours if item.id not in stored]

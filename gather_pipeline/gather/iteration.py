@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from gather_pipeline.domain.decisions import Decision
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, NewItem, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, asked_of
 from gather_pipeline.domain.routing import EMBEDDED
-from gather_pipeline.domain.similarity import Decision
 from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.deduplicate import DuplicateDetector
 from gather_pipeline.gather.department_state import DepartmentState
 from gather_pipeline.gather.generate import Assignment, Harvest, generate_content_batch
 from gather_pipeline.gather.inputs import definition_for
@@ -31,6 +30,7 @@ from gather_pipeline.gather.prompt_context import PromptContext, assemble, assem
 from gather_pipeline.gather.rows import decision_row
 from gather_pipeline.gather.score import DepartmentScorer
 from gather_pipeline.ports import Vectors
+from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.text import content_filter
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,8 @@ class Attempt:
         session = self.session
         session.announcer.announce("deduplicating", department=self.department.slug, iteration=self.number)
         ask = pair_judge(session, self.runner, judge, self.department, self.number) if judge else None
-        detector = DuplicateDetector(session.services.embedder, judge=ask, distinct=session.distinct)
+        assert session.threshold is not None
+        detector = DuplicateDetector(session.services.embedder, judge=ask, threshold=session.threshold.value, distinct=session.distinct)
         objections = {place: reason for place, text in enumerate(texts) if (reason := content_filter.objection(text.content))}
         fair = [place for place in range(len(texts)) if place not in objections]
         screened = session.wait(detector.screen([texts[place].content for place in fair], vectors[fair], session.known)) if fair else []

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gather_pipeline.domain.decisions import Decision
 from gather_pipeline.domain.documents import is_id
 from gather_pipeline.domain.items import Item, Overruled, content_hash
 from gather_pipeline.domain.texts import LONE_SURROGATE
@@ -18,6 +19,7 @@ from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity, Ve
 from gather_pipeline.gather import notes
 from gather_pipeline.gather.registry import Projects
 from gather_pipeline.gather.repository import DEPARTMENTS, GatherRepository
+from gather_pipeline.gather.rows import decision_row
 from gather_pipeline.gather.touched import Touched
 from gather_pipeline.ports import Clock, DepartmentSource, Document, DocumentStore
 
@@ -204,6 +206,35 @@ class People:
 
         return self._change(id, change, revision, repository.project_id)
 
+    def mark_same(self, id: str, other: str, by: str, *, project_id: str | None = None) -> Item:
+        """Sets an item aside because a person says that another one says the same; it is listed with the drops and restorable.
+
+        Args:
+            id: Id of the item that goes.
+            other: Id of the one that stays.
+            by: Who says so.
+            project_id: Their project, None to look for it.
+
+        Raises:
+            InvalidInput: The two are one item, of two projects, or one of them is not active.
+            UnknownEntity, EditConflict: As `edit`.
+        """
+        if id == other:
+            raise InvalidInput.field("other", other, f"another item than {id}")
+        repository, stays = self._found(other, project_id)
+        _, goes = self._found(id, repository.project_id)
+        for item in (goes, stays):
+            if not item.is_active:
+                raise InvalidInput(f"item {item.id} is {item.state}, expected one that is there")
+        reason = f"{by} says that it is the same as {other}"
+        after = self._change(
+            id, lambda item: item.changed("dropped", by, self._now(item), note=reason, state="dropped"), None, repository.project_id
+        )
+        decision = Decision(duplicate=True, rule="person", similarity=1.0, match_id=other, match_content=stays.content, reason=reason)
+        row = decision_row(id, after, after.department, after.iteration, 0, "person", decision)
+        repository.record_drops([{**row, "_id": f"{after.department}|{id}|{after.revision}"}])
+        return after
+
     def _take_in(self, repository: GatherRepository, row: Document, by: str) -> Item:
         """Makes an item of a dropped text, under the id that it would have had."""
         now = self._clock.now()
@@ -288,4 +319,4 @@ class People:
 def _overruled(content: str, row: Document, by: str, at: str) -> Overruled:
     match = row.get("match_content")
     hashes = sorted({content_hash(content), content_hash(match)}) if match else []
-    return Overruled(hashes=tuple(hashes), match_id=row.get("match_id"), rule=row["rule"], by=by, at=at)
+    return Overruled(hashes=tuple(hashes), match_id=row.get("match_id"), rule=row["rule"], by=by, at=at, similarity=row.get("similarity"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gather_pipeline.domain.decisions import Decision
 from gather_pipeline.domain.items import Item, NewItem, content_hash
-from gather_pipeline.domain.similarity import Decision
 from gather_pipeline.ports import Document, Vectors
 
 

@@ -17,7 +17,6 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import WEIGHTS, Part, Quality
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.gather.defaults import default_embedder
 from gather_pipeline.gather.score_actionability import actionability
 from gather_pipeline.gather.score_coherence import coherence
 from gather_pipeline.gather.score_coverage import Topic, coverage
@@ -25,6 +24,7 @@ from gather_pipeline.gather.score_depth import depth
 from gather_pipeline.gather.score_memory import Memory
 from gather_pipeline.gather.score_notes import Note, NoteMaker, read_department, read_items
 from gather_pipeline.ports import Embedder, Vectors
+from gather_pipeline.similarity.defaults import default_embedder
 
 logger = logging.getLogger(__name__)
 

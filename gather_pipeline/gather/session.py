@@ -15,14 +15,16 @@ from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import RunControl
+from gather_pipeline.gather.duplicates import threshold_of
 from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.measure import answered_usage, call_row
-from gather_pipeline.gather.pair_known import KnownItems
 from gather_pipeline.gather.repository import EXECUTIONS, GatherRepository
 from gather_pipeline.gather.score_memory import Memory
 from gather_pipeline.gather.scribe import Scribe
 from gather_pipeline.ports import MetricsLog, Vectors
 from gather_pipeline.services import Services
+from gather_pipeline.similarity.known import KnownItems
+from gather_pipeline.similarity.thresholds import Threshold
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskRunner
 
@@ -38,6 +40,7 @@ class Session:
         vectors: Their embeddings by department, row by row.
         known: All of them in one matrix, for duplicates.
         distinct: Pairs of content hashes that a person has said are no duplicates.
+        threshold: Probability from which texts are dropped, None before the first load.
         total_iterations: Iterations of this run so far.
         items_created: Items of this run so far.
     """
@@ -55,6 +58,7 @@ class Session:
     items: dict[str, list[Item]] = field(default_factory=dict)
     vectors: dict[str, Vectors] = field(default_factory=dict)
     distinct: frozenset[frozenset[str]] = frozenset()
+    threshold: Threshold | None = None
     total_iterations: int = 0
     items_created: int = 0
 
@@ -74,6 +78,8 @@ class Session:
         found = embedded(self.services, self.repository, everything)
         self.items, self.vectors, self.known = {}, {}, KnownItems.empty()
         self.distinct = self.repository.distinct_pairs(everything)
+        settings, embedder = self.services.settings, self.services.embedder
+        self.threshold = threshold_of(everything, self.repository.dropped(), lambda: embedder, settings.wrong_drop_cost)
         self.services.brain.forget(self.project.id)
         self._revisions = {item.id: item.revision for item in everything}
         for item in everything:

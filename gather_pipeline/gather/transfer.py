@@ -20,6 +20,7 @@ from gather_pipeline.gather.touched import Touched
 from gather_pipeline.gather.transfer_judge import Judge
 from gather_pipeline.gather.transfer_lines import Candidate, Order, Refusal, check
 from gather_pipeline.ports import Clock, DepartmentSource, DocumentStore, Embedder
+from gather_pipeline.similarity.thresholds import WRONG_DROP_COST
 
 Progress = Callable[[int, int], None]
 """Is given how many lines are done, of how many, whenever some are."""
@@ -56,6 +57,7 @@ class Importer:
         clock: Time.
         source: Where departments come from.
         embedder: Opens the embedder; called where there is something to judge.
+        wrong_drop_cost: What a wrong drop costs, in kept doubles.
         lease_s: Term of the lease that an import holds, so that no run gives an id again meanwhile.
     """
 
@@ -67,10 +69,12 @@ class Importer:
         *,
         source: DepartmentSource,
         embedder: Callable[[], Embedder],
+        wrong_drop_cost: float = WRONG_DROP_COST,
         lease_s: float,
     ) -> None:
         self._store, self._database, self._clock = store, database, clock
         self._source, self._embedder, self._lease_s = source, embedder, lease_s
+        self._wrong_drop_cost = wrong_drop_cost
 
     def take(self, order: Order, progress: Progress = lambda done, total: None) -> Imported:
         """Imports a file.
@@ -100,7 +104,7 @@ class Importer:
         """Decides and stores, window after window: first what an export decided among itself, then what a person made by hand."""
         everything = repository.everything()
         there = {item.id: item for item in everything}
-        judge = Judge(repository, everything, candidates, self._embedder, keep=not order.dry_run)
+        judge = Judge(repository, everything, candidates, self._embedder, keep=not order.dry_run, wrong_drop_cost=self._wrong_drop_cost)
         touched = Touched(self._store, self._database, self._clock)
         done, marked = 0, set[str]()
         with ExitStack() as marks:

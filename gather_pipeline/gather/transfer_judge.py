@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gather_pipeline.domain.decisions import Decision
 from gather_pipeline.domain.items import Item
-from gather_pipeline.domain.similarity import Decision
-from gather_pipeline.gather.pair_detector import DuplicateDetector, batch_id
-from gather_pipeline.gather.pair_known import KnownItems
+from gather_pipeline.gather.duplicates import threshold_of
 from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.gather.rows import decision_row
 from gather_pipeline.gather.transfer_lines import Candidate
 from gather_pipeline.ports import Document, Embedder, Vectors
+from gather_pipeline.similarity.detector import DuplicateDetector, batch_id
+from gather_pipeline.similarity.known import KnownItems
 
 CHUNK = 1000  # texts embedded at once
 
@@ -49,6 +50,7 @@ class Judge:
         candidates: Every line that can be an item.
         embedder: Opens the embedder.
         keep: Whether anything is to be stored.
+        wrong_drop_cost: As `duplicates.threshold_of` takes it.
     """
 
     def __init__(
@@ -59,12 +61,16 @@ class Judge:
         embedder: Callable[[], Embedder],
         *,
         keep: bool,
+        wrong_drop_cost: float,
     ) -> None:
         self._repository, self._open, self._keep = repository, embedder, keep
         self._engine: Embedder | None = None
         self._before = [item for item in everything if item.is_active]
         self._lines = {one.item.id for one in candidates}
-        self._dropped = {row["item_id"]: row["content"] for row in repository.dropped()}
+        drops = repository.dropped()
+        self._dropped = {row["item_id"]: row["content"] for row in drops}
+        self._everything, self._drops, self._wrong_drop_cost = everything, drops, wrong_drop_cost
+        self._detector: DuplicateDetector | None = None
         self._distinct = repository.distinct_pairs([*everything, *(one.item for one in candidates)])
         self._known: dict[bool, KnownItems] = {}
         self._by_hand = any(one.by_hand for one in candidates)
@@ -86,7 +92,7 @@ class Judge:
         version = ""
         if asked and (others or self._has_known(by_hand)):
             known = self._known_items(by_hand)
-            detector = DuplicateDetector(self._embedder, distinct=self._distinct)
+            detector = self._usual_detector()
             version = detector.version
             contents = [one.item.content for one in asked]
             rows = self._embedder.embed(contents)
@@ -124,6 +130,12 @@ class Judge:
         if self._engine is None:
             self._engine = self._open()
         return self._engine
+
+    def _usual_detector(self) -> DuplicateDetector:
+        if self._detector is None:
+            threshold = threshold_of(self._everything, self._drops, self._open, self._wrong_drop_cost)
+            self._detector = DuplicateDetector(self._embedder, threshold=threshold.value, distinct=self._distinct)
+        return self._detector
 
     def _has_known(self, by_hand: bool) -> bool:
         return bool(self._taken or self._before) if by_hand else any(item.id not in self._lines for item in self._before)

@@ -54,6 +54,7 @@ def render_page(
     departments: Sequence[Department],
     items: Sequence[Item],
     drops: Sequence[Mapping[str, Any]],
+    threshold: str,
     generated_at: str,
 ) -> str:
     """The whole report as an HTML document.
@@ -66,6 +67,7 @@ def render_page(
         drops: Dropped texts, each department's oldest first, as `duplicate_decisions` holds them: ``department``,
             ``iteration``, ``content``, ``match_content``, ``similarity``, ``rule``, ``reason``. The newest `DROPS_SHOWN` of each
             department are shown, all are counted.
+        threshold: From which probability texts are dropped and why, one clause.
         generated_at: When the report was made, ISO 8601.
     """
     from jinja2 import Environment, StrictUndefined
@@ -89,6 +91,7 @@ def render_page(
         newest_items=_newest([(item.department, item) for item in items], order, ITEMS_SHOWN),
         newest_drops=_newest([(str(drop["department"]), drop) for drop in drops], order, DROPS_SHOWN),
         drop_count=len(drops),
+        threshold=threshold,
         drop_rules=Counter(str(drop["rule"]) for drop in drops).most_common(),
     )
 

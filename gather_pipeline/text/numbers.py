@@ -24,14 +24,22 @@ UNITS = {
     "min": "minute", "mins": "minute", "minute": "minute", "minutes": "minute",
     "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "hours": "hour",
     "hz": "hertz", "hertz": "hertz", "db": "decibel", "decibel": "decibel", "decibels": "decibel",
-    "percent": "percent", "%": "percent", "degree": "degree", "degrees": "degree", "°": "degree",
+    "percent": "percent", "per cent": "percent", "%": "percent", "degree": "degree", "degrees": "degree", "°": "degree",
 }  # fmt: skip
-UNIT = re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)?)[\s-]?(%|°|[A-Za-z]+)(?![\w])")
+# Factors to one unit of a kind, so that 40 cm is 0.4 metre.
+BASES = {
+    "centimetre": ("metre", 0.01), "millimetre": ("metre", 0.001), "kilometre": ("metre", 1000.0), "gram": ("kilogram", 0.001),
+    "minute": ("second", 60.0), "hour": ("second", 3600.0), "foot": ("metre", 0.3048), "inch": ("metre", 0.0254),
+}  # fmt: skip
+UNIT = re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)?)[\s-]?(%|°|per cent|[A-Za-z]+)(?![\w])")
+HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")  # of "twelve-hour"
+MAGNITUDES = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+MAGNITUDE = re.compile(rf"(\d+(?:\.\d+)?)[ -]({'|'.join(MAGNITUDES)})\b", re.I)
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,’'\u202f\u00a0]\d{3})+(?![\d,])")
 ORDINAL = re.compile(r"(?<!\w)(\d+)(?:st|nd|rd|th)\b")
 CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?:[:.h](\d{2}))?\s*([ap])\.?\s?m\b\.?", re.I)
 PAST = re.compile(r"\b(half|quarter|a quarter|\d{1,2})(?: minutes)? (past|to) (\d{1,2})(?![\d:])", re.I)
-EVENING = re.compile(r"^\s+(?:in|at) (?:the )?(?:afternoon|evening|night)\b|^\s+tonight\b", re.I)
+LATE = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d{2}))? (?=(?:in the (?:afternoon|evening)|at night|tonight)\b)", re.I)
 OCLOCK = re.compile(r"(?<![\d:])(\d{1,2}) o['’]clock", re.I)
 YEAR = re.compile(r"\b(1[0-9]|20) (\d{2})\b(?=[\s,.;)]|$)(?!\s*(?:%|percent|o['’]clock|metre|meter|second|minute|hour))")
 HALF = re.compile(r"\b(\d+)(?: and a half\b|½)", re.I)
@@ -55,7 +63,8 @@ PHRASES = (
 
 def canonical_numbers(text: str) -> str:
     """The text with its numbers, times of day and units of measure in one form each."""
-    found = _digits(LONE_SURROGATE.sub("\ufffd", text))
+    found = HYPHEN.sub(" ", LONE_SURROGATE.sub("\ufffd", text))
+    found = _digits(MAGNITUDE.sub(lambda match: f"{float(match[1]) * MAGNITUDES[match[2].casefold()]:.15g}", found))
     found = THOUSANDS.sub(lambda match: re.sub(r"\D", "", match.group()), found)
     found = YEAR.sub(r"\1\2", found)
     found = QUARTER.sub(r"\1.25", HALF.sub(r"\1.5", found))
@@ -65,6 +74,7 @@ def canonical_numbers(text: str) -> str:
     found = PAST.sub(_past, found)
     found = OCLOCK.sub(r"\1:00", found)
     found = CLOCK.sub(_clock, found)
+    found = LATE.sub(_late, found)
     found = ORDINAL.sub(r"\1", found)
     return UNIT.sub(_unit, found)
 
@@ -90,6 +100,14 @@ def _clock(match: re.Match[str]) -> str:
     return f"{hour}:{match[2] or '00'}"
 
 
+def _late(match: re.Match[str]) -> str:
+    hour = int(match[1])
+    return f"{(hour + 12) % 24 if 0 < hour <= 12 else hour}:{match[2] or '00'} "
+
+
 def _unit(match: re.Match[str]) -> str:
     unit = UNITS.get(match[2].casefold())
-    return match.group() if unit is None else f"{float(match[1].replace(',', '.')):g} {unit}"
+    if unit is None:
+        return match.group()
+    base, factor = BASES.get(unit, (unit, 1.0))
+    return f"{float(match[1].replace(',', '.')) * factor:.6g} {base}"

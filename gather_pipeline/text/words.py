@@ -36,6 +36,7 @@ LETTERS = rf"(?:(?![{UNSPACED}])[^\W\d_])+"
 TOKEN = re.compile(
     rf"(?P<unspaced>[{UNSPACED}])"
     r"|(?P<number>\d+(?:[.,:]\d+)*)"
+    r"|(?P<dotted>(?:[A-Za-z]\.){2,})"
     rf"|(?P<word>{LETTERS}(?:['’]{LETTERS})*)"
     r"|(?P<stop>[.!?:;,。！？—–\n()]+)"
 )
@@ -87,6 +88,7 @@ def tokens(text: str) -> tuple[Token, ...]:
         if match.lastgroup == "number":
             found.append(Token(value, value, "number", value, start))
         else:
+            value = value.replace(".", "") if match.lastgroup == "dotted" else value
             parts = _uncontracted(value.replace("’", "'").casefold())
             for place, part in enumerate(parts):
                 written = value[: len(part)] if place == 0 else part

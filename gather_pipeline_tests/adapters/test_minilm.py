@@ -13,7 +13,7 @@ import pytest
 from gather_pipeline.adapters import minilm
 from gather_pipeline.adapters.minilm import MiniLM
 from gather_pipeline.errors import InvalidInput, SetupMissing
-from gather_pipeline.gather.defaults import default_embedder
+from gather_pipeline.similarity.defaults import default_embedder
 
 KEEPER = "The keeper trims the lamp before the storm reaches the harbour."
 KEEPER_AGAIN = "Before the gale arrives at the port, the lighthouse keeper tends to the light."

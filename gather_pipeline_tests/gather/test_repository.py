@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gather_pipeline.domain.decisions import Decision
 from gather_pipeline.domain.items import Item, NewItem, version_of
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
-from gather_pipeline.domain.similarity import Decision
 from gather_pipeline.errors import DuplicateKey
 from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.gather.rows import decision_row

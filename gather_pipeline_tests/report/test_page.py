@@ -95,6 +95,7 @@ def page(tables: ReportTables, **changes: Any) -> str:
         "departments": [Department(slug="story", name="Story Department")],
         "items": [make_item(1)],
         "drops": [make_drop(1)],
+        "threshold": "dropped from 67%",
         "generated_at": "2026-03-01T10:05:33.000000+00:00",
     }
     return render_page(**(values | changes))

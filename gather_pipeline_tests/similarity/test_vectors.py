@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from gather_pipeline.domain.vectors import VectorMatrix
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.similarity.vectors import VectorMatrix
 
 
 def unit_rows(count: int, dimension: int = 16, seed: int = 0) -> np.ndarray:

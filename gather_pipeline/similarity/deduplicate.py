@@ -1,44 +1,30 @@
-"""S001's duplicate functions over plain dicts and texts, and the detector that the loop uses (S001-DUP-01 to 08).
+"""S001's duplicate functions over plain mappings and texts (S001-DUP-01 to 08).
 
-All of them decide by the same rules. The functions are synchronous and never start an event loop, so they work inside one as well.
+What is dropped is decided on whole texts, by the rules and the threshold that the loop, imports and refreshes use. The two functions that
+ask how alike two texts are look at 500 characters. All are synchronous and never start an event loop, so they work inside one as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.gather.defaults import default_embedder
-from gather_pipeline.gather.pair_detector import (
-    DUPLICATE_THRESHOLD,
-    DuplicateDetector,
-    PairJudge,
-    batch_id,
-)
-from gather_pipeline.gather.pair_known import KnownItems
-from gather_pipeline.gather.pair_similarity import COMPARE_CHARS, PairComparer
 from gather_pipeline.ports import Embedder
-
-__all__ = [
-    "COMPARE_CHARS",
-    "DUPLICATE_THRESHOLD",
-    "PRECISE_THRESHOLD",
-    "DuplicateDetector",
-    "KnownItems",
-    "PairJudge",
-    "batch_id",
-    "batch_similarity_check",
-    "check_semantic_similarity",
-    "deduplicate_items",
-]
+from gather_pipeline.similarity.defaults import default_embedder
+from gather_pipeline.similarity.detector import DUPLICATE_THRESHOLD, DuplicateDetector
+from gather_pipeline.similarity.known import KnownItems
+from gather_pipeline.similarity.pairs import PairComparer
 
 ItemT = TypeVar("ItemT", bound=Mapping[str, Any])
 
 PRECISE_THRESHOLD = 0.90  # S001-DUP-04: nine of ten pairs at least this similar are the same
+COMPARE_CHARS = 500  # S001-DUP-05
 EMBED_BATCH = 32  # texts embedded before the next look whether one is a duplicate; the model's best batch size
+
+
+_COMPARERS: dict[str, PairComparer] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +42,8 @@ def deduplicate_items(
 ) -> list[ItemT]:
     """The new items that are no duplicates, in order (S001-DUP-01).
 
-    A new item that repeats an existing one is left out. Of new items that repeat each other the newest, the last, stays (C34).
+    A new item that repeats an existing one, or says less, is left out. Of new items that repeat each other the newest, the last, stays
+    (C34), unless an older one says more.
 
     Args:
         new_items: Mappings with the text under ``content``; other keys are carried along.
@@ -69,10 +56,11 @@ def deduplicate_items(
     """
     new = _contents(new_items, "new_items")
     existing = _contents(existing_items, "existing_items")
-    detector = DuplicateDetector(embedder or default_embedder(), threshold=threshold)
+    model = embedder or default_embedder()
+    detector = DuplicateDetector(model, threshold=threshold)
     if not new:
         return []
-    vectors = detector.embed([*new, *existing])
+    vectors = model.embed([*new, *existing])
     known = KnownItems.from_items([_Known(id=str(place), content=content) for place, content in enumerate(existing)], vectors[len(new) :])
     decisions = detector.screen_by_rules(new, vectors[: len(new)], known)
     return [item for item, decision in zip(new_items, decisions, strict=True) if not decision.duplicate]
@@ -81,17 +69,17 @@ def deduplicate_items(
 def check_semantic_similarity(text1: str, text2: str, *, embedder: Embedder | None = None) -> float:
     """How sure we are that people call two texts the same, 0 to 1; the order does not matter (S001-DUP-02).
 
-    A calibrated probability: of pairs at 0.90, nine of ten are the same (C35). A differing negation, number or name halves it.
+    A calibrated probability: of pairs at 0.90, nine of ten are the same (C35). Looks at the first 500 characters.
 
     Raises:
         InvalidInput: An argument is not text.
     """
-    left, right = _text(text1, "text1"), _text(text2, "text2")
+    left, right = _text(text1, "text1")[:COMPARE_CHARS], _text(text2, "text2")[:COMPARE_CHARS]
     model = embedder or default_embedder()
-    comparer = _comparer(model.name)
-    found = comparer.without_vectors(left, right)
+    comparer = _comparer(model)
+    found = comparer.known(left, right)
     if found is None:
-        first, second = model.embed([comparer.head(left), comparer.head(right)])
+        first, second = model.embed([left, right])
         found = comparer.compare(left, right, float(first @ second))
     return found.probability
 
@@ -112,23 +100,23 @@ def batch_similarity_check(
     """
     if not 0 < threshold <= 1:
         raise InvalidInput.field("threshold", threshold, "a probability above 0 and at most 1")
-    content = _content(new_item, "new_item")
-    existing = _contents(existing_items, "existing_items")
+    content = _content(new_item, "new_item")[:COMPARE_CHARS]
+    existing = [other[:COMPARE_CHARS] for other in _contents(existing_items, "existing_items")]
     model = embedder or default_embedder()
-    comparer = _comparer(model.name)
+    comparer = _comparer(model)
     unknown = []
     for other in existing:
-        found = comparer.without_vectors(content, other)
+        found = comparer.known(content, other)
         if found is None:
             unknown.append(other)
         elif found.conflict is None and found.probability >= threshold:
             return True
     if not unknown:
         return False
-    vector = model.embed([comparer.head(content)])[0]
+    vector = model.embed([content])[0]
     for start in range(0, len(unknown), EMBED_BATCH):
         batch = unknown[start : start + EMBED_BATCH]
-        cosines = model.embed([comparer.head(other) for other in batch]) @ vector
+        cosines = model.embed(batch) @ vector
         for other, cosine in zip(batch, cosines, strict=True):
             found = comparer.compare(content, other, float(cosine))
             if found.conflict is None and found.probability >= threshold:
@@ -136,10 +124,9 @@ def batch_similarity_check(
     return False
 
 
-@lru_cache(maxsize=8)
-def _comparer(model: str) -> PairComparer:
+def _comparer(embedder: Embedder) -> PairComparer:
     """One cache of similarities for each embedding model, because two models' cosines do not compare (S001-DUP-06)."""
-    return PairComparer()
+    return _COMPARERS.setdefault(embedder.name, PairComparer(embedder))
 
 
 def _contents(items: Sequence[Mapping[str, Any]], name: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Screens a batch of new texts against all that is known and against itself (S001-DUP, C34, C35).
 
-A cascade, cheapest first: content hash, one matrix product, rules on the few nearest, and a judge for pairs of which the rules are
-unsure. The guard stands above all of them. What the figures rest on: docs/decisions/0005-duplicates.md.
+A cascade, cheapest first: content hash, one matrix product, the rules on the few nearest, and a judge for what the rules are unsure of or
+only suspect. A conflict, or something that only the new text says, is evidence in the texts themselves: no judge overrules it.
 """
 
 from __future__ import annotations
@@ -13,37 +13,35 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gather_pipeline.domain.decisions import Decision, Rule
 from gather_pipeline.domain.items import content_hash
-from gather_pipeline.domain.similarity import Decision, Rule
 from gather_pipeline.errors import InvalidInput, ModelRefused, OutputInvalid, TransientError
-from gather_pipeline.gather.pair_known import KnownItems
-from gather_pipeline.gather.pair_model import MODEL_VERSION
-from gather_pipeline.gather.pair_similarity import COMPARE_CHARS, PairComparer, Similarity
 from gather_pipeline.ports import Embedder, Vectors
+from gather_pipeline.similarity.known import KnownItems
+from gather_pipeline.similarity.pairs import MODEL_VERSION, PairComparer, Similarity
+from gather_pipeline.similarity.thresholds import usual_threshold
 
 logger = logging.getLogger(__name__)
 
 PairJudge = Callable[[str, str], Awaitable[float | None]]
 """Probability that two texts say the same, None where the judge cannot tell."""
 
-# A wrong drop loses a note for good, a missed duplicate costs a reader's glance: it counts one and a half times, so 0.6.
-DUPLICATE_THRESHOLD = 0.60
-JUDGE_FROM, JUDGE_BELOW = 0.30, 0.90  # between them the rules are unsure: about cosine 0.70 to 0.95
-CANDIDATE_FLOOR = 0.50  # cosine below which no pair of the measured sets reached JUDGE_FROM
+DUPLICATE_THRESHOLD = usual_threshold()
+JUDGE_FROM, JUDGE_BELOW = 0.30, 0.90  # between them the rules are unsure: about cosine 0.66 to 0.92
+CANDIDATE_FLOOR = 0.50  # cosine below which two texts are never the same; a text that holds another may be as far from it
 CANDIDATES = 5  # nearest stored items looked at
-RULES_VERSION = f"guard-1+{MODEL_VERSION}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Match:
-    """A new text beside one that is near it.
+    """A text that might be dropped beside the one that would stay.
 
     Attributes:
-        place: Place of the new text in the batch.
+        place: Place of the text in the batch.
         id: Id of the other text.
         content: The other text.
-        newer: Place of the other text where it is of the same batch, None where it is a known item.
-        similarity: What the rules say.
+        rival: Place of the other text where it is of the same batch, None where it is a known item.
+        similarity: How the two stand to each other, this text on the left.
         overruled: A person has said that the two are no duplicates of each other.
         judged: What the judge says, None where it was not asked or could not tell.
     """
@@ -51,7 +49,7 @@ class _Match:
     place: int
     id: str
     content: str
-    newer: int | None
+    rival: int | None
     similarity: Similarity
     overruled: bool = False
     judged: float | None = None
@@ -61,8 +59,22 @@ class _Match:
         return self.similarity.probability if self.judged is None else self.judged
 
     @property
+    def barred(self) -> bool:
+        """Whether the texts themselves show that this one must stay, whatever a judge thinks."""
+        return self.overruled or self.similarity.conflict is not None or bool(self.similarity.left_adds)
+
+    @property
     def unsure(self) -> bool:
-        return not self.overruled and self.similarity.conflict is None and JUDGE_FROM <= self.similarity.probability < JUDGE_BELOW
+        suspected = self.similarity.replaced is not None and self.similarity.probability >= JUDGE_FROM
+        return not self.barred and not self.similarity.left_held and (suspected or JUDGE_FROM <= self.similarity.probability < JUDGE_BELOW)
+
+    def repeats(self, threshold: float) -> bool:
+        """Whether this text says nothing that the other does not say."""
+        if self.barred:
+            return False
+        if self.judged is not None:
+            return self.judged >= threshold
+        return self.similarity.left_held or (self.similarity.replaced is None and self.similarity.probability >= threshold)
 
 
 class DuplicateDetector:
@@ -74,47 +86,38 @@ class DuplicateDetector:
         *,
         judge: PairJudge | None = None,
         threshold: float = DUPLICATE_THRESHOLD,
-        compare_chars: int = COMPARE_CHARS,
         distinct: Collection[frozenset[str]] = frozenset(),
     ) -> None:
         """A detector for one embedding model.
 
         Args:
             embedder: The model that the vectors given to `screen` come from.
-            judge: Asked about pairs of which the rules are unsure; it cannot overrule the guard.
+            judge: Asked about pairs of which the rules are unsure or that they only suspect.
             threshold: Probability from which a text is dropped, above 0 and at most 1.
-            compare_chars: Characters that are embedded and compared word by word.
             distinct: Pairs that a person has said are no duplicates, as content hashes (`domain.items.content_hash`); two equal
                 texts have one hash, so their pair is a set of one. Neither rules nor judge overrule a person.
 
         Raises:
-            InvalidInput: threshold or compare_chars is out of range, or a pair has neither one hash nor two.
+            InvalidInput: threshold is out of range, or a pair has neither one hash nor two.
         """
         if not 0 < threshold <= 1:
             raise InvalidInput.field("threshold", threshold, "a probability above 0 and at most 1")
-        if compare_chars < 1:
-            raise InvalidInput.field("compare_chars", compare_chars, "at least 1")
         odd = next((pair for pair in distinct if len(pair) not in (1, 2)), None)
         if odd is not None:
             raise InvalidInput(f"a pair of distinct texts has {len(odd)} hashes, expected one or two")
         self.threshold = threshold
-        self.version = f"{RULES_VERSION}/{embedder.name}/{threshold:g}/{compare_chars}"
-        self._embedder = embedder
+        self.version = f"{MODEL_VERSION}/{embedder.name}/{threshold:.3g}"
         self._judge = judge
-        self._comparer = PairComparer(compare_chars)
+        self._comparer = PairComparer(embedder)
         self._apart: dict[str, set[str]] = {}
         for pair in distinct:
             for hash in pair:
                 self._apart.setdefault(hash, set()).update(pair - {hash} or pair)
 
-    def embed(self, contents: Sequence[str]) -> Vectors:
-        """Vectors of the parts that are compared, one row a text: what `screen` and `KnownItems` expect."""
-        return self._embedder.embed([self._comparer.head(content) for content in contents])
-
     async def screen(self, contents: Sequence[str], vectors: Vectors, known: KnownItems) -> list[Decision]:
         """Decides about a batch, asking the judge about all unsure pairs at once.
 
-        Against known items the new text is dropped; within the batch the newest (the last) is kept (C34).
+        Against known items the new text is dropped; within the batch the newest (the last) is kept (C34), unless an older one says more.
 
         Args:
             contents: New texts, oldest first.
@@ -152,16 +155,16 @@ class DuplicateDetector:
             return matches
         apart = [self._apart.get(content_hash(content), set()) for content in contents] if self._apart else [set()] * len(contents)
 
-        def consider(place: int, id: str, other: str, cosine: float, newer: int | None = None) -> bool:
+        def consider(place: int, id: str, other: str, cosine: float) -> bool:
             """Adds the pair; False where a person has decided it."""
             overruled = bool(apart[place]) and content_hash(other) in apart[place]
             similarity = self._comparer.compare(contents[place], other, cosine)
-            matches.append(_Match(place=place, id=id, content=other, newer=newer, similarity=similarity, overruled=overruled))
+            matches.append(_Match(place=place, id=id, content=other, rival=None, similarity=similarity, overruled=overruled))
             return not overruled
 
         # A remembered pair takes no other candidate's place.
-        beyond = max(sum(known.copies(hash) for hash in hashes) for hashes in apart)
-        near = known.vectors.nearest(vectors, CANDIDATES + beyond, CANDIDATE_FLOOR)
+        remembered = max(sum(known.copies(hash) for hash in hashes) for hashes in apart)
+        near = known.vectors.nearest(vectors, CANDIDATES + remembered, CANDIDATE_FLOOR)
         for place, content in enumerate(contents):
             twin = known.twin(content)
             if twin is not None and consider(place, *twin, 1.0):
@@ -172,9 +175,19 @@ class DuplicateDetector:
                     left -= consider(place, id, known.content(id), cosine)
         if within:
             product = np.asarray(vectors) @ np.asarray(vectors).T
-            for place, newer in np.argwhere(np.triu(product >= CANDIDATE_FLOOR, k=1)).tolist():
-                consider(place, batch_id(newer), contents[newer], float(product[place, newer]), newer)
+            for older, newer in np.argwhere(np.triu(product >= CANDIDATE_FLOOR, k=1)).tolist():
+                matches.append(
+                    self._within(contents, older, newer, float(product[older, newer]), content_hash(contents[newer]) in apart[older])
+                )
         return matches
+
+    def _within(self, contents: Sequence[str], older: int, newer: int, cosine: float, overruled: bool) -> _Match:
+        """A pair of the batch: the older one would go, but where it says more."""
+        similarity = self._comparer.compare(contents[older], contents[newer], cosine)
+        place, rival = older, newer
+        if similarity.left_adds and not similarity.right_adds:
+            place, rival, similarity = newer, older, similarity.turned()
+        return _Match(place=place, id=batch_id(rival), content=contents[rival], rival=rival, similarity=similarity, overruled=overruled)
 
     async def _ask(self, text: str, other: str) -> float | None:
         assert self._judge is not None
@@ -189,24 +202,28 @@ class DuplicateDetector:
         return verdict
 
     def _settle(self, count: int, matches: Sequence[_Match]) -> list[Decision]:
-        """Decides from the newest text to the oldest, so that an older one is measured against what is kept."""
+        """Decides from the newest text to the oldest, so that a text is measured against what is kept."""
         by_place: list[list[_Match]] = [[] for _ in range(count)]
         for match in matches:
             by_place[match.place].append(match)
         decisions: dict[int, Decision] = {}
         for place in reversed(range(count)):
-            standing = [match for match in by_place[place] if match.newer is None or not decisions[match.newer].duplicate]
+            standing = [
+                match
+                for match in by_place[place]
+                if match.rival is None or match.rival not in decisions or not decisions[match.rival].duplicate
+            ]
             decisions[place] = self._decide(standing)
         return [decisions[place] for place in range(count)]
 
     def _decide(self, matches: Sequence[_Match]) -> Decision:
         if not matches:
             return Decision(duplicate=False, rule="distinct", similarity=0.0, reason="nothing known is near it")
-        # A duplicate first, then a pair that a person or else only the guard kept apart, then whatever is nearest.
-        best = max(matches, key=lambda match: (self._same(match), match.overruled, self._guarded(match), match.probability))
+        # A duplicate first, then a pair that a person or else only the texts' own evidence kept apart, then whatever is nearest.
+        best = max(matches, key=lambda match: (match.repeats(self.threshold), match.overruled, self._kept(match), match.probability))
         rule, reason = self._ruling(best)
         return Decision(
-            duplicate=self._same(best),
+            duplicate=best.repeats(self.threshold),
             rule=rule,
             similarity=best.probability,
             cosine=best.similarity.cosine,
@@ -215,11 +232,9 @@ class DuplicateDetector:
             reason=reason,
         )
 
-    def _same(self, match: _Match) -> bool:
-        return not match.overruled and match.similarity.conflict is None and match.probability >= self.threshold
-
-    def _guarded(self, match: _Match) -> bool:
-        return not match.overruled and match.similarity.conflict is not None and match.similarity.unguarded >= self.threshold
+    def _kept(self, match: _Match) -> bool:
+        """Whether the evidence in the texts was needed to keep this one."""
+        return match.barred and match.similarity.probability >= self.threshold
 
     def _ruling(self, match: _Match) -> tuple[Rule, str]:
         similarity, sure = match.similarity, f"{match.probability:.0%} sure that both say the same"
@@ -227,14 +242,18 @@ class DuplicateDetector:
             return "person", "a person has said that they differ"
         if similarity.exact:
             return "exact", "the texts are equal but for case and white space"
-        if self._guarded(match) and similarity.conflict is not None:
-            return "guard", similarity.conflict.reason
+        if similarity.conflict is not None and match.similarity.probability >= JUDGE_FROM:
+            return "conflict", similarity.conflict.reason
+        if similarity.left_adds:
+            return "adds", f"it says more: {similarity.left_adds}"
         if match.judged is not None:
             return "judge", f"the judge is {sure}"
-        if self._same(match):
-            return ("lexical" if similarity.lexical else "embedding"), f"the rules are {sure}"
-        if similarity.parted:
-            return "distinct", f"after the first {self._comparer.compare_chars} characters the texts part"
+        if similarity.left_held and match.repeats(self.threshold):
+            return "contained", "the other text says all that it says"
+        if match.repeats(self.threshold):
+            return ("lexical" if similarity.by_characters else "embedding"), f"the rules are {sure}"
+        if similarity.replaced is not None:
+            return "distinct", f"{similarity.replaced[0]!r} stands in the place of {similarity.replaced[1]!r}"
         return "distinct", f"the rules are only {sure}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Rule = Literal["exact", "embedding", "lexical", "judge", "guard", "content_filter", "person", "distinct"]
+Rule = Literal["exact", "embedding", "lexical", "contained", "judge", "conflict", "adds", "content_filter", "person", "distinct"]
 
 
 @dataclass(frozen=True, kw_only=True)

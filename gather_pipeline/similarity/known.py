@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gather_pipeline.domain.items import content_hash
-from gather_pipeline.domain.vectors import VectorMatrix
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Vectors
+from gather_pipeline.similarity.vectors import VectorMatrix
 
 
 class HasContent(Protocol):

@@ -1,0 +1,408 @@
+"""What no closeness of vectors may overrule: a fact in which two texts differ.
+
+A conflict needs evidence on both sides about the same thing: the same unit or thing counted, the same place in a sentence that is otherwise
+the same, the same verb. A fact that only one text has makes it richer, not contrary. The decision is final: no judge overrules it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Literal
+
+from rapidfuzz.distance import LCSseq, Levenshtein
+
+from gather_pipeline.similarity.reading import Word
+
+ConflictKind = Literal["number", "name", "opposite", "negation", "mode", "roles"]
+Hunk = tuple[int, int, int, int]
+
+# Share of two texts' weight that must stand in line before a difference is believed to be about the same thing. Below it a kind of conflict
+# was found as often in pairs that people call the same as in others.
+ALIGNED = 0.6
+NUMBERS_ALIGNED, NEGATIONS_ALIGNED, ROLES_COMMON = 0.5, 0.3, 0.8
+SHORT = 8  # words
+LONGEST_ROLES = 200  # words: every pair of them is tried, and roles are a matter of sentences
+BACK_IN_LINE = 0.85  # share of words in line once two are put back in their places
+SPELLING = 0.75  # likeness from which two capitalised words of six letters are one name
+APPROXIMATE = frozenset("about almost around approximately nearly roughly some over least most near circa".split())
+# Verbs of which "A ... B" says "B ... A", and words that join two of a kind.
+MUTUAL = frozenset("and or with meet marry kiss embrace argue talk quarrel fight like between versus".split())
+# Words that deny without "not": they explain a missing negation in a paraphrase ("the chapel stands empty").
+DENYING = frozenset(
+    "empty bare absent hardly barely rarely seldom only lack refuse decline avoid fail deny stop cease unable except".split()
+)
+# What may, what is planned and what was done exclude one another; words of permission say "may" in other words.
+EXCLUSIVE = tuple(
+    {left, right}
+    for left, right in (
+        *(("possible", other) for other in ("stated", "past", "obliged", "planned")),
+        ("able", "obliged"),
+        ("planned", "past"),
+    )
+)
+HEDGES = frozenset("allow allowed permit permitted possible possibility likely probably chance able".split())
+DENYING_PREFIXES = ("un", "in", "im", "dis", "non")
+SHORTEST_PREFIXED = 5
+# Each line is a scale: words of one part mean much the same, words of two parts exclude one another.
+SCALES = """
+open ajar|close shut lock
+start begin first earliest|stop end finish last final latest
+on|off
+in inside indoors into|out outside outdoors
+before|after
+above over|below beneath under
+left|right
+up upward rise raise increase more climb|down downward fall lower decrease less drop
+north|south|east|west
+alive living live|dead die
+loud louder|soft softer quiet quieter silent
+fast faster quick quickly|slow slower slowly
+bright brighter light|dark darker dim
+hot warm warmer|cold colder cool cooler
+big bigger large larger tall taller tallest|small smaller little short shorter shortest
+long longer|short shorter brief
+high higher|low lower
+early earlier|late later
+near nearer close closer|far farther distant
+front|back behind rear
+full|empty
+wet|dry
+old older|young younger new
+same|different
+always|never
+everyone everybody all|nobody none
+day morning|night evening
+dawn sunrise|dusk sunset
+summer|winter|spring|autumn
+arrive come enter|leave go exit
+remember|forget
+win|lose
+buy|sell
+give|take
+allow permit may|forbid ban
+accept agree|refuse reject
+love like|hate dislike
+add put|remove
+clean|dirty
+hard|soft easy
+thick|thin
+wide|narrow
+true truth|false lie
+smooth|rough
+heavy|light
+rich|poor
+strong|weak
+black|white
+slow|fast
+keep|lose discard
+monday|tuesday|wednesday|thursday|friday|saturday|sunday
+january|february|march|april|may|june|july|august|september|october|november|december
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """One fact in which two texts differ.
+
+    Attributes:
+        kind: What differs.
+        left: What the first text says, in its own words.
+        right: What the second says instead.
+    """
+
+    kind: ConflictKind
+    left: str
+    right: str
+
+    @property
+    def reason(self) -> str:
+        """One sentence for a person."""
+        if self.kind == "roles":
+            return f"the roles of {self.left!r} and {self.right!r} are exchanged"
+        return f"{SAID[self.kind]} differs: {self.left!r} against {self.right!r}"
+
+
+SAID: dict[ConflictKind, str] = {
+    "number": "a number",
+    "name": "a name",
+    "opposite": "the meaning",
+    "negation": "a negation",
+    "mode": "what is done and what may be done",
+}
+
+
+def first_conflict(pair: Aligned) -> Conflict | None:
+    """The first fact in which two English texts differ; None where none is found. The order of the texts decides only the sides."""
+    return next((found for rule in RULES for found in rule(pair)), None)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Two texts laid side by side.
+
+    Attributes:
+        a: Words of the one.
+        b: Words of the other.
+        hunks: Stretches (a0, a1, b0, b1) that an edit of the one into the other replaces.
+        share: Share of the weight of both texts that stands in line, 0 to 1; of short texts the share of their words, for there one
+            word weighs too much.
+        common: Share of the weight that both have, wherever it stands.
+    """
+
+    a: Sequence[Word]
+    b: Sequence[Word]
+    hunks: tuple[Hunk, ...]
+    share: float
+    common: float
+
+    @classmethod
+    def of(cls, a: Sequence[Word], b: Sequence[Word]) -> Aligned:
+        """The two laid side by side by their lemmas."""
+        hunks: list[Hunk] = []
+        weight, count = 0.0, 0
+        a0 = b0 = 0
+        edits = Levenshtein.opcodes([word.lemma for word in a], [word.lemma for word in b])
+        for edit in edits:
+            if edit.tag != "equal":
+                continue
+            _add_hunk(hunks, (a0, edit.src_start, b0, edit.dest_start))
+            weight += 2 * sum(word.weight for word in a[edit.src_start : edit.src_end])
+            count += 2 * (edit.src_end - edit.src_start)
+            a0, b0 = edit.src_end, edit.dest_end
+        _add_hunk(hunks, (a0, len(a), b0, len(b)))
+        total = sum(word.weight for word in (*a, *b))
+        if not total:
+            return cls(a, b, (), 0.0, 0.0)
+        in_a, in_b = {word.lemma for word in a}, {word.lemma for word in b}
+        common = sum(word.weight for word in (*a, *b) if word.lemma in in_a & in_b) / total
+        counted = count / (len(a) + len(b)) if min(len(a), len(b)) <= SHORT else 0.0
+        return cls(a, b, tuple(hunks), max(weight / total, counted), common)
+
+    def same_place(self, i: int, j: int) -> bool:
+        """Whether two words hold the same place: the same stretch was replaced, or both neighbours are the same."""
+        if any(a0 <= i < a1 and b0 <= j < b1 for a0, a1, b0, b1 in self.hunks):
+            return True
+        before = i > 0 and j > 0 and self.a[i - 1].lemma == self.b[j - 1].lemma
+        after = i + 1 < len(self.a) and j + 1 < len(self.b) and self.a[i + 1].lemma == self.b[j + 1].lemma
+        return before and after
+
+    def own(self, a0: int, a1: int, b0: int, b1: int) -> tuple[str, str]:
+        """The telling words of two stretches that the other text does not have, in their own words."""
+        in_a, in_b = _forms(self.a), _forms(self.b)
+        left = [word.text for word in self.a[a0:a1] if word.telling and not {word.text, word.lemma} & in_b]
+        right = [word.text for word in self.b[b0:b1] if word.telling and not {word.text, word.lemma} & in_a]
+        return " ".join(left), " ".join(right)
+
+    def lacking(self, kind: str) -> tuple[list[int], list[int]]:
+        """Places of the words of a kind that the other text does not have, for each text."""
+        in_a, in_b = {word.lemma for word in self.a}, {word.lemma for word in self.b}
+        return (
+            [place for place, word in enumerate(self.a) if word.kind == kind and word.lemma not in in_b],
+            [place for place, word in enumerate(self.b) if word.kind == kind and word.lemma not in in_a],
+        )
+
+
+def _add_hunk(hunks: list[Hunk], hunk: Hunk) -> None:
+    """Keeps a stretch where both texts have something; where one has nothing, nothing was replaced."""
+    a0, a1, b0, b1 = hunk
+    if a1 > a0 and b1 > b0:
+        hunks.append(hunk)
+
+
+def _numbers(pair: Aligned) -> Iterator[Conflict]:
+    if pair.share < NUMBERS_ALIGNED:
+        return
+    for i, j in product(*pair.lacking("number")):
+        left, right = _counted(pair.a, i), _counted(pair.b, j)
+        same_thing = left == right if left or right else pair.same_place(i, j)
+        if same_thing and not _rounded(pair, i, j) and not _one_time(pair.a[i].text, pair.b[j].text):
+            yield Conflict(kind="number", left=_quote(pair.a, i), right=_quote(pair.b, j))
+
+
+def _counted(words: Sequence[Word], i: int) -> str | None:
+    """Lemma of the thing or unit that a number counts: the telling word after it."""
+    after = words[i + 1] if i + 1 < len(words) else None
+    return after.lemma if after and after.telling and after.kind == "word" and after.clause == words[i].clause else None
+
+
+def _rounded(pair: Aligned, i: int, j: int) -> bool:
+    """Whether one of two numbers is given as a rounding of the other: "about 50" and "48"."""
+    nearby = [*pair.a[max(0, i - 2) : i], *pair.b[max(0, j - 2) : j]]
+    if not any(word.text in APPROXIMATE for word in nearby):
+        return False
+    try:
+        left, right = float(pair.a[i].lemma), float(pair.b[j].lemma)
+    except ValueError:
+        return False
+    return abs(left - right) <= 0.05 * max(abs(left), abs(right))
+
+
+def _one_time(left: str, right: str) -> bool:
+    """Whether two are one time of day on a dial: 5:30 and 17:30, 9 and 21:00."""
+    if ":" not in left + right:
+        return False
+    (hour, minute), (other_hour, other_minute) = ((*text.split(":"), "0")[:2] for text in (left, right))
+    parts = (hour, minute, other_hour, other_minute)
+    return all(part.isdigit() for part in parts) and (int(hour) - int(other_hour)) % 12 == 0 and int(minute) == int(other_minute)
+
+
+def _quote(words: Sequence[Word], i: int) -> str:
+    counted = _counted(words, i)
+    return f"{words[i].text} {counted}" if counted else words[i].text
+
+
+def _names(pair: Aligned) -> Iterator[Conflict]:
+    if pair.share < ALIGNED:
+        return
+    left, right = pair.lacking("name")
+    for i, j in product(left, right):
+        if pair.same_place(i, j) and not _one_name(pair.a[i].text, pair.b[j].text):
+            yield Conflict(kind="name", left=pair.a[i].text, right=pair.b[j].text)
+
+
+def _one_name(left: str, right: str) -> bool:
+    """Whether two capitalised words are one name in two spellings or a short form."""
+    short, long = sorted((left, right), key=len)
+    if len(short) >= 3 and long.startswith(short):
+        return True
+    return len(short) >= 6 and Levenshtein.normalized_similarity(left, right) >= SPELLING
+
+
+def _table() -> dict[str, set[str]]:
+    table: dict[str, set[str]] = {}
+    for line in SCALES.strip().splitlines():
+        for one, other in combinations((part.split() for part in line.split("|")), 2):
+            for left, right in product(one, other):
+                table.setdefault(left, set()).add(right)
+                table.setdefault(right, set()).add(left)
+    return table
+
+
+OPPOSED = _table()
+
+
+def _opposites(pair: Aligned) -> Iterator[Conflict]:
+    if pair.share < ALIGNED:
+        return
+    balance = sum(word.negates for word in pair.a) - sum(word.negates for word in pair.b)
+    in_a, in_b = _forms(pair.a), _forms(pair.b)
+    for i, left in enumerate(pair.a):
+        against = OPPOSED.get(left.text, set()) | OPPOSED.get(left.lemma, set()) | _prefixed(left.text)
+        if {left.text, left.lemma} & in_b:
+            continue
+        for j, right in enumerate(pair.b):
+            opposed = {right.text, right.lemma} & against and not {right.text, right.lemma} & in_a and pair.same_place(i, j)
+            if opposed and balance == left.negates - right.negates:
+                yield Conflict(kind="opposite", left=left.text, right=right.text)
+
+
+def _prefixed(text: str) -> set[str]:
+    """A word with and without a prefix that turns it round: aware and unaware."""
+    if len(text) < SHORTEST_PREFIXED:
+        return set()
+    with_prefix = {prefix + text for prefix in DENYING_PREFIXES}
+    return with_prefix | {text.removeprefix(prefix) for prefix in DENYING_PREFIXES if text.startswith(prefix) and len(text) > 6}
+
+
+def _forms(words: Sequence[Word]) -> set[str]:
+    return {form for word in words for form in (word.text, word.lemma)}
+
+
+def _negations(pair: Aligned) -> Iterator[Conflict]:
+    if pair.share < NEGATIONS_ALIGNED:
+        return
+    in_a, in_b = (sum(word.negates for word in words) for words in (pair.a, pair.b))
+    if in_a > in_b:
+        yield from _denied(pair.a, pair.b, swapped=False)
+    elif in_b > in_a:
+        yield from _denied(pair.b, pair.a, swapped=True)
+
+
+def _denied(more: Sequence[Word], fewer: Sequence[Word], *, swapped: bool) -> Iterator[Conflict]:
+    """A word negated in one text that stands plain in the other, in a clause that says hardly anything else."""
+    plain_here = {word.lemma for word in more if word.telling and not word.negated}
+    known = _forms(more)
+    clauses: dict[int, list[Word]] = {}
+    for word in fewer:
+        clauses.setdefault(word.clause, []).append(word)
+    for clause in clauses.values():
+        if any(word.negates or _denies(word) for word in clause if not word.telling or word.text not in known):
+            continue
+        telling = [word for word in clause if word.telling]
+        strange = sum(word.text not in known and word.lemma not in known for word in telling)
+        if not telling or strange > len(telling) / 3:
+            continue
+        for word in more:
+            if (
+                word.negated
+                and word.telling
+                and word.kind != "number"
+                and word.lemma not in plain_here
+                and any(word.lemma == other.lemma for other in telling)
+            ):
+                sides = (f"not {word.text}", word.text)
+                yield Conflict(kind="negation", left=sides[swapped], right=sides[not swapped])
+
+
+def _denies(word: Word) -> bool:
+    return word.lemma in DENYING or (len(word.text) > 5 and word.text.startswith(DENYING_PREFIXES)) or word.text.endswith("less")
+
+
+def _modes(pair: Aligned) -> Iterator[Conflict]:
+    """What may be against what is, what can be against what must, what is planned against what was done: of one verb, in like texts."""
+    if pair.share < ALIGNED or HEDGES & (_forms(pair.a) | _forms(pair.b)):
+        return
+    modes_a, modes_b = _modes_of(pair.a), _modes_of(pair.b)
+    for lemma in modes_a.keys() & modes_b.keys():
+        if any({left, right} in EXCLUSIVE for left, right in product(modes_a[lemma] - modes_b[lemma], modes_b[lemma] - modes_a[lemma])):
+            left, right = (", ".join(sorted(modes[lemma])) for modes in (modes_a, modes_b))
+            yield Conflict(kind="mode", left=f"{lemma} ({left})", right=f"{lemma} ({right})")
+
+
+def _modes_of(words: Sequence[Word]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    previous_mode, clause = "stated", -1
+    for word in words:
+        if word.clause != clause:
+            previous_mode, clause = "stated", word.clause
+        if word.telling and word.kind == "word" and (word.mode == "past" or (word.mode != previous_mode and word.mode != "stated")):
+            found.setdefault(word.lemma, set()).add(word.mode)
+            previous_mode = word.mode
+        elif word.telling and word.kind == "word":
+            found.setdefault(word.lemma, set()).add("stated")
+    return {lemma: frozenset(modes) for lemma, modes in found.items()}
+
+
+def _roles(pair: Aligned) -> Iterator[Conflict]:
+    """Two words that trade places, so that putting them back brings the texts into line: "Mara hunts Elias", "Elias hunts Mara".
+
+    A passive ("is hunted by") trades places and keeps the roles.
+    """
+    if max(len(pair.a), len(pair.b)) > LONGEST_ROLES or pair.common < ROLES_COMMON or _count(pair.a, "by") != _count(pair.b, "by"):
+        return
+    in_a, in_b = [word.lemma for word in pair.a], [word.lemma for word in pair.b]
+    words = {word.lemma: word for word in pair.a if word.telling and word.lemma in set(in_b)}
+    in_line = LCSseq.similarity(in_a, in_b)
+    for x, y in combinations(words, 2):
+        names = words[x].kind == words[y].kind == "name"
+        if not names and (in_a.index(x) < in_a.index(y)) == (in_b.index(x) < in_b.index(y)):
+            continue
+        put_back = LCSseq.similarity([{x: y, y: x}.get(lemma, lemma) for lemma in in_a], in_b)
+        if put_back < in_line + 2 or 2 * put_back < BACK_IN_LINE * (len(in_a) + len(in_b)):
+            continue
+        if not _mutual(pair.a, in_a.index(x), in_a.index(y)) and not _mutual(pair.b, in_b.index(x), in_b.index(y)):
+            yield Conflict(kind="roles", left=words[x].text, right=words[y].text)
+
+
+def _mutual(words: Sequence[Word], i: int, j: int) -> bool:
+    """Whether what stands between two words says the same of both: "and", "meets"; or nothing does."""
+    return not {word.lemma for word in words[min(i, j) + 1 : max(i, j)] if word.telling} - MUTUAL
+
+
+def _count(words: Sequence[Word], text: str) -> int:
+    return sum(word.text == text for word in words)
+
+
+RULES: tuple[Callable[[Aligned], Iterator[Conflict]], ...] = (_numbers, _names, _opposites, _negations, _modes, _roles)

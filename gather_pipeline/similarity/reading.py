@@ -1,0 +1,147 @@
+"""A text as the duplicate rules see it: its words with lemmas, weights and names, what is negated, and what is only possible.
+
+A sentence vector blurs exactly what makes two notes differ in fact: who, how many, whether at all. A `Reading` keeps those apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from gather_pipeline.text.language import language_of
+from gather_pipeline.text.names import name_groups
+from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, tokens
+
+WordKind = Literal["word", "number", "name"]
+Mode = Literal["stated", "possible", "able", "obliged", "planned", "past"]
+
+# "Note 7.", "1.", "- ", "**The red door:**": how a provider numbers its notes is no part of what they say.
+LABEL = re.compile(
+    r"\s*(?:[-–—*•#>]+\s+|\(?(?:(?:note|item|idea|no\.?|nr\.?|#)\s*)?#?\d{1,3}\s*[.):]\s+|(?:note|item|idea)\s*#?\d{1,3}\s*[-–—:.]\s+"
+    r"|\*\*[^*\n]{1,60}?:?\*\*\s*:?\s*)+",
+    re.IGNORECASE,
+)
+DETERMINERS = frozenset("a an the this that these those its his her their my our your some any".split())
+MODES: dict[str, Mode] = {
+    **dict.fromkeys("may might perhaps maybe possibly".split(), "possible"),
+    **dict.fromkeys("can could".split(), "able"),
+    **dict.fromkeys("must".split(), "obliged"),
+    **dict.fromkeys("will shall going plan intend".split(), "planned"),
+}  # fmt: skip
+NEGATION_REACH = 2  # telling words after "not" that it turns round
+CLAUSE_BREAKS = frozenset("but because although though while whereas so unless if when besides except than beyond".split())
+REFUSING = frozenset("refuse fail decline".split())
+IDLE = (("not", "only"), ("not", "just"), ("not", "merely"), ("no", "doubt"), ("no", "matter"), ("or", "not"), ("nothing", "but"))
+FUNCTION_WEIGHT = 0.1
+READ_CHARS = 20_000  # the longest note that a person may store
+LONGEST_INITIALISM = 5  # UN and U.N., GOP: the same is often written out, so they are no evidence of another name
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a text.
+
+    Attributes:
+        text: In small letters; a number in canonical form.
+        lemma: Dictionary form, which is compared.
+        kind: Whether it is a number, part of a name, or another word.
+        weight: How much it tells: 0.1 for function words, to 1 for rare ones.
+        clause: Number of the clause that it stands in.
+        negated: A negation stands before it in its clause.
+        mode: What the clause says of it so far: stated, possible (may), able (can), obliged (must), planned (will), or past.
+    """
+
+    text: str
+    lemma: str
+    kind: WordKind
+    weight: float
+    clause: int
+    negated: bool = False
+    mode: Mode = "stated"
+
+    @property
+    def negates(self) -> bool:
+        """True for "not" and the like, and for verbs that say it of another verb ("refuses to open")."""
+        return self.text in NEGATIONS or self.lemma in REFUSING
+
+    @property
+    def telling(self) -> bool:
+        """False for function words and negations."""
+        return self.kind != "word" or (self.text not in FUNCTION and self.text not in NEGATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text read.
+
+    Attributes:
+        words: Its words in order, determiners left out.
+        english: Whether the rules for English words apply.
+    """
+
+    words: tuple[Word, ...]
+    english: bool
+
+    @property
+    def telling(self) -> tuple[Word, ...]:
+        """The words that are no function words."""
+        return tuple(word for word in self.words if word.telling)
+
+
+def unlabelled(text: str) -> str:
+    """The text without the number, bullet or title that a provider puts before a note."""
+    label = LABEL.match(text)
+    rest = text[label.end() :] if label else text
+    return rest if rest.strip() else text
+
+
+@lru_cache(maxsize=8192)
+def read(text: str) -> Reading:
+    """Reads a text; the same text is read once."""
+    body = unlabelled(text[:READ_CHARS])
+    found = tokens(body)
+    groups = name_groups(found)
+    clause, reach = 0, 0
+    mode: Mode = "stated"
+    words: list[Word] = []
+    for place, (token, group) in enumerate(zip(found, groups, strict=True)):
+        if token.kind == "stop" or token.text in CLAUSE_BREAKS:
+            clause, reach, mode = clause + 1, 0, "stated"
+        if token.kind == "stop" or token.text in DETERMINERS:
+            continue
+        own = mode if mode != "stated" or not _is_past(token) else "past"
+        name = group >= 0 and not (token.written.isupper() and 1 < len(token.written) <= LONGEST_INITIALISM)
+        kind: WordKind = "number" if token.kind == "number" else "name" if name else "word"
+        word = Word(token.text, token.lemma, kind, weight(token.text, kind), clause, reach > 0, own)
+        words.append(word)
+        if word.negates and not _idle(found, place):
+            reach = NEGATION_REACH
+        else:
+            reach -= word.telling
+        mode = MODES.get(token.lemma, MODES.get(token.text, mode))
+    return Reading(tuple(words), language_of(body) == "en")
+
+
+def _is_past(token: Token) -> bool:
+    return token.kind == "word" and token.text != token.lemma and not token.text.endswith(("s", "ing", "er", "est"))
+
+
+def _idle(found: Sequence[Token], place: int) -> bool:
+    """Whether the negating word at `place` is part of a phrase that negates nothing ("not only")."""
+    texts = [token.text for token in found[max(0, place - 1) : place + 2]]
+    return any(list(pair) in (texts[:2], texts[-2:]) for pair in IDLE)
+
+
+@lru_cache(maxsize=32768)
+def weight(word: str, kind: WordKind = "word") -> float:
+    """How much a word tells: 0.1 for a function word, 1 for a name or number, else 0.4 for the commonest to 1 for rare ones (wordfreq)."""
+    if kind != "word":
+        return 1.0
+    if word in FUNCTION or word in NEGATIONS:
+        return FUNCTION_WEIGHT
+    from wordfreq import zipf_frequency  # costs 0.2 s, which only a comparison is worth
+
+    return min(1.0, max(0.4, 1.0 - 0.2 * (float(zipf_frequency(word, "en")) - 3.5)))

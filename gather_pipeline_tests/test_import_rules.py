@@ -35,6 +35,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "settings": (*ENGINES, *own(*ROOMS)),
     "domain": (*ENGINES, *all_but("domain"), *own("settings")),
     "ports": (*ENGINES, *all_but("domain"), *own("settings")),
+    "defaults": (*ENGINES, *all_but("ports"), *own("settings")),
     "services": (*ENGINES, *all_but("domain", "ports", "tasks")),
     "text": (*ENGINES, *all_but("domain", "text"), *own("settings")),
     "similarity": (*ENGINES, *all_but("domain", "text", "ports", "similarity"), *own("settings")),

@@ -1,1 +1,39 @@
-"""The gather loop of seed S001: generate, remove duplicates, score, until a department is good enough."""
+"""The gather loop of seed S001: generate, remove duplicates, score, until a department is good enough.
+
+Who uses the package as a library imports S001's functions from here; each is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gather_pipeline.defaults import default_embedder as default_embedder
+    from gather_pipeline.quality.scorer import analyze_department_quality as analyze_department_quality
+    from gather_pipeline.quality.scorer import calculate_actionability_score as calculate_actionability_score
+    from gather_pipeline.quality.scorer import calculate_coherence_score as calculate_coherence_score
+    from gather_pipeline.quality.scorer import calculate_coverage_score as calculate_coverage_score
+    from gather_pipeline.quality.scorer import calculate_depth_score as calculate_depth_score
+    from gather_pipeline.quality.scorer import measure as measure
+
+SCORER = "gather_pipeline.quality.scorer"
+MODULES = {
+    "default_embedder": "gather_pipeline.defaults",
+    "measure": SCORER,
+    "analyze_department_quality": SCORER,
+    "calculate_coverage_score": SCORER,
+    "calculate_depth_score": SCORER,
+    "calculate_coherence_score": SCORER,
+    "calculate_actionability_score": SCORER,
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *MODULES])

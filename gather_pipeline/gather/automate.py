@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, DepartmentResult, Status
 from gather_pipeline.domain.departments import Department, select
+from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.errors import GatherError, ProjectBusy, TaskCancelled
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.announce import Progress
@@ -163,6 +164,7 @@ def _evaluate_and_draft(session: Session, department: Department, result: Depart
                 department=department.slug,
                 department_number=department.codeDepNumber,
                 quality_score=row["value"],
+                judged=is_judged(row),
             )
     draft_department(services, project_id, department.slug)
 

@@ -29,7 +29,6 @@ LIVING = frozenset("alive survive recover recovering".split())
 ACTING = frozenset("arrive ask climb come give laugh nod open say sign smile speak tell walk".split())
 PAST = frozenset("dream flashback ghost memory photograph remember voice".split())  # where the dead may act
 OWNERS = frozenset("our my their his her its".split())
-WINDOW = 8  # tokens after a numbered name that speak of it
 SPELLED_ALIKE = 0.8
 RARE = 0.6  # rarity from which a noun alone says what is counted ("furnace", not "man")
 Date = tuple[str | None, str, str | None]
@@ -134,8 +133,7 @@ def _counts_the_same(count: Count, known: Sequence[Count], theirs: Said, said: S
     """Whether a number of things in a note is the brief's number of them: parts of a whole, and lengths of other times, are not."""
     shared = (theirs.words & said.words) - {count.what} - {one.lemma for one in said.tokens if one.kind == "number"}
     if count.what in TIME:
-        owned = count.whole and count.adjacent and len(known) == 1
-        return len(shared) >= 2 or (owned and count.adjacent)
+        return len(shared) >= 2 or (count.whole and count.adjacent and len(known) == 1)
     if count.value > max(one.value for one in known):
         return rarity(count.what) >= RARE or len((theirs.words & around) - {count.what}) >= 2
     return count.adjacent and (count.whole or len(shared) >= 2)
@@ -267,21 +265,7 @@ def _dead_in(said: Said, names: frozenset[str]) -> Iterator[str]:
 
 
 def _names(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
-    """Names spelled otherwise than in the brief, and what the brief says of another of the same name ("Furnace 3, cold since 1971")."""
-    for label in (one for one in _counts(said, facts.names) if one.kind == "label"):
-        known = facts.counts.get(("label", label.what), ())
-        if label.value not in {one.value for one in known}:
-            continue  # told as a number
-        for theirs in known:
-            about = _after(theirs) - {label.what}
-            own = {word for one in facts.counts["label", label.what] if one.value == label.value for word in _after(one)}
-            if theirs.value != label.value and len(about & _after(label) - own) >= 2:
-                thing = label.what.title()
-                yield (
-                    f"{_quoted(said)} says it of {thing} {label.value:g}",
-                    f"{thing} {theirs.value:g} in the brief: {_quoted(theirs.said)}",
-                )
-                return
+    """Names spelled otherwise than in the brief."""
     for token, group in zip(said.tokens, name_groups(said.tokens), strict=True):
         word = token.text
         if group < 0 or word in facts.names or len(word) < 4 or word in FUNCTION:
@@ -291,18 +275,6 @@ def _names(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
             if name[0] == word[0] and not plural and SequenceMatcher(None, name, word).ratio() >= SPELLED_ALIKE:
                 yield f"{_quoted(said)} has the name {token.written}", f"{name.title()} in the brief"
                 break
-
-
-def _after(count: Count) -> frozenset[str]:
-    """Telling words after a numbered name."""
-    found = count.said.tokens
-    place = next((place for place, one in enumerate(found) if one.kind == "number" and float_of(one) == count.value), 0)
-    return telling(found[place + 1 : place + 1 + WINDOW])
-
-
-def float_of(token: Token) -> float:
-    """The number of a token, -1 where it is written as a time or a list."""
-    return float(token.text) if re.fullmatch(r"\d+(?:\.\d+)?", token.text) else -1.0
 
 
 def _quoted(said: Said, limit: int = 70) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -20,7 +20,7 @@ NEAR = 0.6  # cosine from which an earlier note is about the same matter, so tha
 DETAIL_HALF = 6.0  # new telling words: filler, drifting prose and named filler bring 5 to 8 a note, careful notes of 45 words 11 to 14
 DETAIL_POWER = 2.5  # steep enough to part those two, and never flat: a richer text always has more
 NUMBER_WORTH = 2.0  # a new number is worth two words, as in "12 m/s at 05:00": rank correlation with rated specificity rises
-NAMELESS_RARITY = 0.5  # least worth of a word; the rest follows its rarity
+LEAST_WORTH = 0.5  # least worth of a word; the rest follows its rarity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,26 +113,26 @@ def telling(found: Iterable[Token]) -> frozenset[str]:
     return frozenset(token.lemma for token in found if token.telling)
 
 
-def rarity(word: str) -> float:
-    """0 for a word of everyday speech ("good"), 1 for a rare one ("grommet")."""
+@lru_cache(maxsize=65536)
+def frequency(word: str) -> float:
+    """How frequent a word is in English, on the Zipf scale: 7 for "the", 3 for a rare word, 0 for none (wordfreq)."""
     from wordfreq import zipf_frequency  # costs 0.2 s
 
-    return ramp(6.0 - zipf_frequency(word, "en"), 0.0, 3.0)
+    return zipf_frequency(word, "en")
+
+
+def rarity(word: str) -> float:
+    """0 for a word of everyday speech ("good"), 1 for a rare one ("grommet")."""
+    return ramp(6.0 - frequency(word), 0.0, 3.0)
 
 
 def is_word(token: Token, named: frozenset[str]) -> bool:
     """Whether it is a number, a name or something that English texts hold."""
-    from wordfreq import zipf_frequency
-
-    return token.kind == "number" or token.lemma in named or max(zipf_frequency(token.text, "en"), zipf_frequency(token.lemma, "en")) > 1.0
+    return token.kind == "number" or token.lemma in named or max(frequency(token.text), frequency(token.lemma)) > 1.0
 
 
 def _worth(word: str, name: bool) -> float:
-    from wordfreq import zipf_frequency
-
-    if not name and zipf_frequency(word, "en") == 0.0:
-        return 0.0
-    return NAMELESS_RARITY + (1 - NAMELESS_RARITY) * rarity(word)
+    return 0.0 if not name and frequency(word) == 0.0 else LEAST_WORTH + (1 - LEAST_WORTH) * rarity(word)
 
 
 def make_notes(raw: Sequence[RawNote], vectors: Vectors, topic: Topic) -> list[Note]:

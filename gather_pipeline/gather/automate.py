@@ -21,7 +21,7 @@ from gather_pipeline.gather.draft import draft_department
 from gather_pipeline.gather.evaluate import evaluate_department
 from gather_pipeline.gather.judges import check_models
 from gather_pipeline.gather.lease import Lease, Owner, holding
-from gather_pipeline.gather.measure import run_row
+from gather_pipeline.gather.metric_rows import run_row
 from gather_pipeline.gather.opening import open_session
 from gather_pipeline.gather.registry import Projects, Runs
 from gather_pipeline.gather.session import Session

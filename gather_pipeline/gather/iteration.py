@@ -27,7 +27,7 @@ from gather_pipeline.gather.department_state import DepartmentState
 from gather_pipeline.gather.generate import Assignment, Harvest, generate_content_batch
 from gather_pipeline.gather.inputs import definition_for
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
-from gather_pipeline.gather.measure import iteration_row
+from gather_pipeline.gather.metric_rows import iteration_row
 from gather_pipeline.gather.prompt_context import PromptContext, assemble, assemble_small
 from gather_pipeline.gather.rows import decision_row
 from gather_pipeline.ports import Vectors

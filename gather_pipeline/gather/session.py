@@ -16,7 +16,7 @@ from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import RunControl
 from gather_pipeline.gather.embed import embedded
-from gather_pipeline.gather.measure import answered_usage, call_row
+from gather_pipeline.gather.metric_rows import answered_usage, call_row
 from gather_pipeline.gather.pair_known import KnownItems
 from gather_pipeline.gather.repository import EXECUTIONS, GatherRepository
 from gather_pipeline.gather.scribe import Scribe

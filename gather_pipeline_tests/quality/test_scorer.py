@@ -183,7 +183,9 @@ def test_what_nothing_is_asked_of_has_an_unknown_coverage_and_the_known_parts_de
 
 def test_the_names_of_the_seed_come_from_one_place() -> None:
     import gather_pipeline.gather as room
+    from gather_pipeline.gather.automate import run_automation  # whatever else is loaded
 
+    assert callable(run_automation)
     assert room.measure is measure
     assert room.analyze_department_quality is analyze_department_quality
     with pytest.raises(AttributeError, match="no_such_name"):

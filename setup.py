@@ -57,9 +57,8 @@ INSTALL_REQUIRES = [
     "text2num>=3.1,<4",
     "py3langid>=0.4,<1",
     "wordfreq>=3.1,<4",
-    # Lexical similarity, word stems and common-word lists for duplicate rules and scores.
+    # Alignment of two texts word by word, for the duplicate rules.
     "rapidfuzz>=3.14,<4",
-    "snowballstemmer>=3,<4",
 ]
 
 DEV = [

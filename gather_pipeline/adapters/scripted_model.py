@@ -151,7 +151,15 @@ class _Writer:
         return json.dumps(value, ensure_ascii=False)
 
     def _special(self, schema: Schema) -> object:
-        """Notes where the schema asks for notes: one, or a list of them."""
+        """Notes where the schema asks for notes: one, or a list of them; of a judge a row an aspect, and no contradiction."""
+        row = schema.get("items")
+        if schema.get("type") == "array" and isinstance(row, Mapping):
+            names = set(row.get("properties", {}))
+            if {"first", "second"} <= names:
+                return []
+            if {"aspect", "score"} <= names:
+                made: Any = example_value(row, fraction=self._fraction(), text=lambda: _words()["lines"][0])
+                return [{**made, "aspect": aspect} for aspect in self._aspects]
         if set(NOTE_KEYS) <= set(schema.get("properties", {})):
             return self._item(schema, self._aspects[0])
         items = schema.get("items")

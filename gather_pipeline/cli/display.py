@@ -135,6 +135,7 @@ def cells_of(department: DepartmentProgress, now: float) -> list[str]:
     rate, left = department.rate(now), department.left(now)
     threshold = "" if department.threshold is None else f"/{department.threshold:g}"
     faults = f", {department.faults} failed" if department.faults else ""
+    unjudged = "" if department.judged or department.score is None else ", unjudged"
     return [
         department.slug,
         str(department.iteration or ""),
@@ -145,5 +146,5 @@ def cells_of(department: DepartmentProgress, now: float) -> list[str]:
         "" if rate is None else f"{rate:.0f}/min",
         "" if left is None else duration(left),
         count_of(department.tokens),
-        (department.reason if department.stage == "ended" else department.phase) + faults,
+        (department.reason if department.stage == "ended" else department.phase) + unjudged + faults,
     ]

@@ -16,6 +16,7 @@ class DepartmentProgress:
     Attributes:
         iteration: Number of its newest iteration, counted over all runs.
         score: Its newest quality, None before the first one that this run sees.
+        judged: Whether a judge had a part in it.
         kept: Items of this run.
         dropped: Texts dropped in this run.
         tokens: Tokens of this run, None where a provider did not say.
@@ -32,6 +33,7 @@ class DepartmentProgress:
     model: str | None = None
     iteration: int = 0
     score: float | None = None
+    judged: bool = True
     kept: int = 0
     dropped: int = 0
     tokens: int | None = 0
@@ -102,16 +104,18 @@ class RunProgress:
             case "iteration_complete":
                 self.iterations += 1
                 department.iteration, department.score = event["iteration"], event["quality_score"]
+                department.judged = event.get("judged", True)
                 department.kept += event["items_created"]
                 department.dropped += event.get("duplicates_dropped") or 0
                 tokens = event.get("tokens")
                 department.tokens = None if tokens is None or department.tokens is None else department.tokens + tokens
                 department.done, department.total, department.round_began, department.phase = 0, 0, now, "generate"
             case "skipped_unchanged":
-                department.score = event["quality_score"]
+                department.score, department.judged = event["quality_score"], event.get("judged", True)
             case "department_complete":
                 department.stage, department.ended, department.phase = "ended", now, ""
-                department.score = event["quality_score"] if event["quality_score"] is not None else department.score
+                if event["quality_score"] is not None:
+                    department.score, department.judged = event["quality_score"], event.get("judged", True)
                 department.reason = str(event.get("ended_by") or "ended")
 
     @property

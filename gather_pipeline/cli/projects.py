@@ -13,7 +13,7 @@ from gather_pipeline.cli.brief import read_brief
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
 from gather_pipeline.cli.output import clean, print_json, print_table, say
-from gather_pipeline.cli.standing import made_stale, progress, tell_stale
+from gather_pipeline.cli.standing import made_stale, progress, tell_stale, told_quality
 from gather_pipeline.cli.state import State, opened, settings_of_command
 from gather_pipeline.domain.departments import Department, in_order, to_row
 from gather_pipeline.domain.projects import Project
@@ -146,6 +146,7 @@ def departments(project_id: str | None, as_json: bool) -> None:
     headings = ["slug", "name", "codeDepNumber", "threshold", "maxIterations", "automated"]
     if project_id is not None:
         headings += ["state", "quality", "iterations", "items"]
+        rows = [row | {"quality": told_quality(row)} for row in rows]
     shown = [[_shown(row[heading]) for heading in headings] for row in rows]
     print_table(headings, shown, right=["codeDepNumber", "threshold", "maxIterations", "quality", "iterations", "items"])
 

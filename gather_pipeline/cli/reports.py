@@ -19,8 +19,14 @@ from gather_pipeline.settings import Settings
 
 # Title and columns of each table on a terminal; --json and --html have all columns.
 SHOWN = {
-    "departments": ("Departments", "department quality threshold reached iterations kept duplicates filtered tokens cost minutes ended_by"),
-    "iterations": ("Quality by iteration", "department iteration quality coverage depth coherence actionability threshold reached rung"),
+    "departments": (
+        "Departments",
+        "department quality judged threshold reached iterations kept duplicates filtered tokens cost minutes ended_by",
+    ),
+    "iterations": (
+        "Quality by iteration",
+        "department iteration quality judged coverage depth coherence actionability threshold reached rung",
+    ),
     "kept": ("Items kept and dropped", "department generated kept duplicates filtered duplicate_rate"),
     "spending": (
         "Tokens and seconds",

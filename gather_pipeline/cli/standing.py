@@ -14,6 +14,7 @@ from gather_pipeline.cli.state import State
 from gather_pipeline.domain.departments import Department, to_automate
 from gather_pipeline.domain.items import version_of
 from gather_pipeline.domain.iterations import FINISHED, Iteration, standing
+from gather_pipeline.domain.quality import is_judged, told
 from gather_pipeline.gather.repository import DEPARTMENTS, SCORES
 from gather_pipeline.ports import Document
 
@@ -39,6 +40,7 @@ def progress(history: Sequence[Iteration], items: int, retired: bool = False) ->
         "state": state,
         "ended_by": ended_by,
         "quality": last.score if last else None,
+        "judged": last is not None and is_judged(last.quality),
         "iterations": len(history),
         "items": items,
     }
@@ -109,13 +111,14 @@ def _quality(history: Sequence[Iteration], score: Document | None, version: str)
     last = history[-1] if history else None
     if score is None or score["data_version"] != version or (last is not None and last.quality.get("data_version") == version):
         return last.score if last else None
-    return standing(last, float(score["value"])) if last else float(score["value"])
+    return standing(last, float(score["value"]), score["version"]) if last else float(score["value"])
 
 
 def tell_standing(document: Mapping[str, Any]) -> None:
     """The departments for a person, and what to type next."""
     headings = ["department", "state", "quality", "threshold", "iterations", "items"]
-    print_table(headings, [[row[heading] for heading in headings] for row in document["departments"]], right=headings[2:])
+    rows = [row | {"quality": told_quality(row)} for row in document["departments"]]
+    print_table(headings, [[row[heading] for heading in headings] for row in rows], right=headings[2:])
     tell_stale(document["stale"])
     run = f"gather run --project {document['project_id']}"
     if document["unscored"]:
@@ -124,6 +127,11 @@ def tell_standing(document: Mapping[str, Any]) -> None:
         say(f"The next run adds to what is stale and deletes nothing; type: {run}")
     elif document["unscored"]:
         say(f"The next run scores them anew; type: {run}")
+
+
+def told_quality(row: Mapping[str, Any]) -> str | None:
+    """A department's quality as people read it, with a word where no judge had a part in it."""
+    return None if row["quality"] is None else told(row["quality"], row["judged"])
 
 
 def tell_stale(rows: Sequence[Mapping[str, str]]) -> None:

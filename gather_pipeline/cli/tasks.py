@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 
 from gather_pipeline.cli.frames import cell
+from gather_pipeline.cli.lines import score_of
 from gather_pipeline.cli.options import ProjectId, as_json, example
 from gather_pipeline.cli.output import print_json, print_table
 from gather_pipeline.cli.state import State, opened
@@ -48,7 +49,8 @@ def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
     print_table(["field", "value"], [[name, cell(value)] for name, value in shown.items()])
     if document["summary"]:
         headings = ["department", "quality_score", "threshold", "iterations", "items_created", "reason"]
-        print_table(headings, [[row.get(heading) for heading in headings] for row in document["summary"]], right=headings[1:5])
+        rows = [row | {"quality_score": score_of(row["quality_score"], row.get("judged", True))} for row in document["summary"]]
+        print_table(headings, [[row.get(heading) for heading in headings] for row in rows], right=headings[1:5])
 
 
 def _project_status(project_id: str, as_json: bool) -> None:

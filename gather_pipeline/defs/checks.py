@@ -65,7 +65,7 @@ CHECKS = (
     Check(
         name="score_in_range_and_parts_add_up",
         family="quality_scores",
-        description="The score is 0 to 100, every part gives a reason, and their weighted sum is the score.",
+        description="The score is 0 to 100, every part gives a reason, and the score is what they come to. Says where it is unjudged.",
         judge=_score,
         blocking=True,
     ),
@@ -110,9 +110,11 @@ def event_log(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Call
 
 
 def _failures(verdicts: Sequence[tuple[str, rules.Verdict]]) -> dict[str, Any]:
-    """Metadata of a broken rule: how many rows break it, and the first of them."""
+    """Metadata of a rule: what to know of its rows, and where it is broken how many break it, and the first of them."""
     rows = [{"department": slug, "failure": sentence} for slug, verdict in verdicts for sentence in verdict.failures]
-    return {"failures": len(rows), "what failed": table(rows[:SHOWN])} if rows else {}
+    remarks = [f"{slug}: {remark}" for slug, verdict in verdicts for remark in verdict.remarks]
+    told = {"remarks": "; ".join(remarks[:SHOWN])} if remarks else {}
+    return told | ({"failures": len(rows), "what failed": table(rows[:SHOWN])} if rows else {})
 
 
 def asset_check_of(check: Check) -> dg.AssetChecksDefinition:

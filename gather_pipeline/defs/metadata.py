@@ -17,6 +17,7 @@ from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, content_hash, version_of
 from gather_pipeline.domain.iterations import Iteration, digest
 from gather_pipeline.domain.projects import Project
+from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.gather.departments import department_of
 from gather_pipeline.gather.registry import Projects
 from gather_pipeline.gather.repository import DRAFTS, EMBEDDINGS, SCORES, GatherRepository
@@ -117,6 +118,7 @@ def gather_items(stored: Stored) -> Metadata:
         "iterations": len(this_run),
         "iterations in all": len(stored.history),
         "quality score": last.score if last else "not scored",
+        "judged": judged_by(last.quality) if last else "not scored",
         "threshold": department_of(stored.services, stored.slug).threshold,
         "ended by": (last.ended_by if last else None) or "not ended",
         "duplicates dropped": sum(iteration.duplicates for iteration in this_run),
@@ -156,7 +158,8 @@ def quality_scores(stored: Stored) -> Metadata:
         return {"quality score": "not evaluated"}
     return {
         "quality score": row["value"],
-        **{f"{name} score": part["value"] for name, part in row["parts"].items()},
+        "judged": judged_by(row),
+        **{f"{name} score": "unknown" if part["value"] is None else part["value"] for name, part in row["parts"].items()},
         "score parts": score_table(row),
         "threshold": row["threshold"],
         "threshold reached": row["reached"],
@@ -199,10 +202,20 @@ def known(value: float | None) -> float | str:
     return "unknown" if value is None else value
 
 
+def judged_by(quality: Mapping[str, Any]) -> str:
+    """Who gave a score."""
+    return "by a judge" if is_judged(quality) else "unjudged, by text statistics"
+
+
 def score_table(quality: Mapping[str, Any]) -> dg.TableMetadataValue:
     """Parts of a score with weights and reasons."""
     return table(
-        {"part": name, "score": part["value"], "weight": part["weight"], "reasons": " ".join(part["reasons"])}
+        {
+            "part": name,
+            "score": "unknown" if part["value"] is None else part["value"],
+            "weight": part["weight"],
+            "reasons": " ".join(part["reasons"]),
+        }
         for name, part in quality["parts"].items()
     )
 

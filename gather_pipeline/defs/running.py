@@ -24,12 +24,12 @@ MARGIN_S = 120  # beyond the loop's own deadline, before Dagster ends the run by
 
 LINES: Mapping[str, str] = {
     "department_started": "{department}: begins, threshold {threshold:g}, model {model}",
-    "iteration_complete": "{department}: iteration {iteration}, quality {quality_score} of {threshold:g}, {items_created} items kept",
-    "stagnation_detected": "{department}: no gain at quality {quality_score}, next step: {step}",
-    "skipped_unchanged": "{department}: finished before and unchanged, quality {quality_score}",
+    "iteration_complete": "{department}: iteration {iteration}, quality {quality_score}{unjudged} of {threshold:g}, {items_created} kept",
+    "stagnation_detected": "{department}: no gain at quality {quality_score}{unjudged}, next step: {step}",
+    "skipped_unchanged": "{department}: finished before and unchanged, quality {quality_score}{unjudged}",
     "skipped_budget": "{department}: skipped, {reason}",
     "model_fault": "{department}: {model} failed, {error}",
-    "max_iterations_reached": "{department}: used its iterations, quality {final_quality_score} of {threshold:g}",
+    "max_iterations_reached": "{department}: used its iterations, quality {final_quality_score}{unjudged} of {threshold:g}",
 }
 
 
@@ -84,7 +84,10 @@ def run_project(
     def progress(event: Mapping[str, Any]) -> None:
         line = LINES.get(str(event.get("type")))
         if line is not None:
-            host.say("warning" if event["type"] == "model_fault" else "info", line.format(**event))
+            host.say(
+                "warning" if event["type"] == "model_fault" else "info",
+                line.format(**event, unjudged="" if event.get("judged", True) else " (unjudged)"),
+            )
         if caller.progress is not None:
             caller.progress(event)
 

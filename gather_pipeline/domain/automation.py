@@ -70,6 +70,7 @@ class DepartmentResult:
         quality_score: Quality at its end, 0 to 100; None where nothing was ever scored.
         ended_by: The rule that ended it.
         reason: The same as a sentence.
+        judged: Whether a judge had a part in the quality; text statistics alone claim less.
     """
 
     department: str
@@ -80,6 +81,7 @@ class DepartmentResult:
     items_created: int
     ended_by: EndedBy
     reason: str
+    judged: bool = False
 
     def to_summary(self) -> dict[str, Any]:
         """A row of the task's `summary`."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gather_pipeline.domain.items import Item, content_hash
-from gather_pipeline.domain.quality import WEIGHTS, weighted
+from gather_pipeline.domain.quality import WEIGHTS, is_judged, total
 
 ROUNDING = 0.05 + 1e-9  # a score is stored with one decimal
 NEEDED_PROVENANCE = ("task", "model", "generated_by")
@@ -30,10 +30,12 @@ class Verdict:
     Attributes:
         looked_at: How many rows it was applied to.
         failures: One sentence for each row that breaks it, in order.
+        remarks: What a reader of the rows should know, though it breaks nothing.
     """
 
     looked_at: int
     failures: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -74,7 +76,9 @@ def no_duplicate_stored(items: Sequence[Item], project: Iterable[Item]) -> Verdi
 
 
 def score_in_range_and_parts_add_up(row: Mapping[str, Any] | None) -> Verdict:
-    """A score is 0 to 100, has the four parts with their weights and reasons, and is their weighted sum (S001-QUAL-05 to 08).
+    """A score is 0 to 100, has the four parts with their weights and reasons, and is what they come to (S001-QUAL-05 to 08).
+
+    That is the weighted sum of the known parts less the deduction for contradictions. A score without a judge is remarked on.
 
     Args:
         row: A document of collection `quality_scores`; None where there is none, which breaks the rule.
@@ -84,7 +88,8 @@ def score_in_range_and_parts_add_up(row: Mapping[str, Any] | None) -> Verdict:
     parts: Mapping[str, Mapping[str, Any]] = row.get("parts", {})
     failures = [f"part {name} is missing" for name in WEIGHTS if name not in parts]
     failures += [f"part {name} is not one of {', '.join(WEIGHTS)}" for name in parts if name not in WEIGHTS]
-    values = {"the score": row.get("value")} | {f"part {name}": part.get("value") for name, part in parts.items()}
+    known: dict[str, Any] = {name: part.get("value") for name, part in parts.items() if part.get("value", 0) is not None}
+    values = {"the score": row.get("value")} | {f"part {name}": value for name, value in known.items()}
     bad = [f"{name} is {value!r}, expected a number from 0 to 100" for name, value in values.items() if not _in_range(value)]
     failures += bad
     for name, part in parts.items():
@@ -93,10 +98,11 @@ def score_in_range_and_parts_add_up(row: Mapping[str, Any] | None) -> Verdict:
         if not any(str(reason).strip() for reason in part.get("reasons", ())):
             failures.append(f"part {name} gives no reason")
     if not bad and set(parts) == set(WEIGHTS):
-        total = weighted({name: float(part["value"]) for name, part in parts.items()})
-        if abs(total - float(row["value"])) > ROUNDING:
-            failures.append(f"the parts add up to {total}, but the score is {row['value']}")
-    return Verdict(looked_at=1, failures=tuple(failures))
+        expected = total({name: float(value) for name, value in known.items()}, float(row.get("deduction", 0)))
+        if abs(expected - float(row["value"])) > ROUNDING:
+            failures.append(f"the parts add up to {expected}, but the score is {row['value']}")
+    remarks = () if is_judged(row) else ("unjudged: by text statistics alone",)
+    return Verdict(looked_at=1, failures=tuple(failures), remarks=remarks)
 
 
 def _in_range(value: object) -> bool:

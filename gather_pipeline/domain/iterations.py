@@ -194,7 +194,7 @@ def current(history: Sequence[Iteration], now: Fingerprint, items: Mapping[str, 
     return [iteration for iteration in history[anew:] if not iteration.inputs.differences(now, items)]
 
 
-def standing(last: Iteration, statistics: float) -> float:
+def standing(last: Iteration, statistics: float, version: str | None = None) -> float:
     """Quality of a department, 0 to 100, whose items people changed after its last iteration.
 
     The change of the score without a judge is laid upon the last score, which may have had one: like is compared with like.
@@ -202,7 +202,10 @@ def standing(last: Iteration, statistics: float) -> float:
     Args:
         last: The department's newest iteration.
         statistics: Score of the present items without a judge.
+        version: Scorer's version of `statistics`; where the last score is of another one, they cannot be compared, and `statistics` stands.
     """
+    if version is not None and last.quality.get("version") != version:
+        return statistics
     before = last.quality.get("unjudged")
     return round(min(100.0, max(0.0, last.score + statistics - (last.score if before is None else before))), 1)
 

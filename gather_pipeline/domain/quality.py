@@ -14,14 +14,33 @@ class Part:
     """One part of a score.
 
     Attributes:
-        value: 0 to 100.
+        value: 0 to 100; None where it is unknown, which is not zero.
         reasons: Sentences a reader can check against the items.
         evidence: Ids (or, for unsaved items, positions as text) of the items that the reasons point to.
     """
 
-    value: float
+    value: float | None
     reasons: tuple[str, ...]
     evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contradiction:
+    """Two places that cannot both hold.
+
+    Attributes:
+        first: What a note says.
+        second: What the brief or another note says.
+        evidence: Ids of the notes.
+    """
+
+    first: str
+    second: str
+    evidence: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"{self.first}, against {self.second}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +52,9 @@ class Quality:
         scorer: Name of the scorer, e.g. ``text-statistics`` or ``text-statistics+judge``.
         version: Version of the scorer's rules.
         least_covered: Aspects from least to best covered, for the next iteration to aim at.
-        unjudged: The value without the judge's part, None where no judge had one.
+        unjudged: Value of the text statistics alone where a judge decided; None where no judge did, and `value` is unjudged.
+        contradictions: Each named once; they cost `deduction` together.
+        deduction: Points taken off the weighted sum.
     """
 
     parts: Mapping[str, Part]
@@ -41,17 +62,25 @@ class Quality:
     version: str
     least_covered: tuple[str, ...] = ()
     unjudged: float | None = None
+    contradictions: tuple[Contradiction, ...] = ()
+    deduction: float = 0.0
+
+    @property
+    def judged(self) -> bool:
+        """Whether a judge read the notes; text statistics alone claim less."""
+        return self.unjudged is not None
 
     @property
     def value(self) -> float:
-        """Weighted sum of the parts, 0 to 100, rounded to one decimal."""
-        return weighted({name: part.value for name, part in self.parts.items()})
+        """Weighted sum of the known parts less the deduction, 0 to 100, rounded to one decimal."""
+        return total({name: part.value for name, part in self.parts.items()}, self.deduction)
 
     def to_document(self) -> dict[str, Any]:
         """JSON-able form, kept in iterations and in `quality_scores`."""
         return {
             "value": self.value,
             "scale": "0-100",
+            "judged": self.judged,
             "parts": {
                 name: {
                     "value": part.value,
@@ -65,9 +94,26 @@ class Quality:
             "version": self.version,
             "least_covered": list(self.least_covered),
             "unjudged": self.unjudged,
+            "contradictions": [str(one) for one in self.contradictions],
+            "deduction": self.deduction,
         }
 
 
-def weighted(parts: Mapping[str, float]) -> float:
-    """The four part values (0 to 100) under their weights, rounded to one decimal."""
-    return round(sum(WEIGHTS[name] * parts[name] for name in WEIGHTS), 1)
+def total(parts: Mapping[str, float | None], deduction: float = 0.0) -> float:
+    """The known part values (0 to 100) under their weights, which are scaled up to 1 where a part is unknown, less the deduction.
+
+    Rounded to one decimal, not below 0; 0 where every part is unknown.
+    """
+    known = {name: value for name, value in parts.items() if value is not None and name in WEIGHTS}
+    weight = sum(WEIGHTS[name] for name in known)
+    return round(max(0.0, sum(WEIGHTS[name] * value for name, value in known.items()) / weight - deduction), 1) if known else 0.0
+
+
+def is_judged(document: Mapping[str, Any]) -> bool:
+    """Whether a judge had a part in a stored score, of any version of the scorer."""
+    return bool(document.get("judged", document.get("unjudged") is not None))
+
+
+def told(value: float, judged: bool) -> str:
+    """A score as people read it: ``71.5``, or ``71.5 (unjudged)`` where text statistics alone gave it."""
+    return f"{value:g}" if judged else f"{value:g} (unjudged)"

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, DepartmentResult, Status
 from gather_pipeline.domain.departments import Department, select
+from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.errors import GatherError, ProjectBusy, TaskCancelled
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.announce import Progress
@@ -20,7 +21,7 @@ from gather_pipeline.gather.draft import draft_department
 from gather_pipeline.gather.evaluate import evaluate_department
 from gather_pipeline.gather.judges import check_models
 from gather_pipeline.gather.lease import Lease, Owner, holding
-from gather_pipeline.gather.measure import run_row
+from gather_pipeline.gather.metric_rows import run_row
 from gather_pipeline.gather.opening import open_session
 from gather_pipeline.gather.registry import Projects, Runs
 from gather_pipeline.gather.session import Session
@@ -163,6 +164,7 @@ def _evaluate_and_draft(session: Session, department: Department, result: Depart
                 department=department.slug,
                 department_number=department.codeDepNumber,
                 quality_score=row["value"],
+                judged=is_judged(row),
             )
     draft_department(services, project_id, department.slug)
 

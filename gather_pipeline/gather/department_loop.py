@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gather_pipeline.domain.automation import DepartmentResult
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.iterations import EndedBy
+from gather_pipeline.domain.quality import told
 from gather_pipeline.errors import BudgetExhausted, DeadlineReached, Stopped, TaskCancelled
 from gather_pipeline.gather.department_state import DepartmentState
 from gather_pipeline.gather.iteration import Attempt
@@ -38,7 +39,7 @@ def run_department(session: Session, department: Department, before: Sequence[De
     )
     logger.info("[AutoGather] Started dept %s (threshold: %g%%)", department.name, department.threshold)
     if state.finished and state.last:
-        session.announcer.announce("skipped_unchanged", department=department.slug, quality_score=state.score)
+        session.announcer.announce("skipped_unchanged", department=department.slug, quality_score=state.score, judged=state.judged)
         return _result(state, "unchanged", "")
     ended = state.ended()
     detail = ""
@@ -102,6 +103,7 @@ def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentRe
             "max_iterations_reached",
             department=department.slug,
             final_quality_score=score,
+            judged=state.judged,
             threshold=department.threshold,
             limit=ended,
         )
@@ -110,6 +112,7 @@ def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentRe
         department=department.slug,
         department_name=department.name,
         quality_score=score,
+        judged=state.judged,
         iterations_used=state.iterations,
         items_created=state.items_created,
         ended_by=ended,
@@ -124,13 +127,16 @@ def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentRe
         items_created=state.items_created,
         ended_by=ended,
         reason=reason,
+        judged=state.judged,
     )
 
 
 def _sentence(state: DepartmentState, ended: EndedBy, score: float | None, detail: str) -> str:
-    quality = "no quality yet" if score is None else f"quality {score:g}"
+    quality = "no quality yet" if score is None else f"quality {told(score, state.judged)}"
     aim = f"{quality} of threshold {state.department.threshold:g}"
     match ended:
+        case "threshold" if not state.judged:
+            return f"reached {score:g} by text statistics, unjudged; the threshold is {state.department.threshold:g}"
         case "threshold":
             return f"{quality} reached the threshold {state.department.threshold:g}"
         case "maxIterations":

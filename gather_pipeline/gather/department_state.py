@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import version_of
 from gather_pipeline.domain.iterations import EndedBy, Fingerprint, Iteration, current, fell, is_finished, standing
+from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.inputs import chain_of, inputs_of
-from gather_pipeline.gather.score import measure
 from gather_pipeline.gather.session import Session
+from gather_pipeline.quality.scorer import measure
 from gather_pipeline.tasks.definition import TaskDefinition
 
 
@@ -69,9 +70,8 @@ class DepartmentState:
                 session.services.embedder,
                 vectors=session.vectors_of(department.slug),
                 brief=session.project.brief,
-                memory=session.memory_of(department.slug),
             )
-            now, aim = standing(last, quality.value) if last else quality.value, quality.least_covered
+            now, aim = standing(last, quality.value, quality.version) if last else quality.value, quality.least_covered
         worse = last is not None and now is not None and fell(last, now, department.threshold)
         usable = [one for one in current(everything, inputs, hashes) if not one.partial and one.generated]
         return cls(
@@ -96,6 +96,11 @@ class DepartmentState:
         if self.standing is not None:
             return self.standing
         return self.last.score if self.last else None
+
+    @property
+    def judged(self) -> bool:
+        """Whether a judge had a part in `score`: a change by people is laid upon the last score, which may have had one."""
+        return self.last is not None and is_judged(self.last.quality)
 
     @property
     def steps(self) -> tuple[ladder.Step, ...]:

@@ -11,7 +11,7 @@ from gather_pipeline.gather.departments import department_of
 from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.registry import Projects
 from gather_pipeline.gather.repository import SCORES, GatherRepository
-from gather_pipeline.gather.score import DepartmentScorer
+from gather_pipeline.quality.scorer import DepartmentScorer
 from gather_pipeline.services import Services
 
 

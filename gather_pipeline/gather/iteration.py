@@ -18,6 +18,7 @@ from gather_pipeline.domain.decisions import Decision
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, NewItem, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, asked_of
+from gather_pipeline.domain.quality import is_judged, told
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
@@ -25,11 +26,11 @@ from gather_pipeline.gather.department_state import DepartmentState
 from gather_pipeline.gather.generate import Assignment, Harvest, generate_content_batch
 from gather_pipeline.gather.inputs import definition_for
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
-from gather_pipeline.gather.measure import iteration_row
+from gather_pipeline.gather.metric_rows import iteration_row
 from gather_pipeline.gather.prompt_context import PromptContext, assemble, assemble_small
 from gather_pipeline.gather.rows import decision_row
-from gather_pipeline.gather.score import DepartmentScorer
 from gather_pipeline.ports import Vectors
+from gather_pipeline.quality.scorer import DepartmentScorer
 from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.text import content_filter
 
@@ -171,7 +172,7 @@ class Attempt:
         everything = [*session.items.get(self.department.slug, []), *items]
         before = session.vectors_of(self.department.slug)
         ask = quality_judge(session, self.runner, judge, self.number) if judge and everything else None
-        scorer = DepartmentScorer(session.services.embedder, judge=ask, memory=session.memory_of(self.department.slug))
+        scorer = DepartmentScorer(session.services.embedder, judge=ask)
         rows = np.concatenate([before, vectors]) if len(before) else vectors
         quality = session.wait(scorer.score(self.department, everything, vectors=rows, brief=session.project.brief))
         asked = asked_of(self.department, session.project.brief)
@@ -227,18 +228,20 @@ class Attempt:
             iteration=self.number,
             total_iterations=session.total_iterations,
             quality_score=iteration.score,
+            judged=is_judged(iteration.quality),
             items_created=created,
             threshold=department.threshold,
             duplicates_dropped=iteration.duplicates + iteration.filtered,
             tokens=iteration.tokens,
         )
         if len(self.state.climbed) > len(self.climbed):
-            step = self.state.climbed[-1]
+            step, quality = self.state.climbed[-1], told(iteration.score, is_judged(iteration.quality))
             logger.warning("[AutoGather] Quality stagnant at %g%% for %d iterations", iteration.score, ladder.PATIENCE)
             session.announcer.announce(
                 "stagnation_detected",
                 department=department.slug,
                 quality_score=iteration.score,
+                judged=is_judged(iteration.quality),
                 step=step,
-                reason=f"quality {iteration.score:g} did not rise for {ladder.PATIENCE} iterations, so the loop {ladder.SENTENCES[step]}",
+                reason=f"quality {quality} did not rise for {ladder.PATIENCE} iterations, so the loop {ladder.SENTENCES[step]}",
             )

@@ -12,17 +12,16 @@ from typing import Any
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
-from gather_pipeline.domain.quality import WEIGHTS
 from gather_pipeline.domain.routing import EMBEDDED, LOCAL
 from gather_pipeline.errors import GatherError, InvalidInput, Stopped
 from gather_pipeline.gather.session import Session
+from gather_pipeline.quality.judge import QualityJudge
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.runner import TaskRunner
 
 logger = logging.getLogger(__name__)
 
 PairJudge = Callable[[str, str], Awaitable[float | None]]
-QualityJudge = Callable[[Department, Sequence[Item]], Awaitable[Mapping[str, tuple[float, str]] | None]]
 
 
 def judge_model(setting: str | None, own_model: str, resolve: Callable[[str | None], str]) -> str | None:
@@ -73,9 +72,9 @@ def pair_judge(session: Session, runner: TaskRunner, model: str, department: Dep
 
 
 def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: int) -> QualityJudge:
-    """Asks the task `judge_quality` about a department's notes; a failed call leaves the score to the text statistics."""
+    """Asks the task `judge_quality` about a department's notes, in the order given; a failed call leaves the score unjudged."""
 
-    async def judge(department: Department, items: Sequence[Item]) -> Mapping[str, tuple[float, str]] | None:
+    async def judge(department: Department, items: Sequence[Item]) -> Mapping[str, object] | None:
         inputs = {
             "project_name": session.project.name,
             "department_name": department.name,
@@ -84,8 +83,7 @@ def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: i
             "brief": session.project.brief,
             "notes": [item.content for item in items],
         }
-        output = await _ask(session, runner, "judge_quality", inputs, model, department, iteration)
-        return None if output is None else {name: (float(output[name]["score"]), str(output[name]["reason"])) for name in WEIGHTS}
+        return await _ask(session, runner, "judge_quality", inputs, model, department, iteration)
 
     return judge
 

@@ -17,9 +17,8 @@ from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import RunControl
 from gather_pipeline.gather.duplicates import threshold_of
 from gather_pipeline.gather.embed import embedded
-from gather_pipeline.gather.measure import answered_usage, call_row
+from gather_pipeline.gather.metric_rows import answered_usage, call_row
 from gather_pipeline.gather.repository import EXECUTIONS, GatherRepository
-from gather_pipeline.gather.score_memory import Memory
 from gather_pipeline.gather.scribe import Scribe
 from gather_pipeline.ports import MetricsLog, Vectors
 from gather_pipeline.services import Services
@@ -68,7 +67,6 @@ class Session:
         self._cursor = ""
         self._revisions: dict[str, int] = {}
         self._highest: dict[str, int] = {}
-        self._memory: tuple[str, Memory] = ("", Memory())
 
     def load(self) -> None:
         """Takes up what is stored, as people have left it."""
@@ -116,12 +114,6 @@ class Session:
     def vectors_of(self, department: str) -> Vectors:
         """Embeddings of shape (n, d) of the department's items; (0, 0) for none."""
         return self.vectors.get(department, np.empty((0, 0), dtype=np.float32))
-
-    def memory_of(self, department: str) -> Memory:
-        """What scores have found out about the notes of the department under way; another department's is let go of."""
-        if self._memory[0] != department:
-            self._memory = (department, Memory())
-        return self._memory[1]
 
     def add(self, department: str, items: Sequence[Item], vectors: Vectors) -> None:
         """Takes up committed items, so that later prompts and decisions see them."""

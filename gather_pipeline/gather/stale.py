@@ -124,7 +124,7 @@ def draft_is_current(draft: Document | None, version: str) -> bool:
 def _fall(last: Iteration, score: Mapping[str, object] | None, version: str, threshold: float) -> str | None:
     if score is None or score["data_version"] != version or last.quality.get("data_version") == version or last.ended_by not in FINISHED:
         return None
-    now = standing(last, float(str(score["value"])))
+    now = standing(last, float(str(score["value"])), str(score["version"]))
     if not fell(last, now, threshold):
         return None
     return f"its quality fell from {last.score:g} to {now:g}, below its threshold {threshold:g}, when people changed its items"

@@ -35,9 +35,9 @@ class ReportTables:
     """A project's figures over all its runs, as pandas frames with one row a thing; None and NaN are unknown.
 
     Attributes:
-        departments: department, quality, threshold, reached, iterations, kept, duplicates, filtered, tokens,
+        departments: department, quality, judged, threshold, reached, iterations, kept, duplicates, filtered, tokens,
             calls_with_unknown_tokens, cost (US dollars), calls_with_unknown_cost, minutes, ended_by.
-        iterations: department, iteration, logged_at, quality with its four parts, gain, threshold, reached, rung, task_id.
+        iterations: department, iteration, logged_at, quality with its four parts, judged, gain, threshold, reached, rung, task_id.
         kept: department, generated, kept, duplicates, filtered, duplicate_rate (0 to 1).
         spending: department (None: the project as a whole), calls, prompt_tokens, completion_tokens, cost, unknown calls,
             seconds by phase (``generate_s`` and so on, ``other_s``, ``duration_s`` in all).

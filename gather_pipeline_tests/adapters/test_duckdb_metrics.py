@@ -149,7 +149,7 @@ def test_ingesting_nothing_makes_no_database(metrics: Metrics) -> None:
 
 def test_migrations_are_applied_once_and_an_older_database_gets_the_newer_ones(metrics: Metrics) -> None:
     metrics.take(("run", PROJECT))
-    names = ["0001_tables.sql", "0002_metric_views.sql", "0003_report_views.sql"]
+    names = ["0001_tables.sql", "0002_metric_views.sql", "0003_report_views.sql", "0004_judged.sql"]
     assert [row["name"] for row in metrics.rows("SELECT name FROM migrations ORDER BY name")] == names
     with duckdb.connect(metrics.database) as connection:
         connection.execute("DROP VIEW report_departments; DROP VIEW report_spending")

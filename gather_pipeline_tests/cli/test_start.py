@@ -12,7 +12,7 @@ from gather_pipeline.cli.signals import Signals
 from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by
 
-ENGINE_OF_TASKS = {"jsonschema", "jinja2", "numpy", "rapidfuzz", "snowballstemmer"}
+ENGINE_OF_TASKS = {"jsonschema", "jinja2", "numpy", "rapidfuzz", "simplemma", "sentencex"}
 
 
 @pytest.fixture(autouse=True)

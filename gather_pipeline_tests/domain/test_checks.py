@@ -157,3 +157,19 @@ def test_one_embedding_an_item_passes_and_other_models_are_left_alone() -> None:
 )
 def test_an_embedding_too_few_or_too_many_fails(rows: list[dict[str, Any]], complaint: str) -> None:
     assert embedding_count_equals_item_count([make_item()], rows, "hashing").failures == (complaint,)
+
+
+def test_an_unknown_part_and_a_deduction_are_in_what_a_score_comes_to() -> None:
+    """A part that nobody could tell is left out of the sum; contradictions cost points of the whole."""
+    parts = {name: Part(value=60.0, reasons=("because",)) for name in WEIGHTS} | {"depth": Part(value=None, reasons=("Unknown.",))}
+    row = Quality(parts=parts, scorer="text-statistics", version="2", deduction=10.0).to_document()
+    assert row["value"] == 50.0
+    assert score_in_range_and_parts_add_up(row).passed
+    assert not score_in_range_and_parts_add_up(row | {"deduction": 0.0}).passed
+
+
+def test_a_score_without_a_judge_is_remarked_on_and_passes() -> None:
+    unjudged, judged = score_in_range_and_parts_add_up(make_row()), score_in_range_and_parts_add_up(make_row(judged=True))
+    assert unjudged.passed
+    assert unjudged.remarks == ("unjudged: by text statistics alone",)
+    assert judged.remarks == ()

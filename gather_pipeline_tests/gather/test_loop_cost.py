@@ -11,7 +11,7 @@ import pytest
 from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
 from gather_pipeline.gather.departments import department_of
 from gather_pipeline.gather.repository import EVENTS, EXECUTIONS, GatherRepository
-from gather_pipeline.gather.score import measure
+from gather_pipeline.quality.scorer import measure
 from gather_pipeline_tests.harness import BRIEF, Studio, department_row
 
 

@@ -140,8 +140,9 @@ def test_judges_are_cold_and_answer_with_the_reason_first():
     duplicate: Any = DEFINITIONS["judge_duplicate"].output.json_schema["properties"]
     quality: Any = DEFINITIONS["judge_quality"].output.json_schema["properties"]
     assert list(duplicate) == ["reason", "same", "probability"]
-    assert list(quality) == ["coverage", "depth", "coherence", "actionability"]
-    assert all(list(part["properties"]) == ["reason", "score"] for part in quality.values())
+    assert list(quality) == ["aspects", "depth", "contradictions", "coherence", "actionability"]
+    assert all(list(quality[name]["properties"]) == ["reason", "score"] for name in ("depth", "coherence", "actionability"))
+    assert list(quality["aspects"]["items"]["properties"])[-1] == "score"
 
 
 def test_a_score_outside_the_scale_is_refused():

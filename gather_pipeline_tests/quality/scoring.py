@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from functools import cache
 
@@ -9,20 +10,21 @@ from gather_pipeline.adapters.minilm import MiniLM
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import Quality
-from gather_pipeline.gather.score import measure
-from gather_pipeline_tests.gather.quality_notes import BRIEF, STORY
+from gather_pipeline.quality.scorer import measure
+from gather_pipeline.text.sentences import sentences
+from gather_pipeline_tests.quality.material import BRIEF, STORY
 
 EMBEDDER = MiniLM()
 
 
-def items_of(texts: Sequence[str], slug: str = "story", project_id: str = "p1", aspects: Sequence[str] = ()) -> list[Item]:
+def items_of(texts: Sequence[str], slug: str = "story", project_id: str = "p1") -> list[Item]:
     return [
         Item(
             id=f"{slug}-{place}",
             content=text,
             summary="",
             context="",
-            aspect=aspects[place] if aspects else "",
+            aspect="",
             department=slug,
             iteration=1,
             task_id="t1",
@@ -37,5 +39,22 @@ def scored(texts: tuple[str, ...], department: Department = STORY, brief: str = 
     return measure(department, items_of(texts, department.slug), EMBEDDER, brief=brief)
 
 
+def value(quality: Quality, name: str) -> float:
+    found = quality.parts[name].value
+    assert found is not None
+    return found
+
+
 def one_note(text: str) -> list[dict[str, str]]:
     return [{"content": text}]
+
+
+def shuffled(text: str, seed: int = 1) -> str:
+    """Shuffles the words within each sentence and leaves the sentences where they are."""
+    rng = random.Random(seed)
+    found = []
+    for sentence in sentences(text):
+        words = sentence.rstrip(".!?").split()
+        rng.shuffle(words)
+        found.append(" ".join(words) + ".")
+    return " ".join(found)

@@ -8,6 +8,7 @@ from typing import Any
 from gather_pipeline.domain.automation import AutomationResult
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.iterations import Iteration
+from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.tasks.execution import Execution
 
 
@@ -50,6 +51,7 @@ def iteration_row(iteration: Iteration, threshold: float) -> Mapping[str, Any]:
         "department": iteration.department,
         "iteration": iteration.number,
         "quality": iteration.score,
+        "judged": is_judged(iteration.quality),
         "threshold": threshold,
         **{name: part["value"] for name, part in iteration.quality["parts"].items()},
         "items_generated": iteration.generated,

@@ -1,0 +1,286 @@
+"""Facts of the brief that a note contradicts: numbers, ages, dates, addresses, spellings of names, and who is dead.
+
+Each rule needs evidence on both sides: the same thing named in the brief and in the note, with another value. What a note may well add
+(part of a number, an event of its own, a date that the brief does not speak of) is no contradiction. Rules of this kind miss much; what
+they name can be checked against both places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+from gather_pipeline.domain.quality import Contradiction
+from gather_pipeline.quality.notes import Note, rarity, telling
+from gather_pipeline.text.names import MONTHS, name_groups, names_in
+from gather_pipeline.text.numbers import UNITS
+from gather_pipeline.text.sentences import sentences
+from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, tokens
+
+TIME = frozenset("day night week month year".split()) | frozenset(UNITS.values())
+KILLING, DYING = frozenset("kill murder drown".split()), frozenset("die perish".split())
+BEING = frozenset("be is".split())  # a word of two letters is its own lemma
+BEREAVED = frozenset("widow widower".split())
+LIVING = frozenset("alive survive recover recovering".split())
+ACTING = frozenset("arrive ask climb come give laugh nod open say sign smile speak tell walk".split())
+PAST = frozenset("dream flashback ghost memory photograph remember voice".split())  # where the dead may act
+OWNERS = frozenset("our my their his her its".split())
+SPELLED_ALIKE = 0.8
+RARE = 0.6  # rarity from which a noun alone says what is counted ("furnace", not "man")
+Date = tuple[str | None, str, str | None]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One sentence.
+
+    Attributes:
+        text: As written.
+        tokens: Of it.
+        words: Lemmas of its telling words.
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> Said:
+        """The sentence read."""
+        found = tokens(text)
+        return cls(text, found, telling(found))
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number with what it counts.
+
+    Attributes:
+        what: Lemma of the noun, or the name that it stands before or after.
+        kind: ``age``, ``label`` (a number that belongs to a name) or ``noun``.
+        adjacent: Whether nothing stands between the number and the noun.
+        whole: Whether a possessive or an article before it says that all of them are meant.
+    """
+
+    what: str
+    value: float
+    kind: str
+    adjacent: bool
+    whole: bool
+    said: Said
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the brief states, read once."""
+
+    names: frozenset[str]
+    counts: dict[tuple[str, str], list[Count]]
+    dates: list[tuple[Date, Said]]
+    dead: dict[str, Said]
+
+
+def contradictions(notes: Sequence[Note], brief: str) -> tuple[Contradiction, ...]:
+    """Every contradiction between a note and the brief, at most one a sentence and kind, in the order of the notes."""
+    if not brief.strip():
+        return ()
+    facts = facts_of(brief)
+    found: dict[tuple[str, str], Contradiction] = {}
+    for note in notes:
+        if note.language != "en":
+            continue
+        around = telling(note.words)
+        for said in map(Said.of, sentences(note.text)):
+            rules = (_numbers(said, around, facts), _dates(said, facts), _deaths(said, facts), _names(said, facts))
+            for kind, clashes in zip(("number", "date", "death", "name"), rules, strict=True):
+                for first, second in clashes:
+                    found.setdefault((said.text, kind), Contradiction(first=first, second=second, evidence=(note.id,)))
+    return tuple(found.values())
+
+
+@lru_cache(maxsize=64)
+def facts_of(brief: str) -> Facts:
+    """The facts of a brief."""
+    names = names_in(brief)
+    said = [Said.of(one) for one in sentences(brief)]
+    counts: dict[tuple[str, str], list[Count]] = defaultdict(list)
+    for one in said:
+        for count in _counts(one, names):
+            counts[count.kind, count.what].append(count)
+    dates = [(date, one) for one in said for date in _dates_in(one.tokens)]
+    return Facts(names, dict(counts), dates, {name: one for one in said for name in _dead_in(one, names)})
+
+
+def _numbers(said: Said, around: frozenset[str], facts: Facts) -> Iterator[tuple[str, str]]:
+    for count in _counts(said, facts.names):
+        known = facts.counts.get((count.kind, count.what))
+        if not known or any(one.value == count.value for one in known):
+            continue
+        nearest = max(known, key=lambda one: len(one.said.words & said.words))
+        if count.kind in ("age", "label") or _counts_the_same(count, known, nearest.said, said, around):
+            label = "the age of " if count.kind == "age" else ""
+            yield (
+                f"{_quoted(said)} gives {label}{count.what} as {count.value:g}",
+                f"{nearest.value:g} in the brief: {_quoted(nearest.said)}",
+            )
+
+
+def _counts_the_same(count: Count, known: Sequence[Count], theirs: Said, said: Said, around: frozenset[str]) -> bool:
+    """Whether a number of things in a note is the brief's number of them: parts of a whole, and lengths of other times, are not."""
+    shared = (theirs.words & said.words) - {count.what} - {one.lemma for one in said.tokens if one.kind == "number"}
+    if count.what in TIME:
+        return len(shared) >= 2 or (count.whole and count.adjacent and len(known) == 1)
+    if count.value > max(one.value for one in known):
+        return rarity(count.what) >= RARE or len((theirs.words & around) - {count.what}) >= 2
+    return count.adjacent and (count.whole or len(shared) >= 2)
+
+
+def _counts(said: Said, names: frozenset[str]) -> Iterator[Count]:
+    found = said.tokens
+    dated = {place + shift for place, token in enumerate(found) if token.text in MONTHS for shift in (-1, 0, 1, 2)}
+    for place, token in enumerate(found):
+        if token.kind != "number" or place in dated or not re.fullmatch(r"\d+(?:\.\d+)?", token.text):
+            continue
+        value = float(token.text)
+        before, after = found[max(0, place - 3) : place], found[place + 1 : place + 3]
+        last = before[-1] if before else None
+        if _is_age(value, before, after, names):
+            yield Count(_name_before(before) or after[0].lemma, value, "age", True, True, said)
+            continue
+        if last and last.lemma in BEING and value <= 110 and (not after or after[0].kind == "stop"):
+            subject = next((one.lemma for one in found[:place] if one.capital and one.text in names), None)
+            if subject:
+                yield Count(subject, value, "age", True, True, said)
+            continue
+        if last and last.capital and last.text in names:
+            yield Count(last.text, value, "label", True, True, said)
+            continue
+        if after and after[0].capital and after[0].text in names and (last is None or last.text not in ("with", "and")):
+            yield Count(after[0].text, value, "label", True, True, said)
+            continue
+        whole = last is not None and (last.text in OWNERS or last.text in ("the", "all"))
+        if len(before) > 1 and last is not None and last.text == "of" and before[-2].telling and before[-2].kind == "word":
+            yield Count(before[-2].lemma, value, "noun", True, True, said)
+        if value >= 1000 and not (after and after[0].telling):
+            continue
+        for step, noun in enumerate(after[:2]):
+            if noun.kind != "word" or not noun.telling:
+                break
+            if noun.text != noun.lemma or noun.lemma in TIME or value == 1:  # "five furnace nights" count no furnaces
+                yield Count(noun.lemma, value, "noun", step == 0, whole, said)
+                break
+
+
+def _is_age(value: float, before: Sequence[Token], after: Sequence[Token], names: frozenset[str]) -> bool:
+    if not 1 <= value <= 110 or value != int(value):
+        return False
+    closed = not after or after[0].kind == "stop"
+    if closed and len(before) > 1 and before[-1].text in (",", "(") and before[-2].capital and before[-2].text in names:
+        return True
+    named = bool(after) and after[0].capital and after[0].text in names and not (len(after) > 1 and after[1].capital)
+    return named and bool(before) and before[-1].text == "at"
+
+
+def _name_before(before: Sequence[Token]) -> str:
+    """First word of the name that the tokens end with."""
+    run = []
+    for token in reversed(before[:-1]):
+        if not token.capital or token.kind != "word":
+            break
+        run.append(token.lemma)
+    return run[-1] if run else ""
+
+
+def _dates(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
+    for date in _dates_in(said.tokens):
+        if any(_agree(date, known) for known, _ in facts.dates):
+            continue
+        for known, theirs in facts.dates:
+            same = [one is not None and one == other for one, other in zip(date, known, strict=True)]
+            shared = len((theirs.words & said.words) - {part for part in date if part})
+            other_year = same[:2] == [True, True] or (date[0] is None and same[1])
+            other_month = date[0] is not None and same[0]
+            if (other_year and date[2] and known[2]) or (any(same) and shared >= (1 if other_month else 2)):
+                yield f"{_quoted(said)} says {_told(date)}", f"{_told(known)} in the brief: {_quoted(theirs)}"
+                break
+
+
+def _dates_in(found: Sequence[Token]) -> Iterator[Date]:
+    for place, token in enumerate(found):
+        if token.text not in MONTHS or not token.capital:
+            continue
+        before = found[place - 1] if place else None
+        after = [one for one in found[place + 1 : place + 4] if one.text != ","]
+        day = before.text if before and before.text.isdigit() and int(before.text) <= 31 else None
+        if day is None and after and after[0].text.isdigit() and int(after[0].text) <= 31:
+            day, after = after[0].text, after[1:]
+        year = after[0].text if after and re.fullmatch(r"1\d{3}|20\d{2}", after[0].text) else None
+        if day or year:
+            yield day, token.text, year
+
+
+def _agree(date: Date, known: Date) -> bool:
+    return date[1] == known[1] and all(one is None or other is None or one == other for one, other in zip(date, known, strict=True))
+
+
+def _deaths(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
+    lemmas = [token.lemma for token in said.tokens]
+    if NEGATIONS.intersection(lemmas) or PAST.intersection(lemmas):
+        return
+    first = next((token.text for token in said.tokens if token.capital and token.text in facts.names), "")
+    for place, token in enumerate(said.tokens):
+        if token.text not in facts.dead or not token.capital:
+            continue
+        theirs = facts.dead[token.text]
+        near = set(lemmas[max(0, place - 3) : place + 4]) | (set(lemmas[place:]) if token.text == first else set())
+        before_the_story = not any(DYING.intersection((one.lemma,)) for one in theirs.tokens)
+        follows = said.tokens[place + 1] if place + 1 < len(said.tokens) else None
+        owned = re.search(rf"\b{re.escape(token.written)}['’]", said.text)
+        acts = before_the_story and follows is not None and follows.lemma in ACTING and not owned
+        if LIVING & near or acts:
+            yield f"{_quoted(said)} has {token.written} living", f"the death in the brief: {_quoted(theirs)}"
+            return
+    for name in _dead_in(said, facts.names):
+        if name not in facts.dead and not any(name in one.words and one.words & (KILLING | DYING) for _, one in facts.dates):
+            yield f"{_quoted(said)} has {name.title()} die", "the brief, which says nothing of it"
+            return
+
+
+def _dead_in(said: Said, names: frozenset[str]) -> Iterator[str]:
+    """Names of those whom the sentence calls dead: killed, dying as its subject, or leaving a widow."""
+    found = said.tokens
+    for place, token in enumerate(found):
+        after = found[place + 1] if place + 1 < len(found) else None
+        if token.lemma in KILLING and not (place and found[place - 1].lemma in BEING):
+            yield from (one.text for one in found[place:] if one.capital and one.text in names)
+        if not token.capital or token.text not in names or after is None:
+            continue
+        nexts = [one.lemma for one in found[place + 1 : place + 5] if not (one.capital and one.text in names)]
+        if nexts and (nexts[0] in DYING or after.lemma in BEREAVED or (nexts[0] in BEING and nexts[1:2] in (["dead"], ["kill"]))):
+            yield token.text
+
+
+def _names(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Names spelled otherwise than in the brief."""
+    for token, group in zip(said.tokens, name_groups(said.tokens), strict=True):
+        word = token.text
+        if group < 0 or word in facts.names or len(word) < 4 or word in FUNCTION:
+            continue
+        for name in sorted(facts.names):
+            plural = word.removesuffix("s") == name.removesuffix("s")
+            if name[0] == word[0] and not plural and SequenceMatcher(None, name, word).ratio() >= SPELLED_ALIKE:
+                yield f"{_quoted(said)} has the name {token.written}", f"{name.title()} in the brief"
+                break
+
+
+def _quoted(said: Said, limit: int = 70) -> str:
+    text = " ".join(said.text.split())
+    return f"'{text}'" if len(text) <= limit else f"'{text[:limit].rsplit(' ', 1)[0]}...'"
+
+
+def _told(date: Date) -> str:
+    return " ".join(part.title() for part in date if part)

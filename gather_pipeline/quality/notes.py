@@ -1,0 +1,203 @@
+"""Items as the scorer reads them: whose they are, what each says that is new, and what is counted about it once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from gather_pipeline.domain.departments import Department, parse_departments
+from gather_pipeline.domain.items import Item
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.ports import Embedder, Vectors
+from gather_pipeline.text.language import language_of
+from gather_pipeline.text.names import name_groups
+from gather_pipeline.text.words import Token, tokens
+
+NEAR = 0.6  # cosine from which an earlier note is about the same matter, so that its words are no news
+DETAIL_HALF = 6.0  # new telling words: filler, drifting prose and named filler bring 5 to 8 a note, careful notes of 45 words 11 to 14
+DETAIL_POWER = 2.5  # steep enough to part those two, and never flat: a richer text always has more
+NUMBER_WORTH = 2.0  # a new number is worth two words, as in "12 m/s at 05:00": rank correlation with rated specificity rises
+LEAST_WORTH = 0.5  # least worth of a word; the rest follows its rarity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """What a department's notes are held against.
+
+    Attributes:
+        aspects: What they should cover; none where the department has but a name.
+        brief: The project's brief, empty for none.
+    """
+
+    aspects: tuple[str, ...] = ()
+    brief: str = ""
+
+    @classmethod
+    def of(cls, department: Department, brief: str = "") -> Topic:
+        """The topic of a department."""
+        says = department.coordinationSettings.aspects or department.description.strip()
+        return cls(aspects=tuple(department.aspects) if says else (), brief=brief)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Lemmas that a note gets no credit for, because the brief or an aspect has said them."""
+        return telling(tokens(self.brief)).union(*(telling(tokens(aspect)) for aspect in self.aspects))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """One item with what is counted about it.
+
+    Attributes:
+        id: The item's id, its position as text where it has none.
+        text: The content.
+        vector: Embedding of the content.
+        known: Lemmas that the brief, an aspect or an earlier note about the same matter has said.
+        nearest: Highest cosine to an earlier note, 0 for the first.
+    """
+
+    id: str
+    text: str
+    vector: Vectors
+    known: frozenset[str] = field(default=frozenset(), repr=False)
+    nearest: float = 0.0
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """Its tokens, stops among them."""
+        return tokens(self.text)
+
+    @cached_property
+    def words(self) -> tuple[Token, ...]:
+        """Its words and numbers."""
+        return tuple(token for token in self.tokens if token.kind != "stop")
+
+    @cached_property
+    def language(self) -> str:
+        """Two-letter code; only ``en`` is read."""
+        return language_of(self.text)
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """Lemmas of its names."""
+        return frozenset(token.lemma for token, group in zip(self.tokens, name_groups(self.tokens), strict=True) if group >= 0)
+
+    @cached_property
+    def detail(self) -> float:
+        """How much it tells that nobody had said, 0 to 1: its new telling words, rarer ones for more, numbers for most."""
+        numbers = {token.lemma for token in self.words if token.kind == "number"}
+        new = telling(self.words) - self.known
+        mass = sum(NUMBER_WORTH if word in numbers else _worth(word, word in self.named) for word in new)
+        return float(mass**DETAIL_POWER / (mass**DETAIL_POWER + DETAIL_HALF**DETAIL_POWER))
+
+    def quote(self, limit: int = 60) -> str:
+        """Its beginning in quotation marks."""
+        line = " ".join(self.text.split())
+        return f"'{line}'" if len(line) <= limit else f"'{line[:limit].rsplit(' ', 1)[0]}...'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawNote:
+    """An item as it came in, checked."""
+
+    id: str
+    text: str
+    place: int
+
+
+def telling(found: Iterable[Token]) -> frozenset[str]:
+    """Distinct lemmas of the words that carry content."""
+    return frozenset(token.lemma for token in found if token.telling)
+
+
+@lru_cache(maxsize=65536)
+def frequency(word: str) -> float:
+    """How frequent a word is in English, on the Zipf scale: 7 for "the", 3 for a rare word, 0 for none (wordfreq)."""
+    from wordfreq import zipf_frequency  # costs 0.2 s
+
+    return zipf_frequency(word, "en")
+
+
+def rarity(word: str) -> float:
+    """0 for a word of everyday speech ("good"), 1 for a rare one ("grommet")."""
+    return ramp(6.0 - frequency(word), 0.0, 3.0)
+
+
+def is_word(token: Token, named: frozenset[str]) -> bool:
+    """Whether it is a number, a name or something that English texts hold."""
+    return token.kind == "number" or token.lemma in named or max(frequency(token.text), frequency(token.lemma)) > 1.0
+
+
+def _worth(word: str, name: bool) -> float:
+    return 0.0 if not name and frequency(word) == 0.0 else LEAST_WORTH + (1 - LEAST_WORTH) * rarity(word)
+
+
+def make_notes(raw: Sequence[RawNote], vectors: Vectors, topic: Topic) -> list[Note]:
+    """Notes in order, each in the light of the brief, the aspects and the notes before it."""
+    notes: list[Note] = []
+    words = [telling(tokens(one.text)) for one in raw]
+    for place, one in enumerate(raw):
+        cosines = vectors[:place] @ vectors[place] if place else np.zeros(0, dtype=np.float32)
+        near = [words[int(other)] for other in np.flatnonzero(cosines >= NEAR)]
+        nearest = float(cosines.max()) if place else 0.0
+        notes.append(Note(id=one.id, text=one.text, vector=vectors[place], known=topic.known.union(*near), nearest=nearest))
+    return notes
+
+
+def embedded_notes(raw: Sequence[RawNote], embedder: Embedder, topic: Topic, vectors: Vectors | None = None) -> list[Note]:
+    """Notes with their embeddings, made here where `vectors` (row by row of all items that came in) is None."""
+    if not raw:
+        return []
+    rows = embedder.embed([one.text for one in raw]) if vectors is None else vectors[[one.place for one in raw]]
+    return make_notes(raw, rows, topic)
+
+
+def read_department(department: Department | Mapping[str, object]) -> Department:
+    """The department of a CMS row.
+
+    Raises:
+        InvalidInput: The row is not a department.
+    """
+    return department if isinstance(department, Department) else parse_departments([department], "department")[0]
+
+
+def read_items(items: Iterable[object], *, slug: str | None = None, project_id: str | None = None) -> list[RawNote]:
+    """Items of one department; what names another department or project is left out (C31).
+
+    Args:
+        items: `Item` objects or mappings with `content`, and maybe `id` and `department` (a slug, or a mapping with one).
+        slug: The department wanted; None takes items of any.
+        project_id: The project wanted; None takes items of any.
+
+    Raises:
+        InvalidInput: An item without content, or whose content is not a string.
+    """
+    found = []
+    for place, item in enumerate(items):
+        id, owner, project, content = _fields(item, place)
+        if not isinstance(content, str):
+            raise InvalidInput.field(f"items[{place}].content", content, "a text")
+        if (slug and owner and owner != slug) or (project_id and project and str(project) != project_id):
+            continue
+        found.append(RawNote(id=str(id), text=content, place=place))
+    return found
+
+
+def _fields(item: object, place: int) -> tuple[object, object, object, object]:
+    """Id, department, project and content of an item, each as it was given."""
+    if isinstance(item, Item):
+        return item.id, item.department, item.project_id, item.content
+    if not isinstance(item, Mapping):
+        raise InvalidInput.field(f"items[{place}]", item, "an item with content")
+    owner = item.get("department")
+    owner = owner.get("slug") if isinstance(owner, Mapping) else owner
+    project = item.get("project_id") or item.get("projectId")
+    return item.get("id") or item.get("_id") or place, owner, project, item.get("content")
+
+
+def ramp(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high`, straight between."""
+    return min(1.0, max(0.0, (value - low) / (high - low)))

@@ -1,0 +1,173 @@
+"""How good a department is: coverage, depth, coherence and actionability, each 0 to 100 with reasons and evidence (S001-QUAL).
+
+Without a judge a handful of counts speaks, and the score is unjudged. With one the judge's reading decides (`judge`). Every score
+carries the scorer's name and version, so that two rules are never compared unawares (C32). docs/decisions/0006-quality.md has the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.quality import WEIGHTS, Quality
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.ports import Embedder, Vectors
+from gather_pipeline.quality.actionability import actionability
+from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, worth_of
+from gather_pipeline.quality.coherence import coherence
+from gather_pipeline.quality.coverage import coverage
+from gather_pipeline.quality.depth import depth
+from gather_pipeline.quality.facts import contradictions
+from gather_pipeline.quality.judge import QualityJudge, judged, readings
+from gather_pipeline.quality.notes import Topic, embedded_notes, read_department, read_items
+from gather_pipeline.similarity.defaults import default_embedder
+
+NAME = "text-statistics"
+VERSION = "2"
+CONTRADICTION_COST = 5.0  # points of the whole, each, where rules found it; one that a judge names costs more (`judge`)
+
+
+class DepartmentScorer:
+    """Scores the notes of a department.
+
+    Args:
+        embedder: Embeds notes, aspects and the brief's sentences; thresholds are set for all-MiniLM-L6-v2.
+        judge: Decides where it reads the notes. None, or a judge that fails, leaves the statistics, unjudged.
+    """
+
+    def __init__(self, embedder: Embedder, *, judge: QualityJudge | None = None) -> None:
+        self._embedder = embedder
+        self._judge = judge
+
+    @property
+    def name(self) -> str:
+        """``text-statistics``, with ``+judge`` where a judge is asked."""
+        return f"{NAME}+judge" if self._judge else NAME
+
+    @property
+    def version(self) -> str:
+        """Version of the rules."""
+        return VERSION
+
+    async def score(self, department: Department, items: Sequence[Item], *, vectors: Vectors | None = None, brief: str = "") -> Quality:
+        """Scores a department.
+
+        Args:
+            department: Whose aspects are to be covered; near its threshold a judge is asked twice.
+            items: Items of the project; those of other departments are left out, with their vectors (C31).
+            vectors: Embeddings of the items' contents, row by row, from the scorer's embedder; made here where None.
+            brief: The project's brief.
+
+        Raises:
+            InvalidInput: An item without content, or another number of vectors than of items.
+        """
+        quality, found = _measured(department, items, self._embedder, vectors, brief, None)
+        own = [item for item in items if item.department == department.slug]
+        if self._judge is None or not own:
+            return quality
+        return judged(quality, found, await readings(self._judge, department, own, found))
+
+
+def measure(
+    department: Department,
+    items: Sequence[object],
+    embedder: Embedder | None = None,
+    *,
+    brief: str = "",
+    vectors: Vectors | None = None,
+    project_id: str | None = None,
+) -> Quality:
+    """The score without a judge.
+
+    Args:
+        department: A `Department`.
+        items: `Item` objects or mappings with `content`; those of other departments are left out (C31).
+        embedder: The installed default where None.
+        brief: The project's brief; what it says is no news, and notes against it lose points.
+        vectors: Embeddings of the items' contents, row by row; made here where None.
+        project_id: The project wanted; None takes items of any.
+
+    Raises:
+        InvalidInput: An item without content, or another number of vectors than of items.
+    """
+    return _measured(department, items, embedder or default_embedder(), vectors, brief, project_id)[0]
+
+
+def analyze_department_quality(
+    project_id: str, department: Department | dict[str, object], gather_items: Sequence[object], *, embedder: Embedder | None = None
+) -> float:
+    """Quality of a department, 0 to 100, from all items of the project (S001-QUAL-01).
+
+    Args:
+        project_id: The project; items that name another one are left out.
+        department: A `Department`, or a row of the CMS.
+        gather_items: `Item` objects or mappings with `content`; items of other departments are left out (C31).
+        embedder: The installed default where None.
+
+    Raises:
+        InvalidInput: The department is no department, an item has no content, or its content is not a string.
+    """
+    if not isinstance(project_id, str) or not project_id:
+        raise InvalidInput.field("project_id", project_id, "the id of a project")
+    return measure(read_department(department), gather_items, embedder, project_id=project_id).value
+
+
+def calculate_coverage_score(
+    department: Department | dict[str, object], items: Sequence[object], *, embedder: Embedder | None = None
+) -> float:
+    """How many aspects of the department its items cover, and how well, 0 to 100 (S001-QUAL-02)."""
+    return measure(read_department(department), items, embedder).parts["coverage"].value or 0.0
+
+
+def calculate_depth_score(items: Sequence[object], *, embedder: Embedder | None = None) -> float:
+    """Level of detail of the items, 0 to 100 (S001-QUAL-03); the embedder finds items that say the same in other words."""
+    return depth(_worth(items, embedder)).value or 0.0
+
+
+def calculate_coherence_score(items: Sequence[object], *, embedder: Embedder | None = None) -> float:
+    """Consistency and logical flow of the items, 0 to 100, as far as it can be counted (S001-QUAL-04)."""
+    return coherence(_worth(items, embedder)).value or 0.0
+
+
+def calculate_actionability_score(items: Sequence[object], *, embedder: Embedder | None = None) -> float:
+    """How usable the items are, 0 to 100 (S001-QUAL-08, C30)."""
+    return actionability(_worth(items, embedder)).value or 0.0
+
+
+def _worth(items: Sequence[object], embedder: Embedder | None) -> list[Worth]:
+    engine, topic = embedder or default_embedder(), Topic()
+    raw = read_items(items)
+    return worth_of(embedded_notes(raw, engine, topic), Ground.of(topic, engine)) if raw else []
+
+
+def _measured(
+    department: Department,
+    items: Sequence[object],
+    embedder: Embedder,
+    vectors: Vectors | None,
+    brief: str,
+    project_id: str | None,
+) -> tuple[Quality, list[Worth]]:
+    if vectors is not None and len(vectors) != len(items):
+        raise InvalidInput(f"vectors has {len(vectors)} rows, expected {len(items)}, one an item")
+    topic = Topic.of(department, brief)
+    notes = embedded_notes(read_items(items, slug=department.slug, project_id=project_id), embedder, topic, vectors)
+    ground = Ground.of(topic, embedder)
+    found = worth_of(notes, ground)
+    part, least = coverage(found, ground)
+    parts = {"coverage": part, "depth": depth(found), "coherence": coherence(found), "actionability": actionability(found)}
+    clashes = contradictions([one.note for one in found if one.faults[FOREIGN] < 1], brief)
+    if clashes:
+        named = tuple(f"Contradiction: {one}" for one in clashes)
+        whole = parts["coherence"]
+        parts["coherence"] = type(whole)(value=whole.value, reasons=(*named, *whole.reasons), evidence=whole.evidence)
+    quality = Quality(
+        parts={name: parts[name] for name in WEIGHTS},
+        scorer=NAME,
+        version=VERSION,
+        least_covered=least,
+        contradictions=clashes,
+        deduction=CONTRADICTION_COST * len(clashes),
+    )
+    return quality, found

@@ -13,7 +13,7 @@ def print_summary(result: AutomationResult) -> None:
     """A table of the departments, a line of totals, and the next commands."""
     if result.summary:
         rows = [
-            [row.department, f"{score_of(row.quality_score, row.judged)}/{row.threshold:g}", row.iterations, row.items_created, row.reason]
+            [row.department, f"{score_of(row.quality_score)}/{row.threshold:g}", row.iterations, row.items_created, row.reason]
             for row in result.summary
         ]
         headings = ["department", "score", "iterations", "items", "why it ended"]

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.quality.notes import Note, Topic, is_word, ramp
+from gather_pipeline.quality.notes import Note, Topic, circling, is_word, ramp
 from gather_pipeline.text.sentences import sentences
 from gather_pipeline.text.words import FUNCTION, raw_words
 
@@ -27,6 +27,7 @@ GENERAL_SENTENCES = (
     "A well-crafted element enhances the overall experience and leaves a lasting impression.",
     "Good planning and communication help the whole team to work safely and smoothly.",
 )
+SENTENCE_ENDS = frozenset(".!?")
 DETERMINERS = frozenset("a an the my your our their every its".split())
 AFTER_DETERMINERS = frozenset("other own same one more most less least few many very only too quite again".split())
 SHORT_NOTE = 6  # words: "The lamp goes out at midnight" can be a note, fewer words hardly
@@ -34,6 +35,7 @@ COPY_RUN = 6  # words: shorter runs are shared by chance between a brief and a n
 BASE_SENTENCES = 4  # of the brief: as many as speak of one matter, out of some twenty
 NO_BRIEF_BASE, LEAST_BASE, MOST_BASE = 0.25, 0.18, 0.5
 FIT_LOW, FIT_HIGH = -0.12, 0.08  # around the base: notes of other departments lie half way, another subject below
+CIRCLES_COST = 0.3
 CEILING_FROM = 0.5  # mean worth of a department's notes from which a judge is not capped
 LEAST_CEILING = 20.0
 
@@ -96,7 +98,8 @@ def noise(note: Note, ground: Ground) -> float:
 def jumble(note: Note, ground: Ground) -> float:
     """Words without grammar: a list of keywords, or a sentence whose words were shuffled.
 
-    Shuffling puts "the" before "of"; English puts a word that carries content after a determiner in all but few cases.
+    Shuffling puts "the" before "of", where English puts a word that carries content after a determiner in all but few cases; and small
+    letters after full stops, in texts that know capitals.
     """
     if not note.words:
         return 0.0
@@ -104,10 +107,14 @@ def jumble(note: Note, ground: Ground) -> float:
     stops = sum(token.kind == "stop" or token.kind == "number" for token in note.tokens) / len(note.words)
     listed = 1 - ramp(function + 0.5 * stops, 0.0, 0.15)  # telegraphic notes have stops and numbers instead
     seen = wrong = 0
+    capitals = any(token.start and token.capital for token in note.tokens)
     for place, token in enumerate(note.tokens):
+        after = note.tokens[place + 1] if place + 1 < len(note.tokens) else None
+        if token.kind == "stop" and token.text in SENTENCE_ENDS and after is not None and after.kind == "word" and capitals:
+            seen += 1
+            wrong += not after.capital
         if token.text in DETERMINERS and not (token.start and token.capital and len(token.text) == 1):
             seen += 1
-            after = note.tokens[place + 1] if place + 1 < len(note.tokens) else None
             wrong += after is None or after.kind == "stop" or (after.text in FUNCTION and after.text not in AFTER_DETERMINERS)
     shuffled = ramp((wrong - 0.5) / seen, 0.15, 0.4) if wrong else 0.0
     return max(0.8 * listed, 0.9 * shuffled)
@@ -134,6 +141,11 @@ def filler(note: Note, ground: Ground) -> float:
     return near * (1 - note.detail**4)
 
 
+def circles(note: Note, ground: Ground) -> float:
+    """Comes back to its own last words, as prose does that drifts."""
+    return CIRCLES_COST * circling(note)
+
+
 def foreign(note: Note, ground: Ground) -> float:
     """About another matter: it addresses no aspect of the department."""
     return 1 - float(ground.fits(note).max()) if len(ground.aspects) else 0.0
@@ -148,6 +160,7 @@ FAULTS: Mapping[str, Fault] = {
     "Said by an earlier note": repetition,
     "Copied from the brief": copying,
     "Only general things": filler,
+    "Turns in circles": circles,
     FOREIGN: foreign,
 }
 TOLD_FROM = 0.5  # share from which a fault is told in the reasons

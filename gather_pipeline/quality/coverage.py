@@ -17,6 +17,7 @@ SECOND_SHARE = 0.5  # of what the best note leaves open, by the next best: two n
 NOTE_ASPECTS, BESIDES = 2, 0.4  # a note is about one aspect or two, and touches others
 FULL_DETAIL = 0.75  # detail of a note from which its aspect is covered as well as one note can
 COVERED = 50.0
+SHARPNESS = 2.5  # of fit: a note that lies half way to an aspect is mostly about another department's
 
 
 def coverage(found: Sequence[Worth], ground: Ground) -> tuple[Part, tuple[str, ...]]:
@@ -28,7 +29,7 @@ def coverage(found: Sequence[Worth], ground: Ground) -> tuple[Part, tuple[str, .
         return Part(value=None, reasons=("Unknown: nothing says what the notes should cover.",)), ()
     fits = np.stack([ground.fits(one.note) for one in found])  # foreign matter is in the fit, so that the fault is not charged twice
     share = np.array([_substance(one) for one in found])
-    own = fits * np.where((-fits).argsort(axis=1).argsort(axis=1) < NOTE_ASPECTS, 1.0, BESIDES)
+    own = fits**SHARPNESS * np.where((-fits).argsort(axis=1).argsort(axis=1) < NOTE_ASPECTS, 1.0, BESIDES)
     credit = np.sort(own * share[:, None], axis=0)[::-1]
     each = credit[0] if len(credit) == 1 else credit[0] + SECOND_SHARE * credit[1] * (1 - credit[0])
     best = (own * share[:, None]).argmax(axis=0)

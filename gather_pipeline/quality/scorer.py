@@ -6,7 +6,7 @@ carries the scorer's name and version, so that two rules are never compared unaw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
@@ -15,7 +15,7 @@ from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
 from gather_pipeline.quality.actionability import actionability
 from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, worth_of
-from gather_pipeline.quality.coherence import coherence
+from gather_pipeline.quality.coherence import coherence, soundness
 from gather_pipeline.quality.coverage import coverage
 from gather_pipeline.quality.depth import depth
 from gather_pipeline.quality.facts import contradictions
@@ -70,7 +70,7 @@ class DepartmentScorer:
 
 
 def measure(
-    department: Department,
+    department: Department | Mapping[str, object],
     items: Sequence[object],
     embedder: Embedder | None = None,
     *,
@@ -81,7 +81,7 @@ def measure(
     """The score without a judge.
 
     Args:
-        department: A `Department`.
+        department: A `Department`, or a row of the CMS.
         items: `Item` objects or mappings with `content`; those of other departments are left out (C31).
         embedder: The installed default where None.
         brief: The project's brief; what it says is no news, and notes against it lose points.
@@ -91,11 +91,11 @@ def measure(
     Raises:
         InvalidInput: An item without content, or another number of vectors than of items.
     """
-    return _measured(department, items, embedder or default_embedder(), vectors, brief, project_id)[0]
+    return _measured(read_department(department), items, embedder or default_embedder(), vectors, brief, project_id)[0]
 
 
 def analyze_department_quality(
-    project_id: str, department: Department | dict[str, object], gather_items: Sequence[object], *, embedder: Embedder | None = None
+    project_id: str, department: Department | Mapping[str, object], gather_items: Sequence[object], *, embedder: Embedder | None = None
 ) -> float:
     """Quality of a department, 0 to 100, from all items of the project (S001-QUAL-01).
 
@@ -114,7 +114,7 @@ def analyze_department_quality(
 
 
 def calculate_coverage_score(
-    department: Department | dict[str, object], items: Sequence[object], *, embedder: Embedder | None = None
+    department: Department | Mapping[str, object], items: Sequence[object], *, embedder: Embedder | None = None
 ) -> float:
     """How many aspects of the department its items cover, and how well, 0 to 100 (S001-QUAL-02)."""
     return measure(read_department(department), items, embedder).parts["coverage"].value or 0.0
@@ -127,7 +127,7 @@ def calculate_depth_score(items: Sequence[object], *, embedder: Embedder | None 
 
 def calculate_coherence_score(items: Sequence[object], *, embedder: Embedder | None = None) -> float:
     """Consistency and logical flow of the items, 0 to 100, as far as it can be counted (S001-QUAL-04)."""
-    return coherence(_worth(items, embedder)).value or 0.0
+    return soundness(_worth(items, embedder))
 
 
 def calculate_actionability_score(items: Sequence[object], *, embedder: Embedder | None = None) -> float:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-from gather_pipeline.similarity.reading import Word
+from gather_pipeline.similarity.reading import MODES, Mode, Word
 
 ConflictKind = Literal["number", "name", "opposite", "negation", "mode", "roles"]
 Hunk = tuple[int, int, int, int]
@@ -39,6 +39,7 @@ EXCLUSIVE = tuple(
     for left, right in (
         *(("possible", other) for other in ("stated", "past", "obliged", "planned")),
         ("able", "obliged"),
+        ("able", "planned"),
         ("planned", "past"),
     )
 )
@@ -65,7 +66,8 @@ big bigger large larger tall taller tallest|small smaller little short shorter s
 long longer|short shorter brief
 high higher|low lower
 early earlier|late later
-near nearer close closer|far farther distant
+near nearer close closer|far farther further distant
+upper|lower
 front|back behind rear
 full|empty
 wet|dry
@@ -354,11 +356,20 @@ def _modes(pair: Aligned) -> Iterator[Conflict]:
     """What may be against what is, what can be against what must, what is planned against what was done: of one verb, in like texts."""
     if pair.share < ALIGNED or HEDGES & (_forms(pair.a) | _forms(pair.b)):
         return
+    modal_a, modal_b = _modals(pair.a), _modals(pair.b)
+    for (one, word), (other, other_word) in product(modal_a - modal_b, modal_b - modal_a):
+        if {one, other} in EXCLUSIVE:
+            yield Conflict(kind="mode", left=word, right=other_word)
     modes_a, modes_b = _modes_of(pair.a), _modes_of(pair.b)
     for lemma in modes_a.keys() & modes_b.keys():
         if any({left, right} in EXCLUSIVE for left, right in product(modes_a[lemma] - modes_b[lemma], modes_b[lemma] - modes_a[lemma])):
-            left, right = (", ".join(sorted(modes[lemma])) for modes in (modes_a, modes_b))
-            yield Conflict(kind="mode", left=f"{lemma} ({left})", right=f"{lemma} ({right})")
+            said, instead = (f"{lemma} ({', '.join(sorted(modes[lemma]))})" for modes in (modes_a, modes_b))
+            yield Conflict(kind="mode", left=said, right=instead)
+
+
+def _modals(words: Sequence[Word]) -> set[tuple[Mode, str]]:
+    """Modal words with what they say."""
+    return {(MODES[form], word.text) for word in words for form in (word.text, word.lemma) if form in MODES}
 
 
 def _modes_of(words: Sequence[Word]) -> dict[str, frozenset[str]]:

@@ -24,13 +24,14 @@ LABEL = re.compile(
     r"|\*\*[^*\n]{1,60}?:?\*\*\s*:?\s*)+",
     re.IGNORECASE,
 )
-DETERMINERS = frozenset("a an the this that these those its his her their my our your some any".split())
+DETERMINERS = frozenset("a an the this that these those its his their my our your some any".split())
 MODES: dict[str, Mode] = {
     **dict.fromkeys("may might perhaps maybe possibly".split(), "possible"),
     **dict.fromkeys("can could".split(), "able"),
     **dict.fromkeys("must".split(), "obliged"),
-    **dict.fromkeys("will shall going plan intend".split(), "planned"),
+    **dict.fromkeys("will shall going plan intend consider think hope want propose".split(), "planned"),
 }  # fmt: skip
+PRONOUNS = dict.fromkeys("she him her hers".split(), "he")  # their gender follows the noun that they stand for
 NEGATION_REACH = 2  # telling words after "not" that it turns round
 CLAUSE_BREAKS = frozenset("but because although though while whereas so unless if when besides except than beyond".split())
 REFUSING = frozenset("refuse fail decline".split())
@@ -115,7 +116,7 @@ def read(text: str) -> Reading:
         own = mode if mode != "stated" or not _is_past(token) else "past"
         name = group >= 0 and not (token.written.isupper() and 1 < len(token.written) <= LONGEST_INITIALISM)
         kind: WordKind = "number" if token.kind == "number" else "name" if name else "word"
-        word = Word(token.text, token.lemma, kind, weight(token.text, kind), clause, reach > 0, own)
+        word = Word(token.text, PRONOUNS.get(token.text, token.lemma), kind, weight(token.text, kind), clause, reach > 0, own)
         words.append(word)
         if word.negates and not _idle(found, place):
             reach = NEGATION_REACH

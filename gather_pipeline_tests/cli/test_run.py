@@ -96,7 +96,9 @@ def test_the_brake_on_tokens_ends_a_run_with_its_reason_and_its_work(braked: Ran
 
 
 def test_a_person_gets_a_table_the_reasons_and_what_to_do_next(braked: Ran) -> None:
-    assert re.search(r"^ story +\d+\.\d/99 +1 +\d+ +quality \d+\.\d of threshold 99: .* of max_tokens 1", braked.done.out, re.MULTILINE)
+    assert re.search(
+        r"^ story +\d+\.\d/99 +1 +\d+ +quality \d+\.\d \(unjudged\) of threshold 99: .* of max_tokens 1", braked.done.out, re.MULTILINE
+    )
     assert "Completed: " in braked.done.out
     assert "gather items --project salt" in braked.done.out
 

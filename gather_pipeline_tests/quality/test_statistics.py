@@ -97,8 +97,11 @@ def test_what_is_not_english_earns_nothing_and_the_reasons_say_that_it_was_not_r
     assert any("Not read, because only English is" in reason for part in quality.parts.values() for reason in part.reasons)
 
 
-def test_prose_that_goes_round_in_circles_is_less_coherent() -> None:
-    assert value(scored(NONSENSE), "coherence") < value(scored(GOOD_STORY), "coherence") - 20
+def test_coherence_is_unknown_without_a_judge_and_prose_that_goes_round_in_circles_is_named() -> None:
+    part = scored(NONSENSE).parts["coherence"]
+    assert part.value is None
+    assert part.reasons[0] == "Unknown: whether the notes agree with one another was not judged."
+    assert any("come back to their own words" in reason for reason in part.reasons)
 
 
 def test_a_bare_verb_and_a_duty_are_directions_and_a_description_is_none() -> None:

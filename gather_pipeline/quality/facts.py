@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from gather_pipeline.domain.quality import Contradiction
-from gather_pipeline.quality.notes import Note, rarity, telling
+from gather_pipeline.quality.notes import Note, telling
 from gather_pipeline.text.names import MONTHS, name_groups, names_in
 from gather_pipeline.text.numbers import UNITS
 from gather_pipeline.text.sentences import sentences
@@ -28,9 +28,8 @@ BEREAVED = frozenset("widow widower".split())
 LIVING = frozenset("alive survive recover recovering".split())
 ACTING = frozenset("arrive ask climb come give laugh nod open say sign smile speak tell walk".split())
 PAST = frozenset("dream flashback ghost memory photograph remember voice".split())  # where the dead may act
-OWNERS = frozenset("our my their his her its".split())
 SPELLED_ALIKE = 0.8
-RARE = 0.6  # rarity from which a noun alone says what is counted ("furnace", not "man")
+SHARED_OF_A_TIME = 3  # telling words, names among them, that two sentences must share to be about one event
 Date = tuple[str | None, str, str | None]
 
 
@@ -60,17 +59,15 @@ class Count:
     """A number with what it counts.
 
     Attributes:
-        what: Lemma of the noun, or the name that it stands before or after.
-        kind: ``age``, ``label`` (a number that belongs to a name) or ``noun``.
+        what: Lemma of the noun, or the name of who is that old or of the street.
+        kind: ``age``, ``address`` or ``noun``.
         adjacent: Whether nothing stands between the number and the noun.
-        whole: Whether a possessive or an article before it says that all of them are meant.
     """
 
     what: str
     value: float
     kind: str
     adjacent: bool
-    whole: bool
     said: Said
 
 
@@ -81,6 +78,7 @@ class Facts:
     names: frozenset[str]
     counts: dict[tuple[str, str], list[Count]]
     dates: list[tuple[Date, Said]]
+    times: dict[str, Said]
     dead: dict[str, Said]
 
 
@@ -93,10 +91,18 @@ def contradictions(notes: Sequence[Note], brief: str) -> tuple[Contradiction, ..
     for note in notes:
         if note.language != "en":
             continue
-        around = telling(note.words)
+        last = ""
         for said in map(Said.of, sentences(note.text)):
-            rules = (_numbers(said, around, facts), _dates(said, facts), _deaths(said, facts), _names(said, facts))
-            for kind, clashes in zip(("number", "date", "death", "name"), rules, strict=True):
+            clashes_by_kind = {
+                "number": _numbers(said, facts),
+                "age": _ages(said, last, facts),
+                "date": _dates(said, facts),
+                "time": _times(said, facts),
+                "death": _deaths(said, facts),
+                "name": _names(said, facts),
+            }
+            last = next((one.text for one in reversed(said.tokens) if one.capital and ("age", one.text) in facts.counts), last)
+            for kind, clashes in clashes_by_kind.items():
                 for first, second in clashes:
                     found.setdefault((said.text, kind), Contradiction(first=first, second=second, evidence=(note.id,)))
     return tuple(found.values())
@@ -112,16 +118,17 @@ def facts_of(brief: str) -> Facts:
         for count in _counts(one, names):
             counts[count.kind, count.what].append(count)
     dates = [(date, one) for one in said for date in _dates_in(one.tokens)]
-    return Facts(names, dict(counts), dates, {name: one for one in said for name in _dead_in(one, names)})
+    times = {token.text: one for one in said for token in one.tokens if _is_time(token)}
+    return Facts(names, dict(counts), dates, times, {name: one for one in said for name in _dead_in(one, names)})
 
 
-def _numbers(said: Said, around: frozenset[str], facts: Facts) -> Iterator[tuple[str, str]]:
+def _numbers(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
     for count in _counts(said, facts.names):
         known = facts.counts.get((count.kind, count.what))
         if not known or any(one.value == count.value for one in known):
             continue
         nearest = max(known, key=lambda one: len(one.said.words & said.words))
-        if count.kind in ("age", "label") or _counts_the_same(count, known, nearest.said, said, around):
+        if count.kind != "noun" or _counts_the_same(count, known, nearest.said, said):
             label = "the age of " if count.kind == "age" else ""
             yield (
                 f"{_quoted(said)} gives {label}{count.what} as {count.value:g}",
@@ -129,14 +136,11 @@ def _numbers(said: Said, around: frozenset[str], facts: Facts) -> Iterator[tuple
             )
 
 
-def _counts_the_same(count: Count, known: Sequence[Count], theirs: Said, said: Said, around: frozenset[str]) -> bool:
-    """Whether a number of things in a note is the brief's number of them: parts of a whole, and lengths of other times, are not."""
+def _counts_the_same(count: Count, known: Sequence[Count], theirs: Said, said: Said) -> bool:
+    """Whether a note gives more of the very things that the brief counts; fewer may be a part of them ("two beds of sound" of sixteen)."""
     shared = (theirs.words & said.words) - {count.what} - {one.lemma for one in said.tokens if one.kind == "number"}
-    if count.what in TIME:
-        return len(shared) >= 2 or (count.whole and count.adjacent and len(known) == 1)
-    if count.value > max(one.value for one in known):
-        return rarity(count.what) >= RARE or len((theirs.words & around) - {count.what}) >= 2
-    return count.adjacent and (count.whole or len(shared) >= 2)
+    least = 2 if count.what in TIME else 1
+    return count.adjacent and count.value > max(one.value for one in known) and len(shared) >= least
 
 
 def _counts(said: Said, names: frozenset[str]) -> Iterator[Count]:
@@ -149,30 +153,74 @@ def _counts(said: Said, names: frozenset[str]) -> Iterator[Count]:
         before, after = found[max(0, place - 3) : place], found[place + 1 : place + 3]
         last = before[-1] if before else None
         if _is_age(value, before, after, names):
-            yield Count(_name_before(before) or after[0].lemma, value, "age", True, True, said)
+            yield Count(_name_before(before) or after[0].lemma, value, "age", True, said)
             continue
         if last and last.lemma in BEING and value <= 110 and (not after or after[0].kind == "stop"):
             subject = next((one.lemma for one in found[:place] if one.capital and one.text in names), None)
             if subject:
-                yield Count(subject, value, "age", True, True, said)
+                yield Count(subject, value, "age", True, said)
             continue
-        if last and last.capital and last.text in names:
-            yield Count(last.text, value, "label", True, True, said)
+        if after and after[0].capital and after[0].text in names and len(after) > 1 and after[1].capital:
+            yield Count(after[0].text, value, "address", True, said)
             continue
-        if after and after[0].capital and after[0].text in names and (last is None or last.text not in ("with", "and")):
-            yield Count(after[0].text, value, "label", True, True, said)
-            continue
-        whole = last is not None and (last.text in OWNERS or last.text in ("the", "all"))
         if len(before) > 1 and last is not None and last.text == "of" and before[-2].telling and before[-2].kind == "word":
-            yield Count(before[-2].lemma, value, "noun", True, True, said)
+            yield Count(before[-2].lemma, value, "noun", True, said)
         if value >= 1000 and not (after and after[0].telling):
             continue
         for step, noun in enumerate(after[:2]):
             if noun.kind != "word" or not noun.telling:
                 break
             if noun.text != noun.lemma or noun.lemma in TIME or value == 1:  # "five furnace nights" count no furnaces
-                yield Count(noun.lemma, value, "noun", step == 0, whole, said)
+                yield Count(noun.lemma, value, "noun", step == 0, said)
                 break
+
+
+def _ages(said: Said, last: str, facts: Facts) -> Iterator[tuple[str, str]]:
+    """An age told of somebody: "at 43 she", "he is 38", "a man of 37", "a 34-year-old", "aged 27".
+
+    It is that of the one person named in the sentence, or of the last one named before it; of several, nobody's.
+    """
+    found = said.tokens
+    named = {one.text for one in found if one.capital and ("age", one.text) in facts.counts}
+    if len(named) > 1:
+        return
+    last = next(iter(named), last)
+    for place, token in enumerate(found):
+        if token.kind != "number" or not token.text.isdigit() or not 1 <= int(token.text) <= 110 or not last:
+            continue
+        before = [one.text for one in found[max(0, place - 3) : place]]
+        after = [one.text for one in found[place + 1 : place + 3]]
+        closed = place + 1 == len(found) or found[place + 1].kind == "stop"
+        told = (
+            (before[-1:] == ["at"] and after[:1] in (["she"], ["he"]))
+            or (closed and before[-2:] in (["she", "is"], ["he", "is"]))
+            or (before[-1:] == ["of"] and before[-2:-1] in (["man"], ["woman"], ["boy"], ["girl"]))
+            or before[-1:] == ["aged"]
+            or after[:2] == ["year", "old"]
+        )
+        known = facts.counts["age", last]
+        if told and not any(one.value == float(token.text) for one in known):
+            yield f"{_quoted(said)} gives the age of {last} as {token.text}", f"{known[0].value:g} in the brief: {_quoted(known[0].said)}"
+
+
+def _times(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
+    """A time of day or year that the brief does not have, in a sentence about what it gives another one for."""
+    if len(facts.times) == 0:
+        return
+    dated = any(token.text in MONTHS for token in said.tokens)  # the year of a date is the date's business
+    own = [token for token in said.tokens if _is_time(token) and not (dated and ":" not in token.text)]
+    if any(token.text in facts.times for token in own):
+        return
+    for token in own:
+        alike = [(time, theirs) for time, theirs in facts.times.items() if (":" in time) == (":" in token.text)]
+        for time, theirs in alike:
+            if len((theirs.words & said.words) - {time}) >= SHARED_OF_A_TIME:
+                yield f"{_quoted(said)} says {token.text}", f"{time} in the brief: {_quoted(theirs)}"
+                return
+
+
+def _is_time(token: Token) -> bool:
+    return token.kind == "number" and bool(re.fullmatch(r"\d{1,2}:\d{2}|1[5-9]\d{2}|20\d{2}", token.text))
 
 
 def _is_age(value: float, before: Sequence[Token], after: Sequence[Token], names: frozenset[str]) -> bool:

@@ -30,7 +30,7 @@ def found(text: str, brief: str = BRIEF) -> list[str]:
     [
         ("Agnes (34) steps down from the train with one case.", "agnes as 34", "29"),
         ("At 71 Josef still oils the carding machine himself.", "josef as 71", "63"),
-        ("Six looms stand in the hall, and only one of them runs.", "loom as 6", "4"),
+        ("The mill has six looms, and only one of them runs.", "loom as 6", "4"),
         ("Show his right hand, four fingers short, on the carding machine when Josef signs.", "finger as 4", "2"),
         ("Agnes has five weeks to inspect the mill.", "week as 5", "3"),
         ("Agnes comes by train on 6 August 1931 in the rain.", "6 August 1931", "6 May 1931"),

@@ -77,11 +77,6 @@ DEV = [
     "SecantusDB==0.7.0b3",
 ]
 
-BENCH = [
-    # benchmarks/duplicates.py holds our search against it. Its index is given our vectors, so none of its models is fetched.
-    "semhash>=0.5,<1",
-]
-
 setup(
     name="gather_pipeline",
     version="1.0.0",
@@ -94,7 +89,7 @@ setup(
     include_package_data=True,
     package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt", "**/*.j2"]},
     install_requires=INSTALL_REQUIRES,
-    extras_require={"dev": DEV, "bench": BENCH},
+    extras_require={"dev": DEV},
     entry_points={
         "console_scripts": ["gather = gather_pipeline.cli:main"],
         "gather_pipeline.embedders": ["default = gather_pipeline.adapters.minilm:MiniLM"],

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gather_pipeline.domain.departments import Department
 
 Document = dict[str, Any]
-Span: TypeAlias = tuple[int, int]
 Vectors: TypeAlias = "NDArray[np.float32]"  # by name, so that a command without vectors starts without numpy
 
 
@@ -121,9 +120,6 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Rows of length 1 and type float32, one a text, in order; shape (0, d) for no text."""
-
-    def embed_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Vectors]:
-        """For each text one row of length 1 a stretch (start, end in characters), read in the light of the whole text."""
 
 
 class Brain(Protocol):

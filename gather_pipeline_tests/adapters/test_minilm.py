@@ -130,3 +130,11 @@ def test_a_first_use_prints_nothing_and_importing_it_loads_nothing_heavy() -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_end_of_a_long_text_counts(embedder: MiniLM) -> None:
+    """Once only the first 190 words did, so that two long notes that part at their end were one."""
+    beginning = "The keeper trims the lamp while the gulls circle the tower and the boats come home. " * 16
+    one, other, tax = embedder.embed([beginning + KEEPER, beginning + TAX * 40, TAX])
+    assert one @ other < 0.95
+    assert other @ tax > one @ tax + 0.2

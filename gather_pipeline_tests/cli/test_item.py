@@ -456,3 +456,13 @@ def test_a_status_is_of_a_run_or_of_a_project(finished: Finished, capsys: Captur
 def test_looking_loads_no_engine_but_the_store(args: list[str], finished: Finished) -> None:
     asked = [*args, finished.shell.items()[0]] if args[-1] == "show" else args
     assert loaded_by(finished.shell, *asked) & HEAVY == set()
+
+
+def test_an_item_that_repeats_another_is_set_aside_by_a_person_s_word(desk: Shell, capsys: Capture) -> None:
+    kept, gone = items(desk, capsys, "--department", "story")[:2]
+    done = desk.here(capsys, "item", "same", gone["id"], kept["id"])
+    assert done.out == f"Item {gone['id']} is set aside; to bring it back, type: gather item restore {gone['id']}\n"
+    (row,) = [row for row in items(desk, capsys, "--dropped") if row["item_id"] == gone["id"]]
+    assert (row["rule"], row["match_id"], row["reason"]) == ("person", kept["id"], f"ana says that it is the same as {kept['id']}")
+    shown = desk.here(capsys, "items", "--project", "salt", "--dropped")
+    assert "A text that repeats another is dropped from 67%; 0 restored and 1 marked as the same, 5 move it" in shown.err

@@ -27,3 +27,28 @@ def test_a_text_that_could_not_be_shown_is_named_with_its_words(text: str) -> No
 )
 def test_crime_and_words_that_only_look_alike_pass(text: str) -> None:
     assert objection(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ines wears a nude-coloured stocking under the oilskin.",
+        "Nude tights for the dance, matt, no shine.",
+        "The varnish retards the growth of mould on the oars.",
+        "A naked bulb swings over the ledger; to the naked eye it never moves.",
+        "The grease nipple on the winch squeals once a turn.",
+        "She carries a bundle of faggots to the stove.",
+        "The road runs through fields of rape in bloom.",
+        "Strings of sheep's intestines for the old fiddle.",
+        "The decapitated stone angel lies in the nettles.",
+    ],
+)
+def test_words_of_the_craft_pass(text: str) -> None:
+    assert objection(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["He calls the boy a retard.", "They are retards, he says.", "The decapitated sailor floats by.", "She stands nude."]
+)
+def test_the_same_words_of_people_do_not(text: str) -> None:
+    assert objection(text) is not None

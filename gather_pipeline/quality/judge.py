@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
-from gather_pipeline.domain.quality import WEIGHTS, Contradiction, Part, Quality
+from gather_pipeline.domain.quality import WEIGHTS, Contradiction, Part, Quality, total
 from gather_pipeline.quality.caps import Worth, ceiling, fault_reasons
 
 logger = logging.getLogger(__name__)
@@ -132,8 +132,6 @@ def _part(name: str, own: Part, told: Sequence[Reading], most: float, found: Seq
 
 
 def _value(reading: Reading, found: Sequence[Worth]) -> float:
-    from gather_pipeline.domain.quality import total
-
     most = ceiling(found)
     return total({name: min(score, most) for name, (score, _) in reading.parts.items()}, reading.deduction)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from math import log1p
 
 import numpy as np
 
@@ -20,7 +21,7 @@ NEAR = 0.6  # cosine from which an earlier note is about the same matter, so tha
 DETAIL_HALF = 6.0  # new telling words: filler, drifting prose and named filler bring 5 to 8 a note, careful notes of 45 words 11 to 14
 DETAIL_POWER = 2.5  # steep enough to part those two, and never flat: a richer text always has more
 NUMBER_WORTH = 2.0  # a new number is worth two words, as in "12 m/s at 05:00": rank correlation with rated specificity rises
-LONG_MASS, LONG_SHARE = 150.0, 0.1  # a long text goes on gaining where a note's detail is full: up to a tenth, at some 200 telling words
+LONG_FROM, LONG_TO, LONG_SHARE = 12.0, 600.0, 0.15  # new telling words: a longer text goes on gaining where a note's detail is full
 ECHO_WINDOW = 12  # telling words: about two sentences
 ECHO_LOW, ECHO_HIGH = 0.03, 0.25  # careful notes lie at 0.0 to 0.06, drifting prose at 0.1 to 0.3
 LEAST_WORTH = 0.5  # least worth of a word; the rest follows its rarity
@@ -95,7 +96,7 @@ class Note:
         new = telling(self.words) - self.known
         mass = sum(NUMBER_WORTH if word in numbers else _worth(word, word in self.named) for word in new)
         full = float(mass**DETAIL_POWER / (mass**DETAIL_POWER + DETAIL_HALF**DETAIL_POWER))
-        return full * (1 - LONG_SHARE + LONG_SHARE * ramp(mass, 0.0, LONG_MASS))
+        return full * (1 - LONG_SHARE + LONG_SHARE * ramp(log1p(mass), log1p(LONG_FROM), log1p(LONG_TO)))
 
     def quote(self, limit: int = 60) -> str:
         """Its beginning in quotation marks."""

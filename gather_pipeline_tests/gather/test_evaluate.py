@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.gather.draft import draft_department, summarise
 from gather_pipeline.gather.embed import embed_department
 from gather_pipeline.gather.evaluate import evaluate_department
-from gather_pipeline.gather.repository import EMBEDDINGS, ITEMS
+from gather_pipeline.gather.repository import EMBEDDINGS, ITEMS, SCORES
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 
@@ -45,6 +47,18 @@ def test_an_evaluation_is_left_alone_while_nothing_changed_and_made_anew_when_an
     anew = evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
     assert not anew["unchanged"]
     assert anew["data_version"] != first["data_version"]
+
+
+def test_an_evaluation_gives_the_same_score_inside_a_running_event_loop(studio: Studio) -> None:
+    edit_first(studio)
+
+    async def inside() -> dict[str, Any]:
+        return evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
+
+    row = asyncio.run(inside())
+    assert not row["unchanged"]
+    studio.services.store.delete(studio.repository.database, SCORES, {})
+    assert evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)["value"] == row["value"]
 
 
 def test_a_department_without_items_is_scored_zero_with_a_reason(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gather_pipeline.domain.decisions import Decision
+from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, NewItem, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, asked_of
@@ -236,7 +237,9 @@ class Attempt:
         )
         if len(self.state.climbed) > len(self.climbed):
             step, quality = self.state.climbed[-1], told(iteration.score, is_judged(iteration.quality))
-            logger.warning("[AutoGather] Quality stagnant at %g%% for %d iterations", iteration.score, ladder.PATIENCE)
+            logger.warning(
+                "[AutoGather] Quality stagnant at %g%% for %d iterations", iteration.score, ladder.PATIENCE, extra={TOLD_BY_EVENT: True}
+            )
             session.announcer.announce(
                 "stagnation_detected",
                 department=department.slug,

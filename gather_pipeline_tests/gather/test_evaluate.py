@@ -13,6 +13,7 @@ from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.gather.draft import draft_department, summarise
 from gather_pipeline.gather.embed import embed_department
 from gather_pipeline.gather.evaluate import evaluate_department
+from gather_pipeline.gather.people import People, Texts
 from gather_pipeline.gather.repository import EMBEDDINGS, ITEMS, SCORES
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
@@ -91,6 +92,25 @@ def test_a_draft_proposes_every_item_and_waits_for_review(studio: Studio) -> Non
 
 def test_a_draft_of_nothing_says_so() -> None:
     assert summarise("Story Department", []) == "Story Department has no notes yet."
+
+
+def test_an_item_edited_and_then_deleted_before_the_refresh_leaves_no_embedding(studio: Studio) -> None:
+    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
+    first, *others = (item.id for item in studio.repository.items("story"))
+    desk.edit(first, Texts(content="Ada oils the tower clock with 3 drops at dawn."), "ana")
+    desk.delete(first, "ana")
+    embed_department(studio.services, PROJECT, "story")
+    assert sorted(row["item_id"] for row in studio.repository.rows(EMBEDDINGS)) == sorted(others)
+
+
+def test_what_a_persons_text_sets_aside_keeps_no_embedding(studio: Studio) -> None:
+    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
+    repeated = studio.repository.items("story")[0]
+    desk.add(PROJECT, "story", Texts(content=repeated.content + "!"), "ana", studio.services.departments)
+    assert embed_department(studio.services, PROJECT, "story")["set_aside"] == ["story"]
+    assert sorted(row["item_id"] for row in studio.repository.rows(EMBEDDINGS)) == sorted(
+        item.id for item in studio.repository.items("story")
+    )
 
 
 def test_embeddings_are_made_for_new_and_for_changed_texts_only(studio: Studio) -> None:

@@ -169,15 +169,15 @@ def quality_scores(stored: Stored) -> Metadata:
 
 
 def drafts(stored: Stored) -> Metadata:
-    """The summary that is proposed for review."""
+    """The summary that is proposed for review; what is said where none is."""
     row = stored.draft
     if row is None:
-        return {"draft": "none yet"}
+        return {"draft": "none yet" if stored.items else "none, for there are no notes"}
     return {
         "title": row["title"],
         "status": row["status"],
         "items": len(row["item_ids"]),
-        "draft": dg.MetadataValue.md(row["text"]),
+        "draft": dg.MetadataValue.md(row["text"] or "none, for there are no notes any more"),
     }
 
 

@@ -15,7 +15,8 @@ from gather_pipeline.defs.metadata import VERSION, Metadata, Stored, departments
 from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.domain.iterations import digest
 from gather_pipeline.gather.departments import department_of, query_departments_for_automation
-from gather_pipeline.gather.stale import draft_is_current, score_is_current
+from gather_pipeline.gather.draft import draft_is_current
+from gather_pipeline.gather.stale import score_is_current
 from gather_pipeline.services import Services
 
 DEPARTMENTS = "departments"

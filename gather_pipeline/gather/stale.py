@@ -12,6 +12,7 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import content_hash, version_of
 from gather_pipeline.domain.iterations import FINISHED, Iteration, asked_of, digest, fell, standing
 from gather_pipeline.domain.projects import Project
+from gather_pipeline.gather.draft import draft_is_current
 from gather_pipeline.gather.inputs import ResolveModel, chain_of, inputs_of
 from gather_pipeline.gather.repository import DRAFTS, SCORES, GatherRepository
 from gather_pipeline.ports import Document
@@ -114,11 +115,6 @@ def score_is_current(score: Document | None, version: str, department: Departmen
         return False
     asked = (score["data_version"], score["threshold"], score.get("asked"))
     return asked == (version, department.threshold, asked_of(department, brief))
-
-
-def draft_is_current(draft: Document | None, version: str) -> bool:
-    """True where a draft is of these items."""
-    return draft is not None and draft["data_version"] == version
 
 
 def _fall(last: Iteration, score: Mapping[str, object] | None, version: str, threshold: float) -> str | None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from gather_pipeline.errors import UnknownEntity
-from gather_pipeline.gather.draft import draft_department, summarise
+from gather_pipeline.gather.draft import draft_department
 from gather_pipeline.gather.embed import embed_department
 from gather_pipeline.gather.evaluate import evaluate_department
 from gather_pipeline.gather.people import People, Texts
-from gather_pipeline.gather.repository import EMBEDDINGS, ITEMS, SCORES
+from gather_pipeline.gather.repository import DRAFTS, EMBEDDINGS, ITEMS, SCORES
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 
@@ -90,8 +90,16 @@ def test_a_draft_proposes_every_item_and_waits_for_review(studio: Studio) -> Non
     assert draft_department(studio.services, PROJECT, "story")["unchanged"] is False
 
 
-def test_a_draft_of_nothing_says_so() -> None:
-    assert summarise("Story Department", []) == "Story Department has no notes yet."
+def test_without_notes_nothing_is_proposed_and_a_draft_of_notes_that_are_gone_is_withdrawn_once(studio: Studio) -> None:
+    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
+    for item in studio.repository.items("story"):
+        desk.delete(item.id, "ana")
+    draft = draft_department(studio.services, PROJECT, "story")
+    assert (draft["status"], draft["text"], draft["item_ids"], draft["unchanged"]) == ("withdrawn", "", [], False)
+    assert draft_department(studio.services, PROJECT, "story")["unchanged"]
+    studio.services.store.delete(studio.repository.database, DRAFTS, {})
+    assert draft_department(studio.services, PROJECT, "story") == {"unchanged": True}
+    assert studio.repository.rows(DRAFTS) == []
 
 
 def test_an_item_edited_and_then_deleted_before_the_refresh_leaves_no_embedding(studio: Studio) -> None:

@@ -23,6 +23,7 @@ DEPARTMENTS = "departments"
 DATA_VERSION, CODE_VERSION = "dagster/data_version", "dagster/code_version"
 INPUT_VERSION, INPUT_POINTER = "dagster/input_data_version/", "dagster/input_event_pointer/"
 NO_VERSION, NO_POINTER = "INITIAL", "NULL"  # Dagster's own words for an input that nothing is known of
+SCORE_SHOWN = ("data_version", "value", "parts", "threshold", "scorer", "version")  # what makes a score another one
 ASKED = frozenset({"department", "model"})  # causes that a row of `departments` accounts for
 
 
@@ -47,7 +48,7 @@ class Family:
 
 def _score_version(stored: Stored) -> str | None:
     row = stored.score
-    return None if row is None else digest([row["data_version"], row["value"], row["parts"], row["scorer"], row["version"]])
+    return None if row is None else digest([row[name] for name in SCORE_SHOWN])
 
 
 def _draft_version(stored: Stored) -> str | None:

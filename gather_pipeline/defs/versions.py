@@ -14,9 +14,10 @@ from gather_pipeline.defs import metadata as shown
 from gather_pipeline.defs.metadata import VERSION, Metadata, Stored, departments_metadata
 from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.domain.iterations import digest
+from gather_pipeline.gather import draft
 from gather_pipeline.gather.departments import department_of, query_departments_for_automation
-from gather_pipeline.gather.draft import draft_is_current
 from gather_pipeline.gather.stale import score_is_current
+from gather_pipeline.quality import scorer
 from gather_pipeline.services import Services
 
 DEPARTMENTS = "departments"
@@ -34,7 +35,7 @@ class Family:
     Attributes:
         version: Data version of what is stored; None where nothing is stored yet. Cheap, unlike the metadata.
         metadata: What a materialization shows.
-        is_current: True where what is stored was made of the items that are there now.
+        is_current: True where what is stored was made of the items that are there now, by the present rules.
         code_version: Of the asset; another one makes every partition stale.
         upstream: Assets that it depends on.
     """
@@ -77,12 +78,14 @@ FAMILIES: Mapping[str, Family] = {
         version=_score_version,
         metadata=shown.quality_scores,
         is_current=_score_is_current,
+        code_version=scorer.VERSION,
         upstream=("gather_items", "embeddings"),
     ),
     "drafts": Family(
         version=_draft_version,
         metadata=shown.drafts,
-        is_current=lambda stored: draft_is_current(stored.draft, stored.version),
+        is_current=lambda stored: draft.draft_is_current(stored.draft, stored.version),
+        code_version=draft.VERSION,
         upstream=("gather_items", "quality_scores"),
     ),
 }

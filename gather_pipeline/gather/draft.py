@@ -47,8 +47,10 @@ def draft_department(services: Services, project_id: str, slug: str) -> dict[str
 
 
 def draft_is_current(draft: Document | None, version: str) -> bool:
-    """True where a draft is of these items; without items none is needed."""
-    return draft["data_version"] == version if draft else version == version_of([])
+    """True where a draft is of these items, by the present rules; without items none is needed."""
+    if draft is None:
+        return version == version_of([])
+    return (draft["data_version"], draft["draft_version"]) == (version, VERSION)
 
 
 def summarise(name: str, items: list[Item]) -> str:

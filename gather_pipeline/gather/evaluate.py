@@ -10,6 +10,7 @@ from gather_pipeline.gather.departments import department_of
 from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.registry import Projects
 from gather_pipeline.gather.repository import SCORES, GatherRepository
+from gather_pipeline.gather.stale import score_is_current
 from gather_pipeline.quality.scorer import VERSION, measure
 from gather_pipeline.services import Services
 
@@ -32,13 +33,7 @@ def evaluate_department(
     version, asked = version_of(now.items), asked_of(department, project.brief)
     stored = next(iter(repository.rows(SCORES, {"_id": slug})), None)
     history = repository.iterations(slug)
-    threshold = department.threshold
-    if stored and (stored["data_version"], stored["version"], stored["threshold"], stored.get("asked")) == (
-        version,
-        VERSION,
-        threshold,
-        asked,
-    ):
+    if stored and score_is_current(stored, version, department, project.brief):
         return {**stored, "unchanged": True}
     last = history[-1].quality if history else None
     if last and last["version"] == VERSION and last.get("data_version") == version and last.get("asked") == asked:
@@ -50,8 +45,8 @@ def evaluate_department(
         "_id": slug,
         "department": slug,
         "department_number": department.codeDepNumber,
-        "threshold": threshold,
-        "reached": quality["value"] >= threshold,
+        "threshold": department.threshold,
+        "reached": quality["value"] >= department.threshold,
         "data_version": version,
         "asked": asked,
         "auto_triggered": auto_triggered,

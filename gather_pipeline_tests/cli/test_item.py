@@ -409,7 +409,7 @@ def test_the_status_after_an_edit_says_whose_prompts_used_the_item(desk: Shell, 
     assert status["unscored"] == [owner]
     shown = desk.here(capsys, "status", "--project", "salt")
     assert f"sound is stale: item {used}, which its prompts used, was edited." in shown.out
-    assert f"Changed since they were scored: {owner}" in shown.out
+    assert f"Score or draft is behind: {owner}" in shown.out
     assert "type: gather run --project salt" in shown.err
 
 

@@ -126,6 +126,13 @@ def test_a_changed_threshold_shows_with_the_score_and_whether_it_is_reached_afte
     assert (shown["threshold"], shown["threshold reached"]) == (1, True)
 
 
+def test_a_score_by_another_scorer_is_not_called_fresh(ran: Stage) -> None:
+    stored = versions.Stored(services=ran.studio.services, project_id=PROJECT, slug="story", task_id="")
+    repository = ran.studio.repository
+    repository.store.update(repository.database, "quality_scores", "story", {"version": "0"})
+    assert versions.due("quality_scores", stored, versions.Events(instance=ran.instance), again=True) is None
+
+
 def test_a_score_that_was_left_out_is_not_called_fresh(ran: Stage) -> None:
     cursor = cursor_of(ran.ask(partitions))
     ran.write_rows(department_row("story", 1, most=3), ROWS[1])

@@ -25,7 +25,6 @@ from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.department_state import DepartmentState
 from gather_pipeline.gather.generate import Assignment, Harvest, generate_content_batch
-from gather_pipeline.gather.inputs import definition_for
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
 from gather_pipeline.gather.metric_rows import iteration_row
 from gather_pipeline.gather.prompt_context import PromptContext, assemble, assemble_small
@@ -80,7 +79,7 @@ class Attempt:
     def generate(self) -> Stopped | None:
         """Assembles context and makes the calls; returns the reason to stop the run, if one came up."""
         state, services = self.state, self.session.services
-        plan = state.plan(self.number, services.catalogue.get(definition_for(services.settings, state.chain[0])))
+        plan = state.plan(self.number)
         self.model = state.chain[plan.model]
         with self._phase("context"):
             if self.model == EMBEDDED:

@@ -152,6 +152,26 @@ def duplicate_threshold(settings: Settings, store: DocumentStore, project_id: st
     return threshold_of(everything, drops, lambda: open_embedder(settings), settings.wrong_drop_cost).reason
 
 
+def project_tables(settings: Settings, store: DocumentStore, project_id: str) -> ReportTables:
+    """A project's figures, each department with its newest score, people's changes included, and with its present threshold."""
+    from gather_pipeline.domain.quality import is_judged
+    from gather_pipeline.gather.repository import SCORES, GatherRepository
+    from gather_pipeline.report.tables import report_tables
+
+    repository = GatherRepository(store, project_id)
+    scores = {row["_id"]: row for row in repository.rows(SCORES)}
+    thresholds = {slug: row["threshold"] for slug, row in scores.items()}
+    thresholds |= {department.slug: department.threshold for department in department_source(settings).departments()}
+    now = {}
+    for slug, last in {iteration.department: iteration for iteration in repository.iterations()}.items():
+        score = scores.get(slug)
+        newest = score if score and score["evaluated_at"] >= last.ended_at else last.quality
+        now[slug] = {"quality": newest["value"], "judged": is_judged(newest)}
+        if slug in thresholds:
+            now[slug] |= {"threshold": thresholds[slug], "reached": newest["value"] >= thresholds[slug]}
+    return report_tables(partial(query_metrics, settings), project_id, now)
+
+
 def project_page(settings: Settings, store: DocumentStore, project: Project, tables: ReportTables) -> str:
     """A project's report as one HTML page with plots, from its figures and its items."""
     from gather_pipeline.domain.departments import Department

@@ -67,9 +67,8 @@ class Reader:
             "GATHER_EMBEDDER": "hashing",
             "MODEL_PATH": "any.gguf",
         }
-        return (
-            {name: value for name, value in os.environ.items() if name not in settings | {"MAKEFLAGS", "MAKELEVEL"}} | own | self.variables
-        )
+        makes = {"MAKEFLAGS", "MAKELEVEL", "ARGS", "VENV"}  # what a `make test` that runs this hands on to every make below it
+        return {name: value for name, value in os.environ.items() if name not in settings | makes} | own | self.variables
 
     def type(self, command: str) -> None:
         """Types one command and expects it to succeed."""
@@ -103,6 +102,13 @@ class Reader:
             self.variables[kept[1]] = out
         if "--json" in command and command.startswith("gather run"):
             self.task_id = json.loads(out)["task_id"]
+
+
+def test_the_arguments_of_make_test_do_not_reach_the_readmes_own_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARGS", "-k anything")
+    shown = subprocess.run(["make", "-n", "run"], cwd=ROOT, env=Reader(ROOT).environment, capture_output=True, text=True, check=True)
+    assert "gather run --project salt-ledger" in shown.stdout
+    assert "-k anything" not in shown.stdout
 
 
 @pytest.mark.timeout(1200)

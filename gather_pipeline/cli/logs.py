@@ -12,11 +12,10 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from gather_pipeline.cli.output import say
+from gather_pipeline.domain.events import TOLD_BY_EVENT
 
 PACKAGE = "gather_pipeline"
 FILE_BYTES, FILES_KEPT = 5_000_000, 3
-# Their warnings are events too, and the display of events shows them.
-SHOWN_AS_EVENTS = tuple(f"{PACKAGE}.gather.{name}" for name in ("generate", "iteration", "department_loop", "automate"))
 
 
 class LogFile(RotatingFileHandler):
@@ -52,7 +51,8 @@ class Lines(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Leaves out what a user is told in another way."""
-        return self._verbose or (record.levelno >= logging.WARNING and not record.exc_info and record.name not in SHOWN_AS_EVENTS)
+        told = record.exc_info or hasattr(record, TOLD_BY_EVENT)
+        return self._verbose or (record.levelno >= logging.WARNING and not told)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Says it, with its traceback where there is one."""

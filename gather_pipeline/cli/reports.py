@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +13,6 @@ from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.state import opened, settings_of_command
 from gather_pipeline.errors import InvalidInput, StoreUnavailable
 from gather_pipeline.report.files import write_whole
-from gather_pipeline.report.tables import report_tables
 from gather_pipeline.settings import Settings
 
 # Title and columns of each table on a terminal; --json and --html have all columns.
@@ -46,7 +44,7 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
         project = state.projects.get(project_id)
         _ingest(state.settings)
         threshold = bootstrap.duplicate_threshold(state.settings, state.store, project_id)
-        tables = report_tables(partial(bootstrap.query_metrics, state.settings), project_id)
+        tables = bootstrap.project_tables(state.settings, state.store, project_id)
         if path is not None:
             _write(path, bootstrap.project_page(state.settings, state.store, project, tables))
     if path is not None:

@@ -122,7 +122,7 @@ def tell_standing(document: Mapping[str, Any]) -> None:
     tell_stale(document["stale"])
     run = f"gather run --project {document['project_id']}"
     if document["unscored"]:
-        click.echo(f"Changed since they were scored: {', '.join(document['unscored'])}")
+        click.echo(f"Score or draft is behind: {', '.join(document['unscored'])}")
     if document["stale"]:
         say(f"The next run adds to what is stale and deletes nothing; type: {run}")
     elif document["unscored"]:

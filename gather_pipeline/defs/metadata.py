@@ -156,28 +156,29 @@ def quality_scores(stored: Stored) -> Metadata:
     row = stored.score
     if row is None:
         return {"quality score": "not evaluated"}
+    threshold = department_of(stored.services, stored.slug).threshold
     return {
         "quality score": row["value"],
         "judged": judged_by(row),
         **{f"{name} score": "unknown" if part["value"] is None else part["value"] for name, part in row["parts"].items()},
         "score parts": score_table(row),
-        "threshold": row["threshold"],
-        "threshold reached": row["reached"],
+        "threshold": threshold,
+        "threshold reached": row["value"] >= threshold,
         "least covered aspects": ", ".join(row.get("least_covered", ())[:3]) or "none",
         "scorer": f"{row['scorer']} {row['version']}",
     }
 
 
 def drafts(stored: Stored) -> Metadata:
-    """The summary that is proposed for review."""
+    """The summary that is proposed for review; what is said where none is."""
     row = stored.draft
     if row is None:
-        return {"draft": "none yet"}
+        return {"draft": "none yet" if stored.items else "none, for there are no notes"}
     return {
         "title": row["title"],
         "status": row["status"],
         "items": len(row["item_ids"]),
-        "draft": dg.MetadataValue.md(row["text"]),
+        "draft": dg.MetadataValue.md(row["text"] or "none, for there are no notes any more"),
     }
 
 

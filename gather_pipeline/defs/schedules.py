@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from gather_pipeline.bootstrap import ingest_metrics, project_page, query_metrics
+from gather_pipeline.bootstrap import ingest_metrics, project_page, project_tables
 from gather_pipeline.defs.following import Faults
 from gather_pipeline.defs.refreshing import refresh_departments, refresh_request, states_of
 from gather_pipeline.defs.resources import Gather
@@ -14,7 +14,6 @@ from gather_pipeline.domain.projects import Project
 from gather_pipeline.errors import StoreError
 from gather_pipeline.gather.registry import Projects, Runs
 from gather_pipeline.report.files import write_whole
-from gather_pipeline.report.tables import report_tables
 from gather_pipeline.services import Services
 
 LOOK_S = 40.0  # Dagster gives the process that decides 60 s
@@ -79,9 +78,7 @@ def write_report(services: Services, project: Project, day: str) -> Path:
         StoreError: The folder cannot be written, or the project cannot be read.
     """
     path = services.settings.home / "reports" / f"{project.id}-{day}.html"
-    page = project_page(
-        services.settings, services.store, project, report_tables(lambda sql: query_metrics(services.settings, sql), project.id)
-    )
+    page = project_page(services.settings, services.store, project, project_tables(services.settings, services.store, project.id))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, page)

@@ -14,14 +14,17 @@ from gather_pipeline.defs import metadata as shown
 from gather_pipeline.defs.metadata import VERSION, Metadata, Stored, departments_metadata
 from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.domain.iterations import digest
+from gather_pipeline.gather import draft
 from gather_pipeline.gather.departments import department_of, query_departments_for_automation
-from gather_pipeline.gather.stale import draft_is_current, score_is_current
+from gather_pipeline.gather.stale import score_is_current
+from gather_pipeline.quality import scorer
 from gather_pipeline.services import Services
 
 DEPARTMENTS = "departments"
 DATA_VERSION, CODE_VERSION = "dagster/data_version", "dagster/code_version"
 INPUT_VERSION, INPUT_POINTER = "dagster/input_data_version/", "dagster/input_event_pointer/"
 NO_VERSION, NO_POINTER = "INITIAL", "NULL"  # Dagster's own words for an input that nothing is known of
+SCORE_SHOWN = ("data_version", "value", "parts", "threshold", "scorer", "version")  # what makes a score another one
 ASKED = frozenset({"department", "model"})  # causes that a row of `departments` accounts for
 
 
@@ -32,7 +35,7 @@ class Family:
     Attributes:
         version: Data version of what is stored; None where nothing is stored yet. Cheap, unlike the metadata.
         metadata: What a materialization shows.
-        is_current: True where what is stored was made of the items that are there now.
+        is_current: True where what is stored was made of the items that are there now, by the present rules.
         code_version: Of the asset; another one makes every partition stale.
         upstream: Assets that it depends on.
     """
@@ -46,7 +49,7 @@ class Family:
 
 def _score_version(stored: Stored) -> str | None:
     row = stored.score
-    return None if row is None else digest([row["data_version"], row["value"], row["parts"], row["scorer"], row["version"]])
+    return None if row is None else digest([row[name] for name in SCORE_SHOWN])
 
 
 def _draft_version(stored: Stored) -> str | None:
@@ -75,12 +78,14 @@ FAMILIES: Mapping[str, Family] = {
         version=_score_version,
         metadata=shown.quality_scores,
         is_current=_score_is_current,
+        code_version=scorer.VERSION,
         upstream=("gather_items", "embeddings"),
     ),
     "drafts": Family(
         version=_draft_version,
         metadata=shown.drafts,
-        is_current=lambda stored: draft_is_current(stored.draft, stored.version),
+        is_current=lambda stored: draft.draft_is_current(stored.draft, stored.version),
+        code_version=draft.VERSION,
         upstream=("gather_items", "quality_scores"),
     ),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+TOLD_BY_EVENT = "told_by_event"  # marks a log line, in its `extra`, that says what an event or the run's outcome says as well
+
 EventType = Literal[
     "department_started",
     "deduplicating",

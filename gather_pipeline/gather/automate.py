@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, DepartmentResult, Status
 from gather_pipeline.domain.departments import Department, select
+from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.errors import GatherError, ProjectBusy, TaskCancelled
 from gather_pipeline.gather import ladder
@@ -134,7 +135,7 @@ def _run(
     except BaseException as error:
         status: Status = "failed" if isinstance(error, Exception) else "cancelled"
         reason = str(error) if isinstance(error, GatherError) else type(error).__name__
-        logger.error("[AutoGather] The run ends: %s", reason)
+        logger.error("[AutoGather] The run ends: %s", reason, extra={TOLD_BY_EVENT: True})
         try:
             end(status, reason if status == "failed" else "interrupted")
         except GatherError as second:

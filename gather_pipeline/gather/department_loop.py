@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gather_pipeline.domain.automation import DepartmentResult
 from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.quality import told
 from gather_pipeline.errors import BudgetExhausted, DeadlineReached, Stopped, TaskCancelled
@@ -98,7 +99,7 @@ def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentRe
     if ended in ("budget", "deadline") or (ended == "share" and state.allowed == 0):
         announcer.announce("skipped_budget", department=department.slug, reason=reason)
     elif ended in ("share", "maxIterations"):
-        logger.warning("[AutoGather] Max iterations reached in dept %s: %s", department.name, reason)
+        logger.warning("[AutoGather] Max iterations reached in dept %s: %s", department.name, reason, extra={TOLD_BY_EVENT: True})
         announcer.announce(
             "max_iterations_reached",
             department=department.slug,

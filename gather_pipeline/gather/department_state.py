@@ -10,10 +10,9 @@ from gather_pipeline.domain.items import version_of
 from gather_pipeline.domain.iterations import EndedBy, Fingerprint, Iteration, current, fell, is_finished, standing
 from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.inputs import chain_of, inputs_of
+from gather_pipeline.gather.inputs import chain_of, definition_for, inputs_of
 from gather_pipeline.gather.session import Session
 from gather_pipeline.quality.scorer import measure
-from gather_pipeline.tasks.definition import TaskDefinition
 
 
 @dataclass(kw_only=True)
@@ -112,10 +111,12 @@ class DepartmentState:
         """Steps of the ladder climbed so far."""
         return self.steps[: ladder.rung([iteration.score for iteration in self.history], self.steps)]
 
-    def plan(self, number: int, definition: TaskDefinition) -> ladder.Plan:
+    def plan(self, number: int) -> ladder.Plan:
         """What the next iteration asks for."""
         least = self.aim or (self.history[-1].quality.get("least_covered", ()) if self.history else ())
-        return ladder.plan(self.department.aspects, least, number, self.climbed, len(self.chain), definition.generation.temperature)
+        settings, catalogue = self.session.services.settings, self.session.services.catalogue
+        usual = [catalogue.get(definition_for(settings, model)).generation.temperature for model in self.chain]
+        return ladder.plan(self.department.aspects, least, number, self.climbed, usual)
 
     def ended(self) -> EndedBy | None:
         """The rule that ends the department as it stands, None where it may go on."""

@@ -8,6 +8,7 @@ from typing import Any
 from gather_pipeline.domain.items import Item, version_of
 from gather_pipeline.gather.departments import department_of
 from gather_pipeline.gather.repository import DRAFTS, GatherRepository
+from gather_pipeline.ports import Document
 from gather_pipeline.services import Services
 
 VERSION = "1"
@@ -16,23 +17,25 @@ VERSION = "1"
 def draft_department(services: Services, project_id: str, slug: str) -> dict[str, Any]:
     """Proposes the department's summary for review, status pending; leaves the draft alone where its items are unchanged.
 
+    Without items nothing is proposed, and a draft of items that are gone is withdrawn.
+
     Returns:
-        The stored draft; `unchanged` is True where nothing was written.
+        The stored draft, no field of one where there is none; `unchanged` is True where nothing was written.
     """
     repository = GatherRepository(services.store, project_id)
     department = department_of(services, slug)
     items = repository.items(slug)
     version = version_of(items)
     stored = next(iter(repository.rows(DRAFTS, {"_id": slug})), None)
-    if stored and stored["data_version"] == version and stored["draft_version"] == VERSION:
-        return {**stored, "unchanged": True}
+    if draft_is_current(stored, version):
+        return {**(stored or {}), "unchanged": True}
     history = repository.iterations(slug)
     draft = {
         "_id": slug,
         "department": slug,
         "title": f"{department.name}: summary for review",
-        "text": summarise(department.name, items),
-        "status": "pending",
+        "text": summarise(department.name, items) if items else "",
+        "status": "pending" if items else "withdrawn",
         "quality_score": history[-1].score if history else None,
         "threshold": department.threshold,
         "item_ids": [item.id for item in items],
@@ -43,13 +46,18 @@ def draft_department(services: Services, project_id: str, slug: str) -> dict[str
     return {**repository.record(DRAFTS, draft), "unchanged": False}
 
 
+def draft_is_current(draft: Document | None, version: str) -> bool:
+    """True where a draft is of these items, by the present rules; without items none is needed."""
+    if draft is None:
+        return version == version_of([])
+    return (draft["data_version"], draft["draft_version"]) == (version, VERSION)
+
+
 def summarise(name: str, items: list[Item]) -> str:
     """The summaries of a department's items, by aspect in the order in which the aspects first appear, as Markdown."""
     by_aspect: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         by_aspect[item.aspect or "further notes"].append(item)
-    if not items:
-        return f"{name} has no notes yet."
     lines = [f"{name}: {len(items)} notes on {len(by_aspect)} aspects."]
     for aspect, notes in by_aspect.items():
         lines += ["", f"**{aspect[0].upper()}{aspect[1:]}**", *(f"- {note.summary}" for note in notes)]

@@ -58,7 +58,6 @@ def embedded(services: Services, repository: GatherRepository, everything: Seque
     items = [item for item in wanted if item.is_active]
     model = services.embedder.name
     stored = repository.vectors(wanted, model, slug)
-    repository.drop_embeddings([item for item in wanted if not item.is_active and item.id in stored])
     missing = [item for item in items if item.id not in stored]
     made = services.embedder.embed([item.content for item in missing])
     rows = {item.id: stored[item.id] for item in items if item.id in stored} | {
@@ -74,6 +73,8 @@ def embedded(services: Services, repository: GatherRepository, everything: Seque
         items = [item for item in items if item.id not in gone]
     if missing:
         repository.save_embeddings(missing, made, model)
+    # Not only what is in `stored`: an item edited before it was deleted has the embedding of an older text.
+    repository.drop_embeddings([*(item for item in wanted if not item.is_active), *set_aside])
     vectors = np.stack([rows[item.id] for item in items]) if items else np.empty((0, 0), dtype=np.float32)
     return Embedded(items=items, vectors=vectors, added=len(missing), set_aside=set_aside)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from gather_pipeline.domain.items import version_of
@@ -11,7 +10,8 @@ from gather_pipeline.gather.departments import department_of
 from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.registry import Projects
 from gather_pipeline.gather.repository import SCORES, GatherRepository
-from gather_pipeline.quality.scorer import DepartmentScorer
+from gather_pipeline.gather.stale import score_is_current
+from gather_pipeline.quality.scorer import VERSION, measure
 from gather_pipeline.services import Services
 
 
@@ -31,29 +31,22 @@ def evaluate_department(
     project = Projects(services.store, services.main_database, services.clock).get(project_id)
     now = embedded(services, repository, repository.everything(), slug)
     version, asked = version_of(now.items), asked_of(department, project.brief)
-    scorer = DepartmentScorer(services.embedder)
     stored = next(iter(repository.rows(SCORES, {"_id": slug})), None)
     history = repository.iterations(slug)
-    threshold = department.threshold
-    if stored and (stored["data_version"], stored["version"], stored["threshold"], stored.get("asked")) == (
-        version,
-        scorer.version,
-        threshold,
-        asked,
-    ):
+    if stored and score_is_current(stored, version, department, project.brief):
         return {**stored, "unchanged": True}
     last = history[-1].quality if history else None
-    if last and last["version"] == scorer.version and last.get("data_version") == version and last.get("asked") == asked:
+    if last and last["version"] == VERSION and last.get("data_version") == version and last.get("asked") == asked:
         quality: dict[str, Any] = dict(last)
     else:
-        quality = asyncio.run(scorer.score(department, now.items, vectors=now.vectors, brief=project.brief)).to_document()
+        quality = measure(department, now.items, services.embedder, brief=project.brief, vectors=now.vectors).to_document()
     row = {
         **quality,
         "_id": slug,
         "department": slug,
         "department_number": department.codeDepNumber,
-        "threshold": threshold,
-        "reached": quality["value"] >= threshold,
+        "threshold": department.threshold,
+        "reached": quality["value"] >= department.threshold,
         "data_version": version,
         "asked": asked,
         "auto_triggered": auto_triggered,

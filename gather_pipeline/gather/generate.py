@@ -14,6 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.items import NewItem
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.errors import DeadlineReached, GatherError, OutputInvalid, Stopped
@@ -120,7 +121,7 @@ def _note_fault(session: Session, work: Assignment, harvest: Harvest, error: Gat
     harvest.faults.append(str(error))
     if not isinstance(error, OutputInvalid):
         harvest.unavailable.append(error)
-    logger.error("[AutoGather] A call for department %s failed: %s", work.department.slug, error)
+    logger.error("[AutoGather] A call for department %s failed: %s", work.department.slug, error, extra={TOLD_BY_EVENT: True})
     session.announcer.announce("model_fault", department=work.department.slug, error=str(error), model=work.model, iteration=work.iteration)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gather_pipeline.domain.decisions import Decision
+from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, NewItem, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, asked_of
@@ -24,7 +25,6 @@ from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.department_state import DepartmentState
 from gather_pipeline.gather.generate import Assignment, Harvest, generate_content_batch
-from gather_pipeline.gather.inputs import definition_for
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
 from gather_pipeline.gather.metric_rows import iteration_row
 from gather_pipeline.gather.prompt_context import PromptContext, assemble, assemble_small
@@ -79,7 +79,7 @@ class Attempt:
     def generate(self) -> Stopped | None:
         """Assembles context and makes the calls; returns the reason to stop the run, if one came up."""
         state, services = self.state, self.session.services
-        plan = state.plan(self.number, services.catalogue.get(definition_for(services.settings, state.chain[0])))
+        plan = state.plan(self.number)
         self.model = state.chain[plan.model]
         with self._phase("context"):
             if self.model == EMBEDDED:
@@ -236,7 +236,9 @@ class Attempt:
         )
         if len(self.state.climbed) > len(self.climbed):
             step, quality = self.state.climbed[-1], told(iteration.score, is_judged(iteration.quality))
-            logger.warning("[AutoGather] Quality stagnant at %g%% for %d iterations", iteration.score, ladder.PATIENCE)
+            logger.warning(
+                "[AutoGather] Quality stagnant at %g%% for %d iterations", iteration.score, ladder.PATIENCE, extra={TOLD_BY_EVENT: True}
+            )
             session.announcer.announce(
                 "stagnation_detected",
                 department=department.slug,

@@ -63,9 +63,7 @@ class Plan:
     longer: bool
 
 
-def plan(
-    aspects: Sequence[str], least_covered: Sequence[str], number: int, climbed: Sequence[Step], chain: int, temperature: float
-) -> Plan:
+def plan(aspects: Sequence[str], least_covered: Sequence[str], number: int, climbed: Sequence[Step], temperatures: Sequence[float]) -> Plan:
     """Decides aspects, temperature, model and length of an iteration.
 
     Args:
@@ -73,8 +71,7 @@ def plan(
         least_covered: The same from least to best covered, empty before the first score.
         number: Number of the iteration, so that a long list is walked through.
         climbed: Steps of the ladder climbed so far.
-        chain: How many models there are.
-        temperature: The usual temperature.
+        temperatures: The usual temperature of each model of the chain.
     """
     ranked = [aspect for aspect in least_covered if aspect in aspects]
     ranked += [aspect for aspect in aspects if aspect not in ranked]
@@ -85,10 +82,11 @@ def plan(
         ranked = ranked[: max(1, ceil(len(ranked) / 2))]
     longer = "longer" in climbed
     size = BATCH_MIN if longer else max(BATCH_MIN, min(BATCH_MAX, len(ranked)))
+    model = min(1, len(temperatures) - 1) if "model" in climbed else 0
     return Plan(
         aspects=tuple(ranked[place % len(ranked)] for place in range(size)),
-        temperature=min(1.0, temperature + HEAT) if "temperature" in climbed else temperature,
-        model=min(1, chain - 1) if "model" in climbed else 0,
+        temperature=min(1.0, temperatures[model] + HEAT) if "temperature" in climbed else temperatures[model],
+        model=model,
         longer=longer,
     )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from gather_pipeline.errors import DuplicateKey, GatherError, ProjectBusy, UnknownEntity, VersionConflict
+from gather_pipeline.errors import DuplicateKey, ProjectBusy, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Document, DocumentStore
 
 logger = logging.getLogger(__name__)
@@ -95,15 +95,17 @@ class Lease:
         return str(held["task_id"])
 
     def renew(self) -> None:
-        """Moves the end of the lease; sets `lost` where somebody else holds it now."""
+        """Moves the end of the lease; sets `lost`, and says so, where somebody else holds it now."""
         held = self._store.get(self._database, LEASES, self._project_id)
-        if held is None or held["task_id"] != self._owner.task_id:
-            self.lost.set()
-            return
-        try:
-            self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held["_version"])
-        except (VersionConflict, UnknownEntity):
-            self.lost.set()
+        if held is not None and held["task_id"] == self._owner.task_id:
+            try:
+                self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held["_version"])
+                return
+            except (VersionConflict, UnknownEntity):
+                pass
+        self.lost.set()
+        holder = "nobody" if held is None else f"run {held['task_id']}"
+        logger.error("[AutoGather] Run %s lost its lease of project %s: %s holds it now", self._owner.task_id, self._project_id, holder)
 
     def release(self) -> None:
         """Gives the lease back, unless somebody else holds it."""
@@ -123,7 +125,7 @@ class Lease:
 
 @contextmanager
 def holding(lease: Lease, seconds: float) -> Iterator[str | None]:
-    """Takes the lease, renews it from a thread of its own every third of its term, gives it back at the end.
+    """Takes the lease, renews it from a thread of its own every third of its term until it is lost, gives it back at the end.
 
     Yields:
         Task id of the dead owner that it was taken from, None where it was free.
@@ -132,11 +134,11 @@ def holding(lease: Lease, seconds: float) -> Iterator[str | None]:
     stop = threading.Event()
 
     def beat() -> None:
-        while not stop.wait(seconds / 3):
+        while not lease.lost.is_set() and not stop.wait(seconds / 3):
             try:
                 lease.renew()
-            except GatherError as error:
-                logger.warning("[AutoGather] The lease could not be renewed: %s", error)
+            except Exception as error:  # whatever it is: a thread that ends in silence would let the lease run out
+                logger.warning("[AutoGather] The lease could not be renewed, which is tried again: %s", str(error) or type(error).__name__)
 
     thread = threading.Thread(target=beat, name="lease-heartbeat", daemon=True)
     thread.start()

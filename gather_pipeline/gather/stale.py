@@ -12,9 +12,11 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import content_hash, version_of
 from gather_pipeline.domain.iterations import FINISHED, Iteration, asked_of, digest, fell, standing
 from gather_pipeline.domain.projects import Project
+from gather_pipeline.gather.draft import draft_is_current
 from gather_pipeline.gather.inputs import ResolveModel, chain_of, inputs_of
 from gather_pipeline.gather.repository import DRAFTS, SCORES, GatherRepository
 from gather_pipeline.ports import Document
+from gather_pipeline.quality.scorer import VERSION
 from gather_pipeline.settings import Settings
 from gather_pipeline.tasks.catalogue import Catalogue
 
@@ -26,7 +28,7 @@ class DepartmentState:
     Attributes:
         reasons: Why its items are stale, in words; empty where nothing that its prompts used has changed.
         causes: The kinds of what changed: ``brief``, ``department``, ``model``, ``definition``, ``items``, ``quality``.
-        unscored: True where its score or its draft is of other items, or was asked for by another brief, than there are now.
+        unscored: True where its score or its draft is of other items or by other rules, or was asked for by another brief, than now.
         began: True where an iteration of it was ever committed.
         version: Version of its present items.
         takings: How often its score and its draft were written: a state that comes back is not taken for one that was dealt with.
@@ -109,16 +111,11 @@ def states(
 
 
 def score_is_current(score: Document | None, version: str, department: Department, brief: str) -> bool:
-    """True where a score is of these items, and was asked for as it would be now."""
+    """True where a score is of these items, by the present scorer, and was asked for as it would be now."""
     if score is None:
         return False
-    asked = (score["data_version"], score["threshold"], score.get("asked"))
-    return asked == (version, department.threshold, asked_of(department, brief))
-
-
-def draft_is_current(draft: Document | None, version: str) -> bool:
-    """True where a draft is of these items."""
-    return draft is not None and draft["data_version"] == version
+    given = (score["data_version"], score["version"], score["threshold"], score.get("asked"))
+    return given == (version, VERSION, department.threshold, asked_of(department, brief))
 
 
 def _fall(last: Iteration, score: Mapping[str, object] | None, version: str, threshold: float) -> str | None:

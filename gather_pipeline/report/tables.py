@@ -1,12 +1,13 @@
 """The tables of a project's report, read from the metrics by whoever may open them.
 
 The sums are views in the metrics database, so that `gather sql` shows the same figures as the report; here they only become
-pandas frames, in the order in which the departments ran, and plain values for ``--json``.
+pandas frames, in the order in which the departments ran, and plain values for ``--json``. What people changed since is not measured:
+a department's present score and threshold come from the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -58,18 +59,22 @@ class ReportTables:
         return {"project_id": self.project_id, **tables}
 
 
-def report_tables(read: Read, project_id: str) -> ReportTables:
+def report_tables(read: Read, project_id: str, now: Mapping[str, Mapping[str, Any]] | None = None) -> ReportTables:
     """Reads the tables of one project; without any measurement they are empty, with all their columns.
 
     Args:
         read: Answers a SQL query on the metrics database with a frame; what it raises goes through.
         project_id: Id of the project.
+        now: What became of departments since they were measured: values of columns of table `departments` by department.
 
     Raises:
         InvalidInput: The id could not be a project's.
     """
     project = check_project_id(project_id)
     frames = {name: read(sql.format(project=project)) for name, sql in QUERIES.items()}
+    for place, department in enumerate(frames["departments"]["department"]):
+        for name, value in (now or {}).get(department, {}).items():
+            frames["departments"].loc[place, name] = value
     order = {department: place for place, department in enumerate(frames["departments"]["department"])}
     for name in ("iterations", "kept"):  # the other tables come in this order
         places = frames[name]["department"].map(order)

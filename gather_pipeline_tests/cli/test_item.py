@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import re
 import shutil
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ import pytest
 import yaml
 
 from gather_pipeline import bootstrap
+from gather_pipeline.adapters.sqlite_store import SqliteStore
+from gather_pipeline.domain.projects import project_database
+from gather_pipeline.gather.repository import SCORES
 from gather_pipeline_tests.cli.commands import DEPARTMENTS, Outcome, Shell
 from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by
@@ -409,8 +414,28 @@ def test_the_status_after_an_edit_says_whose_prompts_used_the_item(desk: Shell, 
     assert status["unscored"] == [owner]
     shown = desk.here(capsys, "status", "--project", "salt")
     assert f"sound is stale: item {used}, which its prompts used, was edited." in shown.out
-    assert f"Changed since they were scored: {owner}" in shown.out
+    assert f"Score or draft is behind: {owner}" in shown.out
     assert "type: gather run --project salt" in shown.err
+
+
+def test_a_report_shows_the_stored_score_and_its_present_threshold_and_no_reached_where_an_edit_took_it_below(
+    desk: Shell, capsys: Capture
+) -> None:
+    rows = [dict(row) for row in DEPARTMENTS]
+    rows[1]["coordinationSettings"] = rows[1]["coordinationSettings"] | {"minQualityThreshold": 1}
+    (desk.folder / "departments.yaml").write_text(yaml.safe_dump(rows))
+    before = {row["department"]: row for row in desk.here(capsys, "report", "--project", "salt", "--json").document["departments"]}
+    assert (before["story"]["reached"], before["visual"]["threshold"], before["visual"]["reached"]) == (True, 1, True)
+    with closing(SqliteStore(desk.folder / "home" / bootstrap.STORE_FOLDER)) as store:
+        store.update(project_database("salt"), SCORES, "story", {"value": 3.5})
+    after = {row["department"]: row for row in desk.here(capsys, "report", "--project", "salt", "--json").document["departments"]}
+    assert (after["story"]["quality"], after["story"]["reached"]) == (3.5, False)
+    assert after["story"]["threshold"] == before["story"]["threshold"]
+    assert after["visual"] == before["visual"]
+    shown = desk.here(capsys, "report", "--project", "salt", "--html", "report.html")
+    assert "3.5 of" in (desk.folder / "report.html").read_text(), shown.err
+    shown = desk.here(capsys, "report", "--project", "salt")
+    assert re.search(r"^ *story +3\.5 .*(no|False)", shown.out, re.MULTILINE), shown.out
 
 
 def test_a_department_that_left_the_list_is_retired_and_never_stale(desk: Shell, capsys: Capture) -> None:

@@ -199,4 +199,10 @@ def test_a_department_without_anything_stored_is_described_without_guessing(stag
         0,
     )
     assert described("quality_scores", Stored(**stored)) == {"quality score": "not evaluated", "data version": "none"}
-    assert described("drafts", Stored(**stored)) == {"draft": "none yet", "data version": "none"}
+    assert described("drafts", Stored(**stored)) == {"draft": "none, for there are no notes", "data version": "none"}
+
+
+def test_a_department_without_notes_gets_no_draft_and_the_asset_says_so(stage: Stage) -> None:
+    assert stage.materialize("drafts", partition_key=key("story")).success
+    assert stage.shown("drafts", key("story")) == {"draft": "none, for there are no notes", "data version": "none"}
+    assert stage.studio.repository.rows(DRAFTS) == []

@@ -6,6 +6,7 @@ import pytest
 from gather_pipeline.definitions import defs
 from gather_pipeline.defs import versions
 from gather_pipeline.defs.change_sensors import item_changes
+from gather_pipeline.defs.refreshing import refresh_request
 from gather_pipeline.defs.sensors import partitions
 from gather_pipeline.gather.lease import Lease, Owner, holding
 from gather_pipeline.gather.people import Texts
@@ -116,6 +117,20 @@ def test_a_changed_department_leaves_only_its_own_items_stale(ran: Stage) -> Non
     assert ran.status("story")["gather_items"] == "STALE", "an edit is no run: the prompts still used the department as it was"
     assert ran.execute(automation("story")).success
     assert (ran.status("story"), ran.status("visual")) == (FRESH, FRESH)
+
+
+def test_a_changed_threshold_shows_with_the_score_and_whether_it_is_reached_after_a_refresh(ran: Stage) -> None:
+    ran.write_rows(department_row("story", 1, threshold=1), ROWS[1])
+    assert ran.execute(refresh_request(PROJECT, ["story"], "again")).success
+    shown = ran.shown("quality_scores", key("story"))
+    assert (shown["threshold"], shown["threshold reached"]) == (1, True)
+
+
+def test_a_score_by_another_scorer_is_not_called_fresh(ran: Stage) -> None:
+    stored = versions.Stored(services=ran.studio.services, project_id=PROJECT, slug="story", task_id="")
+    repository = ran.studio.repository
+    repository.store.update(repository.database, "quality_scores", "story", {"version": "0"})
+    assert versions.due("quality_scores", stored, versions.Events(instance=ran.instance), again=True) is None
 
 
 def test_a_score_that_was_left_out_is_not_called_fresh(ran: Stage) -> None:

@@ -10,6 +10,7 @@ import pytest
 from gather_pipeline.defs.schedules import in_turn, nightly_refresh, nightly_requests, report_projects
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.registry import Projects
+from gather_pipeline.gather.repository import DRAFTS, SCORES
 from gather_pipeline_tests.defs.conftest import Opener, Stage, configured, failure_of
 from gather_pipeline_tests.harness import PROJECT, department_row
 
@@ -38,6 +39,18 @@ def test_a_night_refreshes_what_is_behind_and_skips_where_nothing_is(ran: Stage)
     assert isinstance(request, dg.RunRequest)
     assert configured(request) == (PROJECT, ["visual"])
     assert ran.execute(request).success
+    assert night(ran) == "Every score and draft is of what is there now"
+
+
+@pytest.mark.parametrize(("collection", "rules"), [(SCORES, "version"), (DRAFTS, "draft_version")])
+def test_a_night_takes_up_what_other_rules_scored_or_drafted(ran: Stage, collection: str, rules: str) -> None:
+    repository = ran.studio.repository
+    repository.store.update(repository.database, collection, "visual", {rules: "0"})
+    (request,) = night(ran)
+    assert isinstance(request, dg.RunRequest)
+    assert configured(request) == (PROJECT, ["visual"])
+    assert ran.execute(request).success
+    assert repository.rows(collection, {"_id": "visual"})[0][rules] != "0"
     assert night(ran) == "Every score and draft is of what is there now"
 
 

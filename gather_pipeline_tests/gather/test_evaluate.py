@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gather_pipeline.errors import UnknownEntity
-from gather_pipeline.gather.draft import draft_department, summarise
+from gather_pipeline.gather.draft import draft_department
 from gather_pipeline.gather.embed import embed_department
 from gather_pipeline.gather.evaluate import evaluate_department
-from gather_pipeline.gather.repository import EMBEDDINGS, ITEMS
+from gather_pipeline.gather.people import People, Texts
+from gather_pipeline.gather.repository import DRAFTS, EMBEDDINGS, ITEMS, SCORES
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 
@@ -47,6 +50,18 @@ def test_an_evaluation_is_left_alone_while_nothing_changed_and_made_anew_when_an
     assert anew["data_version"] != first["data_version"]
 
 
+def test_an_evaluation_gives_the_same_score_inside_a_running_event_loop(studio: Studio) -> None:
+    edit_first(studio)
+
+    async def inside() -> dict[str, Any]:
+        return evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
+
+    row = asyncio.run(inside())
+    assert not row["unchanged"]
+    studio.services.store.delete(studio.repository.database, SCORES, {})
+    assert evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)["value"] == row["value"]
+
+
 def test_a_department_without_items_is_scored_zero_with_a_reason(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, [department_row("story", 1)])
     row = evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
@@ -75,8 +90,35 @@ def test_a_draft_proposes_every_item_and_waits_for_review(studio: Studio) -> Non
     assert draft_department(studio.services, PROJECT, "story")["unchanged"] is False
 
 
-def test_a_draft_of_nothing_says_so() -> None:
-    assert summarise("Story Department", []) == "Story Department has no notes yet."
+def test_without_notes_nothing_is_proposed_and_a_draft_of_notes_that_are_gone_is_withdrawn_once(studio: Studio) -> None:
+    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
+    for item in studio.repository.items("story"):
+        desk.delete(item.id, "ana")
+    draft = draft_department(studio.services, PROJECT, "story")
+    assert (draft["status"], draft["text"], draft["item_ids"], draft["unchanged"]) == ("withdrawn", "", [], False)
+    assert draft_department(studio.services, PROJECT, "story")["unchanged"]
+    studio.services.store.delete(studio.repository.database, DRAFTS, {})
+    assert draft_department(studio.services, PROJECT, "story") == {"unchanged": True}
+    assert studio.repository.rows(DRAFTS) == []
+
+
+def test_an_item_edited_and_then_deleted_before_the_refresh_leaves_no_embedding(studio: Studio) -> None:
+    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
+    first, *others = (item.id for item in studio.repository.items("story"))
+    desk.edit(first, Texts(content="Ada oils the tower clock with 3 drops at dawn."), "ana")
+    desk.delete(first, "ana")
+    embed_department(studio.services, PROJECT, "story")
+    assert sorted(row["item_id"] for row in studio.repository.rows(EMBEDDINGS)) == sorted(others)
+
+
+def test_what_a_persons_text_sets_aside_keeps_no_embedding(studio: Studio) -> None:
+    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
+    repeated = studio.repository.items("story")[0]
+    desk.add(PROJECT, "story", Texts(content=repeated.content + "!"), "ana", studio.services.departments)
+    assert embed_department(studio.services, PROJECT, "story")["set_aside"] == ["story"]
+    assert sorted(row["item_id"] for row in studio.repository.rows(EMBEDDINGS)) == sorted(
+        item.id for item in studio.repository.items("story")
+    )
 
 
 def test_embeddings_are_made_for_new_and_for_changed_texts_only(studio: Studio) -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_pipeline import bootstrap
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.gather import ladder
+from gather_pipeline.gather.department_state import DepartmentState
+from gather_pipeline_tests.harness import department_row, make_settings
 
 STEPS = ladder.steps(2)
 
@@ -51,7 +60,7 @@ ASPECTS = tuple(f"aspect {number}" for number in range(7))
 
 
 def plan(climbed: tuple[ladder.Step, ...] = (), **changes: object) -> ladder.Plan:
-    values: dict = {"aspects": ASPECTS, "least_covered": (), "number": 1, "climbed": climbed, "chain": 2, "temperature": 0.7} | changes
+    values: dict = {"aspects": ASPECTS, "least_covered": (), "number": 1, "climbed": climbed, "temperatures": (0.7, 0.4)} | changes
     return ladder.plan(**values)
 
 
@@ -80,10 +89,34 @@ def test_the_least_covered_aspects_come_first_and_alone_on_the_first_step() -> N
 
 def test_each_step_of_the_ladder_changes_its_own_thing_and_keeps_the_others() -> None:
     assert plan(("aim", "temperature")).temperature == pytest.approx(0.9)
-    assert plan(("aim", "temperature"), temperature=0.95).temperature == 1.0
+    assert plan(("aim", "temperature"), temperatures=(0.95, 0.4)).temperature == 1.0
     assert plan(("aim", "temperature", "model")).model == 1
     longest = plan(("aim", "temperature", "model", "longer"))
     assert (longest.longer, len(longest.aspects), longest.model) == (True, 5, 1)
+
+
+def test_another_model_is_asked_at_its_own_temperature() -> None:
+    assert plan(("aim", "model")).temperature == pytest.approx(0.4)
+    assert plan(("aim", "temperature", "model")).temperature == pytest.approx(0.6)
+
+
+def test_a_department_takes_each_model_s_temperature_from_the_definition_by_which_it_generates(tmp_path: Path) -> None:
+    services = SimpleNamespace(settings=make_settings(tmp_path, items_per_call=5), catalogue=bootstrap.catalogue())
+    department = Department.model_validate(department_row("story", 1))
+    flat = SimpleNamespace(score=50.0, quality={})
+    state: Any = SimpleNamespace(
+        session=SimpleNamespace(services=services),
+        department=department,
+        aim=(),
+        history=[flat],
+        chain=(EMBEDDED, "some/model"),
+        climbed=(),
+    )
+    usual = {name: services.catalogue.get(name).generation.temperature for name in ("gather_note", "gather_items_batch")}
+    assert usual["gather_note"] != usual["gather_items_batch"]
+    assert DepartmentState.plan(state, 1).temperature == usual["gather_note"]
+    state.climbed = ("aim", "model")
+    assert DepartmentState.plan(state, 1).temperature == usual["gather_items_batch"]
 
 
 @given(st.integers(0, 200), st.integers(1, 20))

@@ -95,6 +95,28 @@ def test_the_heartbeat_moves_the_end_of_the_lease(store: SqliteStore) -> None:
     assert second["expires"] > first["expires"]
 
 
+def test_an_error_of_any_kind_is_told_and_the_heartbeat_goes_on_until_the_lease_is_lost_which_is_told_too(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = lease(store, seconds=0.3)
+    renew, faults = mine.renew, iter((ValueError("no such thing"), RuntimeError()))
+
+    def faulty() -> None:
+        if error := next(faults, None):
+            raise error
+        renew()
+
+    monkeypatch.setattr(mine, "renew", faulty)
+    with holding(mine, 0.3):
+        held = store.get("main", LEASES, "p")
+        assert held is not None
+        store.update("main", LEASES, "p", {"task_id": "thief"}, expected_version=held["_version"])
+        assert mine.lost.wait(5)
+    assert "no such thing" in caplog.text
+    assert "tried again: RuntimeError" in caplog.text
+    assert "Run mine lost its lease of project p: run thief holds it now" in caplog.text
+
+
 def test_an_owner_whose_lease_was_taken_over_notices_and_does_not_give_it_back(store: SqliteStore) -> None:
     mine = lease(store)
     mine.take()

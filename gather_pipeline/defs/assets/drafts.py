@@ -11,6 +11,6 @@ from gather_pipeline.gather.draft import draft_department
 
 @department_asset(kinds={"markdown"})
 def drafts(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
-    """The department's items as one summary with status pending; left alone where the items are unchanged."""
+    """The department's items as one summary with status pending; left alone where the items are unchanged, none without items."""
     with gather.services() as services:
         return bring_up(context, services, "drafts", draft_department)

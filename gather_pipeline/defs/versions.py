@@ -14,10 +14,10 @@ from gather_pipeline.defs import metadata as shown
 from gather_pipeline.defs.metadata import VERSION, Metadata, Stored, departments_metadata
 from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.domain.iterations import digest
+from gather_pipeline.domain.quality import SCORER_VERSION
 from gather_pipeline.gather import draft
 from gather_pipeline.gather.departments import department_of, query_departments_for_automation
 from gather_pipeline.gather.stale import score_is_current
-from gather_pipeline.quality import scorer
 from gather_pipeline.services import Services
 
 DEPARTMENTS = "departments"
@@ -78,7 +78,7 @@ FAMILIES: Mapping[str, Family] = {
         version=_score_version,
         metadata=shown.quality_scores,
         is_current=_score_is_current,
-        code_version=scorer.VERSION,
+        code_version=SCORER_VERSION,
         upstream=("gather_items", "embeddings"),
     ),
     "drafts": Family(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 WEIGHTS: Mapping[str, float] = {"coverage": 0.4, "depth": 0.3, "coherence": 0.2, "actionability": 0.1}  # S001-QUAL-05 to 08
+SCORER_VERSION = "2"  # of the rules in `quality`; here, because whoever asks what is behind needs no scorer
 
 
 @dataclass(frozen=True, kw_only=True)

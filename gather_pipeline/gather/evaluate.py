@@ -6,12 +6,13 @@ from typing import Any
 
 from gather_pipeline.domain.items import version_of
 from gather_pipeline.domain.iterations import asked_of
+from gather_pipeline.domain.quality import SCORER_VERSION
 from gather_pipeline.gather.departments import department_of
 from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.registry import Projects
 from gather_pipeline.gather.repository import SCORES, GatherRepository
 from gather_pipeline.gather.stale import score_is_current
-from gather_pipeline.quality.scorer import VERSION, measure
+from gather_pipeline.quality.scorer import measure
 from gather_pipeline.services import Services
 
 
@@ -36,7 +37,7 @@ def evaluate_department(
     if stored and score_is_current(stored, version, department, project.brief):
         return {**stored, "unchanged": True}
     last = history[-1].quality if history else None
-    if last and last["version"] == VERSION and last.get("data_version") == version and last.get("asked") == asked:
+    if last and last["version"] == SCORER_VERSION and last.get("data_version") == version and last.get("asked") == asked:
         quality: dict[str, Any] = dict(last)
     else:
         quality = measure(department, now.items, services.embedder, brief=project.brief, vectors=now.vectors).to_document()

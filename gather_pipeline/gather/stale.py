@@ -12,11 +12,11 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import content_hash, version_of
 from gather_pipeline.domain.iterations import FINISHED, Iteration, asked_of, digest, fell, standing
 from gather_pipeline.domain.projects import Project
+from gather_pipeline.domain.quality import SCORER_VERSION
 from gather_pipeline.gather.draft import draft_is_current
 from gather_pipeline.gather.inputs import ResolveModel, chain_of, inputs_of
 from gather_pipeline.gather.repository import DRAFTS, SCORES, GatherRepository
 from gather_pipeline.ports import Document
-from gather_pipeline.quality.scorer import VERSION
 from gather_pipeline.settings import Settings
 from gather_pipeline.tasks.catalogue import Catalogue
 
@@ -115,7 +115,7 @@ def score_is_current(score: Document | None, version: str, department: Departmen
     if score is None:
         return False
     given = (score["data_version"], score["version"], score["threshold"], score.get("asked"))
-    return given == (version, VERSION, department.threshold, asked_of(department, brief))
+    return given == (version, SCORER_VERSION, department.threshold, asked_of(department, brief))
 
 
 def _fall(last: Iteration, score: Mapping[str, object] | None, version: str, threshold: float) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
-from gather_pipeline.domain.quality import WEIGHTS, Quality
+from gather_pipeline.domain.quality import SCORER_VERSION, WEIGHTS, Quality
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
 from gather_pipeline.quality.actionability import actionability
@@ -24,7 +24,6 @@ from gather_pipeline.quality.notes import Topic, embedded_notes, read_department
 from gather_pipeline.similarity.defaults import default_embedder
 
 NAME = "text-statistics"
-VERSION = "2"
 CONTRADICTION_COST = 5.0  # points of the whole, each, where rules found it; one that a judge names costs more (`judge`)
 
 
@@ -48,7 +47,7 @@ class DepartmentScorer:
     @property
     def version(self) -> str:
         """Version of the rules."""
-        return VERSION
+        return SCORER_VERSION
 
     async def score(self, department: Department, items: Sequence[Item], *, vectors: Vectors | None = None, brief: str = "") -> Quality:
         """Scores a department.
@@ -165,7 +164,7 @@ def _measured(
     quality = Quality(
         parts={name: parts[name] for name in WEIGHTS},
         scorer=NAME,
-        version=VERSION,
+        version=SCORER_VERSION,
         least_covered=least,
         contradictions=clashes,
         deduction=CONTRADICTION_COST * len(clashes),

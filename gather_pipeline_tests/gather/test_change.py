@@ -240,7 +240,10 @@ def test_a_department_that_people_filled_to_its_threshold_needs_no_model(tmp_pat
     desk(studio).add(
         PROJECT,
         "story",
-        Texts(content="The story opening shows Ada in the tower, winding the clock eleven times."),
+        Texts(
+            content="The opening shows Ada on the 311 steps of the tower at 05:40; she winds the clock eleven times with a brass crank and "
+            "chalks each turn on a slate."
+        ),
         "ana",
         studio.services.departments,
     )

@@ -49,14 +49,12 @@ class Ground:
         aspects: Embeddings of the aspects, row by row; no rows where nothing says what the notes are for.
         base: Mean cosine of each aspect to the sentences of the brief that touch it most; an aspect with names lies near to all of them.
         general: Embeddings of `GENERAL_SENTENCES`.
-        brief_vectors: Embeddings of the brief's sentences.
     """
 
     topic: Topic
     aspects: Vectors
     base: Vectors
     general: Vectors
-    brief_vectors: Vectors
 
     @classmethod
     def of(cls, topic: Topic, embedder: Embedder) -> Ground:
@@ -68,7 +66,7 @@ class Ground:
         touching = max(1, min(BASE_SENTENCES, len(said) // 3))
         near = np.sort(aspects @ brief.T, axis=1)[:, -touching:] if len(said) else np.full((first, 1), NO_BRIEF_BASE)
         base = np.clip(near.mean(axis=1), LEAST_BASE, MOST_BASE).astype(np.float32)
-        return cls(topic=topic, aspects=aspects, base=base, general=general, brief_vectors=brief)
+        return cls(topic=topic, aspects=aspects, base=base, general=general)
 
     @cached_property
     def runs(self) -> frozenset[tuple[str, ...]]:

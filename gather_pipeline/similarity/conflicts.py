@@ -52,7 +52,7 @@ open ajar|close shut lock
 start begin first earliest|stop end finish last final latest
 on|off
 in inside indoors into|out outside outdoors
-before|after
+before ahead until|after once since
 above over|below beneath under
 left|right
 up upward rise raise increase more climb|down downward fall lower decrease less drop

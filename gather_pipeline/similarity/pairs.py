@@ -31,7 +31,7 @@ CONFLICT = -1.0  # log odds: the largest that costs no set's ranking; what is dr
 SAME_WORDS = 0.97  # texts that differ in capitals, punctuation and labels alone
 
 REPLACED_FROM = 0.7  # share in line from which a stretch that was replaced is another thing and no other wording of the whole
-SYNONYMS = 0.5  # cosine of two phrases from which one may be another word for the other
+SYNONYMS = 0.65  # cosine of two phrases from which one may be another word for the other: green and yellow lie at 0.6
 
 HELD, ADDED = 0.8, 0.2  # share of a text's words that the other has, where it holds it; and share of its own that must be new to add
 ADDED_WEIGHT = 1.0  # two common words or a rare one, a name or a number

@@ -35,6 +35,9 @@ UNIT = re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)?)[\s-]?(%|°|per cent|[A-Za-z]+)(?
 HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")  # of "twelve-hour"
 SMALL = re.compile(r"\b(two|three)\b", re.I)
 MAGNITUDES = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+HALVES = re.compile(rf"\bhalf a ({'|'.join(MAGNITUDES)})\b", re.I)
+DAYS = {"first": "1", "second": "2", "third": "3"}
+DAY = re.compile(r"\b(?:the )?(first|second|third) of (?=(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b)", re.I)
 MAGNITUDE = re.compile(rf"(\d+(?:\.\d+)?)[ -]({'|'.join(MAGNITUDES)})\b", re.I)
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,’'\u202f\u00a0]\d{3})+(?![\d,])")
 ORDINAL = re.compile(r"(?<!\w)(\d+)(?:st|nd|rd|th)\b")
@@ -65,6 +68,8 @@ PHRASES = (
 def canonical_numbers(text: str) -> str:
     """The text with its numbers, times of day and units of measure in one form each."""
     found = HYPHEN.sub(" ", LONE_SURROGATE.sub("\ufffd", text))
+    found = HALVES.sub(lambda match: f"{MAGNITUDES[match[1].casefold()] / 2:.15g}", found)
+    found = DAY.sub(lambda match: f"{DAYS[match[1].casefold()]} ", found)
     found = _digits(MAGNITUDE.sub(lambda match: f"{float(match[1]) * MAGNITUDES[match[2].casefold()]:.15g}", found))
     found = THOUSANDS.sub(lambda match: re.sub(r"\D", "", match.group()), found)
     found = YEAR.sub(r"\1\2", found)

@@ -40,6 +40,7 @@ CONFLICTS = [
     ("mode", "The crown may come down in the night scene.", "The crown has come down in the night scene."),
     ("mode", "The chandelier will be hung in the hall for one night.", "The chandelier was hung in the hall for one night."),
     ("mode", "Petr must hand in his report on Friday.", "Petr could hand in his report on Friday."),
+    ("opposite", "The oboe enters after the shot of the cradle.", "The oboe enters ahead of the shot of the cradle."),
     ("number", "Leave a gap of 40 centimetres between wall and bench.", "Leave a gap of 40 inches between wall and bench."),
     ("roles", "Judit blames Marek, and Marek takes it without a word.", "Marek blames Judit, and Judit takes it without a word."),
 ]

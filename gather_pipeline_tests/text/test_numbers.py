@@ -13,6 +13,8 @@ from gather_pipeline.text.numbers import canonical_numbers
         ("40,000 dollars", "40000 dollars"),
         ("2.5 million", "2500000"),
         ("nineteen seventy-four.", "1974."),
+        ("half a million crowns", "500000 crowns"),
+        ("on the first of March", "on 1 March"),
         ("the 21st take", "the 21 take"),
         ("half past six", "6:30"),
         ("at five to six", "at 5:55"),

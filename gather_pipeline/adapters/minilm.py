@@ -53,9 +53,9 @@ class MiniLM:
 
     @property
     def name(self) -> str:
-        """Model and release of the package that carries it, e.g. ``all-MiniLM-L6-v2@0.1.0``."""
+        """Model, release of the package that carries it, and how long texts are read: ``all-MiniLM-L6-v2@0.1.0+windows``."""
         try:
-            return f"all-MiniLM-L6-v2@{version(DISTRIBUTION)}"
+            return f"all-MiniLM-L6-v2@{version(DISTRIBUTION)}+windows"
         except PackageNotFoundError as error:
             raise SetupMissing(NOT_INSTALLED) from error
 

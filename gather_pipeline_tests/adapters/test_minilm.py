@@ -97,7 +97,7 @@ def test_something_that_is_no_string_is_refused_with_its_place(embedder: MiniLM)
 
 
 def test_the_name_says_which_release_made_the_vector(embedder: MiniLM) -> None:
-    assert embedder.name == "all-MiniLM-L6-v2@0.1.0"
+    assert embedder.name == "all-MiniLM-L6-v2@0.1.0+windows"
 
 
 def test_a_missing_package_is_told_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

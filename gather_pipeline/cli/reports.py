@@ -43,7 +43,8 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
     with opened() as state:
         project = state.projects.get(project_id)
         _ingest(state.settings)
-        threshold = bootstrap.duplicate_threshold(state.settings, state.store, project_id)
+        shown = path is None and not as_json
+        threshold = bootstrap.duplicate_threshold(state.settings, state.store, project_id) if shown else ""
         tables = bootstrap.project_tables(state.settings, state.store, project_id)
         if path is not None:
             _write(path, bootstrap.project_page(state.settings, state.store, project, tables))
@@ -51,7 +52,7 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
         say(f"Written: {path}")
     if as_json:
         print_json(tables.to_dict())
-    elif path is None:
+    elif shown:
         for name, (title, columns) in SHOWN.items():
             frame = getattr(tables, name)
             if len(frame):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from gather_pipeline.domain.items import Item
 from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.ports import Document, Embedder
-from gather_pipeline.similarity.detector import DuplicateDetector, PairJudge
+from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.similarity.pairs import PairComparer
 from gather_pipeline.similarity.thresholds import FLOOR_OF_EVIDENCE, Threshold, Told, learned_threshold, usual_threshold
 
@@ -44,14 +44,7 @@ def _measured(pairs: Sequence[tuple[str, str]], embedder: Callable[[], Embedder]
     return [comparer.compare(*pair, float(cosine)).probability for pair, cosine in zip(pairs, cosines, strict=True)]
 
 
-def detector_of(
-    repository: GatherRepository,
-    everything: Sequence[Item],
-    embedder: Embedder,
-    wrong_drop_cost: float,
-    *,
-    judge: PairJudge | None = None,
-) -> DuplicateDetector:
+def detector_of(repository: GatherRepository, everything: Sequence[Item], embedder: Embedder, wrong_drop_cost: float) -> DuplicateDetector:
     """The detector of a project, as its people have taught it; takes what `threshold_of` takes."""
     threshold = threshold_of(everything, repository.dropped(), lambda: embedder, wrong_drop_cost)
-    return DuplicateDetector(embedder, judge=judge, threshold=threshold.value, distinct=repository.distinct_pairs(everything))
+    return DuplicateDetector(embedder, threshold=threshold.value, distinct=repository.distinct_pairs(everything))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import log1p
 
 import numpy as np
@@ -15,7 +15,7 @@ from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
 from gather_pipeline.text.language import language_of
 from gather_pipeline.text.names import name_groups
-from gather_pipeline.text.words import Token, tokens
+from gather_pipeline.text.words import Token, frequency, tokens
 
 NEAR = 0.6  # cosine from which an earlier note is about the same matter, so that its words are no news
 DETAIL_HALF = 6.0  # new telling words: filler, drifting prose and named filler bring 5 to 8 a note, careful notes of 45 words 11 to 14
@@ -123,14 +123,6 @@ def circling(note: Note) -> float:
 def telling(found: Iterable[Token]) -> frozenset[str]:
     """Distinct lemmas of the words that carry content."""
     return frozenset(token.lemma for token in found if token.telling)
-
-
-@lru_cache(maxsize=65536)
-def frequency(word: str) -> float:
-    """How frequent a word is in English, on the Zipf scale: 7 for "the", 3 for a rare word, 0 for none (wordfreq)."""
-    from wordfreq import zipf_frequency  # costs 0.2 s
-
-    return zipf_frequency(word, "en")
 
 
 def rarity(word: str) -> float:

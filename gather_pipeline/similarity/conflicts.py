@@ -97,7 +97,6 @@ heavy|light
 rich|poor
 strong|weak
 black|white
-slow|fast
 keep|lose discard
 monday|tuesday|wednesday|thursday|friday|saturday|sunday
 january|february|march|april|may|june|july|august|september|october|november|december
@@ -177,8 +176,8 @@ class Aligned:
         total = sum(word.weight for word in (*a, *b))
         if not total:
             return cls(a, b, (), 0.0, 0.0)
-        in_a, in_b = {word.lemma for word in a}, {word.lemma for word in b}
-        common = sum(word.weight for word in (*a, *b) if word.lemma in in_a & in_b) / total
+        shared = {word.lemma for word in a} & {word.lemma for word in b}
+        common = sum(word.weight for word in (*a, *b) if word.lemma in shared) / total
         counted = count / (len(a) + len(b)) if min(len(a), len(b)) <= SHORT else 0.0
         return cls(a, b, tuple(hunks), max(weight / total, counted), common)
 
@@ -290,14 +289,18 @@ def _opposites(pair: Aligned) -> Iterator[Conflict]:
         return
     balance = sum(word.negates for word in pair.a) - sum(word.negates for word in pair.b)
     in_a, in_b = _forms(pair.a), _forms(pair.b)
+    lacking: dict[str, list[int]] = {}
+    for j, right in enumerate(pair.b):
+        if not {right.text, right.lemma} & in_a:
+            for form in {right.text, right.lemma}:
+                lacking.setdefault(form, []).append(j)
     for i, left in enumerate(pair.a):
-        against = OPPOSED.get(left.text, set()) | OPPOSED.get(left.lemma, set()) | _prefixed(left.text)
         if {left.text, left.lemma} & in_b:
             continue
-        for j, right in enumerate(pair.b):
-            opposed = {right.text, right.lemma} & against and not {right.text, right.lemma} & in_a and pair.same_place(i, j)
-            if opposed and balance == left.negates - right.negates:
-                yield Conflict(kind="opposite", left=left.text, right=right.text)
+        against = OPPOSED.get(left.text, set()) | OPPOSED.get(left.lemma, set()) | _prefixed(left.text)
+        for j in sorted({j for form in against for j in lacking.get(form, ())}):
+            if pair.same_place(i, j) and balance == left.negates - pair.b[j].negates:
+                yield Conflict(kind="opposite", left=left.text, right=pair.b[j].text)
 
 
 def _prefixed(text: str) -> set[str]:
@@ -394,7 +397,8 @@ def _roles(pair: Aligned) -> Iterator[Conflict]:
     if max(len(pair.a), len(pair.b)) > LONGEST_ROLES or pair.common < ROLES_COMMON or _count(pair.a, "by") != _count(pair.b, "by"):
         return
     in_a, in_b = [word.lemma for word in pair.a], [word.lemma for word in pair.b]
-    words = {word.lemma: word for word in pair.a if word.telling and word.lemma in set(in_b)}
+    shared = set(in_b)
+    words = {word.lemma: word for word in pair.a if word.telling and word.lemma in shared}
     in_line = LCSseq.similarity(in_a, in_b)
     for x, y in combinations(words, 2):
         names = words[x].kind == words[y].kind == "name"

@@ -158,8 +158,7 @@ class PairComparer:
         """The first stretch that stands in another's place and is no other word for it: "the cello", "the violin"."""
         if pair.share < REPLACED_FROM:
             return None
-        places = [(pair.own(a0, a1, b0, b1)) for a0, a1, b0, b1 in pair.hunks]
-        phrases = [(left, right) for left, right in places if left and right]
+        phrases = [(left, right) for left, right in (pair.own(*hunk) for hunk in pair.hunks) if left and right]
         if not phrases:
             return None
         vectors = self._embedder.embed([phrase for both in phrases for phrase in both])
@@ -188,7 +187,8 @@ def _held(own: Reading, other: Reading) -> bool:
     if len(telling) < LEAST_TELLING:
         return False
     lemmas = [word.lemma for word in other.words]
-    if _weight([word for word in telling if word.lemma in set(lemmas)]) < CONTAINED * _weight(telling):
+    there = set(lemmas)
+    if _weight([word for word in telling if word.lemma in there]) < CONTAINED * _weight(telling):
         return False
     edits = LCSseq.opcodes([word.lemma for word in telling], lemmas)
     blocks = [edit for edit in edits if edit.tag == "equal"]

@@ -13,7 +13,7 @@ from typing import Literal
 
 from gather_pipeline.text.language import language_of
 from gather_pipeline.text.names import name_groups
-from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, tokens
+from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, frequency, tokens
 
 WordKind = Literal["word", "number", "name"]
 Mode = Literal["stated", "possible", "able", "obliged", "planned", "past"]
@@ -143,6 +143,4 @@ def weight(word: str, kind: WordKind = "word") -> float:
         return 1.0
     if word in FUNCTION or word in NEGATIONS:
         return FUNCTION_WEIGHT
-    from wordfreq import zipf_frequency  # costs 0.2 s, which only a comparison is worth
-
-    return min(1.0, max(0.4, 1.0 - 0.2 * (float(zipf_frequency(word, "en")) - 3.5)))
+    return min(1.0, max(0.4, 1.0 - 0.2 * (frequency(word) - 3.5)))

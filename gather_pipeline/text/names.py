@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, lemma, tokens
+from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, frequency, lemma, tokens
 
 CITED_LANGUAGES = ("de", "es", "it")
 FREQUENCY_GAP = 1.0  # a tenth as frequent abroad as in English
@@ -119,9 +119,7 @@ def looks_like_name(word: str) -> bool:
     An English word is far rarer in German, Spanish and Italian texts, a name about as frequent (wordfreq). Of capitalised first words of
     sentences this calls 92% right of those it calls names, and finds 77% of the names (news, encyclopedia and novel sentences).
     """
-    from wordfreq import zipf_frequency  # costs 0.2 s
-
-    english = zipf_frequency(word, "en")
+    english = frequency(word)
     if english >= 6.0 or lemma(word) != word:
         return False
-    return english == 0.0 or sum(zipf_frequency(word, one) > english - FREQUENCY_GAP for one in CITED_LANGUAGES) >= 2
+    return english == 0.0 or sum(frequency(word, one) > english - FREQUENCY_GAP for one in CITED_LANGUAGES) >= 2

@@ -110,6 +110,14 @@ def lemma(word: str) -> str:
     return str(simplemma.lemmatize(word, lang="en")).casefold()
 
 
+@lru_cache(maxsize=65536)
+def frequency(word: str, language: str = "en") -> float:
+    """How frequent a word is in a language, on the Zipf scale: 7 for "the", 3 for a rare word, 0 for none (wordfreq)."""
+    from wordfreq import zipf_frequency  # costs 0.2 s
+
+    return float(zipf_frequency(word, language))
+
+
 def _uncontracted(word: str) -> tuple[str, ...]:
     """The words of a contraction: don't gives do and not, Mara's gives mara."""
     if word in CONTRACTED:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
 
 import pytest
 
@@ -12,7 +11,6 @@ from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.quality import WEIGHTS
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import (
     DepartmentScorer,
     analyze_department_quality,
@@ -22,6 +20,7 @@ from gather_pipeline.quality.scorer import (
     calculate_depth_score,
     measure,
 )
+from gather_pipeline_tests.counting import CountingEmbedder
 from gather_pipeline_tests.quality.material import (
     BRIEF,
     EMBEDDED,
@@ -139,18 +138,6 @@ def test_odd_texts_score_low_and_break_nothing(text: str) -> None:
 
 def test_an_empty_note_among_good_ones_lowers_the_score() -> None:
     assert scored((*GOOD_STORY, "")).value < scored(GOOD_STORY).value
-
-
-class CountingEmbedder(HashingEmbedder):
-    """Counts the calls and the texts, so that batching can be claimed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[list[str]] = []
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        self.calls.append(list(texts))
-        return super().embed(texts)
 
 
 def test_one_call_of_the_embedder_serves_a_score_and_items_with_vectors_are_not_embedded_again() -> None:

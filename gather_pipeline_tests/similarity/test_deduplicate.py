@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,7 @@ from gather_pipeline.similarity.deduplicate import (
     check_semantic_similarity,
     deduplicate_items,
 )
+from gather_pipeline_tests.counting import CountingEmbedder
 
 LAMP = "The keeper trims the lamp before the storm reaches the harbour."
 LAMP_AGAIN = "Before the storm gets to the harbour the keeper trims his lamp."
@@ -33,18 +33,6 @@ FIVE = "Five divers go down at dawn to search the wreck."
 class Note:
     id: str
     content: str
-
-
-class CountingEmbedder(HashingEmbedder):
-    """The hashing embedder, keeping account of what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[list[str]] = []
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        self.calls.append(list(texts))
-        return super().embed(texts)
 
 
 def at_cosines(*cosines: float) -> Vectors:

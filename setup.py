@@ -92,6 +92,6 @@ setup(
     extras_require={"dev": DEV},
     entry_points={
         "console_scripts": ["gather = gather_pipeline.cli:main"],
-        "gather_pipeline.embedders": ["default = gather_pipeline.adapters.minilm:MiniLM"],
+        "gather_pipeline.embedders": ["default = gather_pipeline.adapters.embedders.minilm:MiniLM"],
     },
 )

@@ -20,7 +20,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from gather_pipeline.adapters.minilm import MiniLM
+from gather_pipeline.adapters.embedders.minilm import MiniLM
 from gather_pipeline.similarity.detector import DUPLICATE_THRESHOLD
 from gather_pipeline.similarity.pairs import PairComparer, Similarity
 

@@ -25,12 +25,12 @@ import yaml
 from timing import Row, print_rows
 
 from gather_pipeline import bootstrap
-from gather_pipeline.adapters.scripted_model import ScriptedModel
+from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.gather.automate import run_automation
-from gather_pipeline.gather.registry import Projects
 from gather_pipeline.ports import LanguageModel
+from gather_pipeline.records.registry import Projects
 from gather_pipeline.settings import PACKAGED_SAMPLE, load_settings
 
 PROJECT, ITERATIONS, AT_ONCE, LATENCY_S = "loop", 50, 8, 0.2

@@ -29,17 +29,17 @@ import dagster as dg
 from timing import Row, paired, print_rows, ratio
 
 from gather_pipeline.bootstrap import build_services
-from gather_pipeline.defs.change_sensors import item_changes, stale_departments, stale_projects
-from gather_pipeline.defs.following import source_of
 from gather_pipeline.defs.partitions import departments, projects
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.defs.sensors import changed_projects, partitions
+from gather_pipeline.defs.sensors.changes import item_changes, stale_departments, stale_projects
+from gather_pipeline.defs.sensors.following import source_of
+from gather_pipeline.defs.sensors.partitions import changed_projects, partitions
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.gather.automate import run_automation
-from gather_pipeline.gather.people import People, Texts
-from gather_pipeline.gather.registry import PROJECTS, Projects
-from gather_pipeline.gather.repository import GatherRepository
-from gather_pipeline.gather.touched import TOUCHED, Touched
+from gather_pipeline.people.edit import People, Texts
+from gather_pipeline.records.marks import TOUCHED, Touched
+from gather_pipeline.records.project import GatherRepository
+from gather_pipeline.records.registry import PROJECTS, Projects
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 

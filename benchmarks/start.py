@@ -39,7 +39,7 @@ COMMAND = "from gather_pipeline.cli import main; main()"
 NOTE = "import os, sys; note = lambda: open(os.environ['NOTED'], 'w').write('\\n'.join(sys.modules))\n"
 NOTED_COMMAND = f"{NOTE}from gather_pipeline.cli.app import invoke; code = invoke(sys.argv[1:]); note(); sys.exit(code)"
 FIRST_CALL = f"""{NOTE}
-from gather_pipeline.adapters.scripted_model import ScriptedModel
+from gather_pipeline.adapters.models.scripted import ScriptedModel
 
 async def complete(self, request):
     if 'NOTED' in os.environ:

@@ -168,7 +168,7 @@ def drop(uri: str, database: str) -> None:
 
 @contextmanager
 def sqlite_contenders(size: int, turns: int) -> Iterator[dict[str, Contender]]:
-    from gather_pipeline.adapters.sqlite_store import SqliteStore
+    from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -182,7 +182,7 @@ def sqlite_contenders(size: int, turns: int) -> Iterator[dict[str, Contender]]:
 
 @contextmanager
 def mongo_contenders(uri: str, size: int, turns: int) -> Iterator[dict[str, Contender]]:
-    from gather_pipeline.adapters.mongo_store import MongoStore
+    from gather_pipeline.adapters.documents.mongo.store import MongoStore
 
     with ExitStack() as stack:
         names = [f"benchmark-{token_hex(6)}" for _ in range(2)]

@@ -20,8 +20,8 @@ from gather_pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gather_pipeline.adapters.metrics.measurements import IngestReport
     from gather_pipeline.domain.item_lines import Format, Line
-    from gather_pipeline.domain.measurements import IngestReport
     from gather_pipeline.domain.projects import Project
     from gather_pipeline.report.tables import ReportTables
     from gather_pipeline.services import Services
@@ -40,7 +40,7 @@ def build_services(settings: Settings | None = None) -> Services:
     Raises:
         InvalidInput: A setting is wrong.
     """
-    from gather_pipeline.adapters.local_brain import LocalBrain
+    from gather_pipeline.adapters.brain.local import LocalBrain
     from gather_pipeline.services import Services
 
     settings = settings or load_settings()
@@ -69,10 +69,10 @@ def open_store(settings: Settings) -> DocumentStore:
     if settings.home.exists() and not settings.home.is_dir():
         raise StoreError(f"GATHER_HOME is {str(settings.home)!r}, expected a folder")
     if settings.mongodb_uri is not None:
-        from gather_pipeline.adapters.mongo_store import MongoStore
+        from gather_pipeline.adapters.documents.mongo.store import MongoStore
 
         return MongoStore(settings.mongodb_uri.get_secret_value())
-    from gather_pipeline.adapters.sqlite_store import SqliteStore
+    from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 
     return SqliteStore(settings.home / STORE_FOLDER)
 
@@ -97,7 +97,7 @@ def catalogue() -> Catalogue:
 
 def department_source(settings: Settings) -> DepartmentSource:
     """The file that `GATHER_DEPARTMENTS` names."""
-    from gather_pipeline.adapters.department_file import DepartmentFile
+    from gather_pipeline.adapters.files.departments import DepartmentFile
 
     return DepartmentFile(settings.departments)
 
@@ -109,43 +109,43 @@ def open_embedder(settings: Settings) -> Embedder:
 
 def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | None, stream: BinaryIO, title: str) -> None:
     """Writes items' lines to a file, whole or not at all; to the stream where there is no path."""
-    from gather_pipeline.adapters.item_files import write_items
+    from gather_pipeline.adapters.files.items import write_items
 
     write_items(rows, format, path, stream, title)
 
 
 def read_items(path: Path | None, format: Format, shown: str) -> Iterator[Line]:
     """The lines of a file of items; of standard input where there is no path."""
-    from gather_pipeline.adapters.item_files import read_items
+    from gather_pipeline.adapters.files.items import read_items
 
     return read_items(path, sys.stdin.buffer, format, shown)
 
 
 def open_metrics(settings: Settings, task_id: str) -> MetricsLog:
     """The measurements of one run."""
-    from gather_pipeline.adapters.metrics_log import JsonlMetricsLog
+    from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
 
     return JsonlMetricsLog(settings.metrics_dir, task_id, SystemClock())
 
 
 def ingest_metrics(settings: Settings) -> IngestReport:
     """Takes every waiting measurement into `metrics.duckdb`, exactly once."""
-    from gather_pipeline.adapters.duckdb_metrics import ingest
+    from gather_pipeline.adapters.metrics.store import ingest
 
     return ingest(settings.metrics_database, settings.metrics_dir / INCOMING)
 
 
 def query_metrics(settings: Settings, sql: str) -> pd.DataFrame:
     """Asks the metrics store, read-only."""
-    from gather_pipeline.adapters.duckdb_metrics import query
+    from gather_pipeline.adapters.metrics.store import query
 
     return query(settings.metrics_database, sql)
 
 
 def duplicate_threshold(settings: Settings, store: DocumentStore, project_id: str) -> str:
     """From which probability a project's texts are dropped and why, one clause."""
-    from gather_pipeline.gather.duplicates import threshold_of
-    from gather_pipeline.gather.repository import GatherRepository
+    from gather_pipeline.records.duplicates import threshold_of
+    from gather_pipeline.records.project import GatherRepository
 
     repository = GatherRepository(store, project_id)
     everything, drops = repository.everything(), repository.dropped()
@@ -155,7 +155,7 @@ def duplicate_threshold(settings: Settings, store: DocumentStore, project_id: st
 def project_tables(settings: Settings, store: DocumentStore, project_id: str) -> ReportTables:
     """A project's figures, each department with its newest score, people's changes included, and with its present threshold."""
     from gather_pipeline.domain.quality import is_judged
-    from gather_pipeline.gather.repository import SCORES, GatherRepository
+    from gather_pipeline.records.project import SCORES, GatherRepository
     from gather_pipeline.report.tables import report_tables
 
     repository = GatherRepository(store, project_id)
@@ -175,7 +175,7 @@ def project_tables(settings: Settings, store: DocumentStore, project_id: str) ->
 def project_page(settings: Settings, store: DocumentStore, project: Project, tables: ReportTables) -> str:
     """A project's report as one HTML page with plots, from its figures and its items."""
     from gather_pipeline.domain.departments import Department
-    from gather_pipeline.gather.repository import DEPARTMENTS, GatherRepository
+    from gather_pipeline.records.project import DEPARTMENTS, GatherRepository
     from gather_pipeline.report.page import render_page
 
     repository = GatherRepository(store, project.id)
@@ -193,14 +193,14 @@ def project_page(settings: Settings, store: DocumentStore, project: Project, tab
 
 def fetch_weights(settings: Settings, progress: Callable[[str], None]) -> Path:
     """Fetches the embedded model's weights where they are missing; the only thing that ever downloads."""
-    from gather_pipeline.adapters.weights import ensure_weights
+    from gather_pipeline.adapters.models.weights import ensure_weights
 
     return settings.model_path or ensure_weights(settings.models_dir, progress=progress)
 
 
 def weights_file(settings: Settings) -> Path:
     """Where the embedded model's weights are or would be: `MODEL_PATH`, else the packaged model's place."""
-    from gather_pipeline.adapters.weights import weights_path
+    from gather_pipeline.adapters.models.weights import weights_path
 
     return settings.model_path or weights_path(settings.models_dir)
 
@@ -214,10 +214,10 @@ def _provider(settings: Settings) -> Provider | None:
 
 
 def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
-    from gather_pipeline.adapters.embedded_model import EmbeddedModel
-    from gather_pipeline.adapters.model_routes import ModelRouter
-    from gather_pipeline.adapters.openai_model import OpenAiModel
-    from gather_pipeline.adapters.scripted_model import ScriptedModel
+    from gather_pipeline.adapters.models.embedded import EmbeddedModel
+    from gather_pipeline.adapters.models.openai_client import OpenAiModel
+    from gather_pipeline.adapters.models.routes import ModelRouter
+    from gather_pipeline.adapters.models.scripted import ScriptedModel
 
     clock = SystemClock()
 
@@ -246,16 +246,16 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
 
 def _embedder(settings: Settings) -> Embedder:
     if settings.embedder == "hashing":
-        from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+        from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 
         return HashingEmbedder()
-    from gather_pipeline.adapters.minilm import MiniLM
+    from gather_pipeline.adapters.embedders.minilm import MiniLM
 
     return MiniLM()
 
 
 def _bus(webhook_url: str | None) -> EventBus:
-    from gather_pipeline.adapters.webhook import Silence, Webhook
+    from gather_pipeline.adapters.events.webhook import Silence, Webhook
 
     return Webhook(webhook_url) if webhook_url else Silence()
 
@@ -263,7 +263,7 @@ def _bus(webhook_url: str | None) -> EventBus:
 def _brain_rows(store: DocumentStore, model: str, project_id: str) -> tuple[list[Document], Vectors | None]:
     import numpy as np
 
-    from gather_pipeline.gather.repository import GatherRepository
+    from gather_pipeline.records.project import GatherRepository
 
     repository = GatherRepository(store, project_id)
     items = repository.items()

@@ -4,13 +4,13 @@ import dagster as dg
 
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs.assets import departments, drafts, embeddings, gather_items, metrics, quality_scores
-from gather_pipeline.defs.change_sensors import item_changes, stale_departments
 from gather_pipeline.defs.checks import asset_checks
-from gather_pipeline.defs.jobs import automated_gather_creation
-from gather_pipeline.defs.refreshing import refresh_departments
+from gather_pipeline.defs.jobs.automation import automated_gather_creation
+from gather_pipeline.defs.jobs.refresh import refresh_departments
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.schedules import nightly_refresh, report_projects, weekly_report
-from gather_pipeline.defs.sensors import partitions
+from gather_pipeline.defs.sensors.changes import item_changes, stale_departments
+from gather_pipeline.defs.sensors.partitions import partitions
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([departments, gather_items, embeddings, quality_scores, drafts, metrics]),

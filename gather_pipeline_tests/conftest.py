@@ -1,3 +1,3 @@
 """Fixtures that tests of every room may use."""
 
-pytest_plugins = ["gather_pipeline_tests.mongo_server", "gather_pipeline_tests.adapters.store_bodies"]
+pytest_plugins = ["gather_pipeline_tests.mongo_server", "gather_pipeline_tests.adapters.documents.store_bodies"]

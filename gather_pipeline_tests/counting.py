@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.ports import Vectors
 
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from gather_pipeline.adapters.scripted_model import ScriptedModel
+from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.domain.executions import Message, ModelRequest
 
 Body = dict[str, Any]

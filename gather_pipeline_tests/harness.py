@@ -13,9 +13,9 @@ from gather_pipeline import bootstrap
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.gather.automate import run_automation
-from gather_pipeline.gather.registry import Projects
-from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.ports import LanguageModel
+from gather_pipeline.records.project import GatherRepository
+from gather_pipeline.records.registry import Projects
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 

@@ -8,9 +8,9 @@ import pytest
 
 from gather_pipeline.bootstrap import ingest_metrics, open_store, project_tables
 from gather_pipeline.errors import StoreError
-from gather_pipeline.gather.people import People, Texts
-from gather_pipeline.gather.refresh import refresh_departments_of
+from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.settings import load_settings
+from gather_pipeline.upkeep.refresh import refresh_departments_of
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 

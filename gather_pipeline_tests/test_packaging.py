@@ -48,7 +48,7 @@ def test_a_wheel_brings_the_command_and_the_default_embedder(wheel: zipfile.ZipF
     (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     text = wheel.read(name).decode()
     assert "gather = gather_pipeline.cli:main" in text
-    assert "default = gather_pipeline.adapters.minilm:MiniLM" in text
+    assert "default = gather_pipeline.adapters.embedders.minilm:MiniLM" in text
 
 
 def test_the_licence_is_apache(wheel: zipfile.ZipFile) -> None:

@@ -23,7 +23,7 @@ class Place:
     """Where a command lies.
 
     Attributes:
-        module: Module below `gather_pipeline.cli`.
+        module: Module below `gather_pipeline.cli.commands`.
         name: The command's variable in it.
         help: The first line of the command's help, shown without importing it; empty for a command that is not shown.
     """
@@ -35,7 +35,7 @@ class Place:
     def load(self) -> click.Command:
         """Imports the command."""
         with collector.paused():
-            command = getattr(import_module(f"gather_pipeline.cli.{self.module}"), self.name)
+            command = getattr(import_module(f"gather_pipeline.cli.commands.{self.module}"), self.name)
         assert isinstance(command, click.Command)
         return command
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from gather_pipeline import bootstrap
 from gather_pipeline.cli import logs
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.gather.registry import Projects, Runs
-from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.ports import Document, DocumentStore
+from gather_pipeline.records.project import GatherRepository
+from gather_pipeline.records.registry import Projects, Runs
 from gather_pipeline.settings import Settings, load_settings
 
 
@@ -39,7 +39,7 @@ class State:
 
     def lease(self, project_id: str) -> Document | None:
         """Who holds the project now."""
-        from gather_pipeline.gather.lease import LEASES
+        from gather_pipeline.records.lease import LEASES
 
         return self.store.get(self.settings.mongodb_db, LEASES, project_id)
 

@@ -16,7 +16,7 @@ from types import FrameType
 import dagster as dg
 
 from gather_pipeline.errors import GatherError, UnknownEntity
-from gather_pipeline.gather.registry import Runs
+from gather_pipeline.records.registry import Runs
 from gather_pipeline.services import Services
 
 logger = logging.getLogger(__name__)

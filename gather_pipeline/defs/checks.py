@@ -14,9 +14,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from gather_pipeline.defs.metadata import table
 from gather_pipeline.defs.partitions import partition_key, project_departments, real_partitions
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.domain import checks as rules
-from gather_pipeline.gather.repository import EMBEDDINGS, SCORES, GatherRepository
+from gather_pipeline.records.project import EMBEDDINGS, SCORES, GatherRepository
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep import checks as rules
 
 SHOWN = 20  # failures listed in an evaluation
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation

@@ -20,15 +20,15 @@ from sqlalchemy.exc import DBAPIError
 
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs import partitions
-from gather_pipeline.defs.jobs import LOOP_LIMIT_S, PROJECT_TAG, automated_gather_creation
+from gather_pipeline.defs.jobs.automation import LOOP_LIMIT_S, PROJECT_TAG, automated_gather_creation
 from gather_pipeline.defs.resources import Caller, Gather
 from gather_pipeline.defs.running import MARGIN_S, MAX_RUNTIME
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.domain.departments import select
 from gather_pipeline.errors import GatherError, SetupMissing, StoreError, TaskCancelled
 from gather_pipeline.gather.announce import Progress
-from gather_pipeline.gather.departments import query_departments_for_automation
-from gather_pipeline.gather.registry import Projects
+from gather_pipeline.records.departments import query_departments_for_automation
+from gather_pipeline.records.registry import Projects
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 

@@ -18,12 +18,12 @@ from gather_pipeline.domain.items import Item, content_hash, version_of
 from gather_pipeline.domain.iterations import Iteration, digest
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import is_judged
-from gather_pipeline.gather.departments import department_of
-from gather_pipeline.gather.registry import Projects
-from gather_pipeline.gather.repository import DRAFTS, EMBEDDINGS, SCORES, GatherRepository
-from gather_pipeline.gather.stale import DepartmentState, states
 from gather_pipeline.ports import Document
+from gather_pipeline.records.departments import department_of
+from gather_pipeline.records.project import DRAFTS, EMBEDDINGS, SCORES, GatherRepository
+from gather_pipeline.records.registry import Projects
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.stale import DepartmentState, states
 
 NEWEST = 5  # items shown of a partition
 DUPLICATES = 15  # drops shown of a run

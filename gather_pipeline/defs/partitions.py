@@ -11,7 +11,7 @@ import dagster as dg
 
 from gather_pipeline.domain.departments import in_order
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.gather.registry import Projects
+from gather_pipeline.records.registry import Projects
 from gather_pipeline.services import Services
 
 PROJECT, DEPARTMENT = "project", "department"

@@ -15,10 +15,10 @@ from gather_pipeline.defs.metadata import VERSION, Metadata, Stored, departments
 from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.domain.iterations import digest
 from gather_pipeline.domain.quality import SCORER_VERSION
-from gather_pipeline.gather import draft
-from gather_pipeline.gather.departments import department_of, query_departments_for_automation
-from gather_pipeline.gather.stale import score_is_current
+from gather_pipeline.records.departments import department_of, query_departments_for_automation
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep import draft
+from gather_pipeline.upkeep.stale import score_is_current
 
 DEPARTMENTS = "departments"
 DATA_VERSION, CODE_VERSION = "dagster/data_version", "dagster/code_version"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gather_pipeline.domain.events import EventType, event
-from gather_pipeline.gather.repository import EVENTS, GatherRepository, event_record
 from gather_pipeline.gather.scribe import Scribe
 from gather_pipeline.ports import Clock, EventBus, MetricsLog
+from gather_pipeline.records.project import EVENTS, GatherRepository, event_record
 
 logger = logging.getLogger(__name__)
 

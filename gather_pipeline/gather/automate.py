@@ -17,17 +17,17 @@ from gather_pipeline.errors import GatherError, ProjectBusy, TaskCancelled
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.announce import Progress
 from gather_pipeline.gather.department_loop import run_department
-from gather_pipeline.gather.departments import refresh_departments
-from gather_pipeline.gather.draft import draft_department
-from gather_pipeline.gather.evaluate import evaluate_department
 from gather_pipeline.gather.judges import check_models
-from gather_pipeline.gather.lease import Lease, Owner, holding
 from gather_pipeline.gather.metric_rows import run_row
 from gather_pipeline.gather.opening import open_session
-from gather_pipeline.gather.registry import Projects, Runs
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.timing import Stopwatch
+from gather_pipeline.records.departments import refresh_departments
+from gather_pipeline.records.lease import Lease, Owner, holding
+from gather_pipeline.records.registry import Projects, Runs
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.draft import draft_department
+from gather_pipeline.upkeep.evaluate import evaluate_department
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from gather_pipeline.domain.items import version_of
 from gather_pipeline.domain.iterations import EndedBy, Fingerprint, Iteration, current, fell, is_finished, standing
 from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.inputs import chain_of, definition_for, inputs_of
 from gather_pipeline.gather.session import Session
 from gather_pipeline.quality.scorer import measure
+from gather_pipeline.upkeep.inputs import chain_of, definition_for, inputs_of
 
 
 @dataclass(kw_only=True)

@@ -18,15 +18,16 @@ from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.items import NewItem
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.errors import DeadlineReached, GatherError, OutputInvalid, Stopped
-from gather_pipeline.gather import notes
-from gather_pipeline.gather.inputs import definition_for
 from gather_pipeline.gather.ladder import Plan
-from gather_pipeline.gather.openings import opening
 from gather_pipeline.gather.prompt_context import PromptContext
 from gather_pipeline.gather.session import Session
+from gather_pipeline.gather.writers import notes
+from gather_pipeline.gather.writers.openings import opening
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 from gather_pipeline.text.names import find_names
+from gather_pipeline.text.sentences import summary_line
+from gather_pipeline.upkeep.inputs import definition_for
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +195,7 @@ async def _note(session: Session, work: Assignment, runner: TaskRunner, place: i
     best = notes.best_of(texts, aspect, session.project.brief, session.vectors_of(work.department.slug), session.services.embedder)
     row = {
         "content": texts[best],
-        "summary": notes.summary(texts[best]),
+        "summary": summary_line(texts[best]),
         "context": notes.context(texts[best], work.department, aspect, names),
     }
     return _item(row, aspect, work, usable[best].execution)

@@ -28,9 +28,9 @@ from gather_pipeline.gather.generate import Assignment, Harvest, generate_conten
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
 from gather_pipeline.gather.metric_rows import iteration_row
 from gather_pipeline.gather.prompt_context import PromptContext, assemble, assemble_small
-from gather_pipeline.gather.rows import decision_row
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import DepartmentScorer
+from gather_pipeline.records.rows import decision_row
 from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.text import content_filter
 

@@ -11,10 +11,10 @@ from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.announce import Announcer, Progress
 from gather_pipeline.gather.control import RunControl
-from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.gather.scribe import Scribe
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.timing import Stopwatch
+from gather_pipeline.records.project import GatherRepository
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.known import KnownItems
 

@@ -11,8 +11,8 @@ from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.errors import BrainUnavailable
-from gather_pipeline.gather.openings import digest
 from gather_pipeline.gather.session import Session
+from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.ports import Document
 from gather_pipeline.text.sentences import sentence_ends
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.gather.repository import GatherRepository
 from gather_pipeline.ports import Document
+from gather_pipeline.records.project import GatherRepository
 
 logger = logging.getLogger(__name__)
 

@@ -15,17 +15,17 @@ from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import RunControl
-from gather_pipeline.gather.duplicates import threshold_of
-from gather_pipeline.gather.embed import embedded
 from gather_pipeline.gather.metric_rows import answered_usage, call_row
-from gather_pipeline.gather.repository import EXECUTIONS, GatherRepository
 from gather_pipeline.gather.scribe import Scribe
 from gather_pipeline.ports import MetricsLog, Vectors
+from gather_pipeline.records.duplicates import threshold_of
+from gather_pipeline.records.project import EXECUTIONS, GatherRepository
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.known import KnownItems
 from gather_pipeline.similarity.thresholds import Threshold
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskRunner
+from gather_pipeline.upkeep.embed import embedded
 
 Result = TypeVar("Result")
 

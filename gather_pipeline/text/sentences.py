@@ -14,6 +14,7 @@ from gather_pipeline.domain.texts import LONE_SURROGATE
 STOP = re.compile(r"[.!?…؟।。！？]+[\"'”’»)\]」』）]*\Z")
 LINE_END = re.compile(r"(?<=\S)[ \t]*(?=\n)")
 LETTER = re.compile(r"[^\W\d_]")
+LINE_CHARS = 140
 
 
 def sentences(text: str) -> list[str]:
@@ -45,6 +46,13 @@ def sentence_ends(text: str, *, lines: bool = False) -> list[int]:
     if lines:
         ends.update(found.start() for found in LINE_END.finditer(text))
     return sorted(ends)
+
+
+def summary_line(text: str) -> str:
+    """The first sentence, shortened at a word to `LINE_CHARS` characters."""
+    ends = sentence_ends(text)
+    first = text[: ends[0]] if ends else text
+    return first if len(first) <= LINE_CHARS else first[: LINE_CHARS - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _pieces(text: str) -> list[str]:

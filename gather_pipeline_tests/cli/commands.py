@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
-from gather_pipeline.adapters.sqlite_store import SqliteStore
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.bootstrap import STORE_FOLDER
 from gather_pipeline.cli.app import invoke
-from gather_pipeline.gather.repository import GatherRepository
+from gather_pipeline.records.project import GatherRepository
 from gather_pipeline_tests.harness import BRIEF, department_row
 
 LIMIT_S = 120

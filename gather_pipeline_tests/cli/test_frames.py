@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gather_pipeline.cli.frames import cell, plain, plain_rows
+from gather_pipeline.cli.views.frames import cell, plain, plain_rows
 
 
 @pytest.mark.parametrize(

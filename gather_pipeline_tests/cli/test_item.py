@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from gather_pipeline import bootstrap
-from gather_pipeline.adapters.sqlite_store import SqliteStore
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.gather.repository import SCORES
+from gather_pipeline.records.project import SCORES
 from gather_pipeline_tests.cli.commands import DEPARTMENTS, Outcome, Shell
 from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gather_pipeline.cli.display import Lines, choose_display, table_of
-from gather_pipeline.cli.lines import sentence
-from gather_pipeline.cli.progress import RunProgress
+from gather_pipeline.cli.views.display import Lines, choose_display, table_of
+from gather_pipeline.cli.views.events import sentence
+from gather_pipeline.cli.views.progress import RunProgress
 from gather_pipeline.domain.events import FIELDS
 
 STARTED = {"type": "department_started", "department": "story", "department_name": "Story", "threshold": 62, "model": "m", "task_id": "t1"}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from gather_pipeline.cli import collector
-from gather_pipeline.cli.display import Lines
-from gather_pipeline.cli.run import Watched
+from gather_pipeline.cli.commands.run import Watched
 from gather_pipeline.cli.signals import Signals
+from gather_pipeline.cli.views.display import Lines
 from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by
 

@@ -15,14 +15,14 @@ from gather_pipeline import bootstrap
 from gather_pipeline.definitions import defs
 from gather_pipeline.defs.assets import departments, drafts, embeddings, gather_items, metrics, quality_scores
 from gather_pipeline.defs.checks import asset_checks
-from gather_pipeline.defs.jobs import automated_gather_creation
-from gather_pipeline.defs.refreshing import refresh_departments
+from gather_pipeline.defs.jobs.automation import automated_gather_creation
+from gather_pipeline.defs.jobs.refresh import refresh_departments
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.gather.people import People, Texts
-from gather_pipeline.gather.registry import Projects
-from gather_pipeline.gather.touched import Touched
+from gather_pipeline.people.edit import People, Texts
+from gather_pipeline.records.marks import Touched
+from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.harness import PROJECT, THREE, Studio
 
 ASSETS = {

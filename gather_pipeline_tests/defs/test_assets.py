@@ -6,14 +6,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from gather_pipeline.adapters.scripted_model import ScriptedModel
+from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.defs.metadata import Stored
 from gather_pipeline.defs.versions import described
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import ModelRefused
-from gather_pipeline.gather.lease import Lease, Owner, holding
-from gather_pipeline.gather.registry import Projects
-from gather_pipeline.gather.repository import DRAFTS, SCORES
+from gather_pipeline.records.lease import Lease, Owner, holding
+from gather_pipeline.records.project import DRAFTS, SCORES
+from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, Opener, Stage, failure_of, key
 from gather_pipeline_tests.harness import PROJECT, department_row
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.defs.launch import prepare_home
-from gather_pipeline.gather.people import People, Texts
+from gather_pipeline.people.edit import People, Texts
 from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, key
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row, make_settings
 

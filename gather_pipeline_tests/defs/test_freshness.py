@@ -5,11 +5,11 @@ import pytest
 
 from gather_pipeline.definitions import defs
 from gather_pipeline.defs import versions
-from gather_pipeline.defs.change_sensors import item_changes
-from gather_pipeline.defs.refreshing import refresh_request
-from gather_pipeline.defs.sensors import partitions
-from gather_pipeline.gather.lease import Lease, Owner, holding
-from gather_pipeline.gather.people import Texts
+from gather_pipeline.defs.jobs.refresh import refresh_request
+from gather_pipeline.defs.sensors.changes import item_changes
+from gather_pipeline.defs.sensors.partitions import partitions
+from gather_pipeline.people.edit import Texts
+from gather_pipeline.records.lease import Lease, Owner, holding
 from gather_pipeline_tests.defs.conftest import BEHIND, BY_DEPARTMENT, FRESH, Opener, Stage, configured, cursor_of, key, requests_of
 from gather_pipeline_tests.harness import PROJECT, department_row
 

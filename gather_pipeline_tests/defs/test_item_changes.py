@@ -7,16 +7,16 @@ from secrets import token_hex
 import dagster as dg
 import pytest
 
-from gather_pipeline.defs.change_sensors import item_changes
-from gather_pipeline.defs.refreshing import refresh_request
-from gather_pipeline.defs.sensors import partitions
+from gather_pipeline.defs.jobs.refresh import refresh_request
+from gather_pipeline.defs.sensors.changes import item_changes
+from gather_pipeline.defs.sensors.partitions import partitions
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.gather.lease import Lease, Owner, holding
-from gather_pipeline.gather.people import Texts
-from gather_pipeline.gather.registry import PROJECTS
-from gather_pipeline.gather.repository import EMBEDDINGS, SCORES, GatherRepository
-from gather_pipeline.gather.touched import TOUCHED, Touched
+from gather_pipeline.people.edit import Texts
+from gather_pipeline.records.lease import Lease, Owner, holding
+from gather_pipeline.records.marks import TOUCHED, Touched
+from gather_pipeline.records.project import EMBEDDINGS, SCORES, GatherRepository
+from gather_pipeline.records.registry import PROJECTS
 from gather_pipeline_tests.defs.conftest import Opener, Stage, configured, cursor_of, failure_of, requests_of, skipped
 from gather_pipeline_tests.harness import PROJECT, department_row
 from gather_pipeline_tests.mongo_server import drop

@@ -20,8 +20,8 @@ from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs.launch import INSTANCE_FILE, open_instance, prepare_home, run_in_process
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.errors import InvalidInput, ModelRefused, ProjectBusy, StoreError, UnknownEntity
-from gather_pipeline.gather.lease import Lease, Owner, holding
-from gather_pipeline.gather.registry import Runs
+from gather_pipeline.records.lease import Lease, Owner, holding
+from gather_pipeline.records.registry import Runs
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 from gather_pipeline_tests.defs.conftest import key
@@ -199,7 +199,7 @@ def test_a_run_whose_model_refuses_returns_failed_and_fails_in_dagster(settings:
     async def refuse(self: object, request: object) -> None:
         raise ModelRefused("the key is not valid")
 
-    monkeypatch.setattr("gather_pipeline.adapters.scripted_model.ScriptedModel.complete", refuse)
+    monkeypatch.setattr("gather_pipeline.adapters.models.scripted.ScriptedModel.complete", refuse)
     result = run(settings)
     assert (result.status, "the key is not valid" in result.reason) == ("failed", True)
     with open_instance(settings) as instance:

@@ -4,7 +4,7 @@ import pytest
 
 from gather_pipeline.defs.partitions import partition_key, real_partitions, split_key
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.gather.registry import Projects
+from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.defs.conftest import Opener, Stage, key
 from gather_pipeline_tests.harness import PROJECT, department_row
 

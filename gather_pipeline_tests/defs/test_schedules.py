@@ -9,8 +9,8 @@ import pytest
 
 from gather_pipeline.defs.schedules import in_turn, nightly_refresh, nightly_requests, report_projects
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.gather.registry import Projects
-from gather_pipeline.gather.repository import DRAFTS, SCORES
+from gather_pipeline.records.project import DRAFTS, SCORES
+from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.defs.conftest import Opener, Stage, configured, failure_of
 from gather_pipeline_tests.harness import PROJECT, department_row
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
-from gather_pipeline.defs.sensors import Changes, keys_in_flight, partition_changes, partitions
-from gather_pipeline.gather.registry import PROJECTS, Projects
+from gather_pipeline.defs.sensors.partitions import Changes, keys_in_flight, partition_changes, partitions
+from gather_pipeline.records.registry import PROJECTS, Projects
 from gather_pipeline_tests.defs.conftest import Stage, key
 from gather_pipeline_tests.harness import PROJECT, department_row
 
@@ -144,7 +144,7 @@ def test_a_cursor_that_somebody_typed_begins_anew(empty: Stage) -> None:
 
 
 def test_more_projects_than_a_page_are_all_added(empty: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gather_pipeline.gather.changes.PAGE", 3)
+    monkeypatch.setattr("gather_pipeline.records.changes.PAGE", 3)
     for number in range(7):
         create(empty, f"p{number}")
     tick(empty, None)

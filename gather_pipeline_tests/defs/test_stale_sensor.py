@@ -5,9 +5,9 @@ import json
 import dagster as dg
 import pytest
 
-from gather_pipeline.defs.change_sensors import stale_departments
-from gather_pipeline.gather.lease import Lease, Owner, holding
-from gather_pipeline.gather.registry import Projects
+from gather_pipeline.defs.sensors.changes import stale_departments
+from gather_pipeline.records.lease import Lease, Owner, holding
+from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.defs.conftest import Opener, Stage, configured, cursor_of, requests_of, skipped
 from gather_pipeline_tests.harness import PROJECT, department_row
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.adapters.scripted_model import ScriptedModel
+from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.errors import InvalidInput, ProjectBusy, UnknownEntity
 from gather_pipeline.gather.automate import run_automation
-from gather_pipeline.gather.lease import Lease, Owner, holding
-from gather_pipeline.gather.registry import Projects
-from gather_pipeline.gather.repository import DRAFTS, EXECUTIONS, ITEMS, SCORES
+from gather_pipeline.records.lease import Lease, Owner, holding
+from gather_pipeline.records.project import DRAFTS, EXECUTIONS, ITEMS, SCORES
+from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 ONE = (department_row("story", 1),)

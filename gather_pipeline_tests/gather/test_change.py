@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from gather_pipeline.domain.checks import every_item_has_provenance, no_duplicate_stored
 from gather_pipeline.domain.items import Item
-from gather_pipeline.gather.embed import embed_department
-from gather_pipeline.gather.people import People, Texts
-from gather_pipeline.gather.refresh import refresh_departments_of
-from gather_pipeline.gather.registry import Projects
-from gather_pipeline.gather.repository import SCORES
-from gather_pipeline.gather.stale import DepartmentState, states
+from gather_pipeline.people.edit import People, Texts
+from gather_pipeline.records.project import SCORES
+from gather_pipeline.records.registry import Projects
+from gather_pipeline.upkeep.checks import every_item_has_provenance, no_duplicate_stored
+from gather_pipeline.upkeep.embed import embed_department
+from gather_pipeline.upkeep.refresh import refresh_departments_of
+from gather_pipeline.upkeep.stale import DepartmentState, states
 from gather_pipeline_tests.harness import BRIEF, PROJECT, THREE, Studio, department_row
 
 OTHER_BRIEF = BRIEF.replace("eleven days", "two days")

@@ -20,8 +20,8 @@ import pymongo
 import pytest
 
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.gather.registry import Runs
-from gather_pipeline.gather.repository import DECISIONS, EMBEDDINGS, ITEMS
+from gather_pipeline.records.project import DECISIONS, EMBEDDINGS, ITEMS
+from gather_pipeline.records.registry import Runs
 from gather_pipeline_tests.harness import PROJECT, Studio
 
 POINTS = 20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gather_pipeline.gather.repository import EXECUTIONS
+from gather_pipeline.records.project import EXECUTIONS
 from gather_pipeline_tests import fault_server as fault
 from gather_pipeline_tests.fault_server import FaultServer, Reply
 from gather_pipeline_tests.harness import Studio, department_row

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
-from gather_pipeline.gather.departments import department_of
-from gather_pipeline.gather.repository import EVENTS, EXECUTIONS, GatherRepository
+from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.quality.scorer import measure
+from gather_pipeline.records.departments import department_of
+from gather_pipeline.records.project import EVENTS, EXECUTIONS, GatherRepository
 from gather_pipeline_tests.harness import BRIEF, Studio, department_row
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.adapters.sqlite_store import SqliteStore
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.errors import DuplicateKey, StoreError, StoreUnavailable
-from gather_pipeline.gather.repository import EVENTS, EXECUTIONS, GatherRepository, event_record
 from gather_pipeline.gather.scribe import Scribe
+from gather_pipeline.records.project import EVENTS, EXECUTIONS, GatherRepository, event_record
 
 NEVER = 3600.0  # seconds to linger, where only a flush may write
 

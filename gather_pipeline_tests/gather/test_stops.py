@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gather_pipeline.adapters.scripted_model import ScriptedModel
+from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.errors import ModelRefused, ModelUnavailable
-from gather_pipeline.gather.registry import Runs
+from gather_pipeline.records.registry import Runs
 from gather_pipeline_tests.harness import Studio, department_row
 
 ONE = (department_row("story", 1),)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from functools import cache
 
-from gather_pipeline.adapters.minilm import MiniLM
+from gather_pipeline.adapters.embedders.minilm import MiniLM
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import Quality

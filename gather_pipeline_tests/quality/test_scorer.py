@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.quality import WEIGHTS
 from gather_pipeline.errors import InvalidInput

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from gather_pipeline.adapters.clock import SystemClock
-from gather_pipeline.adapters.duckdb_metrics import ingest, query
-from gather_pipeline.adapters.metrics_log import JsonlMetricsLog
+from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
+from gather_pipeline.adapters.metrics.store import ingest, query
 from gather_pipeline.report.tables import ReportTables, report_tables
 
 ITERATION = {

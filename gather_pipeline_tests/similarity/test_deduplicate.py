@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.domain.items import content_hash
 from gather_pipeline.errors import InvalidInput, ModelUnavailable, TaskCancelled
 from gather_pipeline.ports import Vectors

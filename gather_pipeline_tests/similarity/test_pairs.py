@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gather_pipeline.adapters.hashing_embedder import HashingEmbedder
+from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.similarity import pairs
 from gather_pipeline.similarity.pairs import EXACT, SAME_WORDS, PairComparer, Similarity, logistic
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gather_pipeline.text.sentences import sentence_ends
+from gather_pipeline.text.sentences import sentence_ends, summary_line
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ def test_lines_end_sentences_only_where_asked() -> None:
     text = "Title  \n\nA list\n- one"
     assert sentence_ends(text) == []
     assert [text[:end] for end in sentence_ends(text, lines=True)] == ["Title", "Title  \n\nA list"]
+
+
+def test_a_summary_is_the_first_sentence_and_never_longer_than_a_line() -> None:
+    assert summary_line("First one. Second one.") == "First one."
+    long = summary_line("word " * 60 + "end.")
+    assert len(long) <= 140
+    assert long.endswith("…")

@@ -4,11 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.defs.families import OWNERS
+from gather_pipeline.defs.assets.families import OWNERS
 from gather_pipeline.defs.metadata import VERSION, departments_metadata
 from gather_pipeline.defs.partitions import projects
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.gather.departments import refresh_departments
+from gather_pipeline.records.departments import refresh_departments
 
 
 @dg.asset(partitions_def=projects, group_name="gather", owners=OWNERS, kinds={"yaml"}, code_version="1")

@@ -4,9 +4,9 @@ from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.defs.families import bring_up, department_asset
+from gather_pipeline.defs.assets.families import bring_up, department_asset
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.gather.embed import embed_department
+from gather_pipeline.upkeep.embed import embed_department
 
 
 @department_asset(kinds={"numpy"})

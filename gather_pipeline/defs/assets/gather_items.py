@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.defs.families import department_asset, shown
+from gather_pipeline.defs.assets.families import department_asset, shown
 from gather_pipeline.defs.partitions import real_partitions
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.running import GatherConfig, automate_partitions, task_of

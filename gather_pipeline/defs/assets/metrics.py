@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from gather_pipeline.bootstrap import ingest_metrics
-from gather_pipeline.defs.families import OWNERS
+from gather_pipeline.defs.assets.families import OWNERS
 from gather_pipeline.defs.resources import Gather
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.defs.families import bring_up, department_asset
+from gather_pipeline.defs.assets.families import bring_up, department_asset
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.gather.evaluate import evaluate_department
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.evaluate import evaluate_department
 
 
 @department_asset(kinds={"python"})

@@ -1,0 +1,1 @@
+"""Document stores: what every body takes, and the two bodies."""

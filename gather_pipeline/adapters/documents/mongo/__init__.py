@@ -1,0 +1,1 @@
+"""MongoDB body of the document store."""

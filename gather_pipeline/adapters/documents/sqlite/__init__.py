@@ -1,0 +1,1 @@
+"""SQLite body of the document store."""

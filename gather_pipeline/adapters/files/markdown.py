@@ -1,0 +1,108 @@
+"""Items as Markdown for reading: headings by department and aspect, each note as a quotation, and what else is kept of it in a comment.
+
+Every line of a note begins with ``>``, so that a note which looks like a heading or a comment stays a note.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+from gather_pipeline.adapters.files.cells import fit, not_json, stray, to_json
+from gather_pipeline.domain.item_lines import Line
+from gather_pipeline.errors import InvalidInput
+
+OPENING, CLOSING = "<!-- gather-item ", " -->"
+HEADINGS = {"deleted": "Deleted", "dropped": "Set aside as duplicates"}
+
+
+def write_markdown(rows: Iterable[Mapping[str, Any]], file: BinaryIO, title: str) -> None:
+    """Writes items by department and aspect; those that are not active in parts of their own at the end."""
+    rest: dict[str, list[Mapping[str, Any]]] = {state: [] for state in HEADINGS}
+    _write(file, f"# {_one_line(title)}", "")
+    department: list[Mapping[str, Any]] = []
+    for row in rows:
+        if row["state"] in rest:
+            rest[row["state"]].append(row)
+            continue
+        if department and department[0]["department"] != row["department"]:
+            _write_department(file, department)
+            department = []
+        department.append(row)
+    _write_department(file, department)
+    for state, heading in HEADINGS.items():
+        if rest[state]:
+            _write(file, f"## {heading}", "")
+            for row in rest[state]:
+                _write_item(file, row)
+
+
+def _write_department(file: BinaryIO, rows: list[Mapping[str, Any]]) -> None:
+    if rows:
+        _write(file, f"## {rows[0]['department']}", "")
+    by_aspect: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_aspect.setdefault(row["aspect"], []).append(row)
+    for aspect, found in by_aspect.items():
+        _write(file, f"### {_one_line(aspect) or 'further notes'}", "")
+        for row in found:
+            _write_item(file, row)
+
+
+def _write_item(file: BinaryIO, row: Mapping[str, Any]) -> None:
+    shown, exact = fit(row)
+    content = {"content": row["content"]} if "content" in exact else {}
+    text = to_json({name: value for name, value in row.items() if name != "content"} | content)
+    # Within JSON these signs stand in texts alone, where they may be written as codes: so no text ends the comment.
+    comment = text.replace("<", "\\u003c").replace(">", "\\u003e")
+    lines = [f"> {line}" if line else ">" for line in str(shown["content"]).split("\n")]
+    _write(file, f"{OPENING}{comment}{CLOSING}", *lines, "")
+
+
+def _write(file: BinaryIO, *lines: str) -> None:
+    file.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(fit({"text": text})[0]["text"].split())
+
+
+def read_markdown(lines: Iterator[tuple[int, str]], shown: str) -> Iterator[Line]:
+    """Items of a file that `write_markdown` made; everything but comments and quotations is passed over.
+
+    Raises:
+        InvalidInput: There is no such comment in it.
+    """
+    comment: tuple[int, str] | None = None
+    quoted: list[str] = []
+    found = carried = False
+    for number, text in lines:
+        line = text.removesuffix("\n")
+        if comment is not None and carried:  # whoever saved the file ends lines with two characters
+            line = line.removesuffix("\r")
+        if comment is not None and (line == ">" or line.startswith("> ")):
+            quoted.append(line[2:])
+            continue
+        if comment is not None:
+            yield _line(*comment, quoted)
+            comment, quoted = None, []
+        if line.startswith(OPENING):
+            comment, found, carried = (number, line.rstrip()), True, line.endswith("\r")
+    if comment is not None:
+        yield _line(*comment, quoted)
+    if not found:
+        raise InvalidInput(f"{shown} has no note with its comment, expected Markdown as gather export writes it")
+
+
+def _line(number: int, comment: str, quoted: list[str]) -> Line:
+    content = "\n".join(quoted)
+    if fault := stray(comment + content):
+        return Line(number=number, fault=fault)
+    try:
+        fields = json.loads(comment.removeprefix(OPENING).removesuffix(CLOSING))
+    except (ValueError, RecursionError) as error:
+        return Line(number=number, fault=not_json("comment", error))
+    if not isinstance(fields, dict):
+        return Line(number=number, fault=f"the comment is {type(fields).__name__}, expected a JSON object")
+    return Line(number=number, fields={"content": content} | fields if quoted else fields)

@@ -1,0 +1,1 @@
+"""The metrics log and its DuckDB store."""

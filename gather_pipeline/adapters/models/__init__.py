@@ -1,0 +1,1 @@
+"""Language models: remote, embedded, scripted, and the routes to them."""

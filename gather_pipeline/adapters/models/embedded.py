@@ -1,0 +1,132 @@
+"""The small language model that needs no key: llama.cpp inside this process, served on the loopback to the usual client.
+
+llama.cpp takes anything without complaint (no messages, a negative temperature) and answers something, so requests are checked
+before they reach it. Its log is switched off: it would stand between the lines of JSON on standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gather_pipeline.adapters.models.requests import check_request
+from gather_pipeline.domain.executions import Completion, ModelRequest
+from gather_pipeline.errors import InvalidInput, SetupMissing
+from gather_pipeline.ports import LanguageModel
+
+# OpenMP threads that spin while they wait ruin each other on a busy machine: 8 tokens a second instead of 23 with 2 threads.
+SPIN_COUNT = "1000"
+
+logger = logging.getLogger(__name__)
+
+
+class EmbeddedModel:
+    """Starts at the first request and stops at `aclose`; a later request starts it again.
+
+    Args:
+        model_path: The GGUF file.
+        client: Makes the client for a base URL; it must send prefilled turns and sampling parameters as they are.
+        threads: Threads of the model; None for one less than there are cores to use, but both of two.
+        slots: Requests that it answers at once.
+        ctx: Tokens of prompt and answer, divided among the slots.
+    """
+
+    def __init__(
+        self,
+        model_path: Path,
+        *,
+        client: Callable[[str], LanguageModel],
+        threads: int | None = None,
+        slots: int = 4,
+        ctx: int = 8192,
+    ) -> None:
+        for name, value in {"threads": threads or 1, "slots": slots, "ctx": ctx}.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidInput.field(name, value, "a whole number of at least 1")
+        self._path = model_path
+        self._make_client = client
+        self._threads = threads or default_threads(_cores())
+        self._slots = slots
+        self._ctx = ctx
+        self._lock = threading.Lock()
+        self._server: Any = None
+        self._client: LanguageModel | None = None
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """One answer, at no cost.
+
+        Raises:
+            InvalidInput: The request is one that no model may see.
+            SetupMissing: The model file is missing or damaged.
+            ModelRefused: The prompt is longer than a slot's context, or the schema is none.
+            ModelTimeout: No answer within the time.
+            ModelUnavailable: The server fails.
+        """
+        check_request(request)
+        client = self._client
+        if client is None:
+            client = await asyncio.to_thread(self._start)
+        completion = await client.complete(request)
+        return replace(completion, usage=replace(completion.usage, cost=0.0))
+
+    async def aclose(self) -> None:
+        """Closes the connections and stops the server."""
+        with self._lock:
+            client, self._client = self._client, None
+            server, self._server = self._server, None
+        if client is not None:
+            await client.aclose()
+        if server is not None:
+            await asyncio.to_thread(_drop, [server])
+
+    def _start(self) -> LanguageModel:
+        with self._lock:
+            if self._client is None:
+                self._server = self._serve()
+                self._client = self._make_client(f"{self._server.listening_address}/v1")
+                logger.info("[AutoGather] the small local model %s answers, on %d threads", self._path.stem, self._threads)
+            return self._client
+
+    def _serve(self) -> Any:
+        if not self._path.is_file():
+            raise SetupMissing(f'the embedded model\'s weights are not at {self._path}: run "gather setup"')
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when the library is loaded
+        import xllamacpp
+
+        settings = xllamacpp.CommonParams()
+        settings.model.path = str(self._path)
+        settings.model_alias = {self._path.stem}
+        settings.n_parallel = self._slots
+        settings.n_ctx = self._ctx
+        settings.hostnames = ["127.0.0.1"]
+        settings.port = 0
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = self._threads
+        settings.use_jinja = True
+        settings.ui = False
+        settings.verbosity = -1
+        try:
+            return xllamacpp.Server(settings)
+        except RuntimeError as error:
+            sentence = f'the embedded model\'s weights at {self._path} are damaged or no GGUF file: run "gather setup"'
+            raise SetupMissing(sentence) from error
+
+
+def _cores() -> int:
+    """Cores that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+
+
+def default_threads(cores: int) -> int:
+    """One less than there are cores, so that the rest of the program goes on; of two cores both, for one is 1.4 times slower."""
+    return cores if cores <= 2 else cores - 1
+
+
+def _drop(last: list[Any]) -> None:
+    """Lets go of the last reference, which stops the server (0.2 s)."""
+    last.clear()

@@ -1,0 +1,249 @@
+"""`gather item add`, `edit`, `delete`, `restore`, `same` and `show`: one gather item in a person's hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from gather_pipeline import bootstrap
+from gather_pipeline.cli.lazy import NamingGroup
+from gather_pipeline.cli.options import ProjectId, Whole, as_json, by_option, example, project_option
+from gather_pipeline.cli.output import print_json, say
+from gather_pipeline.cli.state import State, opened
+from gather_pipeline.errors import EditConflict, InvalidInput
+
+if TYPE_CHECKING:
+    from gather_pipeline.domain.items import Item
+    from gather_pipeline.people.edit import People
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group(cls=NamingGroup, epilog=example("gather item show 5d0c7a0e9f3b4c2d8a1e6f70"))
+def item() -> None:
+    """Add, edit, delete, restore, compare or show one gather item.
+
+    What a person wrote, edited or restored is never overwritten, generated anew or dropped as a duplicate. Every version is kept.
+    """
+
+
+def text_options(command: Command) -> Command:
+    """The texts of an item."""
+    options = [
+        click.option("--content", help="The note itself; your editor opens where no text is given."),
+        click.option("--file", "path", metavar="F", help="The note from a file, UTF-8 text; - reads standard input."),
+        click.option("--summary", help="One line; the note's first sentence where left out with a new note."),
+        click.option("--context", help="Where the note belongs."),
+        click.option("--aspect", help="Aspect of the department that it covers."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def any_project(command: Command) -> Command:
+    """Option --project, not needed."""
+    return click.option("--project", "project_id", type=ProjectId(), help="Id of its project; looked for in all where left out.")(command)
+
+
+@item.command(epilog=example('gather item add --project salt --department story --content "The mayor has the only key."'))
+@project_option
+@click.option("--department", metavar="SLUG", required=True, help="Department that it belongs to.")
+@text_options
+@by_option
+@as_json
+def add(
+    project_id: str,
+    department: str,
+    content: str | None,
+    path: str | None,
+    summary: str | None,
+    context: str | None,
+    aspect: str | None,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Add an item that you wrote and print its id."""
+    from gather_pipeline.people.edit import Texts
+
+    given = _given(content, path)
+    with opened() as state:
+        who, people = _person(state, by), _people(state)
+        source = bootstrap.department_source(state.settings)
+        people.project_with(project_id, department, source)  # before anybody types a note for nothing
+        about = [f"Above this line: a new note for {department} of project {project_id}.", "An empty text adds nothing."]
+        with _asked(state, f"{project_id}-{department}", given, path, "", about) as text:
+            if text is None:
+                say("The text is empty: nothing was added.")
+                if as_json:
+                    print_json(None)
+                return
+            texts = Texts(content=text, summary=summary, context=context, aspect=aspect)
+            added = people.add(project_id, department, texts, who, source)
+    _print(added, as_json, added.id)
+
+
+@item.command(epilog=example("gather item edit 5d0c7a0e9f3b4c2d8a1e6f70", "gather item edit 5d0c7a0e9f3b4c2d8a1e6f70 --file note.txt"))
+@click.argument("id")
+@any_project
+@text_options
+@click.option("--revision", type=Whole(1), help="The version that your text was made from; a later one of somebody else is then told.")
+@by_option
+@as_json
+def edit(
+    id: str,
+    project_id: str | None,
+    content: str | None,
+    path: str | None,
+    summary: str | None,
+    context: str | None,
+    aspect: str | None,
+    revision: int | None,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Give an item new texts; the old ones are kept.
+
+    Without --content, --file, --summary, --context or --aspect your editor opens on the note.
+    """
+    from gather_pipeline.people.edit import Texts
+
+    given = _given(content, path)
+    others = Texts(summary=summary, context=context, aspect=aspect)
+    with opened() as state:
+        who, people = _person(state, by), _people(state)
+        before = people.find(id, project_id)
+        if given is None and others != Texts():
+            after = people.edit(id, others, who, revision=revision, project_id=before.project_id)
+        else:
+            if before.state == "deleted":
+                raise InvalidInput(f"item {id} is deleted, expected one that is there; type: gather item restore {id}")
+            with _asked(state, id, given, path, before.content, _about(before)) as text:
+                if text is None and given is None:
+                    say(f"The text is unchanged or empty: item {id} stays at revision {before.revision}.")
+                    _print(before, as_json, "")
+                    return
+                seen = revision or (before.revision if given is None else None)
+                texts = Texts(content=text or "", summary=summary, context=context, aspect=aspect)
+                after = people.edit(id, texts, who, revision=seen, project_id=before.project_id)
+    if after.revision == before.revision:
+        say(f"Nothing differs: item {id} stays at revision {before.revision}.")
+    _print(after, as_json, f"Item {id} is at revision {after.revision}.")
+
+
+@item.command(epilog=example("gather item delete 5d0c7a0e9f3b4c2d8a1e6f70"))
+@click.argument("id")
+@any_project
+@by_option
+@as_json
+def delete(id: str, project_id: str | None, by: str | None, as_json: bool) -> None:
+    """Take an item out of prompts, duplicates and scores; every version of it is kept."""
+    with opened() as state:
+        after = _people(state).delete(id, _person(state, by), project_id=project_id)
+    _print(after, as_json, f"Item {id} is deleted; to bring it back, type: gather item restore {id}")
+
+
+@item.command(epilog=example("gather items --project salt --dropped", "gather item restore 5d0c7a0e9f3b4c2d8a1e6f70"))
+@click.argument("id")
+@any_project
+@by_option
+@as_json
+def restore(id: str, project_id: str | None, by: str | None, as_json: bool) -> None:
+    """Bring back a deleted item, or a dropped text.
+
+    Of a dropped text the pair is remembered: what it was held to repeat is not held against it again.
+    """
+    with opened() as state:
+        after = _people(state).restore(id, _person(state, by), project_id=project_id)
+    _print(after, as_json, f"Item {id} is there, at revision {after.revision}.")
+
+
+@item.command(epilog=example("gather item same 5d0c7a0e9f3b4c2d8a1e6f70 71503c47b2db043f651c1da2"))
+@click.argument("id")
+@click.argument("other")
+@any_project
+@by_option
+@as_json
+def same(id: str, other: str, project_id: str | None, by: str | None, as_json: bool) -> None:
+    """Say that item ID repeats item OTHER: ID is set aside, and the rules learn from the pair.
+
+    It is listed by gather items --dropped, and gather item restore brings it back.
+    """
+    with opened() as state:
+        after = _people(state).mark_same(id, other, _person(state, by), project_id=project_id)
+    _print(after, as_json, f"Item {id} is set aside; to bring it back, type: gather item restore {id}")
+
+
+@item.command(epilog=example("gather item show 5d0c7a0e9f3b4c2d8a1e6f70"))
+@click.argument("id")
+@any_project
+@as_json
+def show(id: str, project_id: str | None, as_json: bool) -> None:
+    """Show an item with every version of it, and where it came from."""
+    from gather_pipeline.cli.views.history import item_history, print_history
+
+    with opened() as state:
+        document = item_history(_people(state), state, id, project_id)
+    if as_json:
+        print_json(document)
+    else:
+        print_history(document)
+
+
+def _people(state: State) -> People:
+    from gather_pipeline.people.edit import People
+
+    return People(state.store, state.settings.mongodb_db, bootstrap.system_clock())
+
+
+def _person(state: State, by: str | None) -> str:
+    from gather_pipeline.cli.person import person
+
+    return person(by, state.settings)
+
+
+def _given(content: str | None, path: str | None) -> str | None:
+    """The text of --content or --file, None where neither is given."""
+    from gather_pipeline.cli.person import read_text
+
+    if content is not None and path is not None:
+        raise InvalidInput("--content and --file are both given, expected one of them")
+    return content if path is None else read_text(path)
+
+
+@contextmanager
+def _asked(state: State, name: str, given: str | None, path: str | None, before: str, about: list[str]) -> Iterator[str | None]:
+    """The text given, else what the editor gives; what would be lost where somebody else was quicker is kept in a file."""
+    from gather_pipeline.cli.editor import edited, keep
+
+    if given is None:
+        with edited(state.settings.home, name, before, about) as text:
+            yield text
+        return
+    try:
+        yield given
+    except EditConflict:
+        if path == "-":
+            keep(state.settings.home, name, given)
+        raise
+
+
+def _about(item: Item) -> list[str]:
+    last = item.history()[-1]
+    return [
+        f"Above this line: the note of item {item.id}, {item.department}, {item.aspect or 'no aspect'}.",
+        f"Revision {item.revision}, {last.action} by {last.by} at {last.at}.",
+        "This line and all below it are cut off. An unchanged or empty text changes nothing.",
+    ]
+
+
+def _print(item: Item, as_json: bool, sentence: str) -> None:
+    from gather_pipeline.cli.views.items import item_row
+
+    if as_json:
+        print_json(item_row(item))
+    elif sentence:
+        click.echo(sentence)

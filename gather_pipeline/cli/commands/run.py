@@ -1,0 +1,191 @@
+"""`gather run`: the automation of one project, as a Dagster run in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gather_pipeline import bootstrap
+from gather_pipeline.cli import collector
+from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
+from gather_pipeline.cli.output import print_json, say
+from gather_pipeline.cli.signals import Signals, noting
+from gather_pipeline.cli.state import State, opened
+from gather_pipeline.cli.views.display import Display, choose_display
+from gather_pipeline.cli.views.progress import RunProgress
+from gather_pipeline.cli.views.summary import print_summary
+from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest, AutomationResult
+from gather_pipeline.domain.departments import Department, select, to_automate
+from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
+from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, TaskCancelled
+from gather_pipeline.records.registry import Runs
+from gather_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from gather_pipeline.services import Services
+
+EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
+REMARKS = {
+    EMBEDDED: "a small local model: its notes are sparks to start from, not facts",
+    SCRIPTED: "which makes notes up for tests and demonstrations",
+}
+
+
+@click.command(epilog=example("gather run --project salt --department story --max-iterations 4"))
+@project_option
+@click.option("--user-id", help="Who asks; kept with every item.")
+@click.option("--department", "slugs", metavar="SLUG", multiple=True, help="Only this department; may be given several times.")
+@click.option(
+    "--max-iterations", type=Whole(1, MAX_ITERATIONS), default=50, show_default=True, help="Most iterations, shared between departments."
+)
+@click.option("--no-evaluation", is_flag=True, help="Do not evaluate a department when it ends.")
+@click.option("--webhook-url", metavar="URL", help="Gets every event by POST.")
+@click.option("--max-tokens", type=Whole(1), help="Stop, with all work saved, when this many tokens are spent.")
+@click.option("--max-cost", type=Amount(), help="Stop, with all work saved, when this many US dollars are spent.")
+@as_json
+@click.pass_context
+def run(
+    ctx: click.Context,
+    project_id: str,
+    user_id: str | None,
+    slugs: tuple[str, ...],
+    max_iterations: int,
+    no_evaluation: bool,
+    webhook_url: str | None,
+    max_tokens: int | None,
+    max_cost: float | None,
+    as_json: bool,
+) -> int:
+    """Fill a project's departments, each until it is good enough.
+
+    A run that was stopped in any way goes on from what is stored; finished departments are left alone. Ctrl-C saves and ends it.
+    """
+    request = AutomationRequest(
+        project_id=project_id,
+        user_id=user_id,
+        max_iterations=max_iterations,
+        enable_auto_evaluation=not no_evaluation,
+        webhook_url=webhook_url,
+        departments=slugs,
+        max_tokens=max_tokens,
+        max_cost=max_cost,
+    )
+    with noting() as signals:
+        progress = RunProgress.of((), time.monotonic())
+        try:
+            with opened() as state:
+                settings, chosen = state.settings, _check(state, request)
+            signals.check()
+            display = choose_display([department.slug for department in chosen])
+            progress = display.progress
+            verbose = bool(ctx.find_root().params.get("verbose"))
+            result = _launch(settings, request, Watched(display, chosen, signals), verbose)
+        except (KeyboardInterrupt, TaskCancelled) as stop:
+            result = _stopped(request, progress, stop)
+        except GatherError:
+            # A signal while Dagster starts the run makes the start fail.
+            if progress.task_id is not None or not signals.received:
+                raise
+            result = _stopped(request, progress, None)
+        else:
+            _ingest(settings)
+    if as_json:
+        print_json(result.to_document() | {"task_id": result.task_id or None})
+    else:
+        print_summary(result)
+    return EXIT_CODES[result.status]
+
+
+def _check(state: State, request: AutomationRequest) -> list[Department]:
+    """Departments that will run; refuses at once what Dagster, which takes seconds to load, would be started for in vain.
+
+    Raises:
+        InvalidInput: The project, a department or the source of departments is not there or wrong.
+    """
+    state.projects.get(request.project_id)
+    return select(to_automate(bootstrap.department_source(state.settings).departments()), request.departments)
+
+
+class Watched:
+    """Passes events on to the display, and asks the run to end where a signal was lost before the run could hear of it."""
+
+    def __init__(self, display: Display, chosen: Sequence[Department], signals: Signals) -> None:
+        self.display, self.chosen, self._signals = display, chosen, signals
+        self.starting = ExitStack()  # closed with the first event
+        self._services: Services | None = None
+        self._asked = False
+        self._named = False
+
+    def begin(self, services: Services) -> None:
+        """Is given the services before the run begins."""
+        self._services = services
+        _say_models(services, self.chosen)
+        self._signals.check()
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Takes one event or state; says the task's id with the first event, for whoever wants to cancel it from elsewhere."""
+        self.starting.close()
+        if not self._named and "task_id" in event:
+            self._named = True
+            say(f"Task: {event['task_id']}")
+        self.display(event)
+        if self._signals.received and not self._asked and self._services is not None and "task_id" in event:
+            self._asked = True
+            Runs(self._services.store, self._services.main_database, self._services.clock).request_cancel(event["task_id"])
+
+
+def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool) -> AutomationResult:
+    with watched.display, watched.starting:
+        watched.starting.enter_context(collector.paused())
+        from gather_pipeline.defs.launch import run_in_process
+
+        return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose)
+
+
+def _say_models(services: Services, chosen: Sequence[Department]) -> None:
+    """Says which models answer.
+
+    Raises:
+        SetupMissing: The embedded one is among them and its weights are not there.
+    """
+    settings = services.settings
+    models = list(dict.fromkeys(services.resolve_model(settings.model or department.defaultModel) for department in chosen))
+    for model in models:
+        remark = f", {REMARKS[model]}" if model in REMARKS else ""
+        say(f"Model: {model}{remark}.")
+    if EMBEDDED in models and settings.model not in (None, EMBEDDED):
+        say(f"GATHER_MODEL is {settings.model!r}, which needs a key or a base URL: the embedded model answers in its place.")
+    weights = bootstrap.weights_file(settings)
+    if EMBEDDED in models and not weights.is_file():
+        if settings.model_path is not None:
+            raise InvalidInput.field("MODEL_PATH", str(weights), "a GGUF file that is there")
+        raise SetupMissing(f"the embedded model's weights are not at {weights}, type: gather setup")
+
+
+def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseException | None) -> AutomationResult:
+    """The output of a run that was stopped before it began, or at once by a second signal; what it had committed is kept."""
+    return AutomationResult(
+        task_id=progress.task_id or "",
+        project_id=request.project_id,
+        status="cancelled",
+        iterations=progress.iterations,
+        departments_processed=progress.ended,
+        items_created=progress.kept,
+        processing_time_ms=round((time.monotonic() - progress.began) * 1000),
+        summary=(),
+        reason=str(stop or "") or "stopped before the run began",
+        tokens=None,
+        cost=None,
+    )
+
+
+def _ingest(settings: Settings) -> None:
+    """Makes the run's measurements askable; where that fails or is interrupted they wait for the next time."""
+    try:
+        bootstrap.ingest_metrics(settings)
+    except (GatherError, KeyboardInterrupt) as error:
+        say(f"The measurements wait for the next command that reads them: {str(error) or 'interrupted'}")

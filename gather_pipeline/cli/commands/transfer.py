@@ -1,0 +1,182 @@
+"""`gather export` and `gather import`: a project's items as a file, and back."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+
+import click
+
+from gather_pipeline import bootstrap
+from gather_pipeline.cli.options import as_json, by_option, example, project_option
+from gather_pipeline.cli.output import clean, print_json, say
+from gather_pipeline.cli.state import opened
+from gather_pipeline.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from gather_pipeline.domain.item_lines import Format
+    from gather_pipeline.people.importing import Imported
+
+Row = TypeVar("Row")
+
+SHOWN = 20  # refused lines on a terminal
+MANY = 2_000  # lines from which progress is shown
+EXIT_REFUSED = 1
+
+
+@click.command("export", epilog=example("gather export --project salt --output salt.md", "gather export --project salt > salt.jsonl"))
+@project_option
+@click.option("--format", "name", metavar="FORMAT", help="jsonl, csv, md or parquet; the suffix of --output says it where left out.")
+@click.option("--output", "path", type=click.Path(path_type=Path), metavar="FILE", help="The file; standard output where left out.")
+@click.option("--active", is_flag=True, help="Leave out what was deleted or set aside.")
+def export(project_id: str, name: str | None, path: Path | None, active: bool) -> None:
+    """Write a project's items to a file, with everything that is kept of them.
+
+    Every item goes with its history, in any state; gather import takes the file back without a loss. The texts that were dropped before
+    they became items are not in it.
+    """
+    from gather_pipeline.domain.item_lines import to_fields
+
+    format = _format(name, path, "jsonl" if path is None else None, "--output")
+    if format == "parquet" and path is None:
+        raise InvalidInput("--output is missing, expected a file: parquet cannot be written to standard output")
+    with opened() as state:
+        project, repository = state.project(project_id)
+        items = [(item, place) for item, place in repository.placed() if item.is_active or not active]
+        with _counted("Writing") as count:
+            rows = (to_fields(item, place) for item, place in _each(items, count, len(items)))
+            bootstrap.write_items(rows, format, path, _standard_output(), project.name)
+    say(f"{len(items)} items written" + (f": {path}" if path else ""))
+
+
+@click.command("import", epilog=example("gather import --project salt salt.jsonl", "gather import --project salt notes.csv --by ana"))
+@project_option
+@click.argument("file")
+@click.option("--format", "name", metavar="FORMAT", help="jsonl, csv, md or parquet; the suffix of FILE says it where left out.")
+@click.option("--adopt", is_flag=True, help="Take in the items of another project.")
+@by_option
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@as_json
+def import_(project_id: str, file: str, name: str | None, adopt: bool, by: str | None, dry_run: bool, as_json: bool) -> int:
+    """Take the items of a file into a project.
+
+    FILE is an export, or a table or JSON lines of your own with at least the columns department and content; - reads standard input.
+    Items keep their ids, and nothing that is there is overwritten. Lines that repeat what the project has are listed by gather items
+    --dropped; what a person wrote in an export never is. A bad line is named and kept out, and the exit code is 1 then.
+    """
+    from gather_pipeline.cli.person import person
+    from gather_pipeline.people.import_lines import Order
+    from gather_pipeline.people.importing import Importer
+
+    path = None if file == "-" else Path(file)
+    format = _format(name, path, "jsonl" if path is None else None, "FILE")
+    with opened() as state:
+        settings = state.settings
+        importer = Importer(
+            state.store,
+            settings.mongodb_db,
+            bootstrap.system_clock(),
+            source=bootstrap.department_source(settings),
+            embedder=lambda: bootstrap.open_embedder(settings),
+            wrong_drop_cost=settings.wrong_drop_cost,
+            lease_s=settings.lease_s,
+        )
+        state.projects.get(project_id)
+        with _counted("Importing") as count:
+            lines = _each(bootstrap.read_items(path, format, file), count)
+            order = Order(
+                project_id=project_id,
+                lines=lines,
+                file="standard input" if path is None else path.name,
+                by=person(by, settings),
+                adopt=adopt,
+                dry_run=dry_run,
+            )
+            done = importer.take(order, count)
+    _tell(done, project_id, file, dry_run, as_json)
+    return EXIT_REFUSED if done.refused else 0
+
+
+def _tell(done: Imported, project_id: str, file: str, dry_run: bool, as_json: bool) -> None:
+    refused = [{"line": one.line, "reason": one.reason} for one in done.refused]
+    if as_json:
+        document: dict[str, Any] = {"project_id": project_id, "file": file, "dry_run": dry_run}
+        counts = {"imported": done.imported, "already_there": done.already_there, "dropped": done.dropped}
+        print_json(document | counts | {"refused": refused, "ignored": done.ignored})
+        return
+    for one in done.refused[:SHOWN]:
+        say(f"{file}, line {one.line}: {one.reason}")
+    if len(refused) > SHOWN:
+        say(f"and {len(refused) - SHOWN} more lines; --json lists them all")
+    if done.ignored:
+        say(f"Left out, for no item has them: {', '.join(done.ignored)}")
+    would = "would be " if dry_run else ""
+    parts = [
+        f"{done.imported} {would}imported",
+        f"{done.already_there} already there",
+        f"{done.dropped} {would}dropped as duplicates",
+        f"{len(refused)} refused",
+    ]
+    click.echo(", ".join(parts))
+
+
+def _format(name: str | None, path: Path | None, usual: Format | None, option: str) -> Format:
+    """The format named, else the one of the file's suffix."""
+    from gather_pipeline.domain.item_lines import FORMATS, SUFFIXES
+
+    if name is not None:
+        found = next((format for format in FORMATS if format == name), None)
+        if found is None:
+            raise InvalidInput.field("--format", name, f"one of {', '.join(FORMATS)}")
+        return found
+    format = usual or SUFFIXES.get(path.suffix.lower() if path else "")
+    if format is None:
+        raise InvalidInput.field(option, str(path), f"a name that ends with {', '.join(SUFFIXES)}, or --format")
+    return format
+
+
+def _each(rows: Iterable[Row], count: Callable[[int, int], None], total: int = 0) -> Iterator[Row]:
+    for done, row in enumerate(rows, start=1):
+        yield row
+        count(done, total)
+
+
+@contextmanager
+def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows on a terminal how far many lines have come; is given how many are done, and of how many or 0 where that is not known yet."""
+    if not sys.stderr.isatty():
+        yield lambda done, of: None
+        return
+    from rich.progress import Progress
+
+    from gather_pipeline.cli.output import error_console
+
+    with Progress(console=error_console(), transient=True) as progress:
+        task = progress.add_task(what, total=None, visible=False)
+
+        def count(done: int, of: int) -> None:
+            if done % 100 == 0 and max(done, of) >= MANY:
+                progress.update(task, completed=done, total=of or None, visible=True)
+
+        yield count
+
+
+class _Terminal(io.RawIOBase):
+    """Standard output as a terminal may see it: a note could hold what would steer it."""
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Prints lines without control characters."""
+        click.echo(clean(bytes(data).decode("utf-8", "replace")), nl=False)
+        return len(data)
+
+
+def _standard_output() -> BinaryIO:
+    return cast(BinaryIO, _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer

@@ -1,0 +1,50 @@
+"""How a project decides about duplicates: the usual rules, what its people have said of pairs, and the threshold that follows (N05)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from gather_pipeline.domain.items import Item
+from gather_pipeline.ports import Document, Embedder
+from gather_pipeline.records.project import GatherRepository
+from gather_pipeline.similarity.detector import DuplicateDetector
+from gather_pipeline.similarity.pairs import PairComparer
+from gather_pipeline.similarity.thresholds import FLOOR_OF_EVIDENCE, Threshold, Told, learned_threshold, usual_threshold
+
+BY_RULES = frozenset({"embedding", "contained", "lexical"})  # drops whose probability is the rules' own
+
+
+def threshold_of(items: Iterable[Item], drops: Iterable[Document], embedder: Callable[[], Embedder], wrong_drop_cost: float) -> Threshold:
+    """The probability from which texts of a project are dropped.
+
+    Args:
+        items: Every committed item of the project.
+        drops: Its drops, among them what people marked as the same.
+        embedder: Opens the embedder, which measures the pairs that a person marked; called only where enough was said to move anything.
+        wrong_drop_cost: What a wrong drop costs, in kept doubles (`GATHER_WRONG_DROP_COST`).
+    """
+    restored = [one.similarity for item in items for one in item.overruled if one.rule in BY_RULES and one.similarity is not None]
+    marked = [(row["content"], row["match_content"]) for row in drops if row["rule"] == "person" and row.get("match_content")]
+    usual = usual_threshold(wrong_drop_cost)
+    if len(restored) + len(marked) < FLOOR_OF_EVIDENCE:
+        return Threshold(value=usual, usual=usual, restored=len(restored), marked=len(marked))
+    told = [Told(probability=probability, same=False) for probability in restored]
+    told += [Told(probability=probability, same=True) for probability in _measured(marked, embedder)]
+    return learned_threshold(usual, told)
+
+
+def _measured(pairs: Sequence[tuple[str, str]], embedder: Callable[[], Embedder]) -> list[float]:
+    """What the rules say of these pairs."""
+    if not pairs:
+        return []
+    model = embedder()
+    comparer = PairComparer(model)
+    vectors = model.embed([text for pair in pairs for text in pair])
+    cosines = (vectors[::2] * vectors[1::2]).sum(axis=1)
+    return [comparer.compare(*pair, float(cosine)).probability for pair, cosine in zip(pairs, cosines, strict=True)]
+
+
+def detector_of(repository: GatherRepository, everything: Sequence[Item], embedder: Embedder, wrong_drop_cost: float) -> DuplicateDetector:
+    """The detector of a project, as its people have taught it; takes what `threshold_of` takes."""
+    threshold = threshold_of(everything, repository.dropped(), lambda: embedder, wrong_drop_cost)
+    return DuplicateDetector(embedder, threshold=threshold.value, distinct=repository.distinct_pairs(everything))

@@ -1,0 +1,137 @@
+"""Real processes that write, at once and until they are killed, under both bodies."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gather_pipeline.ports import DocumentStore
+from gather_pipeline_tests.adapters.documents.store_bodies import Body
+from gather_pipeline_tests.adapters.documents.store_writer import ITEMS, State, applied, step
+
+PATIENCE_S = 3.0
+ROUNDS = 6
+
+
+def start(body: Body, database: str, task: str, number: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "gather_pipeline_tests.adapters.documents.store_writer", body.kind, database, task, str(number)]
+    writer = subprocess.Popen(command, env={**os.environ, "STORE_PLACE": body.place}, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "ready\n"
+    return writer
+
+
+class Follower:
+    """A reader that keeps a copy by following the change log, as an index or a sensor does."""
+
+    def __init__(self, store: DocumentStore, database: str) -> None:
+        self._store = store
+        self._database = database
+        self._cursor = ""
+        self.copy: State = {}
+
+    def follow(self) -> int:
+        page = self._store.changed_since(self._database, ITEMS, self._cursor, limit=7)
+        self._cursor = page.cursor
+        for document in page.documents:
+            if document.get("_deleted"):
+                self.copy.pop(document["_id"], None)
+            else:
+                self.copy[document["_id"]] = document
+        return len(page.documents)
+
+    def follow_until(self, state: State, limit_s: float = 60.0) -> None:
+        """Follows to the end of the log, which a killed writer may hold back for a while."""
+        deadline = time.monotonic() + limit_s
+        while self.follow() or (self.copy != state and time.monotonic() < deadline):
+            time.sleep(0.01)
+        assert self.copy == state
+
+
+def stored(store: DocumentStore, database: str) -> State:
+    return {document["_id"]: document for document in store.find(database, ITEMS)}
+
+
+def lies_between(found: State, before: State, after: State) -> bool:
+    """Without transactions a killed insert or delete may be done in part, each document wholly or not at all."""
+    return all(found.get(id) in (before.get(id), after.get(id)) for id in {*found, *before, *after})
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_a_killed_writer_loses_nothing_that_was_acknowledged(body: Body, database: str, turn: int) -> None:
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    store = body.open(patience_s=PATIENCE_S)
+    follower = Follower(store, database)
+    writer = start(body, database, "script", seed)
+    assert writer.stdout is not None
+    try:
+        acknowledged = 0
+        for _ in range(chance.randrange(1, 25)):
+            assert writer.stdout.readline() == "done\n"
+            acknowledged += 1
+            if chance.random() < 0.5:
+                follower.follow()
+        time.sleep(chance.random() * 0.03)
+    finally:
+        writer.kill()
+    acknowledged += writer.stdout.read().count("done\n")
+    writer.stdout.close()
+    writer.wait()
+    before: State = {}
+    for number in range(acknowledged):
+        before = applied(before, step(before, number, seed))
+    after = applied(before, step(before, acknowledged, seed))
+    if body.kind == "mongo":
+        time.sleep(0.5)  # the server may still be at work on the last thing it was asked
+    found = stored(store, database)
+    if body.kind == "sqlite":
+        assert found in (before, after), f"seed {seed}"
+        with closing(sqlite3.connect(Path(body.place) / f"{database}.sqlite3")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    else:
+        assert lies_between(found, before, after), f"seed {seed}"
+    follower.follow_until(found)
+    store.upsert(database, ITEMS, {"_id": "later"})
+    follower.follow_until(found | {"later": {"_id": "later", "_version": 1}})
+    Follower(store, database).follow_until(follower.copy)
+    store.close()
+
+
+def test_processes_write_at_once_and_a_follower_misses_nothing(body: Body, database: str) -> None:
+    store = body.open()
+    store.insert_many(database, ITEMS, [{"_id": "counter", "n": 0}])
+    follower = Follower(store, database)
+    writers = [start(body, database, "beside", name) for name in range(2)]
+    done = threading.Event()
+
+    def wait() -> None:
+        for writer in writers:
+            writer.communicate()
+        done.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    pages = 0
+    while not done.is_set():
+        pages += bool(follower.follow())
+    waiting.join()
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert pages > 5
+    expected: dict[str, Any] = {"counter": {"_id": "counter", "n": 30, "_version": 31}}
+    for name in range(2):
+        for id in (f"{name}-{turn:03}-{place}" for turn in range(15) for place in range(2)):
+            expected[id] = {"_id": id, "by": name, "_version": 1}
+    assert stored(store, database) == expected
+    follower.follow_until(expected)
+    store.close()

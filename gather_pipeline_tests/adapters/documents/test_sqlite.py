@@ -1,0 +1,370 @@
+"""What only the SQLite body has: files, their faults, and indexes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
+from gather_pipeline.errors import DuplicateKey, StaleCursor, StoreError, StoreUnavailable
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(tmp_path / "store", timeout_s=0.3)
+    yield opened
+    opened.close()
+
+
+def test_reading_makes_no_file(store: SqliteStore, tmp_path: Path) -> None:
+    assert store.find("a", "items") == []
+    assert store.changed_since("a", "items").documents == []
+    assert store.delete("a", "items", {}) == 0
+    assert store.databases() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_database_is_a_file_that_other_programs_can_read(store: SqliteStore, tmp_path: Path) -> None:
+    store.insert_many("project-1", "items", [{"_id": "a", "text": "é", "n": 1}])
+    store.insert_many("project-2", "items", [{"_id": "b"}])
+    assert sorted(path.name for path in (tmp_path / "store").glob("*.sqlite3")) == ["project-1.sqlite3", "project-2.sqlite3"]
+    with closing(sqlite3.connect(tmp_path / "store" / "project-1.sqlite3")) as connection:
+        assert connection.execute("SELECT id, version, doc FROM items").fetchall() == [("a", 1, '{"text":"é","n":1}')]
+
+
+def test_commits_are_on_disk_before_they_return(store: SqliteStore) -> None:
+    """synchronous = 2 is FULL: in WAL mode the log is flushed at each commit."""
+    store.insert_many("a", "items", [{"_id": "1"}])
+    connection = store._files["a"].connection
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_text_file_is_not_taken_for_a_store(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "store" / "a.sqlite3"
+    path.parent.mkdir()
+    path.write_text("These are my notes. " * 100)
+    for call in (lambda: store.find("a", "items"), lambda: store.upsert("a", "items", {"_id": "1"}), store.databases):
+        with pytest.raises(StoreError, match=r"a\.sqlite3 is not a SQLite database, expected a file that this store made"):
+            call()
+    assert path.read_text() == "These are my notes. " * 100
+
+
+def test_another_programs_database_is_left_alone(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "store" / "a.sqlite3"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE items (id, version, doc)")
+        connection.commit()
+    before = path.read_bytes()
+    for call in (lambda: store.find("a", "items"), lambda: store.upsert("a", "items", {"_id": "1"}), store.databases):
+        with pytest.raises(StoreError, match=r"a\.sqlite3 is a SQLite database of another program"):
+            call()
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_another_release_is_refused(store: SqliteStore, tmp_path: Path) -> None:
+    store.insert_many("a", "items", [{"_id": "1"}])
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store" / "a.sqlite3")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    later = SqliteStore(tmp_path / "store")
+    with pytest.raises(StoreError, match=r"a\.sqlite3 has format 99, expected 1 to 2: another release"):
+        later.find("a", "items")
+    later.close()
+
+
+def test_a_file_of_the_first_format_is_read_as_it_is_and_gets_its_eras_with_a_write(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "store" / "a.sqlite3"
+    store.insert_many("a", "items", [{"_id": "1"}])
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE _eras")
+        connection.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    later = SqliteStore(tmp_path / "store")
+    assert [row["_id"] for row in later.changed_since("a", "items").documents] == ["1"]
+    assert later.get("a", "items", "1") == {"_id": "1", "_version": 1}
+    later.close()
+    assert path.read_bytes() == before
+    later = SqliteStore(tmp_path / "store")
+    later.insert_many("a", "items", [{"_id": "2"}])
+    later.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT sequence FROM _eras").fetchall() == [(2,)]
+
+
+def test_a_first_write_that_fails_begins_no_era(store: SqliteStore) -> None:
+    store.insert_many("a", "items", [{"_id": "1"}])
+    other = SqliteStore(store._folder)
+    with pytest.raises(DuplicateKey):
+        other.insert_many("a", "items", [{"_id": "1"}])
+    store.insert_many("a", "items", [{"_id": "2"}])
+    other.insert_many("a", "items", [{"_id": "3"}])
+    eras = "SELECT sequence FROM _eras ORDER BY sequence"
+    assert store._files["a"].connection.execute(eras).fetchall() == [(1,), (3,)]
+    other.close()
+
+
+def test_a_cursor_is_refused_after_a_copied_file_took_the_place_of_a_closed_one(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "store" / "a.sqlite3"
+    store.insert_many("a", "items", [{"_id": "1"}])
+    store.close()
+    copy = path.read_bytes()
+    for id in ("2", "3"):
+        later = SqliteStore(tmp_path / "store")
+        later.insert_many("a", "items", [{"_id": id}])
+        cursor = later.changed_since("a", "items").cursor
+        later.close()
+        path.write_bytes(copy)
+    later = SqliteStore(tmp_path / "store")
+    later.insert_many("a", "items", [{"_id": "4"}, {"_id": "5"}])
+    with pytest.raises(StaleCursor):
+        later.changed_since("a", "items", cursor)
+    later.close()
+
+
+def test_a_damaged_file_is_named(store: SqliteStore, tmp_path: Path) -> None:
+    store.insert_many("a", "items", [{"_id": f"{number:03}", "text": "x" * 1000} for number in range(200)])
+    store.close()
+    path = tmp_path / "store" / "a.sqlite3"
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(bytes(data))
+    later = SqliteStore(tmp_path / "store")
+    with pytest.raises(StoreError, match=r"a\.sqlite3 is damaged"):
+        later.find("a", "items")
+    later.close()
+
+
+def test_an_empty_file_is_a_new_store(store: SqliteStore, tmp_path: Path) -> None:
+    """A process may be killed between making the file and filling it."""
+    path = tmp_path / "store" / "a.sqlite3"
+    path.parent.mkdir()
+    path.touch()
+    assert store.databases() == []
+    assert store.find("a", "items") == []
+    store.insert_many("a", "items", [{"_id": "1"}])
+    assert store.databases() == ["a"]
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    path.write_text("")
+    store = SqliteStore(path)
+    with pytest.raises(StoreError, match=r"store.*cannot be opened: (File exists|Not a directory)"):
+        store.upsert("a", "items", {"_id": "1"})
+    store.close()
+
+
+def test_a_file_that_is_a_folder_is_named(store: SqliteStore, tmp_path: Path) -> None:
+    (tmp_path / "store" / "a.sqlite3").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"a\.sqlite3 cannot be opened"):
+        store.upsert("a", "items", {"_id": "1"})
+
+
+@contextmanager
+def as_an_ordinary_user() -> Iterator[None]:
+    """To root nothing is read-only."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_read_only_folder_is_named() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = SqliteStore(folder)
+        store.insert_many("a", "items", [{"_id": "1"}])
+        store.close()
+        folder.chmod(0o555)
+        (folder / "a.sqlite3").chmod(0o444)
+        store = SqliteStore(folder)
+        with as_an_ordinary_user():
+            with pytest.raises(StoreError, match=r"a\.sqlite3 cannot be .* read-only"):
+                store.upsert("a", "items", {"_id": "2"})
+            with pytest.raises(StoreError, match=r"b\.sqlite3 cannot be opened: .* read-only"):
+                store.upsert("b", "items", {"_id": "2"})
+            with pytest.raises(StoreError, match="cannot be opened: Permission denied"):
+                SqliteStore(folder / "below").upsert("a", "items", {"_id": "2"})
+        store.close()
+        folder.chmod(0o755)
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
+from gather_pipeline.errors import StoreError
+
+store = SqliteStore(Path(sys.argv[1]))
+store.insert_many("a", "items", [{"_id": "start"}])
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+stored = 0
+try:
+    while stored < 1000:
+        store.insert_many("a", "items", [{"_id": f"{stored}-{n}", "text": "x" * 10_000} for n in range(3)])
+        stored += 1
+except StoreError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert 0 < stored < 1000, stored
+assert store.count("a", "items") == 1 + 3 * stored, (store.count("a", "items"), stored)
+store.insert_many("a", "items", [{"_id": "end"}])
+assert len(store.changed_since("a", "items").documents) == 2 + 3 * stored
+store.close()
+"""
+
+
+def test_a_full_disk_loses_nothing_and_is_named(tmp_path: Path) -> None:
+    """A limit on file sizes stands for the full disk; when there is room again, the same store goes on."""
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    assert "a.sqlite3 c" in done.stdout and "disk" in done.stdout
+
+
+def test_a_file_locked_for_too_long_is_unavailable_and_still_read(store: SqliteStore, tmp_path: Path) -> None:
+    store.insert_many("a", "items", [{"_id": "1"}])
+    with closing(sqlite3.connect(tmp_path / "store" / "a.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match=r"a\.sqlite3 is locked"):
+            store.upsert("a", "items", {"_id": "2"})
+        assert store.count("a", "items") == 1
+        other.execute("ROLLBACK")
+    store.upsert("a", "items", {"_id": "2"})
+
+
+def test_a_large_collection_is_searched_through_an_index(store: SqliteStore) -> None:
+    rows = [{"_id": f"{number:04}", "department": f"d{number % 9}", "n": number, "q": number / 7} for number in range(400)]
+    store.insert_many("a", "items", rows)
+    where = {"department": "d3", "n": {"$gt": 100}}
+    store.find("a", "items", where)
+    store.find("a", "items", {"q": {"$lt": 3}}, limit=5)
+    store.find("a", "items", sort=[("n", -1)], limit=1)
+    connection = store._files["a"].connection
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    assert [row["n"] for row in store.find("a", "items", where)] == [n for n in range(101, 400) if n % 9 == 3]
+    store.find("a", "items", {"q": {"$lt": 3}}, limit=5)
+    store.find("a", "items", sort=[("n", -1)], limit=1)
+    connection.set_trace_callback(None)
+    queries = [statement for statement in statements if statement.startswith("SELECT id, version, doc")]
+    plans = [" / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")) for query in queries]
+    assert [plan.split(" (")[0] for plan in plans] == [
+        "SEARCH items USING INDEX items:find:department+n",
+        "SEARCH items USING INDEX items:find:q",
+        "SCAN items USING INDEX items:find:-n",
+    ]
+
+
+def test_a_collection_gets_few_indexes(store: SqliteStore) -> None:
+    store.insert_many("a", "items", [{"_id": f"{number:03}", **{f"f{place}": number for place in range(20)}} for number in range(250)])
+    for place in range(20):
+        assert [row["_id"] for row in store.find("a", "items", {f"f{place}": 7})] == ["007"]
+    made = store._files["a"].connection.execute("SELECT count(*) FROM sqlite_master WHERE name GLOB 'items:find:*'").fetchone()
+    assert made == (8,)
+
+
+def test_an_interrupted_write_leaves_no_trace(store: SqliteStore) -> None:
+    """A cancel comes as an exception that no `except Exception` sees, at any point."""
+    store.insert_many("a", "items", [{"_id": "1"}])
+    with pytest.raises(KeyboardInterrupt), store._write("a", "items") as file:
+        file.connection.execute("DELETE FROM items")
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), store._write("a", "later"):
+        raise KeyboardInterrupt
+    assert store.count("a", "items") == 1
+    assert store.find("a", "later") == []
+    store.insert_many("a", "later", [{"_id": "1"}])
+
+
+class Interruption:
+    """Raises KeyboardInterrupt at the n-th step of the store's own code, as a signal may."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Interruption:
+        if event in ("call", "line") and frame.f_code.co_filename.endswith(
+            ("sqlite_store.py", "sqlite_file.py", "sqlite_guard.py", "contextlib.py")
+        ):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.mark.parametrize("call", ["update", "insert_many", "delete", "find", "changed_since"])
+def test_an_interruption_at_any_step_leaves_the_store_usable(store: SqliteStore, call: str) -> None:
+    """No lock stays held, no transaction open: the loop saves its work after a cancel, and its heartbeat is another thread."""
+    store.insert_many("a", "items", [{"_id": "1", "n": 0}])
+    calls: dict[str, Callable[[int], object]] = {
+        "update": lambda number: store.update("a", "items", "1", {"n": number}),
+        "insert_many": lambda number: store.insert_many("a", "items", [{"_id": f"new {number}"}, {"_id": f"new too {number}"}]),
+        "delete": lambda number: store.delete("a", "items", {"_id": f"new {number}"}),
+        "find": lambda number: store.find("a", "items", {"n": number}, limit=2),
+        "changed_since": lambda number: store.changed_since("a", "items"),
+    }
+    steps, outer = 0, sys.gettrace()
+    with ThreadPoolExecutor(1) as other:
+        while True:
+            steps += 1
+            interruption = Interruption(steps)
+            try:
+                sys.settrace(interruption)
+                calls[call](steps)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(outer)
+            count = other.submit(store.count, "a", "items", {"_id": {"$in": [f"new {steps}", f"new too {steps}"]}}).result(30)
+            assert count in (0, 2)
+            assert other.submit(store.upsert, "a", "items", {"_id": "beat", "n": steps}).result(30)["n"] == steps
+            if interruption.left > 0:
+                break
+    assert steps > 20
+
+
+def test_processes_that_make_one_file_at_once_agree(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from gather_pipeline.adapters.documents.sqlite.store import SqliteStore\n"
+        "store = SqliteStore(Path(sys.argv[1])); sys.stdin.readline()\n"
+        "store.insert_many('a', 'items', [{'_id': sys.argv[2]}]); store.close()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    writers = [subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE, stderr=subprocess.PIPE) for number in range(4)]
+    said = [writer.communicate(b"\n", timeout=120)[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 4, said
+    store = SqliteStore(tmp_path)
+    assert [row["_id"] for row in store.find("a", "items")] == ["0", "1", "2", "3"]
+    store.close()
+
+
+def test_a_taken_key_names_document_fields_and_file(store: SqliteStore) -> None:
+    store.ensure_unique("a", "items", ["x", "y.z"])
+    store.insert_many("a", "items", [{"_id": "1"}])
+    with pytest.raises(DuplicateKey, match=r"items '2' in .*a\.sqlite3 repeats the key x\+y\.z of another document"):
+        store.insert_many("a", "items", [{"_id": "2"}])
+
+
+def test_its_repr_shows_the_folder(tmp_path: Path) -> None:
+    assert repr(SqliteStore(tmp_path)) == f"SqliteStore('{tmp_path}')"

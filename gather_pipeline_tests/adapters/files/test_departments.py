@@ -1,0 +1,88 @@
+"""Departments from a file: YAML or JSON, and one sentence for a file that is neither."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.adapters.files.departments import DepartmentFile
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.settings import PACKAGED_SAMPLE
+
+ROW = {"slug": "story", "name": "Story Department"}
+
+
+def test_the_bundled_sample_has_seven_departments_in_the_fields_of_the_cms() -> None:
+    departments = DepartmentFile(PACKAGED_SAMPLE / "departments.yaml").departments()
+    assert [one.codeDepNumber for one in departments] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(one.coordinationSettings.maxIterations == 2 and len(one.aspects) >= 5 and one.defaultModel for one in departments)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("departments.yaml", "- {slug: story, name: Story Department}"),
+        ("departments.yml", "departments:\n- {slug: story, name: Story Department}"),
+        ("departments.json", json.dumps([ROW])),
+        ("cms.json", json.dumps({"docs": [ROW], "totalDocs": 1})),
+        ("bom.json", "\ufeff" + json.dumps([ROW])),
+    ],
+)
+def test_yaml_json_and_the_envelope_of_the_cms_are_read(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [one.slug for one in DepartmentFile(tmp_path / name).departments()] == ["story"]
+
+
+def test_a_file_is_read_anew_at_each_call(tmp_path: Path) -> None:
+    file = tmp_path / "departments.json"
+    file.write_text(json.dumps([ROW]), encoding="utf-8")
+    source = DepartmentFile(file)
+    assert len(source.departments()) == 1
+    file.write_text(json.dumps([ROW, ROW | {"slug": "visual"}]), encoding="utf-8")
+    assert len(source.departments()) == 2
+
+
+def test_an_unchanged_file_is_parsed_once_and_nobody_can_spoil_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "departments.json"
+    file.write_text(json.dumps([ROW]), encoding="utf-8")
+    source, parsed = DepartmentFile(file), list[str]()
+    loads = json.loads
+
+    def noted(text: str) -> object:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(json, "loads", noted)
+    source.departments().clear()
+    assert [one.slug for one in source.departments()] == ["story"]
+    assert len(parsed) == 1
+    file.write_text(json.dumps([ROW | {"slug": "sound"}]), encoding="utf-8")  # as long as it was
+    assert [one.slug for one in source.departments()] == ["sound"]
+    file.unlink()
+    with pytest.raises(InvalidInput, match="expected a file that can be read"):
+        source.departments()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("a.json", b'[{"slug": ', "not JSON"),
+        ("a.yaml", b"- [slug: story", "not YAML.*line"),
+        ("a.yaml", b"\xff\xfe\x00", "not UTF-8"),
+        ("a.yaml", b"", "holds none, expected a list of departments"),
+        ("a.yaml", b"- slug: story\n  name: Story\n  codeDepNumber: three", "row 1.*codeDepNumber.*'three'"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_by_name_and_place(tmp_path: Path, name: str, data: bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InvalidInput, match=told) as refusal:
+        DepartmentFile(tmp_path / name).departments()
+    assert str(tmp_path / name) in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInput, match="GATHER_DEPARTMENTS is"):
+        DepartmentFile(tmp_path / name).departments()

@@ -1,0 +1,237 @@
+"""Every format of an item's file keeps every line exactly."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gather_pipeline.adapters.files.items import read_items, write_items
+from gather_pipeline.domain.item_lines import FORMATS, Format, Line, from_fields, to_fields
+from gather_pipeline.errors import InvalidInput, StoreError
+from gather_pipeline_tests.domain.test_item_lines import edited, make_item
+
+NASTY = (
+    "# A heading\n## Another",
+    "<!-- gather-item {} -->\n> quoted\n>\n-->",
+    "a\r\nb\rc\n\n d ",
+    'comma, semicolon; "quotes" and\ttab',
+    "half a pair \ud800 and a NUL \x00",
+    "\u2028line\u2029 \x85 separators \x0b\x0c",
+    "Маяк погас 灯台 الحارس 🜁",
+    "=SUM(A1)",
+    '"',
+)
+
+
+def round_trip(tmp_path: Path, format: Format, rows: list[dict[str, Any]]) -> list[Line]:
+    path = tmp_path / f"items[1].{format}"
+    write_items(rows, format, path, io.BytesIO(), "Salt\n# Ledger")
+    return list(read_items(path, io.BytesIO(), format, "items"))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("content", NASTY)
+def test_a_line_comes_back_as_it_was(content: str, format: Format, tmp_path: Path) -> None:
+    rows = [to_fields(edited(content), 7), to_fields(make_item(content, user_id='"quoted"', state="dropped"), 0)]
+    lines = round_trip(tmp_path, format, rows)
+    assert sorted((dict(line.fields) for line in lines), key=lambda row: -row["place"]) == rows
+    items = [from_fields(line.fields, "salt") for line in lines]
+    assert (edited(content), 7) in items
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text(st.characters()), min_size=1, max_size=4))
+def test_any_text_comes_back_as_it_was(format: Format, texts: list[str], tmp_path: Path) -> None:
+    rows = [to_fields(make_item(text, context=text[::-1]), place) for place, text in enumerate(texts)]
+    lines = round_trip(tmp_path, format, rows)
+    assert sorted((dict(line.fields) for line in lines), key=lambda row: row["place"]) == rows
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_item_is_a_file_without_lines(format: Format, tmp_path: Path) -> None:
+    if format == "md":
+        with pytest.raises(InvalidInput, match="no note with its comment"):
+            round_trip(tmp_path, format, [])
+    else:
+        assert round_trip(tmp_path, format, []) == []
+
+
+def test_markdown_is_for_reading_and_puts_the_deleted_last(tmp_path: Path) -> None:
+    rows = [
+        to_fields(make_item("One.", aspect="the opening", state="deleted"), 0),
+        to_fields(make_item("Two.", aspect="the tower"), 1),
+        to_fields(make_item("Three.\n\nIn two parts.", department="sound", aspect=""), 0),
+    ]
+    path = tmp_path / "items.md"
+    write_items(rows, "md", path, io.BytesIO(), "The Salt Ledger")
+    shown = [line for line in path.read_text().splitlines() if line and not line.startswith("<!--")]
+    assert shown == [
+        "# The Salt Ledger",
+        "## story",
+        "### the tower",
+        "> Two.",
+        "## sound",
+        "### further notes",
+        "> Three.",
+        ">",
+        "> In two parts.",
+        "## Deleted",
+        "> One.",
+    ]
+
+
+def test_markdown_saved_with_other_line_ends_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "items.md"
+    write_items([to_fields(make_item("One.\nTwo."), 0)], "md", path, io.BytesIO(), "Salt")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    (line,) = read_items(path, io.BytesIO(), "md", "items")
+    assert line.fields["content"] == "One.\nTwo."
+
+
+def test_a_table_of_a_person_s_own_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    for text in (
+        "department,content\nstory,A note.\n",
+        "\ufeffcontent;department\r\nA note.;story\r\n",
+        "department\tcontent\nstory\tA note.",
+    ):
+        path.write_bytes(text.encode())
+        (line,) = read_items(path, io.BytesIO(), "csv", "own.csv")
+        assert (line.number, line.fields) == (2, {"department": "story", "content": "A note."})
+
+
+def test_lines_of_a_table_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text('department,content\nstory,"one\ntwo\nthree"\n\nstory,four\nstory\nstory,five\n')
+    lines = list(read_items(path, io.BytesIO(), "csv", "own.csv"))
+    assert [(line.number, line.fields.get("content")) for line in lines] == [(2, "one\ntwo\nthree"), (6, "four"), (7, None), (8, "five")]
+    assert lines[2].fault == "the line has 1 cells, expected 2 as the first line has"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('story,"one"two\n', "the line is no CSV (',' expected after '\"')"),
+        ("story,one\rtwo\n", "the line has a carriage return within, expected one only in quotes"),
+    ],
+    ids=["quotes", "carriage return"],
+)
+def test_a_bad_line_of_a_table_is_named_and_the_others_are_read(text: str, fault: str) -> None:
+    stream = io.BytesIO(f"department,content\nstory,first\n{text}story,last\n".encode())
+    lines = list(read_items(None, stream, "csv", "-"))
+    assert [(line.number, line.fields.get("content"), line.fault) for line in lines] == [
+        (2, "first", ""),
+        (3, None, fault),
+        (4, "last", ""),
+    ]
+
+
+def test_a_quote_that_is_never_closed_takes_no_lines_into_a_note() -> None:
+    stream = io.BytesIO(b'department,content\nstory,first\nstory,"second\nstory,third\nstory,fourth\n')
+    first, bad = read_items(None, stream, "csv", "-")
+    assert first.fields["content"] == "first"
+    assert (bad.number, bad.fault) == (3, "the line opens a quote that is never closed, expected its end before the file's (line 5)")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (b"{", "the line is no JSON"),
+        (b"[1]", "the line is list, expected a JSON object"),
+        (b'{"a": "caf\xe9"}', "byte 0xe9 at 10 is not UTF-8 text"),
+        (b'{"a": "\x00"}', "byte 0x00 at 7 is not UTF-8 text"),
+        (b"[" * 100_000, "the line is no JSON"),
+    ],
+    ids=["broken", "list", "Latin-1", "NUL", "deep"],
+)
+def test_a_bad_line_is_named_and_the_others_are_read(text: bytes, fault: str) -> None:
+    stream = io.BytesIO(b'{"a": 1}\n\n' + text + b'\n{"a": 2}')
+    first, bad, last = read_items(None, stream, "jsonl", "-")
+    assert (first.number, bad.number, last.number) == (1, 3, 4)
+    assert bad.fault.startswith(fault)
+    assert (first.fields, last.fields, first.fault, last.fault) == ({"a": 1}, {"a": 2}, "", "")
+
+
+@pytest.mark.parametrize(
+    ("format", "data", "told"),
+    [
+        ("csv", b"a,b\n1,2\n", "names of columns, department and content among them"),
+        ("csv", b"", "names of columns, department and content among them"),
+        ("csv", b"\x89PNG\r\n\x1a\n", "line 1: byte 0x89 at 0 is not UTF-8 text"),
+        ("csv", b"department,content\rstory,of an old program\r", "names of columns, department and content among them"),
+        ("csv", b"PAR1\x15\x04\r\x15", "names of columns, department and content among them"),
+        ("csv", b"content,department,content\n", "column 'content' is there more than once"),
+        ("md", b"# Shopping\n- milk\n", "no note with its comment"),
+        ("parquet", b"PAR1 is all that it has", "is no Parquet file that can be read"),
+        ("parquet", b"", "is no Parquet file that can be read"),
+    ],
+)
+def test_a_file_of_another_program_is_refused(format: Format, data: bytes, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(data)
+    with pytest.raises(InvalidInput, match="other") as refused:
+        list(read_items(path, io.BytesIO(), format, "other"))
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_parquet_file_of_another_program_names_its_columns(tmp_path: Path) -> None:
+    import duckdb
+
+    path = tmp_path / "a=b.parquet"
+    duckdb.sql(f"COPY (SELECT 1 AS x, 'y' AS y) TO '{path}' (FORMAT parquet)")
+    with pytest.raises(InvalidInput, match="has the columns x, y, expected department and content among them"):
+        list(read_items(path, io.BytesIO(), "parquet", "other"))
+    duckdb.sql(f"COPY (SELECT 'story' AS department, 'A note.' AS content, 2.0 AS iteration) TO '{path}' (FORMAT parquet)")
+    (line,) = read_items(path, io.BytesIO(), "parquet", "own")
+    assert line.fields == {"department": "story", "content": "A note.", "iteration": 2}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_failed_write_leaves_the_old_file(format: Format, tmp_path: Path) -> None:
+    path = tmp_path / f"items.{format}"
+    path.write_text("what was there")
+
+    def rows() -> Any:
+        yield to_fields(make_item(), 0)
+        raise StoreError("the store went away")
+
+    with pytest.raises(StoreError, match="went away"):
+        write_items(rows(), format, path, io.BytesIO(), "Salt")
+    assert path.read_text() == "what was there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_goes_where_a_link_points_and_through_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "real" / "items.jsonl")
+    rows = [to_fields(make_item(), 0)]
+    write_items(rows, "jsonl", tmp_path / "link.jsonl", io.BytesIO(), "Salt")
+    written = (tmp_path / "real" / "items.jsonl").read_bytes()
+    assert (tmp_path / "link.jsonl").is_symlink()
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=write_items, args=(rows, "jsonl", tmp_path / "pipe", io.BytesIO(), "Salt"))
+    writer.start()
+    assert (tmp_path / "pipe").read_bytes() == written
+    writer.join()
+
+
+@pytest.mark.parametrize("name", ["nowhere/items.jsonl", ".", "file/items.jsonl"])
+def test_a_file_that_cannot_be_made_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InvalidInput, match="--output is"):
+        write_items([to_fields(make_item(), 0)], "jsonl", tmp_path / name, io.BytesIO(), "Salt")
+
+
+@pytest.mark.parametrize("name", ["nowhere.jsonl", "."])
+def test_a_file_that_cannot_be_read_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="FILE is"):
+        list(read_items(tmp_path / name, io.BytesIO(), "jsonl", name))

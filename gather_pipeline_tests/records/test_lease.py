@@ -1,0 +1,134 @@
+"""One run a project: leases between real processes on a real store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
+from gather_pipeline.errors import ProjectBusy
+from gather_pipeline.records.lease import LEASES, Lease, Owner, holding, is_dead
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
+from gather_pipeline.records.lease import Lease, Owner, holding
+with holding(Lease(SqliteStore(Path(sys.argv[1])), "main", "p", Owner.this_process("other"), 30.0), 30.0):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path)
+    yield store
+    store.close()
+
+
+def lease(store: SqliteStore, task_id: str = "mine", seconds: float = 30.0, **changes: object) -> Lease:
+    return Lease(store, "main", "p", replace(Owner.this_process(task_id), **changes), seconds)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def other_process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_free_project_is_taken_and_given_back(store: SqliteStore) -> None:
+    with holding(lease(store), 30.0) as dead:
+        assert dead is None
+        assert store.count("main", LEASES) == 1
+    assert store.count("main", LEASES) == 0
+
+
+def test_a_second_run_is_told_who_holds_the_project(store: SqliteStore, other_process: subprocess.Popen[str]) -> None:
+    with pytest.raises(ProjectBusy, match=rf"run other.*process {other_process.pid}.*gather cancel other"):
+        lease(store).take()
+
+
+def test_a_killed_owner_on_this_machine_is_known_at_once(store: SqliteStore, other_process: subprocess.Popen[str]) -> None:
+    os.kill(other_process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    other_process.wait()
+    assert lease(store).take() == "other"
+    assert time.monotonic() < deadline
+
+
+def test_a_process_id_used_again_by_another_process_does_not_keep_a_lease(store: SqliteStore) -> None:
+    lease(store, "old", started=1.0).take()
+    assert lease(store).take() == "old"
+
+
+def test_an_owner_elsewhere_keeps_its_lease_until_it_runs_out(store: SqliteStore) -> None:
+    lease(store, "far", host="elsewhere", pid=1, seconds=30.0).take()
+    with pytest.raises(ProjectBusy, match="on elsewhere"):
+        lease(store).take()
+    held = store.get("main", LEASES, "p")
+    assert held is not None
+    assert not is_dead(held, "here", time.time())
+    assert is_dead(held, "here", time.time() + 31)
+
+
+def test_the_heartbeat_moves_the_end_of_the_lease(store: SqliteStore) -> None:
+    with holding(lease(store, seconds=0.9), 0.9):
+        first = store.get("main", LEASES, "p")
+        time.sleep(0.8)
+        second = store.get("main", LEASES, "p")
+    assert first is not None
+    assert second is not None
+    assert second["expires"] > first["expires"]
+
+
+def test_an_error_of_any_kind_is_told_and_the_heartbeat_goes_on_until_the_lease_is_lost_which_is_told_too(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = lease(store, seconds=0.3)
+    renew, faults = mine.renew, iter((ValueError("no such thing"), RuntimeError()))
+
+    def faulty() -> None:
+        if error := next(faults, None):
+            raise error
+        renew()
+
+    monkeypatch.setattr(mine, "renew", faulty)
+    with holding(mine, 0.3):
+        held = store.get("main", LEASES, "p")
+        assert held is not None
+        store.update("main", LEASES, "p", {"task_id": "thief"}, expected_version=held["_version"])
+        assert mine.lost.wait(5)
+    assert "no such thing" in caplog.text
+    assert "tried again: RuntimeError" in caplog.text
+    assert "Run mine lost its lease of project p: run thief holds it now" in caplog.text
+
+
+def test_an_owner_whose_lease_was_taken_over_notices_and_does_not_give_it_back(store: SqliteStore) -> None:
+    mine = lease(store)
+    mine.take()
+    held = store.get("main", LEASES, "p")
+    assert held is not None
+    store.update("main", LEASES, "p", {"task_id": "thief"}, expected_version=held["_version"])
+    mine.renew()
+    assert mine.lost.is_set()
+    mine.release()
+    assert store.count("main", LEASES) == 1
+
+
+def test_two_projects_do_not_wait_for_each_other(store: SqliteStore) -> None:
+    lease(store).take()
+    assert Lease(store, "main", "q", Owner.this_process("other"), 30.0).take() is None

@@ -8,7 +8,7 @@ from typing import Any, cast
 import dagster as dg
 
 from gather_pipeline.defs.metadata import table
-from gather_pipeline.defs.partitions import partition_key, project_departments, real_partitions
+from gather_pipeline.defs.partitions import RANGE_START, partition_key, project_departments, real_partitions
 from gather_pipeline.defs.private import target_of
 from gather_pipeline.defs.reporting import newest
 from gather_pipeline.defs.resources import Gather
@@ -90,7 +90,7 @@ def _failures(verdicts: Sequence[tuple[str, rules.Verdict]]) -> dict[str, Any]:
 def asset_check_of(check: Check) -> dg.AssetChecksDefinition:
     """The asset check of a rule.
 
-    A run of many partitions logs one evaluation for each, and ends with one for all of them, by which Dagster decides whether to block.
+    A run over a range logs one evaluation for each partition, and ends with one for all, by which Dagster decides whether to block.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions_def of a check
@@ -112,7 +112,7 @@ def asset_check_of(check: Check) -> dg.AssetChecksDefinition:
                     for department in departments:
                         verdict = check.judge(services, view, department.slug)
                         verdicts.append((f"{department.slug} of {project_id}", verdict))
-                        if len(context.partition_keys) > 1:
+                        if RANGE_START in context.run.tags:
                             log(_evaluation(check, verdict, context.instance, project_id, department.slug))
             passed = all(verdict.passed for _, verdict in verdicts)
             looked_at = sum(verdict.looked_at for _, verdict in verdicts)

@@ -76,5 +76,5 @@ def _log(context: dg.AssetExecutionContext, shown: dict[str, dict[str, Shown]]) 
     asked = context.run.asset_selection
     for key, assets in shown.items():
         for asset, one in assets.items():
-            if asked is None or dg.AssetKey(asset) in asked:
+            if not asked or dg.AssetKey(asset) in asked:
                 log_partitions(context, asset, {key: one})

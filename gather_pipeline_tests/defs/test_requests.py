@@ -25,6 +25,7 @@ def ran(open_stage: Opener) -> Stage:
 
 def test_an_edit_is_embedded_and_scored_again_and_nothing_else(ran: Stage) -> None:
     cursor, before = ran.follow(), ran.studio.view
+    scores, old = before.scores, {(one.item_id, one.content_hash) for one in before.embeddings}
     item, calls = ran.edit("story", WORDS), ran.studio.model.calls
     assert skipped(ran.ask(item_changes))
     ran.follow(cursor)
@@ -33,9 +34,8 @@ def test_an_edit_is_embedded_and_scored_again_and_nothing_else(ran: Stage) -> No
     assert ran.execute(request).success
     after = ran.studio.view
     assert ran.studio.model.calls == calls
-    assert after.scores["story"] != before.scores["story"]
-    assert after.scores["visual"] == before.scores["visual"]
-    old = {(one.item_id, one.content_hash) for one in before.embeddings}
+    assert after.scores["story"] != scores["story"]
+    assert after.scores["visual"] == scores["visual"]
     assert [one.item_id for one in after.embeddings if (one.item_id, one.content_hash) not in old] == [item.id]
     assert {record.partition_key for record in ran.events("quality_scores")} == {key("story")}
     assert skipped(ran.ask(item_changes, cursor_of(first))) == "No item was changed by people since the last look"

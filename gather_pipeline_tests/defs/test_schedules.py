@@ -23,6 +23,7 @@ def ran(open_stage: Opener, tmp_path: Path) -> Iterator[Stage]:
     """A stage whose project has run; a schedule's context needs an instance that lasts."""
     stage = open_stage(ROWS)
     stage.studio.run()
+    (tmp_path / "instance").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
         lasting = replace(stage, instance=instance)
         lasting.follow()

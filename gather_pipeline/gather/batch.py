@@ -80,6 +80,7 @@ class Batch:
                 answered, pending = wait(pending, timeout=POLL_S / 2, return_when=FIRST_COMPLETED)
                 self._take(answered)
                 if answered:
+                    self._session.store_executions()
                     meanwhile()
                 try:
                     self._session.control.check()

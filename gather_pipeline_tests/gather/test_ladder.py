@@ -14,7 +14,7 @@ from gather_pipeline import bootstrap
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.department_state import DepartmentState
+from gather_pipeline.gather.state import DepartmentState
 from gather_pipeline_tests.harness import department_row, make_settings
 
 STEPS = ladder.steps(2)

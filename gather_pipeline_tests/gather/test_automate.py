@@ -12,10 +12,10 @@ import pytest
 
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.errors import InvalidInput, ProjectBusy, UnknownEntity
 from gather_pipeline.gather.automate import run_automation
 from gather_pipeline.records.lease import Owner, holding
-from gather_pipeline.records.project import ITEMS
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 ONE = (department_row("story", 1),)
@@ -44,7 +44,7 @@ def test_a_run_begins_with_department_started_and_ends_with_automation_complete(
     assert types.index("department_complete") < types.index("evaluation_triggered")
     events = studio.records.events()
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert events[-1]["summary"][0]["department"] == "story"
+    assert events[-1].fields["summary"][0]["department"] == "story"
 
 
 def test_later_departments_see_earlier_ones_in_their_prompts(studio: Studio) -> None:
@@ -64,14 +64,14 @@ def test_a_second_run_makes_no_model_call_and_stores_nothing(studio: Studio) -> 
     assert (studio.model.calls, studio.state()) == (calls, state)
     events = studio.records.events()
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    second = [event.type for event in events if event.fields["task_id"] == "task-2"]
+    second = [event.type for event in events if event.task_id == "task-2"]
     assert (second[0], second[-1]) == ("department_started", "automation_complete")
 
 
 def test_a_changed_brief_adds_to_every_department_and_deletes_nothing(studio: Studio) -> None:
     studio.run()
     before = studio.state()
-    studio.services.store.update(studio.services.main_database, "projects", PROJECT, {"brief": "Ada Brandt has found the hour in Lindau."})
+    studio.services.projects.update(PROJECT, brief="Ada Brandt has found the hour in Lindau.")
     result = studio.run("task-2")
     assert result.iterations == 6
     after = studio.state()
@@ -122,11 +122,11 @@ def test_an_evaluation_and_a_draft_follow_a_department_and_call_no_model(studio:
     studio.run()
     generated = {row["task_id"] for row in studio.documents("executions")}
     assert generated == {"gather_item"}
-    scores = {row["_id"]: row for row in studio.view.scores.values()}
+    scores = studio.view.scores
     assert set(scores) == {"story", "visual", "music"}
-    assert scores["story"]["auto_triggered"] is True
-    assert scores["story"]["value"] == studio.view.history("story")[-1].score
-    assert {row["status"] for row in studio.view.drafts.values()} == {"pending"}
+    assert scores["story"].auto_triggered is True
+    assert scores["story"].value == studio.view.history("story")[-1].score
+    assert {draft.status for draft in studio.view.drafts.values()} == {"pending"}
 
 
 def test_no_evaluation_is_made_where_none_is_wanted(studio: Studio) -> None:
@@ -155,10 +155,10 @@ def test_rows_that_were_never_committed_are_not_seen_and_are_cleared(studio: Stu
     studio.run(departments=("story",))
     whole = studio.state()
     orphan = studio.view.items[0].to_document() | {"_id": "f" * 24, "iteration": 99, "content": "never committed"}
-    studio.services.store.insert_many(studio.records.database, ITEMS, [orphan])
+    studio.services.store.insert_many(project_database(PROJECT), "gather", [orphan])
     assert studio.state() == whole
     studio.run("task-2", departments=("visual",))
-    assert studio.services.store.get(studio.records.database, ITEMS, "f" * 24) is None
+    assert studio.services.store.get(project_database(PROJECT), "gather", "f" * 24) is None
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_judge_takes_part_in_the_score_and_its_calls_are_recorded(tmp_path: Pa
     studio = Studio.open(tmp_path, ONE, judge_model="scripted")
     studio.run()
     assert "judge_quality" in {row["task_id"] for row in studio.documents("executions")}
-    assert "judge" in studio.view.iterations[-1].quality["scorer"]
+    assert "judge" in studio.view.iterations[-1].quality.scorer
     studio.close()
 
 

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline.context.tokens import estimate_tokens
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.gather.prompt_context import fitting, format_gather_items
-from gather_pipeline_tests.harness import Studio, department_row
+from gather_pipeline.ports import Remembered
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 
 def test_items_become_lines_with_their_department() -> None:
-    assert format_gather_items([{"department": "story", "content": "One."}, {"content": "Two."}]) == "- [story] One.\n- Two."
+    one, two = (
+        Remembered(id=id, department="story", content=text, summary="", similarity=1.0) for id, text in (("a", "One."), ("b", "Two."))
+    )
+    assert format_gather_items([one, two]) == "- [story] One.\n- [story] Two."
     assert format_gather_items([]) == ""
 
 
@@ -47,6 +52,6 @@ def test_an_item_that_the_budget_left_out_is_no_input(tmp_path: Path) -> None:
     studio.run()
     used = set(studio.view.history("visual")[-1].inputs.context)
     unused = [item for item in studio.view.items_of("story") if item.id not in used]
-    studio.services.store.update(studio.records.database, "gather", unused[0].id, {"content": "Something else."})
+    studio.services.store.update(project_database(PROJECT), "gather", unused[0].id, {"content": "Something else."})
     assert studio.run("task-2", departments=("visual",)).summary[0].ended_by == "unchanged"
     studio.close()

@@ -39,8 +39,8 @@ def test_a_cancel_saves_what_was_generated_and_the_next_run_goes_on(tmp_path: Pa
     result = studio.run()
     assert result.status == "cancelled"
     assert studio.event_types()[-1] == "automation_cancelled"
-    assert studio.records.events()[-1]["items_created_so_far"] == result.items_created > 0
-    assert runs.get("task-1")["status"] == "cancelled"
+    assert studio.records.events()[-1].fields["items_created_so_far"] == result.items_created > 0
+    assert runs.get("task-1").status == "cancelled"
     saved = studio.state()
     assert len(saved) == result.items_created
     again = studio.run("task-2")
@@ -69,7 +69,7 @@ def test_a_run_that_only_some_calls_fail_survives_and_notes_the_faults(tmp_path:
     result = studio.run()
     assert result.status == "completed"
     faults = [event for event in studio.records.events() if event.type == "model_fault"]
-    assert {fault["error"] for fault in faults} == {"the server is gone", "no"}
+    assert {fault.fields["error"] for fault in faults} == {"the server is gone", "no"}
     assert studio.view.iterations[0].faults
     studio.close()
 

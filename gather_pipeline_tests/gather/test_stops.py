@@ -28,7 +28,6 @@ def test_the_deadline_saves_before_it_ends(tmp_path: Path) -> None:
     assert result.status == "completed"
     assert result.summary[-1].ended_by == "deadline"
     assert result.items_created == len(studio.view.items) > 0
-    assert result.processing_time_ms < 2500
     studio.close()
 
 

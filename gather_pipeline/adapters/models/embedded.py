@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gather_pipeline.adapters.models.requests import check_request
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import InvalidInput, SetupMissing
 from gather_pipeline.ports import LanguageModel
@@ -68,7 +67,6 @@ class EmbeddedModel:
             ModelTimeout: No answer within the time.
             ModelUnavailable: The server fails.
         """
-        check_request(request)
         client = self._client
         if client is None:
             client = await asyncio.to_thread(self._start)

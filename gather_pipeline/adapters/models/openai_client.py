@@ -22,7 +22,6 @@ from weakref import WeakKeyDictionary
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from gather_pipeline.adapters.models.chat_completions import BadRequest, Prices, read_completion, request_options, scrub, status_failure
-from gather_pipeline.adapters.models.requests import check_request
 from gather_pipeline.adapters.models.retry import RetryPolicy, kind_of, parse_retry_after
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import GatherError, InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable
@@ -109,7 +108,6 @@ class OpenAiModel:
             ModelTimeout: No answer within the request's time, or within the time left.
             ModelUnavailable: No connection, a 5xx or a malformed answer.
         """
-        check_request(request)
         failures: Counter[str] = Counter()
         sent: Counter[str] = Counter()
 

@@ -1,7 +1,6 @@
 """The small language model that needs no key: llama.cpp inside this process, served on the loopback to the usual client.
 
-llama.cpp takes anything without complaint (no messages, a negative temperature) and answers something, so requests are checked
-before they reach it. Its log is switched off: it would stand between the lines of JSON on standard output.
+llama.cpp's log is switched off: it would stand between the lines of JSON on standard output.
 """
 
 from __future__ import annotations
@@ -61,7 +60,6 @@ class EmbeddedModel:
         """One answer, at no cost.
 
         Raises:
-            InvalidInput: The request is one that no model may see.
             SetupMissing: The model file is missing or damaged.
             ModelRefused: The prompt is longer than a slot's context, or the schema is none.
             ModelTimeout: No answer within the time.

@@ -35,7 +35,7 @@ class ModelRouter:
         """The answer of the body that the request's model id names.
 
         Raises:
-            InvalidInput: The configured provider does not serve that vendor, or the request is one that no model may see.
+            InvalidInput: The configured provider does not serve that vendor.
             GatherError: Whatever the body raises.
         """
         model = resolve_model(request.model, override=None, has_remote=self._remote is not None, provider=self._provider)

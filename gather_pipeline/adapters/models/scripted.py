@@ -81,7 +81,6 @@ class ScriptedModel:
         """The next answer of the script, or the one that belongs to the request; costs nothing, counts words as tokens.
 
         Raises:
-            InvalidInput: The request is one that no model may see.
             ModelRefused: The script has no answer left.
             ModelTimeout: The answer takes longer than the request allows.
             Exception: Whatever the script says.

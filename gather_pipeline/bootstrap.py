@@ -85,7 +85,7 @@ def system_clock() -> Clock:
 def model_resolver(settings: Settings) -> Callable[[str | None], str]:
     """Model id that answers for the one a department names."""
     provider = _provider(settings)
-    return partial(resolve_model, override=None, has_remote=provider is not None, provider=provider.name if provider else None)
+    return partial(resolve_model, provider=provider.name if provider else None)
 
 
 def catalogue() -> Catalogue:

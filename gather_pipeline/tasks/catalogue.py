@@ -37,14 +37,14 @@ class Catalogue:
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
-        """Every `*.json` of a folder, all of them right or none.
+        """Every `*.json` of a folder, all of them right or none. Hidden files, which macOS puts beside others, are not looked at.
 
         Raises:
             InvalidInput: The folder or a file of it is wrong.
         """
         if not folder.is_dir():
             raise InvalidInput.field("task definitions", str(folder), "a folder")
-        return cls(load_definition(path) for path in sorted(folder.glob("*.json")))
+        return cls(load_definition(path) for path in sorted(folder.glob("[!.]*.json")))
 
     def __iter__(self) -> Iterator[TaskDefinition]:
         for versions in self._by_id.values():

@@ -151,11 +151,10 @@ class Prompt(Part):
             except ValueError as error:
                 raise ValueError(f"{key} {error}") from None
         declared = set(self.template_variables)
-        if used != declared:
-            unknown, unused = sorted(used - declared), sorted(declared - used)
-            told = [f"used and not declared: {', '.join(unknown)}"] if unknown else []
-            told += [f"declared and not used: {', '.join(unused)}"] if unused else []
-            raise ValueError(f"template_variables differ from the templates ({'; '.join(told)})")
+        wrong = {"used and not declared": used - declared, "declared and not used": declared - used}
+        told = "; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in wrong.items() if names)
+        if told:
+            raise ValueError(f"template_variables differ from the templates ({told})")
         return self
 
 

@@ -24,6 +24,7 @@ TOKEN = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|[][{}]', re.DOTALL)  # a string, 
 OPENING = re.compile(r"[{[]")
 PAIRS = {"{": "}", "[": "]"}
 JSON_BEGINS = re.compile(r"\{\s*(?:[\"']|\w+\s*:)|\[\s*[\[{\"'\d-]")
+DEEPEST = 500  # levels of brackets; Python's own reader of JSON ends before a thousand
 STARTS_TRIED = 20  # openings in prose that close nowhere; bounds the work on a hostile answer
 
 
@@ -121,6 +122,8 @@ def _closing(text: str, start: int) -> int | None:
     for token in TOKEN.finditer(text, start):
         if token[0] in PAIRS:
             expected.append(PAIRS[token[0]])
+            if len(expected) > DEEPEST:
+                return None
         elif token[0] in ("}", "]"):
             if token[0] != expected.pop():
                 return None

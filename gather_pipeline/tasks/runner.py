@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from gather_pipeline.domain.executions import Completion, ModelRequest
@@ -135,15 +136,13 @@ class TaskRunner:
     async def _first_available(
         self, definition: TaskDefinition, requests: Sequence[ModelRequest], conversation: Conversation, calls: list[Call]
     ) -> Any:
-        for request, following in zip(requests, (*requests[1:], None), strict=True):
+        for request, following in pairwise(requests):
             try:
                 return await self._ask(definition, request, conversation, calls)
             except (ModelUnavailable, ModelRefused) as error:
-                if following is None:
-                    raise
                 names = definition.id, request.model, following.model
                 logger.warning("[AutoGather] Task %s goes from model %s to %s: %s", *names, error)
-        raise AssertionError("there is at least one model")
+        return await self._ask(definition, requests[-1], conversation, calls)
 
     async def _ask(self, definition: TaskDefinition, request: ModelRequest, conversation: Conversation, calls: list[Call]) -> Any:
         """The output that one model gives, asked again where its answer does not fit; every call goes into `calls`."""

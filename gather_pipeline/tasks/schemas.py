@@ -28,6 +28,7 @@ UNPORTABLE = frozenset(
 )
 ANNOTATIONS = frozenset({"examples", "default", "$comment"})
 JSON: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(pydantic.JsonValue, config=pydantic.ConfigDict(allow_inf_nan=False))
+NAMED = 3  # complaints about one value that are told
 MESSAGE_LIMIT = 200  # characters of one complaint; jsonschema repeats whole values
 
 
@@ -56,20 +57,19 @@ def fits(schema: Schema, value: object) -> bool:
     return Draft202012Validator(schema, registry=Registry()).is_valid(value)
 
 
-def complaint(schema: Schema, value: object, *, limit: int = 3) -> str | None:
+def complaint(schema: Schema, value: object) -> str | None:
     """What does not fit, in words that a model or a person can act on; None where all fits.
 
     Args:
         schema: A schema that `check_schema` let pass.
         value: Any JSON value.
-        limit: Most complaints to name.
     """
     found = Draft202012Validator(schema, registry=Registry()).iter_errors(value)
     errors = sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
     if not errors:
         return None
-    named = [f"{_path(error.absolute_path) or 'the whole'}: {_shortened(error)}" for error in errors[:limit]]
-    more = f"; and {len(errors) - limit} more" if len(errors) > limit else ""
+    named = [f"{_path(error.absolute_path) or 'the whole'}: {_shortened(error)}" for error in errors[:NAMED]]
+    more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
     return "; ".join(named) + more
 
 

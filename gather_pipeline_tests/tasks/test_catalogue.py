@@ -49,6 +49,12 @@ def test_one_bad_file_refuses_the_folder(tmp_path: Path):
         Catalogue.from_folder(tmp_path)
 
 
+def test_a_hidden_file_beside_a_definition_is_not_looked_at(tmp_path: Path):
+    write(tmp_path, "greeting.json")
+    (tmp_path / "._greeting.json").write_bytes(b"\x00\x05\x16\x07Mac OS X")
+    assert [definition.id for definition in Catalogue.from_folder(tmp_path)] == ["greeting"]
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(InvalidInput, match="task definitions is '.*nowhere', expected a folder"):
         Catalogue.from_folder(tmp_path / "nowhere")

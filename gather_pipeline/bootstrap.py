@@ -1,30 +1,31 @@
 """The one composition root: settings to services, every port's body chosen here.
 
-Engines, and what only a run needs, are imported where they are chosen: a command that reads starts without them.
+Bodies are cheap to make: each loads its engine when it is first used, so that a command that only reads starts without models.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gather_pipeline.adapters.clock import SystemClock
+from gather_pipeline.adapters.files.departments import DepartmentFile
 from gather_pipeline.domain.routing import Provider, choose_provider, resolve_model
 from gather_pipeline.errors import StoreError
-from gather_pipeline.ports import Clock, DepartmentSource, Document, DocumentStore, Embedder, EventBus, LanguageModel, MetricsLog, Vectors
+from gather_pipeline.ports import DocumentStore, Embedder, EventBus, IngestReport, LanguageModel, MetricsLog
+from gather_pipeline.records.project import ProjectRecords
+from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gather_pipeline.adapters.metrics.measurements import IngestReport
+    from gather_pipeline.adapters.brain.local import Memory
     from gather_pipeline.domain.item_lines import Format, Line
-    from gather_pipeline.domain.projects import Project
-    from gather_pipeline.report.tables import ReportTables
-    from gather_pipeline.services import Services
     from gather_pipeline.tasks.catalogue import Catalogue
 
 STORE_FOLDER, INCOMING = "store", "incoming"
@@ -39,72 +40,50 @@ def build_services(settings: Settings | None = None) -> Services:
 
     Raises:
         InvalidInput: A setting is wrong.
+        StoreError: `GATHER_HOME` is there and is no folder.
     """
     from gather_pipeline.adapters.brain.local import LocalBrain
-    from gather_pipeline.services import Services
 
     settings = settings or load_settings()
-    store, embedder, provider = open_store(settings), _embedder(settings), _provider(settings)
+    store, embedder, provider = _store(settings), _embedder(settings), _provider(settings)
     return Services(
         store=store,
-        departments=department_source(settings),
+        departments=DepartmentFile(settings.departments),
         model=_model(settings, provider),
-        resolve_model=model_resolver(settings),
+        resolve_model=partial(resolve_model, provider=provider.name if provider else None),
         embedder=embedder,
-        brain=LocalBrain(partial(_brain_rows, store, embedder.name), embedder),
+        brain=LocalBrain(partial(_memory, store, embedder), embedder),
         bus=_bus,
-        metrics=partial(open_metrics, settings),
-        catalogue=catalogue(),
+        metrics=DuckDbMetrics(settings=settings),
+        load_catalogue=_catalogue,
         clock=SystemClock(),
         settings=settings,
     )
 
 
-def open_store(settings: Settings) -> DocumentStore:
-    """MongoDB where `MONGODB_URI` is set, else SQLite files under `GATHER_HOME`.
+@dataclass(frozen=True, kw_only=True)
+class DuckDbMetrics:
+    """The body of `Metrics`: files under `GATHER_HOME`, and `metrics.duckdb` beside them."""
 
-    Raises:
-        StoreError: `GATHER_HOME` is there and is no folder.
-    """
-    if settings.home.exists() and not settings.home.is_dir():
-        raise StoreError(f"GATHER_HOME is {str(settings.home)!r}, expected a folder")
-    if settings.mongodb_uri is not None:
-        from gather_pipeline.adapters.documents.mongo.store import MongoStore
+    settings: Settings
 
-        return MongoStore(settings.mongodb_uri.get_secret_value())
-    from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
+    def log(self, task_id: str) -> MetricsLog:
+        """Opens the measurements of one run."""
+        from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
 
-    return SqliteStore(settings.home / STORE_FOLDER)
+        return JsonlMetricsLog(self.settings.metrics_dir, task_id, SystemClock())
 
+    def ingest(self) -> IngestReport:
+        """Takes every waiting measurement into `metrics.duckdb`, exactly once."""
+        from gather_pipeline.adapters.metrics.store import ingest
 
-def system_clock() -> Clock:
-    """The machine's own time."""
-    return SystemClock()
+        return ingest(self.settings.metrics_database, self.settings.metrics_dir / INCOMING)
 
+    def query(self, sql: str) -> pd.DataFrame:
+        """Asks the metrics database, read-only."""
+        from gather_pipeline.adapters.metrics.store import query
 
-def model_resolver(settings: Settings) -> Callable[[str | None], str]:
-    """Model id that answers for the one a department names."""
-    provider = _provider(settings)
-    return partial(resolve_model, provider=provider.name if provider else None)
-
-
-def catalogue() -> Catalogue:
-    """The packaged task definitions."""
-    from gather_pipeline.tasks.catalogue import Catalogue
-
-    return Catalogue.packaged()
-
-
-def department_source(settings: Settings) -> DepartmentSource:
-    """The file that `GATHER_DEPARTMENTS` names."""
-    from gather_pipeline.adapters.files.departments import DepartmentFile
-
-    return DepartmentFile(settings.departments)
-
-
-def open_embedder(settings: Settings) -> Embedder:
-    """The embedder that `GATHER_EMBEDDER` names."""
-    return _embedder(settings)
+        return query(self.settings.metrics_database, sql)
 
 
 def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | None, stream: BinaryIO, title: str) -> None:
@@ -121,76 +100,6 @@ def read_items(path: Path | None, format: Format, shown: str) -> Iterator[Line]:
     return read_items(path, sys.stdin.buffer, format, shown)
 
 
-def open_metrics(settings: Settings, task_id: str) -> MetricsLog:
-    """The measurements of one run."""
-    from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
-
-    return JsonlMetricsLog(settings.metrics_dir, task_id, SystemClock())
-
-
-def ingest_metrics(settings: Settings) -> IngestReport:
-    """Takes every waiting measurement into `metrics.duckdb`, exactly once."""
-    from gather_pipeline.adapters.metrics.store import ingest
-
-    return ingest(settings.metrics_database, settings.metrics_dir / INCOMING)
-
-
-def query_metrics(settings: Settings, sql: str) -> pd.DataFrame:
-    """Asks the metrics store, read-only."""
-    from gather_pipeline.adapters.metrics.store import query
-
-    return query(settings.metrics_database, sql)
-
-
-def duplicate_threshold(settings: Settings, store: DocumentStore, project_id: str) -> str:
-    """From which probability a project's texts are dropped and why, one clause."""
-    from gather_pipeline.records.duplicates import threshold_of
-    from gather_pipeline.records.project import GatherRepository
-
-    repository = GatherRepository(store, project_id)
-    everything, drops = repository.everything(), repository.dropped()
-    return threshold_of(everything, drops, lambda: open_embedder(settings), settings.wrong_drop_cost).reason
-
-
-def project_tables(settings: Settings, store: DocumentStore, project_id: str) -> ReportTables:
-    """A project's figures, each department with its newest score, people's changes included, and with its present threshold."""
-    from gather_pipeline.domain.quality import is_judged
-    from gather_pipeline.records.project import SCORES, GatherRepository
-    from gather_pipeline.report.tables import report_tables
-
-    repository = GatherRepository(store, project_id)
-    scores = {row["_id"]: row for row in repository.rows(SCORES)}
-    thresholds = {slug: row["threshold"] for slug, row in scores.items()}
-    thresholds |= {department.slug: department.threshold for department in department_source(settings).departments()}
-    now = {}
-    for slug, last in {iteration.department: iteration for iteration in repository.iterations()}.items():
-        score = scores.get(slug)
-        newest = score if score and score["evaluated_at"] >= last.ended_at else last.quality
-        now[slug] = {"quality": newest["value"], "judged": is_judged(newest)}
-        if slug in thresholds:
-            now[slug] |= {"threshold": thresholds[slug], "reached": newest["value"] >= thresholds[slug]}
-    return report_tables(partial(query_metrics, settings), project_id, now)
-
-
-def project_page(settings: Settings, store: DocumentStore, project: Project, tables: ReportTables) -> str:
-    """A project's report as one HTML page with plots, from its figures and its items."""
-    from gather_pipeline.domain.departments import Department
-    from gather_pipeline.records.project import DEPARTMENTS, GatherRepository
-    from gather_pipeline.report.page import render_page
-
-    repository = GatherRepository(store, project.id)
-    stored = sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])
-    return render_page(
-        project=project,
-        tables=tables,
-        departments=[Department.model_validate(row) for row in stored],
-        items=repository.items(),
-        drops=repository.dropped(),
-        threshold=duplicate_threshold(settings, store, project.id),
-        generated_at=system_clock().now(),
-    )
-
-
 def fetch_weights(settings: Settings, progress: Callable[[str], None]) -> Path:
     """Fetches the embedded model's weights where they are missing; the only thing that ever downloads."""
     from gather_pipeline.adapters.models.weights import ensure_weights
@@ -203,6 +112,25 @@ def weights_file(settings: Settings) -> Path:
     from gather_pipeline.adapters.models.weights import weights_path
 
     return settings.model_path or weights_path(settings.models_dir)
+
+
+def _catalogue() -> Catalogue:
+    from gather_pipeline.tasks.catalogue import Catalogue
+
+    return Catalogue.packaged()
+
+
+def _store(settings: Settings) -> DocumentStore:
+    """MongoDB where `MONGODB_URI` is set, else SQLite files under `GATHER_HOME`."""
+    if settings.home.exists() and not settings.home.is_dir():
+        raise StoreError(f"GATHER_HOME is {str(settings.home)!r}, expected a folder")
+    if settings.mongodb_uri is not None:
+        from gather_pipeline.adapters.documents.mongo.store import MongoStore
+
+        return MongoStore(settings.mongodb_uri.get_secret_value())
+    from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
+
+    return SqliteStore(settings.home / STORE_FOLDER)
 
 
 def _provider(settings: Settings) -> Provider | None:
@@ -260,13 +188,16 @@ def _bus(webhook_url: str | None) -> EventBus:
     return Webhook(webhook_url) if webhook_url else Silence()
 
 
-def _brain_rows(store: DocumentStore, model: str, project_id: str) -> tuple[list[Document], Vectors | None]:
+def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory:
+    """A project's active items with their embeddings; what has none yet is embedded for the moment."""
     import numpy as np
 
-    from gather_pipeline.records.project import GatherRepository
+    from gather_pipeline.adapters.brain.local import Memory
+    from gather_pipeline.domain.items import content_hash
 
-    repository = GatherRepository(store, project_id)
-    items = repository.items()
-    rows = [{"id": item.id, "content": item.content, "summary": item.summary, "department": item.department} for item in items]
-    vectors = repository.vectors(items, model)
-    return rows, np.stack([vectors[item.id] for item in items]) if items and len(vectors) == len(items) else None
+    view = ProjectRecords(store, project_id).view()
+    stored = {(one.item_id, one.content_hash): one.vector for one in view.embeddings if one.model == embedder.name}
+    missing = [item for item in view.items if (item.id, content_hash(item.content)) not in stored]
+    made = dict(zip((item.id for item in missing), embedder.embed([item.content for item in missing]), strict=True))
+    rows = [made[item.id] if item.id in made else stored[item.id, content_hash(item.content)] for item in view.items]
+    return Memory(items=view.items, vectors=np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32))

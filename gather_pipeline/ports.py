@@ -10,9 +10,12 @@ from gather_pipeline.domain.executions import Completion, ModelRequest
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from gather_pipeline.domain.departments import Department
+    from gather_pipeline.domain.events import Event
+    from gather_pipeline.domain.items import Item
 
 Document = dict[str, Any]
 Vectors: TypeAlias = "NDArray[np.float32]"  # by name, so that a command without vectors starts without numpy
@@ -122,23 +125,38 @@ class Embedder(Protocol):
         """Rows of length 1 and type float32, one a text, in order; shape (0, d) for no text."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """An item that a brain found.
+
+    Attributes:
+        similarity: Cosine similarity to the question, -1 to 1.
+    """
+
+    id: str
+    department: str
+    content: str
+    summary: str
+    similarity: float
+
+
 class Brain(Protocol):
     """The project's memory, asked by meaning (S001-BRAIN)."""
 
-    def context(self, project_id: str, query: str, *, limit: int = 10) -> list[Document]:
-        """Nearest items, nearest first, each with ``id``, ``content``, ``summary``, ``department`` and ``similarity``."""
+    def context(self, project_id: str, query: str, *, limit: int = 10) -> list[Remembered]:
+        """Nearest items, nearest first."""
 
-    def index(self, project_id: str, items: Sequence[Document], department: Department) -> None:
-        """Makes items findable, over those of the same ids."""
+    def index(self, project_id: str, items: Sequence[Item], vectors: Vectors) -> None:
+        """Makes items findable, over those of the same ids; `vectors` are their embeddings, row by row."""
 
-    def forget(self, project_id: str) -> None:
-        """Lets go of what it keeps in memory of a project, because people have changed the store."""
+    def replace(self, project_id: str, items: Sequence[Item], vectors: Vectors) -> None:
+        """Makes these items, and no others, what is known of a project."""
 
 
 class EventBus(Protocol):
     """Delivery of events beyond the store: never fails the caller."""
 
-    def publish(self, event: Mapping[str, Any]) -> None:
+    def publish(self, event: Event) -> None:
         """Delivers one event, or logs in one line why it could not."""
 
     def close(self) -> None:
@@ -153,6 +171,34 @@ class MetricsLog(Protocol):
 
     def close(self) -> None:
         """Makes the rows ready for ingestion."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestReport:
+    """What one ingestion took over.
+
+    Attributes:
+        rows: New rows in the database, malformed lines included.
+        files: Files that gave new rows.
+        malformed: Whole lines that are not measurements; kept as text in table ``generic``.
+    """
+
+    rows: int
+    files: int
+    malformed: int = 0
+
+
+class Metrics(Protocol):
+    """Measurements of all runs (D2)."""
+
+    def log(self, task_id: str) -> MetricsLog:
+        """Opens the measurements of one run."""
+
+    def ingest(self) -> IngestReport:
+        """Takes every waiting measurement into the database, exactly once."""
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Asks the database, read-only."""
 
 
 class Clock(Protocol):

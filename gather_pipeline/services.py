@@ -1,13 +1,22 @@
-"""Every engine that the rooms need, chosen once by `bootstrap` and passed as one value."""
+"""Every engine that the rooms need, chosen once by `bootstrap`, and the records that stand on them, passed as one value."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from gather_pipeline.ports import Brain, Clock, DepartmentSource, DocumentStore, Embedder, EventBus, LanguageModel, MetricsLog
+from gather_pipeline.ports import Brain, Clock, DepartmentSource, DocumentStore, Embedder, EventBus, LanguageModel, Metrics
+from gather_pipeline.records.lease import Leases
+from gather_pipeline.records.marks import Marks
+from gather_pipeline.records.project import ProjectRecords
+from gather_pipeline.records.projects import Projects
+from gather_pipeline.records.runs import Runs
 from gather_pipeline.settings import Settings
-from gather_pipeline.tasks.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from gather_pipeline.tasks.catalogue import Catalogue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +31,8 @@ class Services:
         embedder: Texts to vectors.
         brain: Memory asked by meaning.
         bus: Makes the delivery of events for a webhook address (None: nobody listens).
-        metrics: Opens the measurements of one run, by task id.
-        catalogue: Task definitions.
+        metrics: Measurements of all runs.
+        load_catalogue: Reads the task definitions.
         clock: Time.
         settings: The settings that all this was chosen by.
     """
@@ -35,15 +44,39 @@ class Services:
     embedder: Embedder
     brain: Brain
     bus: Callable[[str | None], EventBus]
-    metrics: Callable[[str], MetricsLog]
-    catalogue: Catalogue
+    metrics: Metrics
+    load_catalogue: Callable[[], Catalogue]
     clock: Clock
     settings: Settings
 
-    @property
-    def main_database(self) -> str:
-        """Database of projects, runs and leases."""
-        return self.settings.mongodb_db
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Task definitions, read when the first is asked for."""
+        return self.load_catalogue()
+
+    @cached_property
+    def projects(self) -> Projects:
+        """The studio's projects."""
+        return Projects(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """All runs by task id."""
+        return Runs(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Who holds which project."""
+        return Leases(self.store, self.settings.mongodb_db)
+
+    @cached_property
+    def marks(self) -> Marks:
+        """Departments that people have changed."""
+        return Marks(self.store, self.settings.mongodb_db, self.clock)
+
+    def project(self, project_id: str) -> ProjectRecords:
+        """The records of a project; whether it is there, `projects` knows."""
+        return ProjectRecords(self.store, project_id)
 
     def close(self) -> None:
         """Lets go of the store; models are closed by the loop that opened them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -107,3 +108,26 @@ class AutomationResult:
     def to_document(self) -> dict[str, Any]:
         """JSON-able form."""
         return asdict(self) | {"summary": [row.to_summary() for row in self.summary]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as it is kept.
+
+    Attributes:
+        request: What it was asked to do, JSON-able, its webhook reduced to the host.
+        ended_at: None as long as it runs.
+        reason: Why it ended, None as long as it runs.
+        cancel_requested: Whether somebody asked it to end (C24).
+        result: Its output; None as long as it runs, and where its process ended without a word.
+    """
+
+    task_id: str
+    project_id: str
+    status: Status
+    request: Mapping[str, Any]
+    started_at: str
+    ended_at: str | None = None
+    reason: str | None = None
+    cancel_requested: bool = False
+    result: AutomationResult | None = None

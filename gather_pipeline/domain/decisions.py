@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gather_pipeline.domain.items import Item, NewItem
+
 Rule = Literal["exact", "embedding", "lexical", "contained", "judge", "conflict", "adds", "content_filter", "person", "distinct"]
 
 
@@ -29,3 +31,47 @@ class Decision:
     match_id: str | None = None
     match_content: str | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidedText:
+    """A text with the decision about it: all that a person needs to overrule it.
+
+    Attributes:
+        key: Key of the record.
+        item_id: Id that the text's item has, or would have had.
+        department: Slug.
+        iteration: Iteration that made it, 0 for none.
+        place: Of the text in its batch.
+        text: What was decided on.
+        decision: What was decided.
+        rules_version: Version of the rules.
+    """
+
+    key: str
+    item_id: str
+    department: str
+    iteration: int
+    place: int
+    text: NewItem
+    decision: Decision
+    rules_version: str
+
+    @classmethod
+    def of_item(cls, item: Item, decision: Decision, rules_version: str) -> DecidedText:
+        """The decision that set a stored item aside; `item` is the version after it."""
+        return cls(
+            key=f"{item.department}|{item.id}|{item.revision}",
+            item_id=item.id,
+            department=item.department,
+            iteration=item.iteration,
+            place=0,
+            text=item,
+            decision=decision,
+            rules_version=rules_version,
+        )
+
+
+def decided_in(iteration: int, place: int, department: str) -> str:
+    """Key of a decision that an iteration made, the same on every rerun of it."""
+    return f"{department}|{iteration:06d}|{place:03d}"

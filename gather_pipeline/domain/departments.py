@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, field_validator
@@ -65,6 +66,25 @@ class Department(BaseModel):
             return self.coordinationSettings.aspects
         clauses = [part.strip(" .") for part in re.split(r"[.;,\n]|\band\b", self.description)]
         return tuple(dict.fromkeys(clause for clause in clauses if len(clause) > 3)) or (self.name,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDepartment:
+    """A department as a project's last run found it.
+
+    Attributes:
+        place: Its place in the order in which departments run.
+        retired: It has left the list of departments since; nothing of it is deleted (C20).
+    """
+
+    department: Department
+    place: int
+    retired: bool
+
+    @property
+    def slug(self) -> str:
+        """The department's slug."""
+        return self.department.slug
 
 
 def parse_departments(rows: object, source: str) -> list[Department]:
@@ -152,6 +172,15 @@ def select(departments: Sequence[Department], slugs: Sequence[str]) -> list[Depa
         if slug not in known:
             raise UnknownEntity(f"department is {slug!r}, expected one of {', '.join(known) or 'none: the list is empty'}")
     return [department for department in departments if not slugs or department.slug in slugs]
+
+
+def department_of(departments: Sequence[Department], slug: str) -> Department:
+    """The department with that slug, active or not.
+
+    Raises:
+        UnknownEntity: There is none.
+    """
+    return select(departments, [slug])[0]
 
 
 def to_row(department: Department) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 TOLD_BY_EVENT = "told_by_event"  # marks a log line, in its `extra`, that says what an event or the run's outcome says as well
@@ -23,7 +24,7 @@ EventType = Literal[
     "automation_failed",
 ]
 
-FIELDS: Mapping[EventType, tuple[str, ...]] = {
+FIELDS: Mapping[str, tuple[str, ...]] = {
     "department_started": ("department", "department_name", "threshold", "model"),
     "deduplicating": ("department",),
     "iteration_complete": (
@@ -48,18 +49,35 @@ FIELDS: Mapping[EventType, tuple[str, ...]] = {
 }
 
 
-def channel(project_id: str) -> str:
-    """Name of the project's channel on a message bus (S001-EVT-02)."""
-    return f"automated-gather:{project_id}"
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened in a run.
 
-
-def event(kind: EventType, **fields: Any) -> dict[str, Any]:
-    """Builds an event and holds it to its type's fields; further fields are allowed.
-
-    Raises:
-        KeyError: A field of the type is missing: a fault of the caller, not of a user.
+    Attributes:
+        type: One of `EventType`; ``progress`` for a state that is shown and not stored.
+        fields: What the type says of it, `FIELDS` at least.
+        sequence: Number within the project, 1 for its first event; 0 for what is not stored.
+        at: When, UTC.
     """
-    missing = [name for name in FIELDS[kind] if name not in fields]
-    if missing:
-        raise KeyError(f"event {kind} lacks {', '.join(missing)}")
-    return {"type": kind, **fields}
+
+    type: EventType | Literal["progress"]
+    fields: Mapping[str, Any]
+    project_id: str
+    task_id: str
+    sequence: int = 0
+    at: str = ""
+
+    def __post_init__(self) -> None:
+        """Holds the event to its type's fields: one that is missing is a fault of the caller, not of a user."""
+        missing = [name for name in FIELDS.get(self.type, ()) if name not in self.fields]
+        if missing:
+            raise KeyError(f"event {self.type} lacks {', '.join(missing)}")
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form, the fields beside the rest: what listeners get and `gather events` prints."""
+        numbered = {"project_id": self.project_id, "task_id": self.task_id, "sequence": self.sequence, "at": self.at}
+        return {"type": self.type, **self.fields, **numbered}
+
+
+Progress = Callable[[Event], None]
+"""Is shown every event, and the states between events."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -219,3 +219,8 @@ def version_of(items: Sequence[Item]) -> str:
     """Version of these items: a hash of their ids and texts, in 16 hexadecimal digits, whatever their order."""
     rows = sorted([item.id, item.content, item.summary, item.context, item.aspect] for item in items)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def distinct_pairs(items: Iterable[Item]) -> frozenset[frozenset[str]]:
+    """Pairs of content hashes that a person has said are no duplicates."""
+    return frozenset(frozenset(one.hashes) for item in items for one in item.overruled if one.hashes)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from gather_pipeline.domain.quality import Quality
 
 if TYPE_CHECKING:
     from gather_pipeline.domain.departments import Department
@@ -114,7 +116,9 @@ class Iteration:
         item_ids: Items kept, in order.
         duplicates: Texts dropped as duplicates.
         filtered: Texts dropped by the content filter.
-        quality: `Quality.to_document()` of the department after this iteration.
+        quality: Quality of the department after this iteration.
+        data_version: Version of the items that the quality is of, see `items.version_of`.
+        asked: Hash of what they were held against, see `asked_of`; None in rows of earlier releases.
         rung: Step of the stagnation ladder that it ran on, 0 for none.
         tokens: Tokens spent, None where a provider did not say.
         cost: US dollars spent, None where unknown.
@@ -135,7 +139,9 @@ class Iteration:
     item_ids: tuple[str, ...]
     duplicates: int
     filtered: int
-    quality: Mapping[str, Any]
+    quality: Quality
+    data_version: str | None
+    asked: str | None
     model: str
     rung: int = 0
     tokens: int | None = 0
@@ -152,35 +158,12 @@ class Iteration:
     @property
     def score(self) -> float:
         """Quality of the department after this iteration, 0 to 100."""
-        return float(self.quality["value"])
+        return self.quality.value
 
     @property
     def id(self) -> str:
         """Key of the document, the same for every attempt at this iteration."""
         return iteration_id(self.department, self.number)
-
-    def to_document(self) -> dict[str, Any]:
-        """The document of collection `iterations`."""
-        return {
-            "_id": self.id,
-            **vars(self),  # not `asdict`, which copies every row of the ledger to its last value
-            "inputs": asdict(self.inputs),
-            "quality": dict(self.quality),
-            "seconds": dict(self.seconds),
-            "item_ids": list(self.item_ids),
-            "faults": list(self.faults),
-            "ledger": [dict(row) for row in self.ledger],
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Iteration:
-        """The iteration of a document of collection `iterations`."""
-        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
-        known["inputs"] = Fingerprint(**document["inputs"])
-        known["item_ids"] = tuple(document["item_ids"])
-        known["faults"] = tuple(document["faults"])
-        known["ledger"] = tuple(document["ledger"])
-        return cls(**known)
 
 
 def iteration_id(department: str, number: int) -> str:
@@ -194,7 +177,7 @@ def current(history: Sequence[Iteration], now: Fingerprint, items: Mapping[str, 
     return [iteration for iteration in history[anew:] if not iteration.inputs.differences(now, items)]
 
 
-def standing(last: Iteration, statistics: float, version: str | None = None) -> float:
+def quality_after_edits(last: Iteration, statistics: float, version: str | None = None) -> float:
     """Quality of a department, 0 to 100, whose items people changed after its last iteration.
 
     The change of the score without a judge is laid upon the last score, which may have had one: like is compared with like.
@@ -204,9 +187,9 @@ def standing(last: Iteration, statistics: float, version: str | None = None) -> 
         statistics: Score of the present items without a judge.
         version: Scorer's version of `statistics`; where the last score is of another one, they cannot be compared, and `statistics` stands.
     """
-    if version is not None and last.quality.get("version") != version:
+    if version is not None and last.quality.version != version:
         return statistics
-    before = last.quality.get("unjudged")
+    before = last.quality.unjudged
     return round(min(100.0, max(0.0, last.score + statistics - (last.score if before is None else before))), 1)
 
 

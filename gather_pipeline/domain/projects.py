@@ -22,6 +22,21 @@ class Project:
     brief: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class EarlierBrief:
+    """A name and brief that a project had before.
+
+    Attributes:
+        until: When they were replaced, UTC.
+        by: Who replaced them, empty where nobody is known.
+    """
+
+    name: str
+    brief: str
+    until: str
+    by: str
+
+
 def new_project_id() -> str:
     """A fresh id of 24 hexadecimal digits, the form of a MongoDB ObjectId (S001-TASK-06)."""
     return secrets.token_hex(12)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 WEIGHTS: Mapping[str, float] = {"coverage": 0.4, "depth": 0.3, "coherence": 0.2, "actionability": 0.1}  # S001-QUAL-05 to 08
 SCORER_VERSION = "2"  # of the rules in `quality`; here, because whoever asks what is behind needs no scorer
@@ -26,25 +25,6 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contradiction:
-    """Two places that cannot both hold.
-
-    Attributes:
-        first: What a note says.
-        second: What the brief or another note says.
-        evidence: Ids of the notes.
-    """
-
-    first: str
-    second: str
-    evidence: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """One sentence."""
-        return f"{self.first}, against {self.second}."
-
-
-@dataclass(frozen=True, kw_only=True)
 class Quality:
     """A department's score on the scale 0 to 100, with the scorer that gave it (C32).
 
@@ -54,7 +34,7 @@ class Quality:
         version: Version of the scorer's rules.
         least_covered: Aspects from least to best covered, for the next iteration to aim at.
         unjudged: Value of the text statistics alone where a judge decided; None where no judge did, and `value` is unjudged.
-        contradictions: Each named once; they cost `deduction` together.
+        contradictions: One sentence each; they cost `deduction` together.
         deduction: Points taken off the weighted sum.
     """
 
@@ -63,7 +43,7 @@ class Quality:
     version: str
     least_covered: tuple[str, ...] = ()
     unjudged: float | None = None
-    contradictions: tuple[Contradiction, ...] = ()
+    contradictions: tuple[str, ...] = ()
     deduction: float = 0.0
 
     @property
@@ -76,28 +56,43 @@ class Quality:
         """Weighted sum of the known parts less the deduction, 0 to 100, rounded to one decimal."""
         return total({name: part.value for name, part in self.parts.items()}, self.deduction)
 
-    def to_document(self) -> dict[str, Any]:
-        """JSON-able form, kept in iterations and in `quality_scores`."""
-        return {
-            "value": self.value,
-            "scale": "0-100",
-            "judged": self.judged,
-            "parts": {
-                name: {
-                    "value": part.value,
-                    "weight": WEIGHTS[name],
-                    "reasons": list(part.reasons),
-                    "evidence": list(part.evidence),
-                }
-                for name, part in self.parts.items()
-            },
-            "scorer": self.scorer,
-            "version": self.version,
-            "least_covered": list(self.least_covered),
-            "unjudged": self.unjudged,
-            "contradictions": [str(one) for one in self.contradictions],
-            "deduction": self.deduction,
-        }
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A department's quality as it is kept: what was measured, of which items, held against what (S001-EVAL).
+
+    Attributes:
+        department: Slug.
+        department_number: Its `codeDepNumber`.
+        value: 0 to 100, as it was stored.
+        quality: The measurement.
+        threshold: Quality at which the department was good enough when it was scored.
+        data_version: Version of the items that were scored, see `items.version_of`.
+        asked: Hash of what they were held against, see `iterations.asked_of`.
+        auto_triggered: Whether the end of a department asked for it, or a person.
+        user_id: Who asked, None where nobody is known.
+        task_id: Run that it was made in, None for none.
+        evaluated_at: When, UTC.
+        revision: How often the department's score was written.
+    """
+
+    department: str
+    department_number: int | None
+    value: float
+    quality: Quality
+    threshold: float
+    data_version: str
+    asked: str | None
+    auto_triggered: bool
+    user_id: str | None
+    task_id: str | None
+    evaluated_at: str
+    revision: int = 0
+
+    @property
+    def reached(self) -> bool:
+        """Whether the department was good enough."""
+        return self.value >= self.threshold
 
 
 def total(parts: Mapping[str, float | None], deduction: float = 0.0) -> float:
@@ -108,11 +103,6 @@ def total(parts: Mapping[str, float | None], deduction: float = 0.0) -> float:
     known = {name: value for name, value in parts.items() if value is not None and name in WEIGHTS}
     weight = sum(WEIGHTS[name] for name in known)
     return round(max(0.0, sum(WEIGHTS[name] * value for name, value in known.items()) / weight - deduction), 1) if known else 0.0
-
-
-def is_judged(document: Mapping[str, Any]) -> bool:
-    """Whether a judge had a part in a stored score, of any version of the scorer."""
-    return bool(document.get("judged", document.get("unjudged") is not None))
 
 
 def told(value: float, judged: bool) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from gather_pipeline.domain.quality import Contradiction
+from gather_pipeline.quality.contradictions import Contradiction
 from gather_pipeline.quality.notes import Note, telling
 from gather_pipeline.text.names import MONTHS, name_groups, names_in
 from gather_pipeline.text.numbers import UNITS

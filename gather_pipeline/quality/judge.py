@@ -16,8 +16,9 @@ from hashlib import sha256
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
-from gather_pipeline.domain.quality import WEIGHTS, Contradiction, Part, Quality, total
+from gather_pipeline.domain.quality import WEIGHTS, Part, Quality, total
 from gather_pipeline.quality.caps import Worth, ceiling, fault_reasons
+from gather_pipeline.quality.contradictions import Contradiction
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def judged(quality: Quality, found: Sequence[Worth], told: Sequence[Reading]) ->
         scorer=f"{quality.scorer}+judge",
         least_covered=tuple(sorted(scores, key=scores.__getitem__)) if complete else quality.least_covered,
         unjudged=quality.value,
-        contradictions=tuple(clashes.values()),
+        contradictions=tuple(str(one) for one in clashes.values()),
         deduction=round(sum(reading.deduction for reading in told) / len(told), 2),
     )
 

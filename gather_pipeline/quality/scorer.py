@@ -166,7 +166,7 @@ def _measured(
         scorer=NAME,
         version=SCORER_VERSION,
         least_covered=least,
-        contradictions=clashes,
+        contradictions=tuple(str(one) for one in clashes),
         deduction=CONTRADICTION_COST * len(clashes),
     )
     return quality, found

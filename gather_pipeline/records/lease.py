@@ -47,12 +47,54 @@ def _started(pid: int) -> float | None:
         return None
 
 
-def is_dead(lease: Document, host: str, now: float) -> bool:
-    """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere)."""
-    if lease["host"] == host:
-        started = _started(int(lease["pid"]))
-        return started is None or abs(started - float(lease["started"])) > 1.0
-    return now > float(lease["expires"])
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds a project's lease.
+
+    Attributes:
+        owner: The run, as it took the lease.
+        expires: Until when it holds without a heartbeat, seconds since the epoch.
+        version: Version of the lease's document.
+    """
+
+    project_id: str
+    owner: Owner
+    expires: float
+    version: int
+
+    @property
+    def is_dead(self) -> bool:
+        """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere)."""
+        if self.owner.host == socket.gethostname():
+            started = _started(self.owner.pid)
+            return started is None or abs(started - self.owner.started) > 1.0
+        return time.time() > self.expires
+
+
+class Leases:
+    """Who holds which project."""
+
+    def __init__(self, store: DocumentStore, database: str) -> None:
+        self._store, self._database = store, database
+
+    def holder(self, project_id: str) -> Holder | None:
+        """Who holds the project, alive or dead; None where nobody does."""
+        document = self._store.get(self._database, LEASES, project_id)
+        return None if document is None else _holder(document)
+
+    def live(self) -> frozenset[str]:
+        """Projects that a live run or import holds; a lease is given back at its end, so there are few."""
+        holders = (_holder(document) for document in self._store.find(self._database, LEASES))
+        return frozenset(one.project_id for one in holders if not one.is_dead)
+
+    def lease(self, project_id: str, owner: Owner, seconds: float) -> Lease:
+        """A lease that `holding` can take."""
+        return Lease(self._store, self._database, project_id, owner, seconds)
+
+
+def _holder(document: Document) -> Holder:
+    owner = Owner(task_id=document["task_id"], host=document["host"], pid=int(document["pid"]), started=float(document["started"]))
+    return Holder(project_id=document["_id"], owner=owner, expires=float(document["expires"]), version=int(document["_version"]))
 
 
 class Lease:
@@ -60,7 +102,7 @@ class Lease:
 
     def __init__(self, store: DocumentStore, database: str, project_id: str, owner: Owner, seconds: float) -> None:
         self._store, self._database, self._project_id = store, database, project_id
-        self._owner, self._seconds = owner, seconds
+        self._owner, self.seconds = owner, seconds
         self.lost = threading.Event()
 
     def take(self) -> str | None:
@@ -76,40 +118,38 @@ class Lease:
             self._store.insert_many(self._database, LEASES, [{"_id": self._project_id, **self._terms()}])
             return None
         except DuplicateKey:
-            held = self._store.get(self._database, LEASES, self._project_id)
+            pass
+        held = self._held()
         if held is None:
             return self.take()
-        if not is_dead(held, self._owner.host, time.time()):
-            if held["task_id"].startswith(IMPORT):
-                where = f"process {held['pid']} on {held['host']}"
-                raise ProjectBusy(f"project {self._project_id} is busy: an import into it is under way ({where}), wait for it")
-            raise ProjectBusy(
-                f"project {self._project_id} is busy: run {held['task_id']} holds it (process {held['pid']} on {held['host']}), "
-                f"wait for it or type: gather cancel {held['task_id']}"
-            )
+        if not held.is_dead:
+            raise ProjectBusy(_busy(held))
         try:
-            self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held["_version"])
+            self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held.version)
         except (VersionConflict, UnknownEntity):
             return self.take()
-        logger.warning("[AutoGather] Took over project %s from dead run %s", self._project_id, held["task_id"])
-        return str(held["task_id"])
+        logger.warning("[AutoGather] Took over project %s from dead run %s", self._project_id, held.owner.task_id)
+        return held.owner.task_id
 
     def renew(self) -> None:
         """Moves the end of the lease; sets `lost`, and says so, where somebody else holds it now."""
-        held = self._store.get(self._database, LEASES, self._project_id)
-        if held is not None and held["task_id"] == self._owner.task_id:
+        held = self._held()
+        if held is not None and held.owner.task_id == self._owner.task_id:
             try:
-                self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held["_version"])
+                self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held.version)
                 return
             except (VersionConflict, UnknownEntity):
                 pass
         self.lost.set()
-        holder = "nobody" if held is None else f"run {held['task_id']}"
+        holder = "nobody" if held is None else f"run {held.owner.task_id}"
         logger.error("[AutoGather] Run %s lost its lease of project %s: %s holds it now", self._owner.task_id, self._project_id, holder)
 
     def release(self) -> None:
         """Gives the lease back, unless somebody else holds it."""
         self._store.delete(self._database, LEASES, {"_id": self._project_id, "task_id": self._owner.task_id})
+
+    def _held(self) -> Holder | None:
+        return Leases(self._store, self._database).holder(self._project_id)
 
     def _terms(self) -> Document:
         now = time.time()
@@ -119,12 +159,22 @@ class Lease:
             "pid": self._owner.pid,
             "started": self._owner.started,
             "heartbeat": now,
-            "expires": now + self._seconds,
+            "expires": now + self.seconds,
         }
 
 
+def _busy(held: Holder) -> str:
+    where = f"process {held.owner.pid} on {held.owner.host}"
+    if held.owner.task_id.startswith(IMPORT):
+        return f"project {held.project_id} is busy: an import into it is under way ({where}), wait for it"
+    return (
+        f"project {held.project_id} is busy: run {held.owner.task_id} holds it ({where}), wait for it, end it with "
+        f"gather cancel {held.owner.task_id}, or with Terminate in Dagster's UI"
+    )
+
+
 @contextmanager
-def holding(lease: Lease, seconds: float) -> Iterator[str | None]:
+def holding(lease: Lease) -> Iterator[str | None]:
     """Takes the lease, renews it from a thread of its own every third of its term until it is lost, gives it back at the end.
 
     Yields:
@@ -134,7 +184,7 @@ def holding(lease: Lease, seconds: float) -> Iterator[str | None]:
     stop = threading.Event()
 
     def beat() -> None:
-        while not lease.lost.is_set() and not stop.wait(seconds / 3):
+        while not lease.lost.is_set() and not stop.wait(lease.seconds / 3):
             try:
                 lease.renew()
             except Exception as error:  # whatever it is: a thread that ends in silence would let the lease run out

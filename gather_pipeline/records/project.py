@@ -1,22 +1,31 @@
-"""What the loop keeps for one project, as typed reads and writes over the document store.
+"""One project's records: typed reads and writes over its database.
 
 The insert of an `iterations` document commits what its iteration made. What a person adds, restores or imports is committed by its own
-insert and says so (`self_committed`). Readers here see only committed rows; `clear_uncommitted` removes what a killed run left behind.
-Nothing else in the package reads these collections.
+insert and says so (`self_committed`). Readers see only what is committed; `clear_uncommitted` removes what a killed run left behind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from gather_pipeline.domain.items import Item, content_hash, item_id, version_of
+from gather_pipeline.domain.decisions import DecidedText
+from gather_pipeline.domain.departments import StoredDepartment
+from gather_pipeline.domain.drafts import Draft
+from gather_pipeline.domain.events import Event
+from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
+from gather_pipeline.domain.quality import Score
 from gather_pipeline.errors import DuplicateKey
 from gather_pipeline.ports import Document, DocumentStore, Vectors
+from gather_pipeline.records import documents as rows
 from gather_pipeline.records.changes import changes_since
-from gather_pipeline.records.rows import embedding_row
+from gather_pipeline.records.view import ProjectView
+
+if TYPE_CHECKING:
+    from gather_pipeline.tasks.execution import Execution
 
 ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS = "gather", "embeddings", "duplicate_decisions", "iterations"
 EVENTS, SCORES, DRAFTS, EXECUTIONS, DEPARTMENTS = "events", "quality_scores", "drafts", "executions", "departments"
@@ -25,131 +34,138 @@ SELF_COMMITTED = "self_committed"
 LAST = 10**9  # place of what no iteration made, behind all that one made
 
 
-def event_record(event: Mapping[str, Any]) -> Document:
-    """A numbered event as it is stored: its number is its ``_id``."""
-    return {"_id": f"{event['sequence']:012d}", **event}
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """A stored embedding.
+
+    Attributes:
+        content_hash: Of the text that was embedded.
+        vector: Float32, length 1, shape (d,).
+    """
+
+    item_id: str
+    content_hash: str
+    model: str
+    vector: Vectors
 
 
-class GatherRepository:
-    """One project's collections."""
+class ProjectRecords:
+    """The records of one project.
+
+    Args:
+        store: The document store.
+        project_id: Id of the project.
+    """
 
     def __init__(self, store: DocumentStore, project_id: str) -> None:
-        self.store = store
+        self._store = store
         self.project_id = project_id
-        self.database = project_database(project_id)
+        self._database = project_database(project_id)
 
-    def iterations(self, department: str | None = None) -> list[Iteration]:
-        """Committed iterations, oldest first, of one department or of all."""
-        where = {"department": department} if department else None
-        documents = self.store.find(self.database, ITERATIONS, where, sort=[("department", 1), ("number", 1)])
-        return [Iteration.from_document(document) for document in documents]
+    def view(self) -> ProjectView:
+        """The project as it stands, each part read once, when it is first looked at."""
+        return ProjectView(self)
 
-    def items(self, department: str | None = None) -> list[Item]:
-        """Committed, active items in the order of department, iteration and place."""
-        return [item for item in self.everything(department) if item.is_active]
+    def iterations(self) -> list[Iteration]:
+        """Committed iterations, by department, oldest first."""
+        return [rows.iteration_of(one) for one in self._find(ITERATIONS, sort=[("department", 1), ("number", 1)])]
 
-    def everything(self, department: str | None = None) -> list[Item]:
-        """Committed items whatever their state, in the order of department, iteration and place; what no iteration made by time."""
-        return [item for item, _ in self.placed(department=department)]
+    def placed(self, iterations: Iterable[Iteration]) -> list[tuple[Item, int]]:
+        """Committed items whatever their state, each with its place among those of its department and iteration.
 
-    def committed(self, documents: Iterable[Mapping[str, Any]], department: str | None = None) -> list[Item]:
-        """The committed ones of these documents of collection `gather`, in order."""
-        return [item for item, _ in self.placed(documents, department)]
+        Args:
+            iterations: The project's, which say what is committed.
 
-    def placed(self, documents: Iterable[Mapping[str, Any]] | None = None, department: str | None = None) -> list[tuple[Item, int]]:
-        """As `committed`, of all documents where None, each with its place among those of its department and iteration."""
-        if documents is None:
-            documents = self.store.find(self.database, ITEMS, {"department": department} if department else None)
-        places = {id: place for iteration in self.iterations(department) for place, id in enumerate(iteration.item_ids)}
-        found = [document for document in documents if document["_id"] in places or document.get(SELF_COMMITTED)]
+        Returns:
+            In the order of department, iteration and place; what no iteration made comes last, by time.
+        """
+        places = {id: place for iteration in iterations for place, id in enumerate(iteration.item_ids)}
+        found = [one for one in self._find(ITEMS) if one["_id"] in places or one.get(SELF_COMMITTED)]
 
-        def place(document: Mapping[str, Any]) -> int:
-            return int(places.get(document["_id"], document.get("place", 0)))
+        def place(document: Document) -> int:
+            return places[document["_id"]] if document["_id"] in places else int(document.get("place", 0))
 
-        def order(document: Mapping[str, Any]) -> tuple[str, int, str, int, str, str]:
-            at = document["created_at"]
-            return (
-                document["department"],
-                document["iteration"] or LAST,
-                "" if document["iteration"] else at,
-                place(document),
-                at,
-                document["_id"],
-            )
+        def order(document: Document) -> tuple[str, int, str, int, str, str]:
+            at, iteration = document["created_at"], document["iteration"]
+            return document["department"], iteration or LAST, "" if iteration else str(at), place(document), at, document["_id"]
 
         return [(Item.from_document(document), place(document)) for document in sorted(found, key=order)]
 
     def item(self, id: str) -> tuple[Item, int] | None:
         """A committed item whatever its state, and the version of its document; None where there is none."""
-        document = self.store.get(self.database, ITEMS, id)
+        document = self._store.get(self._database, ITEMS, id)
         if document is None:
             return None
         if not document.get(SELF_COMMITTED):
-            iteration = self.store.get(self.database, ITERATIONS, iteration_id(document["department"], document["iteration"]))
+            iteration = self._store.get(self._database, ITERATIONS, iteration_id(document["department"], document["iteration"]))
             if iteration is None or id not in iteration["item_ids"]:
                 return None
         return Item.from_document(document), int(document["_version"])
 
+    def embeddings(self, model: str | None = None, department: str | None = None) -> list[Embedding]:
+        """Stored embeddings, of one model and one department where they are given."""
+        import numpy as np  # not above: a command that only reads starts without it
+
+        where = {name: value for name, value in (("model", model), ("department", department)) if value is not None}
+        return [
+            Embedding(
+                item_id=one["item_id"],
+                content_hash=one["content_hash"],
+                model=one["model"],
+                vector=np.frombuffer(one["vector"], np.float32),
+            )
+            for one in self._find(EMBEDDINGS, where)
+        ]
+
+    def dropped(self, iterations: Iterable[Iteration]) -> list[DecidedText]:
+        """Committed decisions that dropped a text, in order; `iterations` are the project's."""
+        committed = {(iteration.department, iteration.number) for iteration in iterations}
+        found = self._find(DECISIONS, {"duplicate": True}, sort=[("department", 1), ("iteration", 1), ("place", 1)])
+        return [
+            rows.decided_of(one, self.project_id)
+            for one in found
+            if (one["department"], one["iteration"]) in committed or one.get(SELF_COMMITTED)
+        ]
+
+    def scores(self) -> list[Score]:
+        """Every department's newest score."""
+        return [rows.score_of(one) for one in self._find(SCORES)]
+
+    def drafts(self) -> list[Draft]:
+        """Every department's draft."""
+        return [rows.draft_of(one) for one in self._find(DRAFTS)]
+
+    def departments(self) -> list[StoredDepartment]:
+        """The departments that the project's runs have found, in the order in which they run."""
+        return sorted((rows.department_of(one) for one in self._find(DEPARTMENTS)), key=lambda one: one.place)
+
+    def events(self, after: int = 0) -> list[Event]:
+        """Events with a sequence number above `after`, in order."""
+        return [rows.event_of(one) for one in self._find(EVENTS, {"sequence": {"$gt": after}}, sort=[("sequence", 1)])]
+
+    def last_sequence(self) -> int:
+        """Sequence number of the newest event, 0 where there is none."""
+        newest = self._find(EVENTS, sort=[("sequence", -1)], limit=1)
+        return int(newest[0]["sequence"]) if newest else 0
+
     def position(self) -> str:
         """The cursor from which `changed_items` tells only what changes from now on."""
-        return self.store.position(self.database)
+        return self._store.position(self._database)
 
-    def changed_items(self, cursor: str) -> tuple[list[Document], str]:
-        """Documents of collection `gather` changed after the cursor, committed or not, and the cursor after them."""
-        rows, cursor = changes_since(self.store, self.database, ITEMS, cursor)
-        return [row for row in rows.values() if not row.get("_deleted")], cursor
+    def changed_items(self, cursor: str) -> tuple[dict[str, int], str]:
+        """Revisions by id of items changed after the cursor, committed or not, and the cursor after them."""
+        changed, cursor = changes_since(self._store, self._database, ITEMS, cursor)
+        return {id: int(row.get("revision", 1)) for id, row in changed.items()}, cursor
 
     def add_items(self, items: Sequence[Item], places: Sequence[int] | None = None) -> None:
         """Stores items that no iteration made, at these places or in their order; seen at once. `DuplicateKey` where an id is taken."""
-        rows = zip(items, range(len(items)) if places is None else places, strict=True)
-        self.store.insert_many(self.database, ITEMS, [{**item.to_document(), "place": place, SELF_COMMITTED: True} for item, place in rows])
+        found = zip(items, range(len(items)) if places is None else places, strict=True)
+        self._insert(ITEMS, [{**item.to_document(), "place": place, SELF_COMMITTED: True} for item, place in found])
 
     def change_item(self, item: Item, expected_version: int) -> None:
         """Replaces an item by a later version of itself; `VersionConflict` where somebody else changed its document first."""
         fields = {name: value for name, value in item.to_document().items() if name != "_id"}
-        self.store.update(self.database, ITEMS, item.id, fields, expected_version=expected_version)
-
-    def distinct_pairs(self, items: Iterable[Item] | None = None) -> frozenset[frozenset[str]]:
-        """Pairs of content hashes that a person has said are no duplicates; of the items given, else of all."""
-        known = self.everything() if items is None else items
-        return frozenset(frozenset(one.hashes) for item in known for one in item.overruled if one.hashes)
-
-    def newest_items(self, department: str, limit: int) -> list[Item]:
-        """The department's newest active items, newest first."""
-        return self.items(department)[::-1][:limit]
-
-    def read_gather_items(self, project_id: str) -> list[Document]:
-        """Every committed item of the project as its document (S001-MDB-01)."""
-        return [item.to_document() for item in GatherRepository(self.store, project_id).items()]
-
-    def vectors(self, items: Sequence[Item], model: str, department: str | None = None) -> dict[str, Vectors]:
-        """Stored embeddings of the items' present texts, by id; an item without one is left out.
-
-        Args:
-            items: Committed items.
-            model: Name of the embedder.
-            department: Slug, where all items are of one department.
-        """
-        import numpy as np  # not above: a command that only reads starts without it
-
-        wanted = {item.id: content_hash(item.content) for item in items}
-        if not wanted:
-            return {}
-        where = {"model": model} | ({"department": department} if department else {})
-        rows = self.store.find(self.database, EMBEDDINGS, where)
-        return {
-            row["item_id"]: np.frombuffer(row["vector"], np.float32) for row in rows if wanted.get(row["item_id"]) == row["content_hash"]
-        }
-
-    def embedding_count(self, items: Iterable[Item], model: str) -> int:
-        """How many of the items have an embedding of the model."""
-        wanted = {item.id for item in items}
-        return sum(row["item_id"] in wanted for row in self.store.find(self.database, EMBEDDINGS, {"model": model}))
-
-    def drop_embeddings(self, items: Sequence[Item]) -> None:
-        """Deletes the embeddings of these items, of every model."""
-        if items:
-            self.store.delete(self.database, EMBEDDINGS, {"item_id": {"$in": [item.id for item in items]}})
+        self._store.update(self._database, ITEMS, item.id, fields, expected_version=expected_version)
 
     def save_embeddings(self, items: Sequence[Item], vectors: Vectors, model: str) -> None:
         """Stores one vector an item, over an older one of the same model.
@@ -159,115 +175,95 @@ class GatherRepository:
             vectors: Float32 rows of shape (len(items), d).
             model: Name of the embedder.
         """
-        self._put(EMBEDDINGS, [embedding_row(item, vector, model) for item, vector in zip(items, vectors, strict=True)])
+        self._put(EMBEDDINGS, [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)])
 
-    def _put(self, collection: str, rows: Sequence[Document]) -> None:
-        """Stores rows over those of the same ids: at once where none is there, as nearly always."""
-        try:
-            self.store.insert_many(self.database, collection, rows)
-        except DuplicateKey:
-            for row in rows:
-                self.store.upsert(self.database, collection, row)
+    def drop_embeddings(self, item_ids: Iterable[str]) -> None:
+        """Deletes the embeddings of these items, of every model."""
+        if ids := list(item_ids):
+            self._store.delete(self._database, EMBEDDINGS, {"item_id": {"$in": ids}})
 
     def save_iteration_rows(
-        self,
-        department: str,
-        number: int,
-        items: Sequence[Item],
-        vectors: Vectors,
-        model: str,
-        decisions: Sequence[Document],
+        self, items: Sequence[Item], vectors: Vectors, model: str, decided: Sequence[DecidedText], *, again: tuple[str, int] | None = None
     ) -> None:
-        """Stores what an iteration made, over what an interrupted attempt at it left; not seen by anyone before `commit`.
+        """Stores what an iteration made; not seen by anyone before `commit`.
 
         Args:
-            department: Slug.
-            number: Number of the iteration.
             items: Accepted items.
             vectors: Their embeddings, row by row.
             model: Name of the embedder.
-            decisions: One for each text decided on, as `decision_row` makes it.
+            decided: One for each text decided on.
+            again: Department and number of the iteration where this is a second attempt: what the first one left is deleted.
         """
-        for collection in COMMITTED_WITH_ITERATION:
-            self._delete_uncommitted(collection, department, number)
-        self.store.insert_many(self.database, ITEMS, [item.to_document() for item in items])
-        rows = [embedding_row(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
-        self.store.insert_many(self.database, EMBEDDINGS, rows)
-        self.store.insert_many(self.database, DECISIONS, decisions)
-
-    def _delete_uncommitted(self, collection: str, department: str, number: int) -> None:
-        """Deletes an iteration's rows; never one that is committed by itself, whatever its iteration."""
-        where: dict[str, Any] = {"department": department, "iteration": number}
-        rows = self.store.find(self.database, collection, where)
-        own = self._self_committed() if any(row.get("item_id") for row in rows) else set()
-        stale = [row["_id"] for row in rows if not row.get(SELF_COMMITTED) and row.get("item_id") not in own]
-        if stale:
-            self.store.delete(self.database, collection, where | {"_id": {"$in": stale}})
-
-    def _self_committed(self) -> set[str]:
-        return {row["_id"] for row in self.store.find(self.database, ITEMS, {SELF_COMMITTED: True})}
+        if again is not None:
+            for collection in COMMITTED_WITH_ITERATION:
+                self._store.delete(self._database, collection, {"department": again[0], "iteration": again[1]})
+        embeddings = [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
+        self._insert(ITEMS, [item.to_document() for item in items])
+        self._insert(EMBEDDINGS, embeddings)
+        self._insert(DECISIONS, [rows.decided_document(one) for one in decided])
 
     def commit(self, iteration: Iteration) -> None:
         """Makes the iteration's rows seen: the one insert that counts."""
-        self.store.insert_many(self.database, ITERATIONS, [iteration.to_document()])
+        self._insert(ITERATIONS, [rows.iteration_document(iteration)])
 
-    def clear_uncommitted(self) -> int:
+    def clear_uncommitted(self, iterations: Iterable[Iteration]) -> int:
         """Deletes rows of iterations that were never committed and returns how many; call only under the project's lease."""
-        committed = {(iteration.department, iteration.number) for iteration in self.iterations()}
-        own = self._self_committed()
+        committed = {(iteration.department, iteration.number) for iteration in iterations}
+        items = self._find(ITEMS)
+        own = {row["_id"] for row in items if row.get(SELF_COMMITTED)}
         removed = 0
         for collection in COMMITTED_WITH_ITERATION:
-            rows = self.store.find(self.database, collection)
             orphans = [
                 row["_id"]
-                for row in rows
+                for row in (items if collection == ITEMS else self._find(collection))
                 if (row["department"], row["iteration"]) not in committed and not row.get(SELF_COMMITTED) and row.get("item_id") not in own
             ]
             if orphans:
-                removed += self.store.delete(self.database, collection, {"_id": {"$in": orphans}})
+                removed += self._store.delete(self._database, collection, {"_id": {"$in": orphans}})
         return removed
 
-    def dropped(self, department: str | None = None) -> list[Document]:
-        """Committed decisions that dropped a text, in order, each with the `item_id` by which it can be restored."""
-        committed = {(iteration.department, iteration.number) for iteration in self.iterations(department)}
-        where: dict[str, Any] = {"duplicate": True} | ({"department": department} if department else {})
-        rows = self.store.find(self.database, DECISIONS, where, sort=[("department", 1), ("iteration", 1), ("place", 1)])
-        return [
-            {"item_id": item_id(self.project_id, row["department"], row["iteration"], row["place"]), **row}
-            for row in rows
-            if (row["department"], row["iteration"]) in committed or row.get(SELF_COMMITTED)
-        ]
-
-    def record_drops(self, rows: Sequence[Document]) -> None:
+    def record_drops(self, decided: Sequence[DecidedText]) -> None:
         """Stores decisions that belong to no iteration; seen at once."""
-        self._put(DECISIONS, [{**row, SELF_COMMITTED: True} for row in rows])
+        self._put(DECISIONS, [{**rows.decided_document(one), SELF_COMMITTED: True} for one in decided])
 
-    def last_sequence(self) -> int:
-        """Sequence number of the project's newest event, 0 where there is none."""
-        newest = self.store.find(self.database, EVENTS, sort=[("sequence", -1)], limit=1)
-        return int(newest[0]["sequence"]) if newest else 0
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Stores numbered events; `DuplicateKey` where a number is taken."""
+        self._insert(EVENTS, [rows.event_document(event) for event in events])
 
-    def save_event(self, event: Mapping[str, Any]) -> None:
-        """Stores a numbered event; `DuplicateKey` where its number is taken."""
-        self.add_records(EVENTS, [event_record(event)])
+    def add_executions(self, executions: Sequence[Execution]) -> None:
+        """Stores what model calls were made, with their inputs and answers."""
+        self._insert(EXECUTIONS, [execution.to_document() for execution in executions])
 
-    def add_records(self, collection: str, documents: Sequence[Document]) -> None:
-        """Stores new documents that need no commit, events and executions, together; `DuplicateKey` where an ``_id`` is taken."""
-        self.store.insert_many(self.database, collection, documents)
+    def save_score(self, score: Score) -> Score:
+        """Stores a department's score over its last one."""
+        return rows.score_of(self._store.upsert(self._database, SCORES, rows.score_document(score)))
 
-    def events(self, after: int = 0, limit: int | None = None) -> list[Document]:
-        """Events with a sequence above `after`, in order."""
-        rows = self.store.find(self.database, EVENTS, {"sequence": {"$gt": after}}, sort=[("sequence", 1)], limit=limit)
-        return [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows]
+    def save_draft(self, draft: Draft) -> Draft:
+        """Stores a department's draft over its last one."""
+        return rows.draft_of(self._store.upsert(self._database, DRAFTS, rows.draft_document(draft)))
 
-    def record(self, collection: str, document: Document) -> Document:
-        """Stores or replaces a document by its ``_id``: departments, scores, drafts, executions."""
-        return self.store.upsert(self.database, collection, document)
+    def save_department(self, stored: StoredDepartment) -> None:
+        """Stores a department as the project's run found it."""
+        self._store.upsert(self._database, DEPARTMENTS, rows.department_document(stored))
 
-    def rows(self, collection: str, where: Mapping[str, Any] | None = None) -> list[Document]:
-        """Documents of a collection that need no commit: departments, scores, drafts, executions."""
-        return self.store.find(self.database, collection, where)
+    def _find(
+        self,
+        collection: str,
+        where: Mapping[str, Any] | None = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int | None = None,
+    ) -> list[Document]:
+        return self._store.find(self._database, collection, where, sort=sort, limit=limit)
 
-    def data_version(self, department: str) -> str:
-        """Version of a department's active items."""
-        return version_of(self.items(department))
+    def _insert(self, collection: str, documents: Sequence[Document]) -> None:
+        if documents:
+            self._store.insert_many(self._database, collection, documents)
+
+    def _put(self, collection: str, documents: Sequence[Document]) -> None:
+        """Stores documents over those of the same ids: at once where none is there, as nearly always."""
+        try:
+            self._insert(collection, documents)
+        except DuplicateKey:
+            for document in documents:
+                self._store.upsert(self._database, collection, document)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeVar
 
+from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.projects import Project
@@ -53,7 +54,7 @@ def render_page(
     tables: ReportTables,
     departments: Sequence[Department],
     items: Sequence[Item],
-    drops: Sequence[Mapping[str, Any]],
+    drops: Sequence[DecidedText],
     threshold: str,
     generated_at: str,
 ) -> str:
@@ -64,9 +65,7 @@ def render_page(
         tables: Its figures.
         departments: Known departments, for their names; a slug that none has is shown as it is.
         items: Kept items, each department's oldest first; the newest `ITEMS_SHOWN` of each department are shown.
-        drops: Dropped texts, each department's oldest first, as `duplicate_decisions` holds them: ``department``,
-            ``iteration``, ``content``, ``match_content``, ``similarity``, ``rule``, ``reason``. The newest `DROPS_SHOWN` of each
-            department are shown, all are counted.
+        drops: Dropped texts, each department's oldest first. The newest `DROPS_SHOWN` of each department are shown, all are counted.
         threshold: From which probability texts are dropped and why, one clause.
         generated_at: When the report was made, ISO 8601.
     """
@@ -89,10 +88,10 @@ def render_page(
         iterations=rows(tables.iterations),
         runs=rows(tables.runs),
         newest_items=_newest([(item.department, item) for item in items], order, ITEMS_SHOWN),
-        newest_drops=_newest([(str(drop["department"]), drop) for drop in drops], order, DROPS_SHOWN),
+        newest_drops=_newest([(drop.department, drop) for drop in drops], order, DROPS_SHOWN),
         drop_count=len(drops),
         threshold=threshold,
-        drop_rules=Counter(str(drop["rule"]) for drop in drops).most_common(),
+        drop_rules=Counter(drop.decision.rule for drop in drops).most_common(),
     )
 
 

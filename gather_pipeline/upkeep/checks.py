@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gather_pipeline.domain.items import Item, content_hash
-from gather_pipeline.domain.quality import WEIGHTS, is_judged, total
+from gather_pipeline.domain.quality import WEIGHTS, Score
+from gather_pipeline.records.project import Embedding
 
 ROUNDING = 0.05 + 1e-9  # a score is stored with one decimal
 NEEDED_PROVENANCE = ("task", "model", "generated_by")
@@ -75,33 +75,26 @@ def no_duplicate_stored(items: Sequence[Item], project: Iterable[Item]) -> Verdi
     return Verdict(looked_at=len(items), failures=tuple(failures))
 
 
-def score_in_range_and_parts_add_up(row: Mapping[str, Any] | None) -> Verdict:
-    """A score is 0 to 100, has the four parts with their weights and reasons, and is what they come to (S001-QUAL-05 to 08).
+def score_in_range_and_parts_add_up(score: Score | None) -> Verdict:
+    """A score is 0 to 100, has the four parts with their reasons, and is what they come to (S001-QUAL-05 to 08).
 
     That is the weighted sum of the known parts less the deduction for contradictions. A score without a judge is remarked on.
 
     Args:
-        row: A document of collection `quality_scores`; None where there is none, which breaks the rule.
+        score: As it is stored; None where there is none, which breaks the rule.
     """
-    if row is None:
+    if score is None:
         return Verdict(looked_at=0, failures=("there is no score",))
-    parts: Mapping[str, Mapping[str, Any]] = row.get("parts", {})
+    parts = score.quality.parts
     failures = [f"part {name} is missing" for name in WEIGHTS if name not in parts]
     failures += [f"part {name} is not one of {', '.join(WEIGHTS)}" for name in parts if name not in WEIGHTS]
-    known: dict[str, Any] = {name: part.get("value") for name, part in parts.items() if part.get("value", 0) is not None}
-    values = {"the score": row.get("value")} | {f"part {name}": value for name, value in known.items()}
+    values = {"the score": score.value} | {f"part {name}": part.value for name, part in parts.items() if part.value is not None}
     bad = [f"{name} is {value!r}, expected a number from 0 to 100" for name, value in values.items() if not _in_range(value)]
     failures += bad
-    for name, part in parts.items():
-        if name in WEIGHTS and part.get("weight") != WEIGHTS[name]:
-            failures.append(f"part {name} has weight {part.get('weight')!r}, expected {WEIGHTS[name]}")
-        if not any(str(reason).strip() for reason in part.get("reasons", ())):
-            failures.append(f"part {name} gives no reason")
-    if not bad and set(parts) == set(WEIGHTS):
-        expected = total({name: float(value) for name, value in known.items()}, float(row.get("deduction", 0)))
-        if abs(expected - float(row["value"])) > ROUNDING:
-            failures.append(f"the parts add up to {expected}, but the score is {row['value']}")
-    remarks = () if is_judged(row) else ("unjudged: by text statistics alone",)
+    failures += [f"part {name} gives no reason" for name, part in parts.items() if not any(reason.strip() for reason in part.reasons)]
+    if not bad and set(parts) == set(WEIGHTS) and abs(score.quality.value - score.value) > ROUNDING:
+        failures.append(f"the parts add up to {score.quality.value}, but the score is {score.value}")
+    remarks = () if score.quality.judged else ("unjudged: by text statistics alone",)
     return Verdict(looked_at=1, failures=tuple(failures), remarks=remarks)
 
 
@@ -129,24 +122,24 @@ def every_item_has_provenance(items: Sequence[Item]) -> Verdict:
     return Verdict(looked_at=len(items), failures=tuple(failures))
 
 
-def embedding_count_equals_item_count(items: Sequence[Item], embeddings: Sequence[Mapping[str, Any]], model: str) -> Verdict:
+def embedding_count_equals_item_count(items: Sequence[Item], embeddings: Sequence[Embedding], model: str) -> Verdict:
     """Each item has exactly one embedding of the model, of its present text, and no embedding stands without an item.
 
     Args:
         items: The department's items.
-        embeddings: Rows of collection `embeddings` of the department's committed iterations.
-        model: Name of the embedder; rows of other models are not looked at.
+        embeddings: Embeddings of the department's committed items.
+        model: Name of the embedder; those of other models are not looked at.
     """
-    rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in embeddings:
-        if row["model"] == model:
-            rows[row["item_id"]].append(row)
+    found: dict[str, list[Embedding]] = defaultdict(list)
+    for one in embeddings:
+        if one.model == model:
+            found[one.item_id].append(one)
     failures = []
     for item in items:
-        found = rows.pop(item.id, [])
-        if len(found) != 1:
-            failures.append(f"item {item.id} has {len(found)} embeddings of {model}, expected 1")
-        elif found[0]["content_hash"] != content_hash(item.content):
+        own = found.pop(item.id, [])
+        if len(own) != 1:
+            failures.append(f"item {item.id} has {len(own)} embeddings of {model}, expected 1")
+        elif own[0].content_hash != content_hash(item.content):
             failures.append(f"item {item.id} has an embedding of another text")
-    failures += [f"an embedding stands for item {id}, which is not there" for id in rows]
+    failures += [f"an embedding stands for item {id}, which is not there" for id in found]
     return Verdict(looked_at=len(items), failures=tuple(failures))

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.iterations import Fingerprint, fingerprint
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.routing import EMBEDDED
-from gather_pipeline.settings import Settings
-from gather_pipeline.tasks.catalogue import Catalogue
+from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import digest
 
-ResolveModel = Callable[[str | None], str]
+NOTE_TASK, ITEM_TASK, BATCH_TASK = "gather_note", "gather_item", "gather_items_batch"
 
 
-def chain_of(settings: Settings, resolve: ResolveModel, department: Department) -> tuple[str, ...]:
+def chain_of(services: Services, department: Department) -> tuple[str, ...]:
     """Models of a department: `GATHER_MODEL` or its own, then those of the fallback chain."""
+    settings, resolve = services.settings, services.resolve_model
     models = [resolve(settings.model or department.defaultModel), *(resolve(model) for model in settings.fallback_models)]
     return tuple(dict.fromkeys(models))
 
 
-def definition_for(settings: Settings, model: str) -> str:
+def definition_for(services: Services, model: str) -> str:
     """Id of the task definition by which a model generates items."""
     if model == EMBEDDED:
-        return "gather_note"
-    return "gather_items_batch" if settings.items_per_call > 1 else "gather_item"
+        return NOTE_TASK
+    return BATCH_TASK if services.settings.items_per_call > 1 else ITEM_TASK
 
 
-def inputs_of(settings: Settings, catalogue: Catalogue, project: Project, department: Department, chain: Sequence[str]) -> Fingerprint:
+def inputs_of(services: Services, project: Project, department: Department) -> Fingerprint:
     """Fingerprint of a department's present inputs, context items left out."""
-    definition = catalogue.get(definition_for(settings, chain[0]))
-    return fingerprint(project.name, project.brief, department, chain[0], digest(definition.to_document()))
+    model = chain_of(services, department)[0]
+    definition = services.catalogue.get(definition_for(services, model))
+    return fingerprint(project.name, project.brief, department, model, digest(definition.to_document()))

@@ -1,6 +1,7 @@
-"""Takes up what people changed in a department: embeds what is new, judges its neighbours, scores and drafts it anew. No model is asked.
+"""Brings departments up to date with what people changed: embeds what is new, judges its neighbours, scores and drafts anew.
 
-Safe beside a running automation and beside itself: each write is one document's, and what is up to date already is left alone.
+No model is asked. Safe beside a running automation and beside itself: each write is one document's, and what is up to date already is
+left alone.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gather_pipeline.domain.departments import in_order
+from gather_pipeline.domain.departments import department_of, in_order
+from gather_pipeline.domain.drafts import Draft
+from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.outcome import Outcome
+from gather_pipeline.domain.quality import Score
 from gather_pipeline.services import Services
-from gather_pipeline.upkeep.draft import draft_department
-from gather_pipeline.upkeep.embed import embed_department
-from gather_pipeline.upkeep.evaluate import evaluate_department
+from gather_pipeline.upkeep.draft import propose_draft
+from gather_pipeline.upkeep.embed import Embedded, embedded
+from gather_pipeline.upkeep.evaluate import evaluate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,42 +26,95 @@ class Refreshed:
 
     Attributes:
         embedded: Items embedded anew.
-        scored: False where its score was up to date.
-        drafted: False where its draft was.
-        quality: Its score, 0 to 100.
+        score: Its score, and whether it was written.
+        draft: Its draft, and whether it was written.
     """
 
     department: str
     embedded: int
-    scored: bool
-    drafted: bool
-    quality: float
+    score: Outcome[Score]
+    draft: Outcome[Draft | None]
 
 
-def refresh_departments_of(services: Services, project_id: str, slugs: Sequence[str], *, task_id: str) -> list[Refreshed]:
-    """Brings departments up to date, in the order given, and after them those that lost an item to what a person wrote in these.
+class Upkeep:
+    """The departments of one project, read once and brought up to date one by one.
 
-    A retired department may lose one too; nobody scores it before it comes back.
-
-    All are embedded before the first is scored, for a person's new text may set aside a neighbour in another department.
+    Args:
+        services: The engines.
+        project_id: Id of the project.
 
     Raises:
-        UnknownEntity: No such project, or a department that the source does not have.
+        UnknownEntity: There is no such project.
     """
-    made = {slug: embed_department(services, project_id, slug) for slug in slugs}
-    robbed = {slug for outcome in made.values() for slug in outcome["set_aside"]}
-    done = []
-    retired = robbed - {department.slug for department in in_order(services.departments.departments())}
-    for slug in [*slugs, *sorted(robbed - retired - set(slugs))]:
-        score = evaluate_department(services, project_id, slug, auto_triggered=True, task_id=task_id)
-        draft = draft_department(services, project_id, slug)
-        done.append(
+
+    def __init__(self, services: Services, project_id: str) -> None:
+        self._services = services
+        self._project = services.projects.get(project_id)
+        self._departments = services.departments.departments()
+        self.view = services.project(project_id).view()
+        self._items = {item.id: item for item in self.view.everything}
+        self._embedded: dict[str, Embedded] = {}
+
+    def embed(self, slug: str) -> Embedded:
+        """A department's active items with their embeddings; raises `UnknownEntity` where the source has no such department."""
+        department_of(self._departments, slug)
+        if slug not in self._embedded:
+            done = embedded(self._services, self.view, list(self._items.values()), self._of(slug))
+            self._items |= {item.id: item for item in done.set_aside}
+            self._embedded[slug] = done
+            for department in {item.department for item in done.set_aside} - {slug}:
+                self._embedded.pop(department, None)
+        return self._embedded[slug]
+
+    def evaluate(self, slug: str, *, auto_triggered: bool, task_id: str | None = None) -> Outcome[Score]:
+        """A department's score, made anew where it is not of its present items."""
+        now = self.embed(slug)
+        history = self.view.history(slug)
+        return evaluate(
+            self._services,
+            self._project,
+            department_of(self._departments, slug),
+            items=now.items,
+            vectors=now.vectors,
+            last=history[-1] if history else None,
+            stored=self.view.scores.get(slug),
+            auto_triggered=auto_triggered,
+            task_id=task_id,
+        )
+
+    def draft(self, slug: str) -> Outcome[Draft | None]:
+        """A department's draft, made anew where it is not of its present items."""
+        history = self.view.history(slug)
+        return propose_draft(
+            self._services,
+            self._project.id,
+            department_of(self._departments, slug),
+            items=[item for item in self._of(slug) if item.is_active],
+            last=history[-1] if history else None,
+            stored=self.view.drafts.get(slug),
+        )
+
+    def refresh(self, slugs: Sequence[str], *, task_id: str | None = None) -> list[Refreshed]:
+        """Brings departments up to date, in the order given, and after them those that lost an item to what a person wrote in these.
+
+        All are embedded before the first is scored, for a person's new text may set aside a neighbour in another department. A retired
+        department may lose one too; nobody scores it before it comes back.
+
+        Raises:
+            UnknownEntity: A department that the source does not have.
+        """
+        made = {slug: self.embed(slug) for slug in slugs}
+        losers = {item.department for done in made.values() for item in done.set_aside}
+        more = sorted(losers & {department.slug for department in in_order(self._departments)} - set(slugs))
+        return [
             Refreshed(
                 department=slug,
-                embedded=made[slug]["added"] if slug in made else 0,
-                scored=not score["unchanged"],
-                drafted=not draft["unchanged"],
-                quality=score["value"],
+                embedded=made[slug].added if slug in made else 0,
+                score=self.evaluate(slug, auto_triggered=True, task_id=task_id),
+                draft=self.draft(slug),
             )
-        )
-    return done
+            for slug in [*slugs, *more]
+        ]
+
+    def _of(self, slug: str) -> list[Item]:
+        return [item for item in self._items.values() if item.department == slug]

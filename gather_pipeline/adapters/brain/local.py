@@ -1,56 +1,63 @@
-"""The brain of an embedded installation: the project's own items, asked by meaning through their stored embeddings (C10)."""
+"""The brain of an embedded installation: the project's own items, asked by meaning through their embeddings (C10)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
+from gather_pipeline.domain.items import Item
+from gather_pipeline.ports import Embedder, Remembered, Vectors
 
-from gather_pipeline.domain.departments import Department
-from gather_pipeline.ports import Document, Embedder, Vectors
 
-Load = Callable[[str], "tuple[list[Document], Vectors | None]"]
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What is known of a project: items and their embeddings, row by row."""
+
+    items: Sequence[Item]
+    vectors: Vectors
 
 
 class LocalBrain:
     """The body of `Brain` over what the store has.
 
     Args:
-        load: Gives a project's committed items (`id`, `content`, `summary`, `department`) and their vectors, row by row.
+        load: Gives a project's committed, active items with their embeddings, where nobody has handed them over yet.
         embedder: Embeds the question; the same that embedded the items.
     """
 
-    def __init__(self, load: Load, embedder: Embedder) -> None:
+    def __init__(self, load: Callable[[str], Memory], embedder: Embedder) -> None:
         self._load, self._embedder = load, embedder
-        self._projects: dict[str, tuple[list[Document], Vectors]] = {}
+        self._projects: dict[str, Memory] = {}
 
-    def context(self, project_id: str, query: str, *, limit: int = 10) -> list[Document]:
+    def context(self, project_id: str, query: str, *, limit: int = 10) -> list[Remembered]:
         """Nearest items by cosine similarity, nearest first (S001-BRAIN-01)."""
-        items, vectors = self._project(project_id)
-        if not items:
+        memory = self._memory(project_id)
+        if not memory.items:
             return []
-        similarity = vectors @ self._embedder.embed([query])[0]
+        import numpy as np  # here and below: a command that only reads starts without it
+
+        similarity = memory.vectors @ self._embedder.embed([query])[0]
         nearest = np.argsort(-similarity, kind="stable")[:limit]
-        return [{**items[place], "similarity": float(similarity[place])} for place in nearest]
+        return [_remembered(memory.items[place], float(similarity[place])) for place in nearest]
 
-    def index(self, project_id: str, items: Sequence[Document], department: Department) -> None:
+    def index(self, project_id: str, items: Sequence[Item], vectors: Vectors) -> None:
         """Adds committed items; those known by id are replaced (S001-BRAIN-02)."""
-        known, vectors = self._project(project_id)
-        fresh = [{**item, "department": department.slug} for item in items]
-        new_vectors = self._embedder.embed([item["content"] for item in fresh])
-        ids = {item["id"] for item in fresh}
-        keep = [place for place, item in enumerate(known) if item["id"] not in ids]
-        kept_vectors = vectors[keep] if keep else np.empty((0, new_vectors.shape[1]), dtype=np.float32)
-        self._projects[project_id] = ([known[place] for place in keep] + fresh, np.concatenate([kept_vectors, new_vectors]))
+        import numpy as np
 
-    def forget(self, project_id: str) -> None:
-        """Reads the project anew at the next question."""
-        self._projects.pop(project_id, None)
+        memory, fresh = self._memory(project_id), {item.id for item in items}
+        kept = [place for place, item in enumerate(memory.items) if item.id not in fresh]
+        old = memory.vectors[kept] if kept else np.empty((0, vectors.shape[1]), dtype=np.float32)
+        self.replace(project_id, [*(memory.items[place] for place in kept), *items], np.concatenate([old, vectors]))
 
-    def _project(self, project_id: str) -> tuple[list[Document], Vectors]:
+    def replace(self, project_id: str, items: Sequence[Item], vectors: Vectors) -> None:
+        """Makes these items, and no others, what is known of a project."""
+        self._projects[project_id] = Memory(items=items, vectors=vectors)
+
+    def _memory(self, project_id: str) -> Memory:
         if project_id not in self._projects:
-            items, vectors = self._load(project_id)
-            if vectors is None:
-                vectors = self._embedder.embed([item["content"] for item in items])
-            self._projects[project_id] = (items, vectors)
+            self._projects[project_id] = self._load(project_id)
         return self._projects[project_id]
+
+
+def _remembered(item: Item, similarity: float) -> Remembered:
+    return Remembered(id=item.id, department=item.department, content=item.content, summary=item.summary, similarity=similarity)

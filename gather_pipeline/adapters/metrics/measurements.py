@@ -74,21 +74,6 @@ class Measurement:
         return record | {"row_id": self.row_id, "logged_at": self.at, "extra": extra or None}
 
 
-@dataclass(frozen=True, kw_only=True)
-class IngestReport:
-    """What one ingestion took over.
-
-    Attributes:
-        rows: New rows in the database, malformed lines included.
-        files: Files that gave new rows.
-        malformed: Whole lines that are not measurements; kept as text in table ``generic``.
-    """
-
-    rows: int
-    files: int
-    malformed: int = 0
-
-
 def utc(value: object) -> str:
     """An ISO 8601 time in UTC and without its offset, as databases hold it; one without an offset counts as UTC.
 

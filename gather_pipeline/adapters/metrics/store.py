@@ -20,8 +20,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gather_pipeline.adapters.metrics.measurements import IngestReport, Measurement, to_json
+from gather_pipeline.adapters.metrics.measurements import Measurement, to_json
 from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable, UnknownEntity, shorten
+from gather_pipeline.ports import IngestReport
 
 if TYPE_CHECKING:
     import duckdb

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from gather_pipeline.domain.items import Item
-from gather_pipeline.ports import Document, Embedder
-from gather_pipeline.records.project import GatherRepository
+from gather_pipeline.domain.decisions import DecidedText
+from gather_pipeline.domain.items import Item, distinct_pairs
+from gather_pipeline.ports import Embedder
 from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.similarity.pairs import PairComparer
 from gather_pipeline.similarity.thresholds import FLOOR_OF_EVIDENCE, Threshold, Told, learned_threshold, usual_threshold
@@ -14,7 +14,9 @@ from gather_pipeline.similarity.thresholds import FLOOR_OF_EVIDENCE, Threshold, 
 BY_RULES = frozenset({"embedding", "contained", "lexical"})  # drops whose probability is the rules' own
 
 
-def threshold_of(items: Iterable[Item], drops: Iterable[Document], embedder: Callable[[], Embedder], wrong_drop_cost: float) -> Threshold:
+def threshold_of(
+    items: Iterable[Item], drops: Iterable[DecidedText], embedder: Callable[[], Embedder], wrong_drop_cost: float
+) -> Threshold:
     """The probability from which texts of a project are dropped.
 
     Args:
@@ -24,7 +26,9 @@ def threshold_of(items: Iterable[Item], drops: Iterable[Document], embedder: Cal
         wrong_drop_cost: What a wrong drop costs, in kept doubles (`GATHER_WRONG_DROP_COST`).
     """
     restored = [one.similarity for item in items for one in item.overruled if one.rule in BY_RULES and one.similarity is not None]
-    marked = [(row["content"], row["match_content"]) for row in drops if row["rule"] == "person" and row.get("match_content")]
+    marked = [
+        (one.text.content, one.decision.match_content) for one in drops if one.decision.rule == "person" and one.decision.match_content
+    ]
     usual = usual_threshold(wrong_drop_cost)
     if len(restored) + len(marked) < FLOOR_OF_EVIDENCE:
         return Threshold(value=usual, usual=usual, restored=len(restored), marked=len(marked))
@@ -44,7 +48,7 @@ def _measured(pairs: Sequence[tuple[str, str]], embedder: Callable[[], Embedder]
     return [comparer.compare(*pair, float(cosine)).probability for pair, cosine in zip(pairs, cosines, strict=True)]
 
 
-def detector_of(repository: GatherRepository, everything: Sequence[Item], embedder: Embedder, wrong_drop_cost: float) -> DuplicateDetector:
+def detector_of(items: Sequence[Item], drops: Iterable[DecidedText], embedder: Embedder, wrong_drop_cost: float) -> DuplicateDetector:
     """The detector of a project, as its people have taught it; takes what `threshold_of` takes."""
-    threshold = threshold_of(everything, repository.dropped(), lambda: embedder, wrong_drop_cost)
-    return DuplicateDetector(embedder, threshold=threshold.value, distinct=repository.distinct_pairs(everything))
+    threshold = threshold_of(items, drops, lambda: embedder, wrong_drop_cost)
+    return DuplicateDetector(embedder, threshold=threshold.value, distinct=distinct_pairs(items))

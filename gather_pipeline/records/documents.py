@@ -1,0 +1,257 @@
+"""The documents of every collection, made from typed values and read back: the one place that knows their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from gather_pipeline.domain.automation import AutomationResult, DepartmentResult, Run
+from gather_pipeline.domain.decisions import DecidedText, Decision
+from gather_pipeline.domain.departments import Department, StoredDepartment, to_row
+from gather_pipeline.domain.drafts import Draft
+from gather_pipeline.domain.events import Event
+from gather_pipeline.domain.items import Item, NewItem, content_hash, item_id
+from gather_pipeline.domain.iterations import Fingerprint, Iteration
+from gather_pipeline.domain.projects import EarlierBrief, Project
+from gather_pipeline.domain.quality import WEIGHTS, Part, Quality, Score
+from gather_pipeline.ports import Document, Vectors
+
+
+def quality_document(quality: Quality) -> Document:
+    """A measurement, as iterations and scores keep it."""
+    parts = {
+        name: {"value": part.value, "weight": WEIGHTS[name], "reasons": list(part.reasons), "evidence": list(part.evidence)}
+        for name, part in quality.parts.items()
+    }
+    return {
+        "value": quality.value,
+        "scale": "0-100",
+        "judged": quality.judged,
+        "parts": parts,
+        "scorer": quality.scorer,
+        "version": quality.version,
+        "least_covered": list(quality.least_covered),
+        "unjudged": quality.unjudged,
+        "contradictions": list(quality.contradictions),
+        "deduction": quality.deduction,
+    }
+
+
+def quality_of(document: Mapping[str, Any]) -> Quality:
+    """A measurement; rows of earlier releases lack contradictions and deduction."""
+    return Quality(
+        parts={
+            name: Part(value=part["value"], reasons=tuple(part["reasons"]), evidence=tuple(part.get("evidence", ())))
+            for name, part in document["parts"].items()
+        },
+        scorer=document["scorer"],
+        version=document["version"],
+        least_covered=tuple(document.get("least_covered", ())),
+        unjudged=document.get("unjudged"),
+        contradictions=tuple(document.get("contradictions", ())),
+        deduction=document.get("deduction", 0.0),
+    )
+
+
+def iteration_document(iteration: Iteration) -> Document:
+    """A row of `iterations`, whose insert is a commit."""
+    fields = {name: value for name, value in vars(iteration).items() if name not in ("data_version", "asked")}
+    measured = {**quality_document(iteration.quality), "data_version": iteration.data_version, "asked": iteration.asked}
+    return {
+        **fields,
+        "_id": iteration.id,
+        "inputs": asdict(iteration.inputs),
+        "quality": measured,
+        "seconds": dict(iteration.seconds),
+        "item_ids": list(iteration.item_ids),
+        "faults": list(iteration.faults),
+        "ledger": [dict(row) for row in iteration.ledger],
+    }
+
+
+def iteration_of(document: Mapping[str, Any]) -> Iteration:
+    """The iteration of a row."""
+    known = {name: document[name] for name in Iteration.__dataclass_fields__ if name in document}
+    measured = document["quality"]
+    return Iteration(
+        **known
+        | {
+            "inputs": Fingerprint(**document["inputs"]),
+            "quality": quality_of(measured),
+            "data_version": measured.get("data_version"),
+            "asked": measured.get("asked"),
+            "item_ids": tuple(document["item_ids"]),
+            "faults": tuple(document["faults"]),
+            "ledger": tuple(document["ledger"]),
+        }
+    )
+
+
+def score_document(score: Score) -> Document:
+    """A row of `quality_scores`."""
+    return {
+        **quality_document(score.quality),
+        "_id": score.department,
+        "value": score.value,
+        "department": score.department,
+        "department_number": score.department_number,
+        "threshold": score.threshold,
+        "reached": score.reached,
+        "data_version": score.data_version,
+        "asked": score.asked,
+        "auto_triggered": score.auto_triggered,
+        "user_id": score.user_id,
+        "task_id": score.task_id,
+        "evaluated_at": score.evaluated_at,
+    }
+
+
+def score_of(document: Mapping[str, Any]) -> Score:
+    """The score of a row."""
+    return Score(
+        department=document["department"],
+        department_number=document.get("department_number"),
+        value=document["value"],
+        quality=quality_of(document),
+        threshold=document["threshold"],
+        data_version=document["data_version"],
+        asked=document.get("asked"),
+        auto_triggered=document["auto_triggered"],
+        user_id=document.get("user_id"),
+        task_id=document.get("task_id"),
+        evaluated_at=document["evaluated_at"],
+        revision=document["_version"],
+    )
+
+
+def draft_document(draft: Draft) -> Document:
+    """A row of `drafts`."""
+    fields = {name: value for name, value in vars(draft).items() if name != "revision"}
+    return {**fields, "_id": draft.department, "item_ids": list(draft.item_ids)}
+
+
+def draft_of(document: Mapping[str, Any]) -> Draft:
+    """The draft of a row."""
+    known = {name: document[name] for name in Draft.__dataclass_fields__ if name in document}
+    return Draft(**known | {"item_ids": tuple(document["item_ids"]), "revision": document["_version"]})
+
+
+def department_document(stored: StoredDepartment) -> Document:
+    """A row of a project's `departments`."""
+    return {"_id": stored.slug, **to_row(stored.department), "place": stored.place, "retired": stored.retired}
+
+
+def department_of(document: Mapping[str, Any]) -> StoredDepartment:
+    """The department of a row."""
+    return StoredDepartment(
+        department=Department.model_validate(dict(document)), place=document["place"], retired=bool(document.get("retired"))
+    )
+
+
+def embedding_document(item: Item, vector: Vectors, model: str) -> Document:
+    """A row of `embeddings`."""
+    return {
+        "_id": f"{item.id}:{model}",
+        "item_id": item.id,
+        "department": item.department,
+        "iteration": item.iteration,
+        "model": model,
+        "content_hash": content_hash(item.content),
+        "dimensions": int(vector.shape[0]),
+        "vector": vector.astype("float32").tobytes(),
+    }
+
+
+def decided_document(decided: DecidedText) -> Document:
+    """A row of `duplicate_decisions`; where a text came from is kept only of those that were dropped."""
+    text, decision = decided.text, decided.decision
+    return {
+        "_id": decided.key,
+        "item_id": decided.item_id,
+        "department": decided.department,
+        "iteration": decided.iteration,
+        "place": decided.place,
+        "content": text.content,
+        "summary": text.summary,
+        "context": text.context,
+        "aspect": text.aspect,
+        "automation": dict(text.provenance) if decision.duplicate else {},
+        **asdict(decision),
+        "rules_version": decided.rules_version,
+    }
+
+
+def decided_of(document: Mapping[str, Any], project_id: str) -> DecidedText:
+    """The decision of a row; rows of earlier releases lack ids and some texts."""
+    department, iteration, place = document["department"], document["iteration"], document["place"]
+    return DecidedText(
+        key=document["_id"],
+        item_id=document.get("item_id") or item_id(project_id, department, iteration, place),
+        department=department,
+        iteration=iteration,
+        place=place,
+        text=NewItem(
+            content=document["content"],
+            summary=document.get("summary", ""),
+            context=document.get("context", ""),
+            aspect=document.get("aspect", ""),
+            provenance=document.get("automation") or {},
+        ),
+        decision=Decision(**{name: document[name] for name in Decision.__dataclass_fields__ if name in document}),
+        rules_version=document.get("rules_version", ""),
+    )
+
+
+def event_document(event: Event) -> Document:
+    """A row of `events`: its number is its key."""
+    return {"_id": f"{event.sequence:012d}", **event.to_document()}
+
+
+def event_of(document: Mapping[str, Any]) -> Event:
+    """The event of a row."""
+    own = ("type", "project_id", "task_id", "sequence", "at")
+    fields = {name: value for name, value in document.items() if name not in own and not name.startswith("_")}
+    return Event(fields=fields, **{name: document[name] for name in own})
+
+
+def project_document(project: Project, created_at: str) -> Document:
+    """A row of `projects`."""
+    return {"_id": project.id, "name": project.name, "brief": project.brief, "created_at": created_at}
+
+
+def project_of(document: Mapping[str, Any]) -> Project:
+    """The project of a row."""
+    return Project(id=document["_id"], name=document["name"], brief=document["brief"])
+
+
+def earlier_of(document: Mapping[str, Any]) -> tuple[EarlierBrief, ...]:
+    """What the project of a row was called and asked for before, oldest first."""
+    return tuple(EarlierBrief(**past) for past in document.get("before", ()))
+
+
+def result_document(result: AutomationResult) -> Document:
+    """What the end of a run adds to its row."""
+    return {**result.to_document(), "summary": [row.to_summary() for row in result.summary]}
+
+
+def run_of(document: Mapping[str, Any]) -> Run:
+    """The run of a row."""
+    return Run(
+        task_id=document["_id"],
+        project_id=document["project_id"],
+        status=document["status"],
+        request=document.get("request") or {},
+        started_at=document["started_at"],
+        ended_at=document.get("ended_at"),
+        reason=document.get("reason"),
+        cancel_requested=bool(document.get("cancel_requested")),
+        result=_result_of(document) if "iterations" in document else None,
+    )
+
+
+def _result_of(document: Mapping[str, Any]) -> AutomationResult:
+    known = {name: document[name] for name in AutomationResult.__dataclass_fields__ if name in document}
+    return AutomationResult(
+        **known | {"task_id": document["_id"], "summary": tuple(DepartmentResult(**row) for row in document["summary"])}
+    )

@@ -1,0 +1,76 @@
+"""Automation runs by task id, which is the id of their Dagster run, and requests to cancel them."""
+
+from __future__ import annotations
+
+from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, Run
+from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.ports import Clock, Document, DocumentStore
+from gather_pipeline.records.documents import result_document, run_of
+
+RUNS = "runs"
+ABANDONED = "its process ended without a word; the next run went on from what it had stored"
+
+
+class Runs:
+    """Notes the beginning and the end of runs."""
+
+    def __init__(self, store: DocumentStore, database: str, clock: Clock) -> None:
+        self._store, self._database, self._clock = store, database, clock
+
+    def start(self, task_id: str, request: AutomationRequest) -> None:
+        """Notes that a run began."""
+        document = {
+            "_id": task_id,
+            "project_id": request.project_id,
+            "request": request.to_document(),
+            "status": "running",
+            "started_at": self._clock.now(),
+            "cancel_requested": False,
+        }
+        self._store.upsert(self._database, RUNS, document)
+
+    def finish(self, result: AutomationResult) -> None:
+        """Notes how a run ended."""
+        self._end(result.task_id, result_document(result))
+
+    def abandon(self, project_id: str) -> list[str]:
+        """Notes as failed what still counts as running, and returns its ids; call only with the project's lease in hand."""
+        dead = [run.task_id for run in self.of_project(project_id) if run.status == "running"]
+        for task_id in dead:
+            self._end(task_id, {"status": "failed", "reason": ABANDONED})
+        return dead
+
+    def get(self, task_id: str) -> Run:
+        """The run with that task id.
+
+        Raises:
+            UnknownEntity: There is none.
+        """
+        document = self._store.get(self._database, RUNS, task_id)
+        if document is None:
+            raise UnknownEntity.field("task id", task_id, "the task_id that gather run printed")
+        return run_of(document)
+
+    def of_project(self, project_id: str) -> list[Run]:
+        """The project's runs, oldest first."""
+        found = self._store.find(self._database, RUNS, {"project_id": project_id}, sort=[("started_at", 1)])
+        return [run_of(document) for document in found]
+
+    def request_cancel(self, task_id: str) -> Run:
+        """Asks a run to end; it saves its work first. A run that has ended is returned as it is.
+
+        Raises:
+            UnknownEntity: There is no such run.
+        """
+        run = self.get(task_id)
+        if run.status != "running":
+            return run
+        return run_of(self._store.update(self._database, RUNS, task_id, {"cancel_requested": True}))
+
+    def cancel_requested(self, task_id: str) -> bool:
+        """True where somebody asked the run to end (C24)."""
+        document = self._store.get(self._database, RUNS, task_id)
+        return document is not None and run_of(document).cancel_requested
+
+    def _end(self, task_id: str, fields: Document) -> None:
+        self._store.update(self._database, RUNS, task_id, {**fields, "ended_at": self._clock.now()})

@@ -1,0 +1,44 @@
+"""A project's figures and its page, as the command line and the schedules both show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gather_pipeline.domain.projects import Project
+from gather_pipeline.records.view import ProjectView
+from gather_pipeline.report.page import render_page
+from gather_pipeline.report.tables import ReportTables, report_tables
+from gather_pipeline.services import Services
+from gather_pipeline.similarity.project import threshold_of
+
+
+def project_tables(services: Services, view: ProjectView) -> ReportTables:
+    """A project's figures, each department with its newest score, people's changes included, and with its present threshold.
+
+    Raises:
+        InvalidInput: The list of departments is wrong.
+    """
+    thresholds = {slug: score.threshold for slug, score in view.scores.items()}
+    thresholds |= {department.slug: department.threshold for department in services.departments.departments()}
+    now: dict[str, dict[str, Any]] = {}
+    for slug, last in {iteration.department: iteration for iteration in view.iterations}.items():
+        score = view.scores.get(slug)
+        quality = score.quality if score is not None and score.evaluated_at >= last.ended_at else last.quality
+        now[slug] = {"quality": quality.value, "judged": quality.judged}
+        if slug in thresholds:
+            now[slug] |= {"threshold": thresholds[slug], "reached": quality.value >= thresholds[slug]}
+    return report_tables(services.metrics.query, view.records.project_id, now)
+
+
+def project_page(services: Services, project: Project, view: ProjectView, tables: ReportTables) -> str:
+    """A project's report as one HTML page with plots, from its figures and its items."""
+    threshold = threshold_of(view.everything, view.dropped, lambda: services.embedder, services.settings.wrong_drop_cost)
+    return render_page(
+        project=project,
+        tables=tables,
+        departments=[stored.department for stored in view.departments],
+        items=view.items,
+        drops=view.dropped,
+        threshold=threshold.reason,
+        generated_at=services.clock.now(),
+    )

@@ -1,0 +1,160 @@
+"""How the departments of a project stand: how far each has come, and what a change has left behind.
+
+Looked up from what is stored; no model is asked and nothing is embedded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.items import version_of
+from gather_pipeline.domain.iterations import FINISHED, EndedBy, Iteration, asked_of, digest, fell, quality_after_edits
+from gather_pipeline.domain.projects import Project
+from gather_pipeline.domain.quality import SCORER_VERSION, Score
+from gather_pipeline.records.view import ProjectView
+from gather_pipeline.services import Services
+from gather_pipeline.upkeep.draft import draft_is_current
+from gather_pipeline.upkeep.inputs import inputs_of
+
+Stage = Literal["new", "open", "finished", "retired"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a department of a project stands.
+
+    Attributes:
+        department: Slug.
+        stage: As of its last iteration; ``retired`` where it left the list of departments.
+        ended_by: Why its last iteration was its last, None where it may go on.
+        quality: 0 to 100, people's changes included as far as they have been scored; None where it was never scored.
+        judged: Whether a judge had a part in `quality`.
+        iterations: Over all runs.
+        items: Active items, people's included.
+        reasons: Why its items are stale, in words; empty where nothing that its prompts used has changed.
+        causes: The kinds of what changed: ``brief``, ``department``, ``model``, ``definition``, ``items``, ``quality``.
+        unscored: True where its score or its draft is of other items or by other rules, or was asked for by another brief, than now.
+        version: Version of its present items.
+        revisions: How often its score and its draft were written: a state that comes back is not taken for one that was dealt with.
+        inputs: Hash of what its prompts would use now and of how many iterations it has.
+    """
+
+    department: str
+    stage: Stage
+    ended_by: EndedBy | None
+    quality: float | None
+    judged: bool
+    threshold: float
+    iterations: int
+    items: int
+    reasons: tuple[str, ...] = ()
+    causes: frozenset[str] = frozenset()
+    unscored: bool = False
+    version: str = ""
+    revisions: int = 0
+    inputs: str = ""
+
+    @property
+    def is_stale(self) -> bool:
+        """True where the next run adds to it."""
+        return bool(self.reasons)
+
+
+def standings(
+    services: Services, view: ProjectView, project: Project, departments: Sequence[Department], only: Sequence[str] | None = None
+) -> list[Standing]:
+    """How departments stand, in the order given.
+
+    Args:
+        services: The engines, with the settings of a run that would start now.
+        view: What is stored of the project.
+        project: As it is now.
+        departments: As their source has them now, in order.
+        only: Slugs to look at, None for all.
+    """
+    return [_standing(services, view, project, one) for one in departments if only is None or one.slug in only]
+
+
+def retired_standings(view: ProjectView, departments: Sequence[Department]) -> list[Standing]:
+    """How those departments stand that a run once found and that are not among these any more; nothing of them is stale."""
+    there = {department.slug for department in departments}
+    return [_standing_of_retired(view, stored.department) for stored in view.departments if stored.slug not in there]
+
+
+def score_is_current(score: Score | None, version: str, department: Department, brief: str) -> bool:
+    """True where a score is of these items, by the present scorer, and was asked for as it would be now."""
+    if score is None:
+        return False
+    given = (score.data_version, score.quality.version, score.threshold, score.asked)
+    return given == (version, SCORER_VERSION, department.threshold, asked_of(department, brief))
+
+
+def newest_quality(last: Iteration | None, score: Score | None, version: str) -> float | None:
+    """Quality of a department's items, people's changes included where they have been scored; None where nothing ever was.
+
+    Args:
+        last: Its newest iteration.
+        score: Its stored score.
+        version: Version of its present items.
+    """
+    if score is None or score.data_version != version or (last is not None and last.data_version == version):
+        return last.score if last else None
+    return quality_after_edits(last, score.value, score.quality.version) if last else score.value
+
+
+def _standing(services: Services, view: ProjectView, project: Project, department: Department) -> Standing:
+    slug = department.slug
+    history = view.history(slug)
+    last = history[-1] if history else None
+    items, version = view.items_of(slug), view.version(slug)
+    score, draft = view.scores.get(slug), view.drafts.get(slug)
+    inputs = inputs_of(services, project, department)
+    differences = last.inputs.differences(inputs, view.hashes) if last else []
+    reasons, causes = [one.reason for one in differences], {str(one.cause) for one in differences}
+    if last and (worse := _fall(last, score, version, department.threshold)):
+        reasons, causes = [*reasons, worse], causes | {"quality"}
+    is_empty = last is None and version == version_of([])
+    is_scored = score_is_current(score, version, department, project.brief) and draft_is_current(draft, version)
+    return Standing(
+        department=slug,
+        stage="new" if last is None else "finished" if last.ended_by in FINISHED else "open",
+        ended_by=last.ended_by if last else None,
+        quality=newest_quality(last, score, version),
+        judged=last.quality.judged if last else score is not None and score.quality.judged,
+        threshold=department.threshold,
+        iterations=len(history),
+        items=len(items),
+        reasons=tuple(reasons),
+        causes=frozenset(causes),
+        unscored=not is_empty and not is_scored,
+        version=version,
+        revisions=sum(row.revision for row in (score, draft) if row),
+        inputs=digest([asdict(inputs), last.number if last else 0]),
+    )
+
+
+def _standing_of_retired(view: ProjectView, department: Department) -> Standing:
+    history = view.history(department.slug)
+    last = history[-1] if history else None
+    return Standing(
+        department=department.slug,
+        stage="retired",
+        ended_by=last.ended_by if last else None,
+        quality=last.score if last else None,
+        judged=last is not None and last.quality.judged,
+        threshold=department.threshold,
+        iterations=len(history),
+        items=len(view.items_of(department.slug)),
+    )
+
+
+def _fall(last: Iteration, score: Score | None, version: str, threshold: float) -> str | None:
+    if score is None or score.data_version != version or last.data_version == version or last.ended_by not in FINISHED:
+        return None
+    now = quality_after_edits(last, score.value, score.quality.version)
+    if not fell(last, now, threshold):
+        return None
+    return f"its quality fell from {last.score:g} to {now:g}, below its threshold {threshold:g}, when people changed its items"

@@ -20,7 +20,7 @@ from gather_pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gather_pipeline.adapters.metrics.measurements import IngestReport
+    from gather_pipeline.adapters.metrics.store import IngestReport
     from gather_pipeline.domain.item_lines import Format, Line
     from gather_pipeline.domain.projects import Project
     from gather_pipeline.report.tables import ReportTables
@@ -112,6 +112,14 @@ def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | 
     from gather_pipeline.adapters.files.items import write_items
 
     write_items(rows, format, path, stream, title)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file whole or not at all; `OSError` where it cannot be written."""
+    from gather_pipeline.adapters.files.whole import written_whole
+
+    with written_whole(path) as file:
+        file.write(text.encode())
 
 
 def read_items(path: Path | None, format: Format, shown: str) -> Iterator[Line]:

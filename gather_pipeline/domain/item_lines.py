@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from gather_pipeline.domain.departments import SLUG, SLUG_EXPECTED
-from gather_pipeline.domain.documents import check_fields
 from gather_pipeline.domain.items import Action, Item, Origin, Overruled, Revision, State
 from gather_pipeline.domain.projects import ID as PROJECT_ID
 from gather_pipeline.domain.projects import ID_EXPECTED
@@ -107,7 +106,6 @@ def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
         _check_group("overruled", at, {"similarity": None, **one} if isinstance(one, Mapping) else one, _OVERRULED)
     item = Item.from_document({**checked, "_id": checked["id"], "project_id": project_id})
     _check_history(item)
-    check_item(item)
     return item, checked["place"]
 
 
@@ -119,11 +117,6 @@ def take(fields: Mapping[str, Any], name: str) -> Any:
     if not fits(fields[name]):
         raise InvalidInput.field(name, fields[name], expected)
     return fields[name]
-
-
-def check_item(item: Item) -> None:
-    """Raises `InvalidInput` where no store could keep the item."""
-    check_fields("gather", item.id, {name: value for name, value in item.to_document().items() if name != "_id"})
 
 
 def _check_history(item: Item) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gather_pipeline.domain.decisions import Decision
-from gather_pipeline.domain.documents import is_id
 from gather_pipeline.domain.items import Item, Overruled, content_hash
 from gather_pipeline.domain.texts import LONE_SURROGATE
 from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity, VersionConflict
@@ -290,7 +289,7 @@ class People:
 
     def _found(self, id: str, project_id: str | None) -> tuple[GatherRepository, Item]:
         for repository in self._repositories(project_id):
-            found = repository.item(id) if is_id(id) else None
+            found = repository.item(id)
             if found is not None:
                 return repository, found[0]
         where = f"project {project_id}" if project_id else "any project"

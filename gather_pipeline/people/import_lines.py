@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, check_item, from_fields, take
+from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, from_fields, take
 from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import InvalidInput, shorten
 from gather_pipeline.people.edit import Texts
@@ -167,7 +167,7 @@ class _Reader:
         self._copies[values] += 1
         by = str(fields.get("written_by") or self._order.by).strip()
         key = json.dumps([self._order.project_id, *values, self._copies[values]])
-        item = Item(
+        return Item(
             id=take(fields, "id") if "id" in fields else hashlib.sha256(key.encode()).hexdigest()[:24],
             project_id=self._order.project_id,
             department=department,
@@ -183,5 +183,3 @@ class _Reader:
             aspect=values[4],
             provenance={"generated_by": by, "file": self._order.file, "line": line.number},
         )
-        check_item(item)
-        return item

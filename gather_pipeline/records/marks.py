@@ -47,7 +47,7 @@ class Touched:
     def since(self, cursor: str) -> tuple[list[Mark], str]:
         """Marks set after the cursor, each department once, and the cursor after them."""
         rows, cursor = changes_since(self._store, self._database, TOUCHED, cursor)
-        return [_mark(row) for row in rows.values() if not row.get("_deleted")], cursor
+        return [_mark(row) for row in rows.values()], cursor
 
     def _set(self, project_id: str, slug: str, *, is_open: bool) -> None:
         row = {"_id": f"{project_id}|{slug}", "project_id": project_id, "department": slug, "open": is_open, "at": self._clock.now()}

@@ -97,7 +97,7 @@ class GatherRepository:
     def changed_items(self, cursor: str) -> tuple[list[Document], str]:
         """Documents of collection `gather` changed after the cursor, committed or not, and the cursor after them."""
         rows, cursor = changes_since(self.store, self.database, ITEMS, cursor)
-        return [row for row in rows.values() if not row.get("_deleted")], cursor
+        return list(rows.values()), cursor
 
     def add_items(self, items: Sequence[Item], places: Sequence[int] | None = None) -> None:
         """Stores items that no iteration made, at these places or in their order; seen at once. `DuplicateKey` where an id is taken."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gather_pipeline.domain.documents import is_id
 from gather_pipeline.domain.projects import Project, check_project_id, new_project_id
 from gather_pipeline.domain.texts import LONE_SURROGATE
 from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict
@@ -132,7 +131,7 @@ class Runs:
         Raises:
             UnknownEntity: There is none.
         """
-        document = self._store.get(self._database, RUNS, task_id) if is_id(task_id) else None
+        document = self._store.get(self._database, RUNS, task_id)
         if document is None:
             raise UnknownEntity.field("task id", task_id, "the task_id that gather run printed")
         return document

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import json_repair
 
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import OutputInvalid, shorten
 from gather_pipeline.text.sentences import sentence_ends
 
@@ -48,7 +49,7 @@ def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True) -> P
         raise OutputInvalid("the answer is empty, expected JSON")
     first: Parsed | None = None
     for how, candidate in _candidates(answer):
-        value = _loads(candidate) if how != "repaired" else _repaired(candidate)
+        value = _cleaned(_loads(candidate) if how != "repaired" else _repaired(candidate))
         if not isinstance(value, dict | list):
             continue
         if fits(value):
@@ -105,6 +106,15 @@ def _repaired(text: str) -> Any:
         return json_repair.loads(text, skip_json_loads=True)
     except (ValueError, RecursionError):
         return None
+
+
+def _cleaned(value: Any) -> Any:
+    """The value with all its text clean, because JSON can spell what text cannot hold."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): _cleaned(inner) for key, inner in value.items()}
+    return [_cleaned(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _balanced(text: str) -> Iterator[str]:

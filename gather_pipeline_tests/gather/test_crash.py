@@ -75,9 +75,9 @@ def storm(home: Path, seed: int, uri: str = "", database: str = "gather_pipeline
     assert finish(start(home, "task-last", uri, database))[-1] == "completed"
     survey(studio)
     for collection in (ITEMS, EMBEDDINGS):
-        assert studio.services.store.count(studio.repository.database, collection) == len(studio.state())
+        assert len(studio.services.store.find(studio.repository.database, collection)) == len(studio.state())
     generated = sum(one.generated for one in studio.repository.iterations())
-    assert studio.services.store.count(studio.repository.database, DECISIONS) == generated
+    assert len(studio.services.store.find(studio.repository.database, DECISIONS)) == generated
     runs = Runs(studio.services.store, studio.services.main_database, studio.services.clock).of_project(studio.project_id)
     assert {run["status"] for run in runs} <= {"failed", "completed"}
     finished_calls.update(one.department for one in studio.repository.iterations())

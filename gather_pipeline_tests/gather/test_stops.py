@@ -62,7 +62,7 @@ def test_an_interrupt_in_the_middle_saves_announces_and_goes_on_up(studio: Studi
         studio.run()
     assert studio.event_types()[-1] == "automation_cancelled"
     assert len(studio.repository.items()) >= 5
-    assert studio.services.store.count(studio.services.main_database, "leases") == 0
+    assert studio.services.store.find(studio.services.main_database, "leases") == []
 
 
 def test_a_run_that_only_some_calls_fail_survives_and_notes_the_faults(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class _Reader:
         self._copies[values] += 1
         by = clean(fields.written_by or order.by).strip()
         key = json.dumps([order.project_id, *values, self._copies[values]])
-        item = Item(
+        return Item(
             id=fields.id or hashlib.sha256(key.encode()).hexdigest()[:24],
             project_id=order.project_id,
             department=fields.department,
@@ -158,4 +158,3 @@ class _Reader:
             aspect=values[4],
             provenance={"generated_by": by, "file": clean(order.file), "line": line.number},
         )
-        return item

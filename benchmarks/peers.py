@@ -31,9 +31,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import requires
+from itertools import accumulate
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -85,7 +87,7 @@ class Server:
     Attributes:
         latencies_s: By number of the request.
         answers: By number of the request.
-        spans: Begin and end of each request, in the order of their begin; the end is 0 until it is answered.
+        spans: Begin and end of each request, in the order of their begin; the end is 0 where no answer was given.
     """
 
     latencies_s: Sequence[float]
@@ -109,7 +111,9 @@ class Server:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with suppress(ConnectionError):  # who asked may be gone
+                    self.wfile.write(body)
+                    self.wfile.flush()
 
             def log_message(self, format: str, *args: object) -> None:
                 """Says nothing."""
@@ -145,9 +149,8 @@ class Server:
 
     def most_at_once(self) -> int:
         """How many requests were ever in flight together."""
-        changes = sorted([(began, 1) for began, _ in self.spans] + [(ended, -1) for _, ended in self.spans])
-        in_flight = [sum(change for _, change in changes[: place + 1]) for place in range(len(changes))]
-        return max(in_flight, default=0)
+        changes = sorted([(began, 1) for began, _ in self.spans] + [(ended, -1) for _, ended in self.spans if ended])
+        return max(accumulate(change for _, change in changes), default=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +298,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for one in contenders:
                 runs[one.name].append(one.run(waits, texts, options.notes, options.at_once))
+                print(f"{one.name}, {profile}: {runs[one.name][-1].wall:.1f} s", file=sys.stderr)
         shape = f"{FIXED_S * 1000:.0f} ms each" if profile == "fixed" else f"long-tailed, {min(waits):.2f} to {max(waits):.2f} s"
         ideal = sum(waits[: options.notes]) / options.at_once
         title = f"{options.notes} notes, {options.at_once} at once, answers {shape}: ideal {ideal:.1f} s; medians, rounds: {options.rounds}"

@@ -290,6 +290,8 @@ def main() -> None:
     contenders = [one for one in found.values() if one is not None]
     for name in (name for name, one in found.items() if one is None):
         print(f"{name} is not installed: see --venvs and --install")
+    if not contenders:
+        raise SystemExit("nobody is left to measure")
     count = int(options.notes * SPARE)
     texts = answers(count)
     for profile in options.profile or SPAN_AIMS:

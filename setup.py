@@ -81,6 +81,8 @@ PEERS = [
     # For benchmarks/peers.py, and the only framework there whose requirements agree with ours. Pinned, for figures are of one release.
     # The others get an environment each (--venvs FOLDER --install): bespokelabs-curator wants pandas 2.2.2, data-designer duckdb below 2.
     "distilabel[openai]==1.5.3",
+    # distilabel imports it and does not require it.
+    "requests",
 ]
 
 setup(

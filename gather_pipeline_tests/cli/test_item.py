@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import getpass
 import re
-import shutil
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,11 +24,10 @@ UNKNOWN = "0" * 24
 
 
 @pytest.fixture
-def desk(finished: Finished, tmp_path: Path) -> Shell:
-    """A copy of project ``salt`` after its run, to be changed; no editor is set."""
-    folder = tmp_path / "desk"
-    shutil.copytree(finished.shell.folder, folder)
-    return Shell(folder, {"GATHER_USER": "ana", "VISUAL": "", "EDITOR": ""})
+def desk(copied: Shell) -> Shell:
+    """Project ``salt`` after its run, to be changed; no editor is set."""
+    copied.extra |= {"GATHER_USER": "ana", "VISUAL": "", "EDITOR": ""}
+    return copied
 
 
 def editor(shell: Shell, script: str, variable: str = "EDITOR") -> None:

@@ -78,13 +78,13 @@ def test_what_a_run_says_meanwhile_stands_on_standard_error(finished: Finished) 
     assert not any("Traceback" in line or "dagster" in line.lower() for line in lines)
 
 
-def test_a_finished_project_is_left_alone(finished: Finished) -> None:
-    before = finished.shell.items()
-    again = finished.shell.run(*RUN)
+def test_a_finished_project_is_left_alone(copied: Shell) -> None:
+    before = copied.items()
+    again = copied.run(*RUN)
     assert again.code == 0, again.err
     assert (again.document["iterations"], again.document["items_created"], again.document["tokens"]) == (0, 0, 0)
     assert {row["ended_by"] for row in again.document["summary"]} == {"unchanged"}
-    assert finished.shell.items() == before
+    assert copied.items() == before
 
 
 def test_the_brake_on_tokens_ends_a_run_with_its_reason_and_its_work(braked: Ran) -> None:

@@ -49,6 +49,7 @@ def test_threads_of_one_process_may_ingest_and_query_at_once(metrics: Metrics) -
     assert metrics.rows("SELECT count(*) AS n FROM timing") == [{"n": 7}]
 
 
+@pytest.mark.storm
 def test_a_kill_at_any_point_of_an_ingestion_loses_and_doubles_nothing(metrics: Metrics) -> None:
     """Includes the making of the database, its migrations and the moves to the archive."""
     random.seed(7)

@@ -274,14 +274,14 @@ def test_an_editor_that_fails_changes_nothing_and_keeps_what_was_typed(desk: She
     assert first(desk, capsys) == before
 
 
-def test_where_no_editor_can_be_opened_the_options_are_named(desk: Shell) -> None:
+def test_where_no_editor_can_be_opened_the_options_are_named(desk: Shell, capsys: Capture) -> None:
     for args in (["add", "--project", "salt", "--department", "story"], ["edit", desk.items()[0]]):
         told = "Error: no editor can be opened here (neither VISUAL nor EDITOR is set), expected the text by --content or --file\n"
-        assert one_sentence(desk.run("item", *args), 2) == told
+        assert one_sentence(desk.here(capsys, "item", *args), 2) == told
     desk.extra["EDITOR"] = "no-such-program"
-    assert "the editor is 'no-such-program', expected a program that can be started" in one_sentence(desk.run("item", *args), 2)
+    assert "the editor is 'no-such-program', expected a program that can be started" in one_sentence(desk.here(capsys, "item", *args), 2)
     desk.extra["EDITOR"] = "vi 'unclosed"
-    assert 'EDITOR is "vi \'unclosed", expected a command line' in one_sentence(desk.run("item", *args), 2)
+    assert 'EDITOR is "vi \'unclosed", expected a command line' in one_sentence(desk.here(capsys, "item", *args), 2)
     assert kept_texts(desk) == []
 
 

@@ -80,9 +80,8 @@ def on_a_server(tmp_path: Path, mongo_uri: str) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    studio = Studio.open(tmp_path_factory.mktemp("undisturbed"))
-    assert studio.run().status == "completed"
+def undisturbed(ran_home: Path) -> Mapping[str, str]:
+    studio = Studio.open(ran_home)
     state = studio.state()
     studio.close()
     return state

@@ -68,6 +68,8 @@ DEV = [
     "setuptools>=77",
     "pytest>=9,<10",
     "pytest-timeout>=2.4",
+    # One worker a core: the suite takes half the time on two.
+    "pytest-xdist>=3.8",
     "hypothesis>=6.140",
     "ruff>=0.14",
     "mypy>=1.18",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,9 @@ OTHER_BRIEF = BRIEF.replace("eleven days", "two days")
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio.open(tmp_path)
-    studio.run()
+def studio(ran_home: Path, tmp_path: Path) -> Iterator[Studio]:
+    """A project after its run."""
+    studio = Studio.open(Path(shutil.copytree(ran_home, tmp_path / "ran")))
     yield studio
     studio.close()
 

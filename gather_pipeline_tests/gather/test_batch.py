@@ -48,8 +48,9 @@ class Opened:
         session, department = self.session, Department.model_validate(department_row("story", 1))
         writer = writer_for("scripted")
         plan = Plan(aspects=department.aspects, temperature=0.7, model=0, longer=False)
-        context = writer.context(session, department, [], [])
-        work = Assignment(department=department, iteration=1, plan=plan, model="scripted", fallback_models=[], context=context)
+        context = writer.context(session, department, [])
+        kept = session.vectors_of("story")
+        work = Assignment(department=department, iteration=1, plan=plan, model="scripted", fallback_models=[], context=context, kept=kept)
         return Batch(session, writer, work, session.runner(lambda usage: None))
 
     def close(self) -> None:
@@ -66,7 +67,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
 def test_notes_come_in_the_order_of_their_aspects_each_with_its_embedding(opened: Opened) -> None:
     batch = opened.batch()
-    assert batch.collect(lambda: None) is None
+    assert batch.collect(lambda place, notes: None) is None
     aspects = [f"story {word}" for word in ("opening", "conflict", "tower", "hour", "snow")]
     assert [note.aspect for note in batch.notes] == aspects
     assert batch.vectors.shape == (5, 256)
@@ -100,7 +101,7 @@ def test_a_cancel_keeps_what_was_answered_and_lets_go_of_the_rest(tmp_path: Path
     opened.studio.model.body = Slow()
     batch = opened.batch()
     began = time.monotonic()
-    assert isinstance(batch.collect(lambda: None), TaskCancelled)
+    assert isinstance(batch.collect(lambda place, notes: None), TaskCancelled)
     assert 3 <= len(batch.notes) <= 4
     assert slow.wait(5)
     assert time.monotonic() - began < 30
@@ -110,21 +111,34 @@ def test_a_cancel_keeps_what_was_answered_and_lets_go_of_the_rest(tmp_path: Path
 def test_calls_go_on_while_this_thread_is_at_work(tmp_path: Path) -> None:
     opened = Opened(tmp_path, script_latency_s=0.05)
     batch = opened.batch()
-    time.sleep(1.0)  # as judging and storing would
-    assert batch.under_way == 0
+    batch.begin_all()
+    while opened.studio.model.calls < 5:
+        time.sleep(0.05)  # as judging and storing would
     assert batch.notes == []
-    assert batch.collect(lambda: None) is None
+    assert batch.collect(lambda place, notes: None) is None
     assert len(batch.notes) == 5
     opened.close()
 
 
-def test_the_calls_of_the_next_iteration_know_the_notes_that_are_not_committed_yet(opened: Opened) -> None:
+def test_a_call_begun_ahead_knows_the_answer_whose_place_it_takes(opened: Opened) -> None:
     state = DepartmentState.read(opened.session, Department.model_validate(department_row("story", 1, most=3)), [], 3)
-    first = Attempt(state, 1)
-    first.generate(lambda: None)
-    ahead = Attempt(state, 2, first.batch.notes)
-    assert [note.summary for note in first.batch.notes] == ahead.context.avoid
-    ahead.generate(lambda: None)
+    first, ahead = Attempt(state, 1), Attempt(state, 2)
+    first.generate(ahead.batch.begin)
+    assert ahead.batch.under_way == 5
+    ahead.generate(lambda place, notes: None)
+    for note, request in zip(first.batch.notes, opened.studio.model.requests[-5:], strict=True):
+        assert note.summary in "".join(message.content for message in request.messages)
     for attempt in (first, ahead):
         attempt.finish(partial=False)
     assert [one.number for one in opened.studio.view.iterations] == [1, 2]
+
+
+def test_how_quickly_answers_come_changes_nothing_that_is_written(tmp_path: Path) -> None:
+    rows = [department_row("story", 1, most=4), department_row("visual", 2, most=3)]
+    texts = []
+    for latency_s in (0.0, 0.03):
+        studio = Studio.open(tmp_path / str(latency_s), rows, script_latency_s=latency_s)
+        assert studio.run().items_created > 20
+        texts.append(studio.state())
+        studio.close()
+    assert texts[0] == texts[1]

@@ -1,7 +1,7 @@
 """kill -9 at any point: the next run goes on from what is stored, redoes no finished department, stores nothing twice (S001-ERR-06).
 
-The scripted model answers by the content of a request, so a run that was killed and went on must end where an undisturbed
-one ends: with the same items under the same ids.
+Which notes a prompt knows depends on which answers had come when it was made, so two runs need not end with the same texts, and are not
+compared. What was committed before a kill stays as it is, and each department ends with all of its iterations, each stored once and whole.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,6 @@ def on_a_server(tmp_path: Path, mongo_uri: str) -> Iterator[Place]:
     drop(mongo_uri, project_database(PROJECT), database)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(ran_home: Path) -> Mapping[str, str]:
-    studio = Studio.open(ran_home)
-    state = studio.state()
-    studio.close()
-    return state
-
-
 def survey(studio: Studio) -> None:
     """What must hold of a store at any time: whole iterations, nothing twice, nothing without its vector and decision."""
     view = studio.view
@@ -96,38 +88,37 @@ def survey(studio: Studio) -> None:
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
 
 
-def check_the_end(studio: Studio, undisturbed: Mapping[str, str]) -> None:
-    """What must hold once a run got through: as many notes, vectors and decisions as an undisturbed run leaves, and no run still open."""
+def check_the_end(studio: Studio) -> None:
+    """What must hold once a run got through: every iteration, no row that is of none, and no run still open."""
     survey(studio)
-    assert studio.state() == undisturbed
     iterations = studio.view.iterations
     assert Counter(one.department for one in iterations) == {"story": 2, "visual": 2, "music": 2}
     for collection in (ITEMS, EMBEDDINGS):
-        assert len(studio.documents(collection)) == len(undisturbed)
+        assert len(studio.documents(collection)) == len(studio.state()) > 0
     assert len(studio.documents(DECISIONS)) == sum(one.generated for one in iterations)
     runs = studio.services.runs.of_project(studio.project_id)
     assert {run.status for run in runs} <= {"failed", "completed"}
 
 
-def kill_and_go_on(point: KillPoint, place: Place, undisturbed: Mapping[str, str]) -> None:
+def kill_and_go_on(point: KillPoint, place: Place) -> None:
     studio = place.open()
     assert run_until(point, place.home, "task-killed", place.settings) == -signal.SIGKILL
     survey(studio)
     kept = studio.state()
     assert studio.run("task-last").status == "completed"
     assert kept.items() <= studio.state().items()
-    check_the_end(studio, undisturbed)
+    check_the_end(studio)
     studio.close()
 
 
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
-def test_a_run_killed_at_a_write_is_completed_by_the_next(point: KillPoint, tmp_path: Path, undisturbed: Mapping[str, str]) -> None:
-    kill_and_go_on(point, Place(tmp_path), undisturbed)
+def test_a_run_killed_at_a_write_is_completed_by_the_next(point: KillPoint, tmp_path: Path) -> None:
+    kill_and_go_on(point, Place(tmp_path))
 
 
 @pytest.mark.parametrize("name", ON_A_SERVER)
-def test_the_same_holds_on_mongodb(name: str, on_a_server: Place, undisturbed: Mapping[str, str]) -> None:
-    kill_and_go_on(POINTS[name], on_a_server, undisturbed)
+def test_the_same_holds_on_mongodb(name: str, on_a_server: Place) -> None:
+    kill_and_go_on(POINTS[name], on_a_server)
 
 
 # At random
@@ -138,7 +129,7 @@ def start(place: Place, task_id: str) -> subprocess.Popen[str]:
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 
-def kill_at_random(place: Place, seed: int, undisturbed: Mapping[str, str]) -> None:
+def kill_at_random(place: Place, seed: int) -> None:
     """Kills runs at random points, and then lets one get through."""
     chance = random.Random(seed)
     killed = midway = 0
@@ -156,16 +147,16 @@ def kill_at_random(place: Place, seed: int, undisturbed: Mapping[str, str]) -> N
         midway += 0 < len(studio.view.iterations) < 6
     out, _ = start(place, "task-last").communicate(timeout=120)
     assert out.split()[-1] == "completed"
-    check_the_end(studio, undisturbed)
+    check_the_end(studio)
     studio.close()
     assert (killed, midway > 0) == (RANDOM_POINTS, True)
 
 
 @pytest.mark.storm
-def test_kills_at_random_points_end_where_an_undisturbed_run_ends(tmp_path: Path, undisturbed: Mapping[str, str]) -> None:
-    kill_at_random(Place(tmp_path), 11, undisturbed)
+def test_a_run_killed_at_random_points_is_completed_by_the_last(tmp_path: Path) -> None:
+    kill_at_random(Place(tmp_path), 11)
 
 
 @pytest.mark.storm
-def test_kills_at_random_points_on_mongodb_end_there_too(on_a_server: Place, undisturbed: Mapping[str, str]) -> None:
-    kill_at_random(on_a_server, 12, undisturbed)
+def test_a_run_killed_at_random_points_on_mongodb_is_too(on_a_server: Place) -> None:
+    kill_at_random(on_a_server, 12)

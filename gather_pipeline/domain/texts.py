@@ -17,3 +17,8 @@ def check_texts(texts: Sequence[str]) -> None:
     for position, text in enumerate(texts):
         if not isinstance(text, str):
             raise InvalidInput.field(f"texts[{position}]", text, "a string")
+
+
+def clean(text: str) -> str:
+    """The text as every store and engine can keep it: U+FFFD for a lone surrogate, no NUL characters."""
+    return LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text).replace("\x00", "")

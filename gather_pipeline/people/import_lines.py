@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, check_item, from_fields, take
+from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, NoteFields, check_item, from_fields
 from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import InvalidInput, shorten
 from gather_pipeline.people.edit import Texts
@@ -143,7 +143,6 @@ class _Reader:
         if line.fault:
             raise InvalidInput(line.fault)
         if line.is_stored:
-            take(line.fields, "project_id")
             item, place = from_fields(line.fields, self._order.project_id)
         else:
             item, place = self._made_by_hand(line), line.number
@@ -155,22 +154,17 @@ class _Reader:
 
     def _made_by_hand(self, line: Line) -> Item:
         """A note that a person wrote into a file; its id follows from what it says, so that a repeat finds it."""
-        fields = {name: value for name, value in line.fields.items() if value not in (None, "")}
-        department = take(fields, "department")
-        take(fields, "content")
-        for name in ("summary", "context", "aspect", "written_by"):
-            if name in fields:
-                take(fields, name)
-        texts = Texts(**{name: fields.get(name) for name in TEXTS}).checked()
+        fields = NoteFields.of({name: value for name, value in line.fields.items() if value not in (None, "")})
+        texts = Texts(**{name: getattr(fields, name) or None for name in TEXTS}).checked()
         content = texts.content or ""
-        values = (department, content, texts.summary or summary_line(content), texts.context or "", texts.aspect or "")
+        values = (fields.department, content, texts.summary or summary_line(content), texts.context or "", texts.aspect or "")
         self._copies[values] += 1
-        by = str(fields.get("written_by") or self._order.by).strip()
+        by = (fields.written_by or self._order.by).strip()
         key = json.dumps([self._order.project_id, *values, self._copies[values]])
         item = Item(
-            id=take(fields, "id") if "id" in fields else hashlib.sha256(key.encode()).hexdigest()[:24],
+            id=fields.id or hashlib.sha256(key.encode()).hexdigest()[:24],
             project_id=self._order.project_id,
-            department=department,
+            department=fields.department,
             iteration=0,
             task_id="",
             user_id=self._order.by,

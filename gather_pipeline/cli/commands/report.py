@@ -12,7 +12,6 @@ from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.state import opened, settings_of_command
 from gather_pipeline.cli.views.frames import plain_rows, print_frame
 from gather_pipeline.errors import InvalidInput, StoreUnavailable
-from gather_pipeline.report.files import write_whole
 from gather_pipeline.settings import Settings
 
 # Title and columns of each table on a terminal; --json and --html have all columns.
@@ -63,7 +62,7 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        write_whole(path, text)
+        bootstrap.write_whole(path, text)
     except OSError as error:
         raise InvalidInput.field("--html", str(path), f"a file that can be written ({error.strerror})") from None
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
-from gather_pipeline.adapters.metrics.measurements import IngestReport
-from gather_pipeline.adapters.metrics.store import ingest, query
+from gather_pipeline.adapters.metrics.store import IngestReport, ingest, query
 
 PROJECT = {"project_id": "harbour", "task_id": "t1"}
 

@@ -96,7 +96,7 @@ def test_a_holder_that_stays_is_reported_and_the_rows_wait(metrics: Metrics) -> 
     finally:
         holder.kill()
         holder.communicate()
-    assert (metrics.incoming / "run-2.jsonl").exists()
+    assert [path.name.split(".")[0] for path in metrics.incoming.iterdir()] == ["run-2"]
     assert metrics.ingest().rows == 1
 
 
@@ -134,7 +134,7 @@ def test_a_damaged_database_is_named_and_the_rows_wait(metrics: Metrics) -> None
     for action in (metrics.ingest, lambda: query(metrics.database, "SELECT 1")):
         with pytest.raises(StoreError, match=r"metrics database .*metrics\.duckdb cannot be opened: "):
             action()
-    assert (metrics.incoming / "run-2.jsonl").exists()
+    assert [path.name.split(".")[0] for path in metrics.incoming.iterdir()] == ["run-2"]
 
 
 def test_a_database_that_is_a_folder_is_named(metrics: Metrics) -> None:

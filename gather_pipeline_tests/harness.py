@@ -11,11 +11,12 @@ import yaml
 
 from gather_pipeline import bootstrap
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
+from gather_pipeline.domain.events import Progress
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.gather.automate import run_automation
 from gather_pipeline.ports import LanguageModel
-from gather_pipeline.records.project import GatherRepository
-from gather_pipeline.records.registry import Projects
+from gather_pipeline.records.project import ProjectRecords
+from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 
@@ -99,25 +100,28 @@ class Studio:
         services = bootstrap.build_services(make_settings(home, departments, **overrides))
         counting = Counting(body or services.model)
         studio = cls(services=replace(services, model=counting), model=counting)
-        if services.store.get(services.main_database, "projects", PROJECT) is None:
-            Projects(services.store, services.main_database, services.clock).create("The Lost Hour", brief, PROJECT)
+        if services.projects.find(PROJECT) is None:
+            services.projects.create("The Lost Hour", brief, PROJECT)
         return studio
 
     @property
-    def repository(self) -> GatherRepository:
-        return GatherRepository(self.services.store, self.project_id)
+    def records(self) -> ProjectRecords:
+        return self.services.project(self.project_id)
 
-    def run(
-        self, task_id: str = "task-1", *, progress: Callable[[Mapping[str, Any]], None] | None = None, **request: Any
-    ) -> AutomationResult:
+    @property
+    def view(self) -> ProjectView:
+        """The project as it is stored now."""
+        return self.records.view()
+
+    def run(self, task_id: str = "task-1", *, progress: Progress | None = None, **request: Any) -> AutomationResult:
         return run_automation(self.services, AutomationRequest(project_id=self.project_id, **request), task_id=task_id, progress=progress)
 
     def event_types(self) -> list[str]:
-        return [event["type"] for event in self.repository.events()]
+        return [event.type for event in self.records.events()]
 
     def state(self) -> dict[str, str]:
         """Content by id of every committed item: what two ways to the same end are compared by."""
-        return {item.id: item.content for item in self.repository.items()}
+        return {item.id: item.content for item in self.view.items}
 
     def close(self) -> None:
         self.services.close()

@@ -3,60 +3,69 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from gather_pipeline.domain.events import EventType, event
-from gather_pipeline.gather.scribe import Scribe
+from gather_pipeline.domain.events import Event, EventType, Progress
 from gather_pipeline.ports import Clock, EventBus, MetricsLog
-from gather_pipeline.records.project import EVENTS, GatherRepository, event_record
+from gather_pipeline.records.project import ProjectRecords
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[Mapping[str, Any]], None]
-
 
 class Announcer:
-    """Numbers events on from the project's last one. Only the holder of the project's lease may have one."""
+    """Numbers events on from the project's last one. Only the holder of the project's lease may have one.
+
+    Args:
+        records: The project.
+        task_id: The run.
+        bus: Delivers events.
+        metrics: Measures them.
+        clock: Time.
+        progress: Is shown every event, and the states between them.
+        may_write: False once another run holds the project: then nothing is stored or delivered any more.
+    """
 
     def __init__(
         self,
-        repository: GatherRepository,
-        scribe: Scribe,
+        records: ProjectRecords,
         task_id: str,
         bus: EventBus,
         metrics: MetricsLog,
         clock: Clock,
         progress: Progress | None,
+        may_write: Callable[[], bool],
     ) -> None:
-        self._project_id, self._scribe, self._task_id = repository.project_id, scribe, task_id
-        self._bus, self._metrics, self._clock, self._progress = bus, metrics, clock, progress
-        self._sequence = repository.last_sequence()
+        self._records, self._task_id, self._bus, self._metrics = records, task_id, bus, metrics
+        self._clock, self._progress, self._may_write = clock, progress, may_write
+        self._sequence = records.last_sequence()
 
     def announce(self, kind: EventType, **fields: Any) -> None:
-        """Shows one event, and has it stored and then delivered; delivery never fails the run."""
-        self._sequence += 1
-        numbered = {
-            **event(kind, **fields),
-            "project_id": self._project_id,
-            "task_id": self._task_id,
-            "sequence": self._sequence,
-            "at": self._clock.now(),
-        }
+        """Stores one event, then delivers and shows it; delivery never fails the run."""
+        event = Event(
+            type=kind,
+            fields=fields,
+            project_id=self._records.project_id,
+            task_id=self._task_id,
+            sequence=self._sequence + 1,
+            at=self._clock.now(),
+        )
+        if self._may_write():
+            self._records.add_events([event])
+            self._sequence += 1
+            row = {"task_id": event.task_id, "project_id": event.project_id, "sequence": event.sequence, "type": kind, "payload": fields}
+            self._metrics.append("event", row)
+            self._bus.publish(event)
+        self._show(event)
 
-        def deliver() -> None:
-            row = {key: numbered[key] for key in ("task_id", "project_id", "sequence", "type")}
-            self._metrics.append("event", row | {"payload": fields})
-            self._bus.publish(numbered)
-
-        self._scribe.put(EVENTS, event_record(numbered), deliver)
-        self.tick(numbered)
-
-    def tick(self, state: Mapping[str, Any]) -> None:
+    def tick(self, **fields: Any) -> None:
         """Shows a state to whoever watches, without storing it."""
+        self._show(Event(type="progress", fields=fields, project_id=self._records.project_id, task_id=self._task_id))
+
+    def _show(self, event: Event) -> None:
         if self._progress is not None:
             try:
-                self._progress(state)
+                self._progress(event)
             except Exception as error:
                 logger.warning("[AutoGather] The display of progress failed and is off: %s", error)
                 self._progress = None

@@ -10,24 +10,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, DepartmentResult, Status
-from gather_pipeline.domain.departments import Department, select
-from gather_pipeline.domain.events import TOLD_BY_EVENT
-from gather_pipeline.domain.quality import is_judged
+from gather_pipeline.domain.departments import Department, select, to_automate
+from gather_pipeline.domain.events import TOLD_BY_EVENT, Progress
 from gather_pipeline.errors import GatherError, ProjectBusy, TaskCancelled
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.announce import Progress
-from gather_pipeline.gather.department_loop import run_department
+from gather_pipeline.gather.department import DepartmentLoop
 from gather_pipeline.gather.judges import check_models
 from gather_pipeline.gather.metric_rows import run_row
-from gather_pipeline.gather.opening import open_session
-from gather_pipeline.gather.session import Session
-from gather_pipeline.gather.timing import Stopwatch
-from gather_pipeline.records.departments import refresh_departments
-from gather_pipeline.records.lease import Lease, Owner, holding
-from gather_pipeline.records.registry import Projects, Runs
+from gather_pipeline.gather.session import Session, open_session
+from gather_pipeline.records.departments import store_departments
+from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.services import Services
-from gather_pipeline.upkeep.draft import draft_department
-from gather_pipeline.upkeep.evaluate import evaluate_department
+from gather_pipeline.upkeep.draft import propose_draft
+from gather_pipeline.upkeep.evaluate import evaluate
 
 logger = logging.getLogger(__name__)
 
@@ -61,35 +56,31 @@ def run_automation(
         ProjectBusy: Another live run holds the project.
         GatherError: The store or another engine failed for good; what was committed stays.
     """
-    runs = Runs(services.store, services.main_database, services.clock)
-    project = Projects(services.store, services.main_database, services.clock).get(request.project_id)
-    departments = refresh_departments(services, project.id)
+    runs = services.runs
+    project = services.projects.get(request.project_id)
+    departments = to_automate(services.departments.departments())
     chosen = select(departments, request.departments)
     check_models(services, chosen)
-    lease = Lease(services.store, services.main_database, project.id, Owner.this_process(task_id), services.settings.lease_s)
+    lease = services.leases.lease(project.id, Owner.this_process(task_id), services.settings.lease_s)
     with ExitStack() as stack:
-        stack.enter_context(holding(lease, services.settings.lease_s))
+        stack.enter_context(holding(lease))
         # Not only the lease's last owner: whoever took it over before may have been killed before it could note that.
         for dead in runs.abandon(project.id):
             if on_takeover is not None:
                 on_takeover(dead)
-        runs.start(task_id, project.id, request.to_document())
-        stopwatch = Stopwatch()
+        store_departments(services.project(project.id).view(), departments)
+        runs.start(task_id, request)
         session = stack.enter_context(
-            open_session(
-                services, request, project, task_id, stopwatch, progress, lambda: runs.cancel_requested(task_id), lease.lost.is_set
-            )
+            open_session(services, request, project, task_id, progress, lambda: runs.cancel_requested(task_id), lease.lost.is_set)
         )
-        return _run(session, runs, chosen, departments, on_department, stopwatch, queue_wait_s)
+        return _run(session, chosen, departments, on_department, queue_wait_s)
 
 
 def _run(
     session: Session,
-    runs: Runs,
     chosen: list[Department],
     departments: list[Department],
     on_department: Callable[[DepartmentResult], None] | None,
-    stopwatch: Stopwatch,
     queue_wait_s: float | None,
 ) -> AutomationResult:
     clock, began, started_at = session.services.clock, session.services.clock.monotonic(), session.services.clock.now()
@@ -110,23 +101,28 @@ def _run(
             cost=session.control.spent.cost,
         )
         _announce_end(session, result)
-        session.scribe.flush()
-        runs.finish(session.task_id, result.to_document())
+        session.store_executions()
+        session.services.runs.finish(result)
         session.metrics.append("run", run_row(result, started_at, clock.now(), queue_wait_s))
-        for row in stopwatch.rows():
-            session.metrics.append("timing", {"task_id": session.task_id, "project_id": session.project.id, **row})
         return result
 
+    def begin(place: int) -> DepartmentLoop:
+        allowed = ladder.share(session.request.max_iterations - session.total_iterations, len(chosen) - place)
+        return DepartmentLoop(session, chosen[place], departments[: departments.index(chosen[place])], allowed)
+
     try:
-        for place, department in enumerate(chosen):
-            remaining = session.request.max_iterations - session.total_iterations
-            allowed = ladder.share(remaining, len(chosen) - place)
-            result = run_department(session, department, departments[: departments.index(department)], allowed)
-            summary.append(result)
-            _evaluate_and_draft(session, department, result)
-            session.scribe.flush()
-            if on_department is not None:
-                on_department(result)
+        loop = begin(0)
+        try:
+            for place, department in enumerate(chosen):
+                result = loop.run()
+                summary.append(result)
+                if place + 1 < len(chosen):
+                    loop = begin(place + 1)  # its first calls are under way while this department is evaluated and drafted
+                _evaluate_and_draft(session, department, result)
+                if on_department is not None:
+                    on_department(result)
+        finally:
+            loop.close()
     except TaskCancelled as request:
         return end("cancelled", str(request))
     except ProjectBusy:
@@ -154,20 +150,31 @@ def _evaluate_and_draft(session: Session, department: Department, result: Depart
     """The evaluation and the draft that a department's end triggers, in department order; they ask no model."""
     if result.quality_score is None:
         return
-    services, project_id = session.services, session.project.id
+    slug, user_id = department.slug, session.request.user_id
+    items, history = session.items.get(slug, []), session.history.get(slug, [])
+    last = history[-1] if history else None
     if session.request.enable_auto_evaluation:
-        row = evaluate_department(
-            services, project_id, department.slug, auto_triggered=True, user_id=session.request.user_id, task_id=session.task_id
+        score = evaluate(
+            session.services,
+            session.project,
+            department,
+            items=items,
+            vectors=session.vectors_of(slug),
+            last=last,
+            stored=session.scores.get(slug),
+            auto_triggered=True,
+            user_id=user_id,
+            task_id=session.task_id,
         )
-        if not row["unchanged"]:
+        if score.changed:
             session.announcer.announce(
                 "evaluation_triggered",
-                department=department.slug,
+                department=slug,
                 department_number=department.codeDepNumber,
-                quality_score=row["value"],
-                judged=is_judged(row),
+                quality_score=score.value.value,
+                judged=score.value.quality.judged,
             )
-    draft_department(services, project_id, department.slug)
+    propose_draft(session.services, session.project.id, department, items=items, last=last, stored=session.drafts.get(slug))
 
 
 def _announce_end(session: Session, result: AutomationResult) -> None:

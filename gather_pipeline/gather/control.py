@@ -1,16 +1,15 @@
 """What can end a run early: a request to cancel, the deadline, the brakes on tokens and cost, a lost lease.
 
-`check` is cheap and called between awaits; it looks into the store at most twice a second, and once before each iteration.
+`check` is cheap and called often; it looks into the store at most twice a second.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Collection
-from typing import Any
+import threading
+from collections.abc import Callable
 
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.errors import BudgetExhausted, DeadlineReached, ProjectBusy, Stopped, TaskCancelled
+from gather_pipeline.errors import BudgetExhausted, DeadlineReached, ProjectBusy, TaskCancelled
 from gather_pipeline.ports import Clock
 
 POLL_S = 0.5
@@ -46,20 +45,24 @@ class RunControl:
         self._cancelled, self._lease_lost = cancelled, lease_lost
         self._polled = -POLL_S
         self.spent = Usage()
+        self._lock = threading.Lock()
 
     def remaining_s(self) -> float:
         """Seconds until the loop must begin to save."""
         return self._end - self._clock.monotonic()
 
+    @property
+    def lease_lost(self) -> bool:
+        """True once another run holds the project."""
+        return self._lease_lost()
+
     def spend(self, usage: Usage) -> None:
-        """Adds the tokens and cost of a call."""
-        self.spent = self.spent + usage
+        """Adds the tokens and cost of a call, from whatever thread it was made in."""
+        with self._lock:
+            self.spent = self.spent + usage
 
-    def check(self, *, look: bool = False) -> None:
+    def check(self) -> None:
         """Raises the reason to end, if there is one.
-
-        Args:
-            look: Ask the store now, however short ago that was done.
 
         Raises:
             TaskCancelled: Somebody asked for it.
@@ -68,7 +71,7 @@ class RunControl:
         """
         self.check_lease()
         now = self._clock.monotonic()
-        if look or now - self._polled >= POLL_S:
+        if now - self._polled >= POLL_S:
             self._polled = now
             if self._cancelled():
                 raise TaskCancelled("cancelled on request")
@@ -96,26 +99,3 @@ class RunControl:
                 raise BudgetExhausted(f"the model's price is not known, so max_cost {self._max_cost} cannot be kept (set GATHER_PRICES)")
             if self.spent.cost >= self._max_cost:
                 raise BudgetExhausted(f"{self.spent.cost:.4f} of max_cost {self._max_cost} dollars are spent")
-
-    async def watch(self, tasks: Collection[asyncio.Task[Any]]) -> Stopped | None:
-        """Waits for tasks while checking; a reason to end cancels those that still run.
-
-        Returns:
-            The reason, None where every task ran to its end. Outcomes are read from the tasks.
-
-        Raises:
-            ProjectBusy: The lease is lost.
-        """
-        pending = set(tasks)
-        try:
-            while pending:
-                _, pending = await asyncio.wait(pending, timeout=POLL_S / 2, return_when=asyncio.FIRST_COMPLETED)
-                self.check()
-        except Stopped as reason:
-            return reason if pending else None
-        finally:
-            for task in pending:
-                task.cancel()
-            if pending:
-                await asyncio.wait(pending)
-        return None

@@ -7,59 +7,77 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from gather_pipeline.domain.decisions import Decision
+from gather_pipeline.domain.decisions import DecidedText, Decision, decided_in
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, NewItem, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, asked_of
-from gather_pipeline.domain.quality import is_judged, told
+from gather_pipeline.domain.quality import Quality, told
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.department_state import DepartmentState
-from gather_pipeline.gather.generate import Assignment, Harvest, generate_content_batch
+from gather_pipeline.gather.batch import Batch
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
 from gather_pipeline.gather.metric_rows import iteration_row
-from gather_pipeline.gather.prompt_context import PromptContext, assemble, assemble_small
+from gather_pipeline.gather.state import DepartmentState
+from gather_pipeline.gather.writers import Assignment, Writer
+from gather_pipeline.gather.writers.remote import RemoteWriter
+from gather_pipeline.gather.writers.small import SmallWriter
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import DepartmentScorer
-from gather_pipeline.records.rows import decision_row
 from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.text import content_filter
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True)
+def writer_for(model: str) -> Writer:
+    """Who writes notes with a model."""
+    return SmallWriter() if model == EMBEDDED else RemoteWriter()
+
+
 class Attempt:
-    """One iteration of a department from context to commit.
+    """One iteration of a department from context to commit; its calls are under way once it is made.
+
+    Args:
+        state: The department.
+        number: Number of the iteration.
+        unseen: Notes of the iteration before it that are not committed yet, so that they are not written again.
 
     Attributes:
+        batch: Its calls.
         committed: True once its rows are seen.
     """
 
-    state: DepartmentState
-    harvest: Harvest = field(default_factory=Harvest)
-    usage: Usage = field(default_factory=Usage)
-    seconds: dict[str, float] = field(default_factory=dict)
-    committed: bool = False
-
-    def __post_init__(self) -> None:
-        """Takes the next number and reads what the ladder says."""
-        self.session, self.department = self.state.session, self.state.department
-        self.number = self.state.number + 1
+    def __init__(self, state: DepartmentState, number: int, unseen: Sequence[NewItem] = ()) -> None:
+        self.state, self.number = state, number
+        self.session, self.department = state.session, state.department
+        self.climbed, self.restarted = state.climbed, state.restarting
         self.started_at = self.session.services.clock.now()
+        self.seconds: dict[str, float] = {}
+        self.usage = Usage()
+        self.committed = self._saved = False
         self.runner = self.session.runner(self._spend)
-        self.climbed = self.state.climbed
-        self.restarted = self.state.restarting
-        self.context: PromptContext | None = None
+        plan = state.plan(number)
+        self.model = state.chain[plan.model]
+        writer = writer_for(self.model)
+        with self._phase("context"):
+            self.context = writer.context(self.session, self.department, state.before, [note.summary for note in unseen])
+        work = Assignment(
+            department=self.department,
+            iteration=number,
+            plan=plan,
+            model=self.model,
+            fallback_models=[model for model in state.chain if model not in (self.model, EMBEDDED)],
+            context=self.context,
+        )
+        self.batch = Batch(self.session, writer, work, self.runner)
 
     def _spend(self, usage: Usage) -> None:
         self.usage = self.usage + usage
@@ -72,30 +90,14 @@ class Attempt:
         finally:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 4)
 
-    def unanswered(self) -> bool:
+    def is_unanswered(self) -> bool:
         """True where every call failed without an answer: asking on would be pointless."""
-        return bool(self.harvest.unavailable) and len(self.harvest.unavailable) == self.harvest.calls
+        return 0 < self.batch.unavailable == self.batch.done
 
-    def generate(self) -> Stopped | None:
-        """Assembles context and makes the calls; returns the reason to stop the run, if one came up."""
-        state, services = self.state, self.session.services
-        plan = state.plan(self.number)
-        self.model = state.chain[plan.model]
-        with self._phase("context"):
-            if self.model == EMBEDDED:
-                self.context = assemble_small(self.session, state.before)
-            else:
-                self.context = assemble(self.session, self.department, state.before, services.settings.context_tokens)
-        work = Assignment(
-            department=self.department,
-            iteration=self.number,
-            plan=plan,
-            model=self.model,
-            fallback_models=[model for model in state.chain if model not in (self.model, EMBEDDED)],
-            context=self.context,
-        )
+    def generate(self, meanwhile: Callable[[], None]) -> Stopped | None:
+        """Waits for the calls; returns the reason to stop the run, if one came up. `meanwhile` is called after each answer."""
         with self._phase("generate"):
-            return self.session.wait(generate_content_batch(self.session, work, self.runner, self.harvest))
+            return self.batch.collect(meanwhile)
 
     def finish(self, *, partial: bool) -> None:
         """Drops duplicates, saves, scores and commits what was generated.
@@ -103,44 +105,42 @@ class Attempt:
         Args:
             partial: The run is being stopped: the judge is not asked any more, and nothing is written where nothing came.
         """
-        texts = self.harvest.in_order()
-        if self.committed or self.context is None or (partial and not texts):
+        notes = self.batch.notes
+        if self.committed or (partial and not notes):
             return
         self.session.control.check_lease()
         services = self.session.services
         judge = None if partial else judge_model(services.settings.judge_model, self.model, services.resolve_model)
         with self._phase("deduplicate"):
-            vectors = services.embedder.embed([text.content for text in texts])
-            decisions, rules = self._screen(texts, vectors, judge)
+            vectors = self.batch.vectors
+            decisions, rules = self._screen(notes, vectors, judge)
         kept = [place for place, decision in enumerate(decisions) if not decision.duplicate]
         now = services.clock.now()
-        items = [self._item(texts[place], place, now) for place in kept]
-        with self._phase("save"):
-            slug, number = self.department.slug, self.number
-            rows = [decision_row(self._id(place), texts[place], slug, number, place, rules, row) for place, row in enumerate(decisions)]
-            save, model = self.session.repository.save_iteration_rows, services.embedder.name
-            self.session.scribe.start(lambda: save(slug, number, items, vectors[kept], model, rows))  # while the score is found
+        items, rows = [self._item(notes[place], place, now) for place in kept], vectors[kept]
         with self._phase("score"):
-            quality = self._score(items, vectors[kept], judge)
+            quality, version = self._score(items, rows, judge)
         with self._phase("save"):
-            self.session.scribe.flush()
-        self.session.control.check_lease()  # once it is lost the scribe writes nothing, and a commit without its rows would lie
-        self._commit(self._record(items, decisions, quality, partial), items, vectors[kept])
+            decided = [self._decided(notes[place], place, decision, rules) for place, decision in enumerate(decisions)]
+            again = (self.department.slug, self.number) if self._saved else None
+            self._saved = True
+            self.session.records.save_iteration_rows(items, rows, services.embedder.name, decided, again=again)
+            self.session.store_executions()
+        self.session.control.check_lease()  # the last look before what counts
+        self._commit(self._record(items, decisions, quality, version, partial), items, rows)
 
-    def _screen(self, texts: Sequence[NewItem], vectors: Vectors, judge: str | None) -> tuple[list[Decision], str]:
+    def _screen(self, notes: Sequence[NewItem], vectors: Vectors, judge: str | None) -> tuple[list[Decision], str]:
         session = self.session
         session.announcer.announce("deduplicating", department=self.department.slug, iteration=self.number)
         ask = pair_judge(session, self.runner, judge, self.department, self.number) if judge else None
-        assert session.threshold is not None
         detector = DuplicateDetector(session.services.embedder, judge=ask, threshold=session.threshold.value, distinct=session.distinct)
-        objections = {place: reason for place, text in enumerate(texts) if (reason := content_filter.objection(text.content))}
-        fair = [place for place in range(len(texts)) if place not in objections]
-        screened = session.wait(detector.screen([texts[place].content for place in fair], vectors[fair], session.known)) if fair else []
+        objections = {place: reason for place, note in enumerate(notes) if (reason := content_filter.objection(note.content))}
+        fair = [place for place in range(len(notes)) if place not in objections]
+        screened = session.wait(detector.screen([notes[place].content for place in fair], vectors[fair], session.known)) if fair else []
         decided = {place: self._named(decision, fair) for place, decision in zip(fair, screened, strict=True)}
         decided |= {
             place: Decision(duplicate=True, rule="content_filter", similarity=0.0, reason=reason) for place, reason in objections.items()
         }
-        return [decided[place] for place in range(len(texts))], detector.version
+        return [decided[place] for place in range(len(notes))], detector.version
 
     def _named(self, decision: Decision, fair: Sequence[int]) -> Decision:
         """The decision with the id that a match within the batch gets."""
@@ -151,7 +151,19 @@ class Attempt:
     def _id(self, place: int) -> str:
         return item_id(self.session.project.id, self.department.slug, self.number, place)
 
-    def _item(self, text: NewItem, place: int, now: str) -> Item:
+    def _decided(self, note: NewItem, place: int, decision: Decision, rules: str) -> DecidedText:
+        return DecidedText(
+            key=decided_in(self.number, place, self.department.slug),
+            item_id=self._id(place),
+            department=self.department.slug,
+            iteration=self.number,
+            place=place,
+            text=note,
+            decision=decision,
+            rules_version=rules,
+        )
+
+    def _item(self, note: NewItem, place: int, now: str) -> Item:
         return Item(
             id=self._id(place),
             department=self.department.slug,
@@ -160,26 +172,25 @@ class Attempt:
             project_id=self.session.project.id,
             user_id=self.session.request.user_id,
             created_at=now,
-            content=text.content,
-            summary=text.summary,
-            context=text.context,
-            aspect=text.aspect,
-            provenance=text.provenance,
+            content=note.content,
+            summary=note.summary,
+            context=note.context,
+            aspect=note.aspect,
+            provenance=note.provenance,
         )
 
-    def _score(self, items: Sequence[Item], vectors: Vectors, judge: str | None) -> dict[str, Any]:
+    def _score(self, items: Sequence[Item], vectors: Vectors, judge: str | None) -> tuple[Quality, str]:
+        """The department's quality with these items, and the version of what was scored."""
         session = self.session
         everything = [*session.items.get(self.department.slug, []), *items]
         before = session.vectors_of(self.department.slug)
         ask = quality_judge(session, self.runner, judge, self.number) if judge and everything else None
         scorer = DepartmentScorer(session.services.embedder, judge=ask)
-        rows = np.concatenate([before, vectors]) if len(before) else vectors
+        rows = np.concatenate([before, vectors]) if len(before) and len(vectors) else before if len(before) else vectors
         quality = session.wait(scorer.score(self.department, everything, vectors=rows, brief=session.project.brief))
-        asked = asked_of(self.department, session.project.brief)
-        return {**quality.to_document(), "data_version": version_of(everything), "asked": asked}
+        return quality, version_of(everything)
 
-    def _record(self, items: Sequence[Item], decisions: Sequence[Decision], quality: dict[str, Any], partial: bool) -> Iteration:
-        assert self.context is not None
+    def _record(self, items: Sequence[Item], decisions: Sequence[Decision], quality: Quality, version: str, partial: bool) -> Iteration:
         return Iteration(
             project_id=self.session.project.id,
             department=self.department.slug,
@@ -191,11 +202,13 @@ class Attempt:
             duplicates=sum(decision.duplicate and decision.rule != "content_filter" for decision in decisions),
             filtered=sum(decision.rule == "content_filter" for decision in decisions),
             quality=quality,
+            data_version=version,
+            asked=asked_of(self.department, self.session.project.brief),
             model=self.model,
             rung=len(self.climbed),
             tokens=self.usage.tokens,
             cost=self.usage.cost,
-            faults=(*self.context.faults, *self.harvest.faults),
+            faults=(*self.context.faults, *self.batch.faults),
             ledger=tuple(self.context.ledger),
             seconds=self.seconds,
             started_at=self.started_at,
@@ -209,41 +222,38 @@ class Attempt:
         state.took(iteration, len(items))
         iteration = replace(iteration, ended_by=None if iteration.partial else state.ended())
         state.last = iteration
-        session.repository.commit(iteration)
+        session.records.commit(iteration)
         self.committed = True
-        session.total_iterations += 1
-        session.items_created += len(items)
-        session.add(self.department.slug, items, vectors)
-        rows = [{"id": item.id, "content": item.content, "summary": item.summary} for item in items]
-        session.services.brain.index(session.project.id, rows, self.department)
+        session.add(iteration, items, vectors)
         session.metrics.append("iteration", iteration_row(iteration, self.department.threshold))
         self._announce(iteration, len(items))
 
     def _announce(self, iteration: Iteration, created: int) -> None:
-        session, department = self.session, self.department
-        session.announcer.announce(
+        announcer, department, judged = self.session.announcer, self.department, iteration.quality.judged
+        announcer.announce(
             "iteration_complete",
             department=department.slug,
             department_name=department.name,
             iteration=self.number,
-            total_iterations=session.total_iterations,
+            total_iterations=self.session.total_iterations,
             quality_score=iteration.score,
-            judged=is_judged(iteration.quality),
+            judged=judged,
             items_created=created,
             threshold=department.threshold,
             duplicates_dropped=iteration.duplicates + iteration.filtered,
             tokens=iteration.tokens,
         )
         if len(self.state.climbed) > len(self.climbed):
-            step, quality = self.state.climbed[-1], told(iteration.score, is_judged(iteration.quality))
+            step = self.state.climbed[-1]
             logger.warning(
                 "[AutoGather] Quality stagnant at %g%% for %d iterations", iteration.score, ladder.PATIENCE, extra={TOLD_BY_EVENT: True}
             )
-            session.announcer.announce(
+            announcer.announce(
                 "stagnation_detected",
                 department=department.slug,
                 quality_score=iteration.score,
-                judged=is_judged(iteration.quality),
+                judged=judged,
                 step=step,
-                reason=f"quality {quality} did not rise for {ladder.PATIENCE} iterations, so the loop {ladder.SENTENCES[step]}",
+                reason=f"quality {told(iteration.score, judged)} did not rise for {ladder.PATIENCE} iterations, so the loop "
+                f"{ladder.SENTENCES[step]}",
             )

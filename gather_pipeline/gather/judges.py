@@ -18,6 +18,7 @@ from gather_pipeline.gather.session import Session
 from gather_pipeline.quality.judge import QualityJudge
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.runner import TaskRunner
+from gather_pipeline.upkeep.inputs import chain_of
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +54,8 @@ def check_models(services: Services, departments: Sequence[Department]) -> None:
     Raises:
         InvalidInput: A department's model, `GATHER_MODEL` or `GATHER_JUDGE_MODEL` cannot be served.
     """
-    settings = services.settings
     for department in departments:
-        own = services.resolve_model(settings.model or department.defaultModel)
-        judge_model(settings.judge_model, own, services.resolve_model)
-    for model in settings.fallback_models:
-        services.resolve_model(model)
+        judge_model(services.settings.judge_model, chain_of(services, department)[0], services.resolve_model)
 
 
 def pair_judge(session: Session, runner: TaskRunner, model: str, department: Department, iteration: int) -> PairJudge:
@@ -91,15 +88,9 @@ def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: i
 async def _ask(
     session: Session, runner: TaskRunner, task: str, inputs: Mapping[str, object], model: str, department: Department, iteration: int
 ) -> Mapping[str, Any] | None:
-    tags = {
-        "project_id": session.project.id,
-        "department": department.slug,
-        "iteration": iteration,
-        "automation_task_id": session.task_id,
-    }
     try:
         session.control.check_budget()
-        result = await runner.run(task, inputs, model=model, temperature=0.0, tags=tags)
+        result = await session.ask(runner, task, inputs, model=model, temperature=0.0, tags=session.tags(department, iteration))
     except Stopped:
         return None
     except GatherError as error:

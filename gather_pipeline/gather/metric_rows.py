@@ -8,7 +8,6 @@ from typing import Any
 from gather_pipeline.domain.automation import AutomationResult
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.iterations import Iteration
-from gather_pipeline.domain.quality import is_judged
 from gather_pipeline.tasks.execution import Execution
 
 
@@ -51,9 +50,9 @@ def iteration_row(iteration: Iteration, threshold: float) -> Mapping[str, Any]:
         "department": iteration.department,
         "iteration": iteration.number,
         "quality": iteration.score,
-        "judged": is_judged(iteration.quality),
+        "judged": iteration.quality.judged,
         "threshold": threshold,
-        **{name: part["value"] for name, part in iteration.quality["parts"].items()},
+        **{name: part.value for name, part in iteration.quality.parts.items()},
         "items_generated": iteration.generated,
         "items_created": len(iteration.item_ids),
         "duplicates_dropped": iteration.duplicates,

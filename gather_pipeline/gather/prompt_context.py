@@ -13,7 +13,7 @@ from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.errors import BrainUnavailable
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers.openings import digest
-from gather_pipeline.ports import Document
+from gather_pipeline.ports import Remembered
 from gather_pipeline.text.sentences import sentence_ends
 
 PREDECESSOR_ITEMS = 6  # newest of each earlier department: enough to tell what it decided
@@ -47,20 +47,18 @@ class PromptContext:
     faults: tuple[str, ...] = ()
 
 
-def format_gather_items(items: Sequence[Item] | Sequence[Mapping[str, object]]) -> str:
+def format_gather_items(items: Sequence[Item | Remembered]) -> str:
     """Items as one line each, for a prompt (S001-GEN-07); empty for no items."""
     return "\n".join(f"- {line}" for line in _lines(items))
 
 
-def _lines(items: Sequence[Item] | Sequence[Mapping[str, object]]) -> list[str]:
-    lines = []
-    for item in items:
-        department, text = (item.department, item.content) if isinstance(item, Item) else (item.get("department"), item["content"])
-        lines.append(f"[{department}] {text}" if department else str(text))
-    return lines
+def _lines(items: Sequence[Item | Remembered]) -> list[str]:
+    return [f"[{item.department}] {item.content}" for item in items]
 
 
-def assemble(session: Session, department: Department, before: Sequence[Department], budget: int) -> PromptContext:
+def assemble(
+    session: Session, department: Department, before: Sequence[Department], budget: int, unseen: Sequence[str] = ()
+) -> PromptContext:
     """Chooses what fits into the budget: the brief always, then own items, predecessors' and the brain's, newest or nearest first.
 
     Args:
@@ -68,6 +66,7 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
         department: Department whose prompt it is.
         before: Departments that ran earlier, in order.
         budget: Most tokens of all parts together.
+        unseen: Summaries of notes that are written but not yet committed.
     """
     faults: list[str] = []
     own = session.items.get(department.slug, [])
@@ -76,15 +75,15 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
     candidates = [_brief(session, fitting(session.project.brief, budget))]
     candidates += [_candidate(item.id, "own", item.content, "medium") for item in reversed(own)]
     candidates += [_candidate(item.id, "predecessor", item.content, "medium") for item in reversed(earlier)]
-    candidates += [_candidate(row["id"], "brain", row["content"], "low") for row in nearest]
+    candidates += [_candidate(one.id, "brain", one.content, "low") for one in nearest]
     assembly = select(candidates, budget, estimate_tokens)
     texts = {part.id: part.text for part in assembly.included}
     return PromptContext(
         brief=texts["brief"],
         own=[item.content for item in own if item.id in texts],
-        avoid=[item.summary for item in own if item.id not in texts][-AVOIDED:],
+        avoid=[*(item.summary for item in own if item.id not in texts), *unseen][-AVOIDED:],
         predecessors=_lines([item for item in earlier if item.id in texts]),
-        brain=_lines([row for row in nearest if row["id"] in texts]),
+        brain=_lines([one for one in nearest if one.id in texts]),
         used=_used(assembly),
         ledger=assembly.ledger.to_rows(),
         faults=tuple(faults),
@@ -129,7 +128,7 @@ def _candidate(id: str, kind: Kind, text: str, priority: Priority, content: str 
     return Candidate(id=id, kind=kind, text=text, priority=priority, hash=content_hash(content or text))
 
 
-def _from_brain(session: Session, department: Department, have: set[str], faults: list[str]) -> list[Document]:
+def _from_brain(session: Session, department: Department, have: set[str], faults: list[str]) -> list[Remembered]:
     query = f"{department.name}: {department.description} {', '.join(department.aspects)}"
     try:
         found = session.services.brain.context(session.project.id, query, limit=BRAIN_ITEMS + len(have))
@@ -137,4 +136,4 @@ def _from_brain(session: Session, department: Department, have: set[str], faults
         # S001-ERR-01: without the brain the loop goes on with the store's items alone.
         faults.append(f"the brain did not answer ({error}), so its context is left out")
         return []
-    return [row for row in found if row["id"] not in have][:BRAIN_ITEMS]
+    return [one for one in found if one.id not in have][:BRAIN_ITEMS]

@@ -1,99 +1,189 @@
-"""What the parts of one run share: engines, brakes, the project as it stands, and what has been said already."""
+"""What the parts of one run share: engines, brakes, the project as it stands, and the model calls under way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.drafts import Draft
+from gather_pipeline.domain.events import Progress
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.items import Item, content_hash
+from gather_pipeline.domain.items import Item, content_hash, distinct_pairs
+from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.projects import Project
+from gather_pipeline.domain.quality import Score
 from gather_pipeline.gather.announce import Announcer
-from gather_pipeline.gather.control import RunControl
+from gather_pipeline.gather.control import POLL_S, RunControl
 from gather_pipeline.gather.metric_rows import answered_usage, call_row
-from gather_pipeline.gather.scribe import Scribe
 from gather_pipeline.ports import MetricsLog, Vectors
-from gather_pipeline.records.duplicates import threshold_of
-from gather_pipeline.records.project import EXECUTIONS, GatherRepository
+from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.known import KnownItems
-from gather_pipeline.similarity.thresholds import Threshold
+from gather_pipeline.similarity.project import threshold_of
 from gather_pipeline.tasks.execution import Execution
-from gather_pipeline.tasks.runner import TaskRunner
+from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 from gather_pipeline.upkeep.embed import embedded
 
+logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-@dataclass(kw_only=True)
 class Session:
     """One run of one project.
 
+    Model calls are made on an event loop of a thread of their own (`portal`), so that none waits while this thread judges and stores.
+
     Attributes:
         items: Committed, active items by department, in order.
-        vectors: Their embeddings by department, row by row.
         known: All of them in one matrix, for duplicates.
+        history: Committed iterations by department, oldest first.
+        scores: Each department's stored score.
+        drafts: Each department's stored draft.
+        highest: Highest iteration that an item ever had, by department: ids of imported and deleted items are never given again.
         distinct: Pairs of content hashes that a person has said are no duplicates.
-        threshold: Probability from which texts are dropped, None before the first load.
+        threshold: Probability from which texts are dropped.
         total_iterations: Iterations of this run so far.
         items_created: Items of this run so far.
+        gate: Limits the calls under way where the run has a brake: what is begun is paid, so no more is begun than may be at once.
+        begun_ahead: Model calls that were begun before it was sure that they are needed.
+        thrown_away: Those of them whose answers were not needed.
     """
 
-    services: Services
-    request: AutomationRequest
-    task_id: str
-    project: Project
-    repository: GatherRepository
-    scribe: Scribe
-    announcer: Announcer
-    control: RunControl
-    metrics: MetricsLog
-    known: KnownItems
-    items: dict[str, list[Item]] = field(default_factory=dict)
-    vectors: dict[str, Vectors] = field(default_factory=dict)
-    distinct: frozenset[frozenset[str]] = frozenset()
-    threshold: Threshold | None = None
-    total_iterations: int = 0
-    items_created: int = 0
-
-    def __post_init__(self) -> None:
-        """Opens the event loop in which all model calls of the run are made."""
+    def __init__(
+        self,
+        services: Services,
+        request: AutomationRequest,
+        task_id: str,
+        project: Project,
+        records: ProjectRecords,
+        announcer: Announcer,
+        control: RunControl,
+        metrics: MetricsLog,
+        portal: BlockingPortal,
+    ) -> None:
+        self.services, self.request, self.task_id, self.project = services, request, task_id, project
+        self.records, self.announcer, self.control, self.metrics, self.portal = records, announcer, control, metrics, portal
+        self.total_iterations = self.items_created = self.begun_ahead = self.thrown_away = 0
+        self.history: dict[str, list[Iteration]] = {}
+        self._executions: SimpleQueue[Execution] = SimpleQueue()
+        self._looked_at = self.services.clock.monotonic()
         self._loop = asyncio.Runner()
-        self._cursor = ""
-        self._revisions: dict[str, int] = {}
-        self._highest: dict[str, int] = {}
+        self.is_braked = request.max_tokens is not None or request.max_cost is not None
+        self.gate: AbstractAsyncContextManager[Any] = asyncio.Semaphore(services.settings.concurrency) if self.is_braked else nullcontext()
 
     def load(self) -> None:
         """Takes up what is stored, as people have left it."""
-        self.scribe.flush()
-        self._cursor = self.repository.position()
-        everything = self.repository.everything()
-        found = embedded(self.services, self.repository, everything)
-        self.items, self.vectors, self.known = {}, {}, KnownItems.empty()
-        self.distinct = self.repository.distinct_pairs(everything)
+        self._cursor = self.records.position()
+        view = self.records.view()
+        removed = self.records.clear_uncommitted(view.iterations) if not self.total_iterations else 0
+        if removed:
+            logger.warning("[AutoGather] Cleared %d rows that an interrupted run had not committed", removed)
+        everything = view.everything
+        found = embedded(self.services, view, everything, everything)
+        self.history = {}
+        for iteration in view.iterations:
+            self.history.setdefault(iteration.department, []).append(iteration)
+        self.scores: dict[str, Score] = dict(view.scores)
+        self.drafts: dict[str, Draft] = dict(view.drafts)
+        self.distinct = distinct_pairs(everything)
         settings, embedder = self.services.settings, self.services.embedder
-        self.threshold = threshold_of(everything, self.repository.dropped(), lambda: embedder, settings.wrong_drop_cost)
-        self.services.brain.forget(self.project.id)
+        self.threshold = threshold_of(everything, view.dropped, lambda: embedder, settings.wrong_drop_cost)
         self._revisions = {item.id: item.revision for item in everything}
+        self.highest: dict[str, int] = {}
         for item in everything:
-            self._highest[item.department] = max(item.iteration, self._highest.get(item.department, 0))
+            self.highest[item.department] = max(item.iteration, self.highest.get(item.department, 0))
+        self.items: dict[str, list[Item]] = {}
+        self._vectors: dict[str, Vectors] = {}
+        self.known = KnownItems.empty()
         for department in dict.fromkeys(item.department for item in found.items):
             places = [place for place, item in enumerate(found.items) if item.department == department]
-            self.add(department, [found.items[place] for place in places], found.vectors[places])
+            self._take_up(department, [found.items[place] for place in places], found.vectors[places])
+        self.services.brain.replace(self.project.id, found.items, found.vectors)
 
     def catch_up(self) -> None:
-        """Takes up what people have changed since the last look; costs as much as changed."""
-        documents, self._cursor = self.repository.changed_items(self._cursor)
-        if any(self._revisions.get(document["_id"]) != document.get("revision", 1) for document in documents):
+        """Takes up what people have changed since the last look, which is at most twice a second; costs as much as changed."""
+        now = self.services.clock.monotonic()
+        if now - self._looked_at < POLL_S:
+            return
+        self._looked_at = now
+        changed, self._cursor = self.records.changed_items(self._cursor)
+        if any(self._revisions.get(id) != revision for id, revision in changed.items()):
             self.load()
 
+    def add(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:
+        """Takes up a committed iteration, so that later prompts and decisions see what it made."""
+        self.total_iterations += 1
+        self.items_created += len(items)
+        self.history.setdefault(iteration.department, []).append(iteration)
+        if items:
+            self._take_up(iteration.department, items, vectors)
+            self.services.brain.index(self.project.id, items, vectors)
+
+    def _take_up(self, department: str, items: Sequence[Item], vectors: Vectors) -> None:
+        before = self._vectors.get(department)
+        self._vectors[department] = vectors if before is None else np.concatenate([before, vectors])
+        self.items.setdefault(department, []).extend(items)
+        self._revisions |= {item.id: item.revision for item in items}
+        self.known.append([item.id for item in items], [item.content for item in items], vectors)
+
+    def vectors_of(self, department: str) -> Vectors:
+        """Embeddings of shape (n, d) of the department's items; (0, 0) for none."""
+        return self._vectors.get(department, np.empty((0, 0), dtype=np.float32))
+
+    def hashes(self) -> dict[str, str]:
+        """Content hash by id of every committed item."""
+        return {item.id: content_hash(item.content) for items in self.items.values() for item in items}
+
+    def tags(self, department: Department, iteration: int) -> dict[str, Any]:
+        """What the record of an execution is found by."""
+        return {
+            "project_id": self.project.id,
+            "department": department.slug,
+            "iteration": iteration,
+            "automation_task_id": self.task_id,
+        }
+
+    def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:
+        """A task runner whose executions are stored, measured and charged to the run."""
+
+        def record(execution: Execution) -> None:
+            spent = answered_usage(execution)
+            self.control.spend(spent)
+            on_usage(spent)
+            self._executions.put(execution)
+
+        return TaskRunner(self.services.model, self.services.catalogue, self.services.clock, record)
+
+    async def ask(self, runner: TaskRunner, task: str, inputs: Mapping[str, Any], **options: Any) -> TaskResult:
+        """One call for whoever waits for it in this thread.
+
+        Raises:
+            Stopped: The run is to end; the call is cancelled.
+            GatherError: As `TaskRunner.run`.
+        """
+
+        async def call() -> TaskResult:
+            return await runner.run(task, inputs, **options)
+
+        answer = asyncio.wrap_future(self.portal.start_task_soon(call))
+        try:
+            while not (await asyncio.wait([answer], timeout=POLL_S / 2))[0]:
+                self.control.check()
+            return answer.result()
+        finally:
+            answer.cancel()
+
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Runs a coroutine to its end; an interrupt cancels what still runs and leaves a fresh loop behind."""
+        """Runs a coroutine of this thread to its end; an interrupt cancels it and leaves a fresh loop behind."""
         try:
             return self._loop.run(work)
         except Exception:
@@ -103,45 +193,53 @@ class Session:
             self._loop = asyncio.Runner()
             raise
 
-    def close(self) -> None:
-        """Writes what records are waiting; lets go of model connections and of the event loop."""
-        try:
-            self._loop.run(self.services.model.aclose())
-        finally:
-            self._loop.close()
-            self.scribe.close()
-
-    def vectors_of(self, department: str) -> Vectors:
-        """Embeddings of shape (n, d) of the department's items; (0, 0) for none."""
-        return self.vectors.get(department, np.empty((0, 0), dtype=np.float32))
-
-    def add(self, department: str, items: Sequence[Item], vectors: Vectors) -> None:
-        """Takes up committed items, so that later prompts and decisions see them."""
-        if not items:
-            return
-        before = self.vectors.get(department)
-        self.vectors[department] = vectors if before is None else np.concatenate([before, vectors])
-        self.items.setdefault(department, []).extend(items)
-        self._revisions |= {item.id: item.revision for item in items}
-        self.known.append([item.id for item in items], [item.content for item in items], vectors)
-
-    @property
-    def highest(self) -> Mapping[str, int]:
-        """Highest iteration that an item ever had, by department: ids of imported and deleted items are never given again."""
-        return self._highest
-
-    def hashes(self) -> dict[str, str]:
-        """Content hash by id of every committed item."""
-        return {item.id: content_hash(item.content) for items in self.items.values() for item in items}
-
-    def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:
-        """A task runner whose executions are stored, measured and charged to the run."""
-
-        def record(execution: Execution) -> None:
-            spent = answered_usage(execution)
-            self.control.spend(spent)
-            on_usage(spent)
-            self.scribe.put(EXECUTIONS, execution.to_document())
+    def store_executions(self) -> None:
+        """Stores and measures the calls that have ended since the last time: before a commit, so that it never lacks one of its own."""
+        executions = [self._executions.get() for _ in range(self._executions.qsize())]
+        for execution in executions:
             self.metrics.append("call", call_row(execution))
+        self.records.add_executions(executions)
 
-        return TaskRunner(self.services.model, self.services.catalogue, self.services.clock, record)
+    def close(self) -> None:
+        """Stores what calls are left; lets go of the event loop."""
+        self._loop.close()
+        if not self.control.lease_lost:
+            self.store_executions()
+
+
+@contextmanager
+def open_session(
+    services: Services,
+    request: AutomationRequest,
+    project: Project,
+    task_id: str,
+    progress: Progress | None,
+    cancelled: Callable[[], bool],
+    lease_lost: Callable[[], bool],
+) -> Iterator[Session]:
+    """The session of one run under its lease, with what is stored loaded; closes everything at the end."""
+    records = services.project(project.id)
+    bus, metrics = services.bus(request.webhook_url), services.metrics.log(task_id)
+    announcer = Announcer(records, task_id, bus, metrics, services.clock, progress, lambda: not lease_lost())
+    control = RunControl(
+        services.clock,
+        timeout_s=services.settings.timeout_s,
+        max_tokens=request.max_tokens,
+        max_cost=request.max_cost,
+        cancelled=cancelled,
+        lease_lost=lease_lost,
+    )
+    try:
+        with start_blocking_portal() as portal:
+            session = Session(services, request, task_id, project, records, announcer, control, metrics, portal)
+            try:
+                session.load()
+                yield session
+            finally:
+                try:
+                    portal.call(services.model.aclose)
+                finally:
+                    session.close()
+    finally:
+        bus.close()
+        metrics.close()

@@ -9,6 +9,8 @@ from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import digest
 
+NOTE_TASK, ITEM_TASK, BATCH_TASK = "gather_note", "gather_item", "gather_items_batch"
+
 
 def chain_of(services: Services, department: Department) -> tuple[str, ...]:
     """Models of a department: `GATHER_MODEL` or its own, then those of the fallback chain."""
@@ -20,8 +22,8 @@ def chain_of(services: Services, department: Department) -> tuple[str, ...]:
 def definition_for(services: Services, model: str) -> str:
     """Id of the task definition by which a model generates items."""
     if model == EMBEDDED:
-        return "gather_note"
-    return "gather_items_batch" if services.settings.items_per_call > 1 else "gather_item"
+        return NOTE_TASK
+    return BATCH_TASK if services.settings.items_per_call > 1 else ITEM_TASK
 
 
 def inputs_of(services: Services, project: Project, department: Department) -> Fingerprint:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import version_of
-from gather_pipeline.domain.iterations import EndedBy, Fingerprint, Iteration, current, fell, is_finished, standing
-from gather_pipeline.domain.quality import is_judged
+from gather_pipeline.domain.iterations import EndedBy, Fingerprint, Iteration, current, fell, is_finished, quality_after_edits
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.session import Session
 from gather_pipeline.quality.scorer import measure
@@ -28,7 +27,7 @@ class DepartmentState:
             are left out, and those of earlier runs that brought nothing usable.
         last: The newest committed iteration, whatever its inputs.
         number: The highest number that an iteration or an imported item has, 0 for none.
-        standing: Quality of the items as people have left them since the last iteration, None where they left them alone.
+        edited_quality: Quality of the items as people have left them since the last iteration, None where they left them alone.
         aim: Aspects from least to best covered, of those items.
         restarting: People made the department worse, so that its iterations count anew.
         iterations: Iterations of this run.
@@ -45,7 +44,7 @@ class DepartmentState:
     last: Iteration | None
     finished: bool
     number: int
-    standing: float | None = None
+    edited_quality: float | None = None
     aim: Sequence[str] = ()
     restarting: bool = False
     iterations: int = 0
@@ -53,24 +52,17 @@ class DepartmentState:
 
     @classmethod
     def read(cls, session: Session, department: Department, before: Sequence[Department], allowed: int) -> DepartmentState:
-        """The department as the store has it."""
-        settings, catalogue = session.services.settings, session.services.catalogue
-        chain = chain_of(settings, session.services.resolve_model, department)
-        inputs = inputs_of(settings, catalogue, session.project, department, chain)
-        everything, hashes = session.repository.iterations(department.slug), session.hashes()
+        """The department as the session has it."""
+        slug, services = department.slug, session.services
+        inputs = inputs_of(services, session.project, department)
+        everything, hashes = session.history.get(slug, []), session.hashes()
         last = everything[-1] if everything else None
-        own = session.items.get(department.slug, [])
+        own = session.items.get(slug, [])
         now: float | None = None
         aim: Sequence[str] = ()
-        if version_of(own) != (last.quality.get("data_version") if last else version_of([])):
-            quality = measure(
-                department,
-                own,
-                session.services.embedder,
-                vectors=session.vectors_of(department.slug),
-                brief=session.project.brief,
-            )
-            now, aim = standing(last, quality.value, quality.version) if last else quality.value, quality.least_covered
+        if version_of(own) != (last.data_version if last else version_of([])):
+            quality = measure(department, own, services.embedder, vectors=session.vectors_of(slug), brief=session.project.brief)
+            now, aim = quality_after_edits(last, quality.value, quality.version) if last else quality.value, quality.least_covered
         worse = last is not None and now is not None and fell(last, now, department.threshold)
         usable = [one for one in current(everything, inputs, hashes) if not one.partial and one.generated]
         return cls(
@@ -78,13 +70,13 @@ class DepartmentState:
             department=department,
             before=before,
             allowed=allowed,
-            chain=chain,
+            chain=chain_of(services, department),
             inputs=inputs,
             history=[] if worse else usable,
             last=last,
             finished=not worse and is_finished(everything, inputs, hashes),
-            number=max([last.number if last else 0, session.highest.get(department.slug, 0)]),
-            standing=None if last and last.inputs.differences(inputs, hashes) else now,
+            number=max(last.number if last else 0, session.highest.get(slug, 0)),
+            edited_quality=None if last and last.inputs.differences(inputs, hashes) else now,
             aim=aim,
             restarting=worse,
         )
@@ -92,14 +84,14 @@ class DepartmentState:
     @property
     def score(self) -> float | None:
         """Quality as it stands, None before the first."""
-        if self.standing is not None:
-            return self.standing
+        if self.edited_quality is not None:
+            return self.edited_quality
         return self.last.score if self.last else None
 
     @property
     def judged(self) -> bool:
         """Whether a judge had a part in `score`: a change by people is laid upon the last score, which may have had one."""
-        return self.last is not None and is_judged(self.last.quality)
+        return self.last is not None and self.last.quality.judged
 
     @property
     def steps(self) -> tuple[ladder.Step, ...]:
@@ -107,21 +99,26 @@ class DepartmentState:
         return ladder.steps(len(self.chain))
 
     @property
+    def scores(self) -> list[float]:
+        """Scores of the iterations that count, oldest first."""
+        return [iteration.score for iteration in self.history]
+
+    @property
     def climbed(self) -> tuple[ladder.Step, ...]:
         """Steps of the ladder climbed so far."""
-        return self.steps[: ladder.rung([iteration.score for iteration in self.history], self.steps)]
+        return self.steps[: ladder.rung(self.scores, self.steps)]
 
     def plan(self, number: int) -> ladder.Plan:
         """What the next iteration asks for."""
-        least = self.aim or (self.history[-1].quality.get("least_covered", ()) if self.history else ())
-        settings, catalogue = self.session.services.settings, self.session.services.catalogue
-        usual = [catalogue.get(definition_for(settings, model)).generation.temperature for model in self.chain]
+        least = self.aim or (self.history[-1].quality.least_covered if self.history else ())
+        services = self.session.services
+        usual = [services.catalogue.get(definition_for(services, model)).generation.temperature for model in self.chain]
         return ladder.plan(self.department.aspects, least, number, self.climbed, usual)
 
     def ended(self) -> EndedBy | None:
         """The rule that ends the department as it stands, None where it may go on."""
         most = self.department.coordinationSettings.maxIterations
-        reached = self.standing if self.standing is not None else self.history[-1].score if self.history else None
+        reached = self.edited_quality if self.edited_quality is not None else self.history[-1].score if self.history else None
         if reached is not None and reached >= self.department.threshold:
             return "threshold"
         if most is not None and len(self.history) >= most:
@@ -130,10 +127,19 @@ class DepartmentState:
             return "stagnation"
         return "share" if self.iterations >= self.allowed else None
 
+    def may_begin_ahead(self) -> bool:
+        """Whether the calls of one more iteration may be begun while one is under way."""
+        most = self.department.coordinationSettings.maxIterations
+        left = self.allowed - self.iterations - 1
+        left = left if most is None else min(left, most - len(self.history) - 1)
+        if self.session.is_braked or self.edited_quality is not None or (self.last is not None and not self.history):
+            return False  # what is begun is paid; and a changed department's next score cannot be foretold
+        return ladder.may_begin_ahead(self.scores, self.department.threshold, self.steps, left)
+
     def took(self, iteration: Iteration, created: int) -> None:
         """Counts a committed iteration."""
         self.last, self.number = iteration, iteration.number
-        self.standing, self.aim, self.restarting = None, (), False
+        self.edited_quality, self.aim, self.restarting = None, (), False
         self.iterations += 1
         self.items_created += created
         if not iteration.partial:

@@ -1,0 +1,149 @@
+"""The calls of one iteration while they are under way: made together, taken up one by one as they are answered (S001-GEN)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+import numpy as np
+
+from gather_pipeline.domain.events import TOLD_BY_EVENT
+from gather_pipeline.domain.items import NewItem
+from gather_pipeline.errors import GatherError, OutputInvalid, Stopped
+from gather_pipeline.gather.control import POLL_S
+from gather_pipeline.gather.session import Session
+from gather_pipeline.gather.writers import Ask, Assignment, Slot, Writer
+from gather_pipeline.ports import Vectors
+from gather_pipeline.tasks.runner import TaskResult, TaskRunner
+
+logger = logging.getLogger(__name__)
+
+Results = list[TaskResult | BaseException]
+
+
+class Batch:
+    """Begins all calls of an iteration at once; the model's own limit says how many are made at a time.
+
+    What has arrived is kept here, so that an interruption loses nothing.
+
+    Attributes:
+        faults: What went wrong, one sentence a call.
+        unavailable: How many calls brought no answer at all, as against an answer that did not fit.
+        done: Slots that came to an end.
+    """
+
+    def __init__(self, session: Session, writer: Writer, work: Assignment, runner: TaskRunner) -> None:
+        self._session, self._writer, self._work, self._runner = session, writer, work, runner
+        self._notes: dict[int, list[NewItem]] = {}
+        self._vectors: dict[int, Vectors] = {}
+        self.faults: list[str] = []
+        self.unavailable = self.done = 0
+        self._stopped: Stopped | None = None
+        slots = writer.slots(session, work)
+        self.size = len(slots)
+        self._slots: dict[Future[Results], Slot] = {session.portal.start_task_soon(self._ask, slot): slot for slot in slots}
+
+    @property
+    def notes(self) -> list[NewItem]:
+        """What has arrived, in the order of the slots."""
+        return [note for place in sorted(self._notes) for note in self._notes[place]]
+
+    @property
+    def vectors(self) -> Vectors:
+        """Embeddings of `notes`, row by row; shape (0, 0) for none."""
+        self._embed()  # an interrupt may have come between an answer and its embedding
+        rows = [self._vectors[place] for place in sorted(self._notes)]
+        return np.concatenate(rows) if rows else np.empty((0, 0), dtype=np.float32)
+
+    @property
+    def under_way(self) -> int:
+        """Slots that are not answered yet."""
+        return sum(not future.done() for future in self._slots)
+
+    def collect(self, meanwhile: Callable[[], None]) -> Stopped | None:
+        """Takes up answers as they come, each embedded at once, until all are there or the run is to end.
+
+        Args:
+            meanwhile: Is called after each answer.
+
+        Returns:
+            Why the run is to end where it is; what was answered by then is kept, the rest cancelled.
+
+        Raises:
+            ProjectBusy: The lease is lost.
+        """
+        pending = set(self._slots)
+        try:
+            while pending:
+                answered, pending = wait(pending, timeout=POLL_S / 2, return_when=FIRST_COMPLETED)
+                self._take(answered)
+                if answered:
+                    meanwhile()
+                try:
+                    self._session.control.check()
+                except Stopped as reason:
+                    return reason if pending else self._stopped
+            return self._stopped
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def cancel(self) -> None:
+        """Lets go of the calls that are not answered, and takes up those that are."""
+        self._take({future for future in self._slots if not future.cancel()})
+
+    async def _ask(self, slot: Slot) -> Results:
+        async with self._session.gate:
+            self._session.control.check_budget()
+            return await asyncio.gather(*(self._call(ask, slot) for ask in slot.asks), return_exceptions=True)
+
+    async def _call(self, ask: Ask, slot: Slot) -> TaskResult:
+        work = self._work
+        return await self._runner.run(
+            ask.task,
+            ask.inputs,
+            model=work.model,
+            conditions=ask.conditions,
+            temperature=work.plan.temperature,
+            seed=ask.seed,
+            fallback_models=work.fallback_models,
+            tags=self._session.tags(work.department, work.iteration) | {"aspect": ", ".join(slot.aspects)},
+        )
+
+    def _take(self, answered: set[Future[Results]]) -> None:
+        for future in sorted(answered, key=lambda one: self._slots[one].place):
+            slot = self._slots.pop(future)
+            try:
+                self._notes[slot.place] = self._read(slot, future.result())
+            except Stopped as reason:
+                self._stopped = self._stopped or reason
+            except GatherError as error:
+                self._note_fault(error)
+            self.done += 1
+            self._session.announcer.tick(department=self._work.department.slug, phase="generate", done=self.done, total=self.size)
+        self._embed()
+
+    def _embed(self) -> None:
+        """Embeds what has arrived and has no embedding yet."""
+        fresh = [place for place in sorted(self._notes) if place not in self._vectors]
+        rows = self._session.services.embedder.embed([note.content for place in fresh for note in self._notes[place]])
+        for place in fresh:
+            count = len(self._notes[place])
+            self._vectors[place], rows = rows[:count], rows[count:]
+
+    def _read(self, slot: Slot, results: Results) -> list[NewItem]:
+        answers = [one for one in results if isinstance(one, TaskResult)]
+        if not answers:
+            raise next(one for one in results if isinstance(one, BaseException))
+        return self._writer.read(self._session, self._work, slot, answers)
+
+    def _note_fault(self, error: GatherError) -> None:
+        department = self._work.department.slug
+        self.faults.append(str(error))
+        self.unavailable += not isinstance(error, OutputInvalid)
+        logger.error("[AutoGather] A call for department %s failed: %s", department, error, extra={TOLD_BY_EVENT: True})
+        self._session.announcer.announce(
+            "model_fault", department=department, error=str(error), model=self._work.model, iteration=self._work.iteration
+        )

@@ -1,0 +1,188 @@
+"""One department: iterations until its threshold, its share, stagnation or the run's brakes end it (S001-ORCH-02 to 07)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from gather_pipeline.domain.automation import DepartmentResult
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.events import TOLD_BY_EVENT
+from gather_pipeline.domain.iterations import EndedBy
+from gather_pipeline.domain.quality import told
+from gather_pipeline.errors import BudgetExhausted, DeadlineReached, TaskCancelled
+from gather_pipeline.gather.iteration import Attempt
+from gather_pipeline.gather.session import Session
+from gather_pipeline.gather.state import DepartmentState
+
+logger = logging.getLogger(__name__)
+
+
+class DepartmentLoop:
+    """Brings one department to its end.
+
+    Its first calls are under way once it is made, so that they need not wait for the end of the department before it; the next
+    iteration's calls are begun while this one's are awaited and judged, as long as they are sure to be wanted.
+
+    Args:
+        session: The run.
+        department: Whose turn it is.
+        before: Departments that ran earlier, in order.
+        allowed: Most iterations: its share of what is left (C27).
+    """
+
+    def __init__(self, session: Session, department: Department, before: Sequence[Department], allowed: int) -> None:
+        self._session, self._department = session, department
+        self.state = DepartmentState.read(session, department, before, allowed)
+        self._under_way: list[Attempt] = []
+        if not self.state.finished and self.state.ended() is None:
+            self._under_way.append(Attempt(self.state, self.state.number + 1))
+
+    def run(self) -> DepartmentResult:
+        """Goes on until the threshold, the share, stagnation or the run's brakes end the department.
+
+        Raises:
+            TaskCancelled: Somebody asked for the end; what was generated is saved.
+        """
+        state, department = self.state, self._department
+        self._session.announcer.announce(
+            "department_started",
+            department=department.slug,
+            department_name=department.name,
+            threshold=department.threshold,
+            model=state.chain[0],
+        )
+        logger.info("[AutoGather] Started dept %s (threshold: %g%%)", department.name, department.threshold)
+        if state.finished and state.last:
+            self._session.announcer.announce(
+                "skipped_unchanged", department=department.slug, quality_score=state.score, judged=state.judged
+            )
+            return _result(state, "unchanged", "")
+        ended, detail = state.ended(), ""
+        try:
+            while ended is None:
+                ended, detail = self._iterate()
+        finally:
+            self.close()
+        return _result(state, ended, detail)
+
+    def close(self) -> None:
+        """Throws away calls that were begun and are not needed any more."""
+        for attempt in self._under_way:
+            self._session.thrown_away += attempt.batch.under_way
+            attempt.batch.cancel()
+        self._under_way.clear()
+
+    def _iterate(self) -> tuple[EndedBy | None, str]:
+        """One iteration; why the department ends after it (None where it goes on), and the detail of that reason."""
+        state = self.state
+        self._session.catch_up()
+        if not self._under_way:
+            self._under_way.append(Attempt(state, state.number + 1))
+        attempt = self._under_way[0]
+        try:
+            stopped = attempt.generate(self._begin_ahead)
+            if stopped is None and attempt.is_unanswered():
+                return "failed", f"every one of {attempt.batch.done} calls failed, the last one because: {attempt.batch.faults[-1]}"
+            if stopped is not None:
+                self._save_all()
+            else:
+                attempt.finish(partial=False)
+                self._under_way.remove(attempt)
+        except BaseException:
+            # Interrupts of Dagster and of the terminal are no Exceptions: what was generated is saved before they go on.
+            self._rescue()
+            raise
+        match stopped:
+            case TaskCancelled():
+                raise stopped
+            case DeadlineReached():
+                return "deadline", str(stopped)
+            case BudgetExhausted():
+                return "budget", str(stopped)
+            case _:
+                return state.ended(), ""
+
+    def _begin_ahead(self) -> None:
+        """Begins the next iteration once this one leaves a slot idle, where it is sure to be wanted."""
+        (attempt, *more), limit = self._under_way, self._session.services.settings.concurrency
+        if not more and attempt.batch.under_way < limit and self.state.may_begin_ahead():
+            ahead = Attempt(self.state, attempt.number + 1, attempt.batch.notes)
+            self._session.begun_ahead += ahead.batch.size
+            self._under_way.append(ahead)
+
+    def _save_all(self) -> None:
+        """Commits what has come of all calls under way, as far as anything has."""
+        for attempt in self._under_way:
+            attempt.batch.cancel()
+            attempt.finish(partial=True)
+        self._under_way.clear()
+
+    def _rescue(self) -> None:
+        try:
+            self._save_all()
+        except Exception:
+            # The first error is the one to tell; rows without a commit are cleared at the next start.
+            logger.exception("[AutoGather] What %s had generated could not be saved", self._department.slug)
+
+
+def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentResult:
+    department, announcer = state.department, state.session.announcer
+    score = state.score
+    reason = _sentence(state, ended, score, detail)
+    if ended in ("budget", "deadline") or (ended == "share" and state.allowed == 0):
+        announcer.announce("skipped_budget", department=department.slug, reason=reason)
+    elif ended in ("share", "maxIterations"):
+        logger.warning("[AutoGather] Max iterations reached in dept %s: %s", department.name, reason, extra={TOLD_BY_EVENT: True})
+        announcer.announce(
+            "max_iterations_reached",
+            department=department.slug,
+            final_quality_score=score,
+            judged=state.judged,
+            threshold=department.threshold,
+            limit=ended,
+        )
+    announcer.announce(
+        "department_complete",
+        department=department.slug,
+        department_name=department.name,
+        quality_score=score,
+        judged=state.judged,
+        iterations_used=state.iterations,
+        items_created=state.items_created,
+        ended_by=ended,
+        reason=reason,
+    )
+    return DepartmentResult(
+        department=department.slug,
+        name=department.name,
+        quality_score=score,
+        threshold=department.threshold,
+        iterations=state.iterations,
+        items_created=state.items_created,
+        ended_by=ended,
+        reason=reason,
+        judged=state.judged,
+    )
+
+
+def _sentence(state: DepartmentState, ended: EndedBy, score: float | None, detail: str) -> str:
+    quality = "no quality yet" if score is None else f"quality {told(score, state.judged)}"
+    aim = f"{quality} of threshold {state.department.threshold:g}"
+    match ended:
+        case "threshold" if not state.judged:
+            return f"reached {score:g} by text statistics, unjudged; the threshold is {state.department.threshold:g}"
+        case "threshold":
+            return f"{quality} reached the threshold {state.department.threshold:g}"
+        case "maxIterations":
+            return f"{aim} after all of its {state.department.coordinationSettings.maxIterations} iterations"
+        case "share":
+            return f"{aim} after {state.iterations} iterations, its share of max_iterations"
+        case "stagnation":
+            return f"{aim} did not rise any more, whatever was tried"
+        case "unchanged":
+            return f"{quality}: nothing that its prompts used has changed, so nothing was done"
+        case "failed":
+            return detail
+        case _:
+            return f"{aim}: {detail}"

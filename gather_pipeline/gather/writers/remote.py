@@ -1,0 +1,49 @@
+"""Notes by a model that follows instructions: JSON from the task `gather_item`, or `gather_items_batch` for several notes a call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.items import NewItem
+from gather_pipeline.gather.prompt_context import PromptContext, assemble
+from gather_pipeline.gather.session import Session
+from gather_pipeline.gather.writers import Ask, Assignment, Slot, note
+from gather_pipeline.tasks.runner import TaskResult
+from gather_pipeline.upkeep.inputs import BATCH_TASK, definition_for
+
+
+class RemoteWriter:
+    """The body of `Writer` for every model but the embedded one."""
+
+    def context(self, session: Session, department: Department, before: Sequence[Department], unseen: Sequence[str]) -> PromptContext:
+        """As much as fits into the budget of tokens."""
+        return assemble(session, department, before, session.services.settings.context_tokens, unseen)
+
+    def slots(self, session: Session, work: Assignment) -> list[Slot]:
+        """A call for each aspect, or for as many as `GATHER_ITEMS_PER_CALL` says."""
+        size, aspects = session.services.settings.items_per_call, work.plan.aspects
+        return [self._slot(session, work, place, aspects[place : place + size]) for place in range(0, len(aspects), size)]
+
+    def _slot(self, session: Session, work: Assignment, place: int, aspects: tuple[str, ...]) -> Slot:
+        task = definition_for(session.services, work.model)
+        inputs: dict[str, Any] = {
+            "project_name": session.project.name,
+            "brief": work.context.brief,
+            "department_name": work.department.name,
+            "department_description": work.department.description,
+            "own_items": work.context.own,
+            "predecessors": work.context.predecessors,
+            "brain": work.context.brain,
+            "avoid": work.context.avoid,
+        }
+        inputs |= {"aspects": list(aspects), "count": len(aspects)} if task == BATCH_TASK else {"aspect": aspects[0]}
+        ask = Ask(task=task, inputs=inputs, seed=work.seed(place), conditions=("longer",) if work.plan.longer else ())
+        return Slot(place=place, aspects=aspects, asks=(ask,))
+
+    def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
+        """The notes as the answer has them."""
+        (result,) = results
+        rows = result.output["items"] if result.execution.task_id == BATCH_TASK else [result.output]
+        return [note(row, slot.aspects[min(at, len(slot.aspects) - 1)], work, result.execution) for at, row in enumerate(rows)]

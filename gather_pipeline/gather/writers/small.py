@@ -1,0 +1,67 @@
+"""Notes by the embedded model, which continues an opening better than it follows an instruction (D6).
+
+The task `gather_note` gives a text from a given opening; of a few candidates the best is kept; summary and context are made by code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.items import NewItem
+from gather_pipeline.errors import OutputInvalid
+from gather_pipeline.gather.prompt_context import PromptContext, assemble_small
+from gather_pipeline.gather.session import Session
+from gather_pipeline.gather.writers import Ask, Assignment, Slot, note, notes
+from gather_pipeline.gather.writers.openings import opening
+from gather_pipeline.tasks.runner import TaskResult
+from gather_pipeline.text.names import find_names
+from gather_pipeline.text.sentences import summary_line
+
+
+class SmallWriter:
+    """The body of `Writer` for the embedded model."""
+
+    def context(self, session: Session, department: Department, before: Sequence[Department], unseen: Sequence[str]) -> PromptContext:
+        """A few lines for a small window."""
+        return assemble_small(session, before)
+
+    def slots(self, session: Session, work: Assignment) -> list[Slot]:
+        """`GATHER_CANDIDATES` calls for each aspect."""
+        return [self._slot(session, work, place, aspect) for place, aspect in enumerate(work.plan.aspects)]
+
+    def _slot(self, session: Session, work: Assignment, place: int, aspect: str) -> Slot:
+        # Every department begins elsewhere in the templates and names, so that their first notes do not all begin alike.
+        turn = work.iteration * 3 + place + crc32(work.department.slug.encode())
+        inputs = {
+            "project_name": session.project.name,
+            "brief_digest": " ".join([work.context.brief, *work.context.predecessors]),
+            "department_name": work.department.name,
+            "aspect": aspect,
+            "opening": opening(find_names(session.project.brief), aspect, turn),
+        }
+        candidates = range(session.services.settings.candidates)
+        return Slot(
+            place=place,
+            aspects=(aspect,),
+            asks=tuple(Ask(task="gather_note", inputs=inputs, seed=work.seed(place, candidate)) for candidate in candidates),
+        )
+
+    def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
+        """The best of the usable candidates; one is enough."""
+        (aspect,) = slot.aspects
+        usable = [result for result in results if notes.is_usable(result.output)]
+        if not usable:
+            raise OutputInvalid(
+                f"none of {len(results)} candidates on the {aspect} was a whole sentence of at least {notes.MIN_WORDS} words"
+            )
+        texts = [notes.tidy(result.output) for result in usable]
+        kept, embedder = session.vectors_of(work.department.slug), session.services.embedder
+        best = notes.best_of(texts, aspect, session.project.brief, kept, embedder)
+        row = {
+            "content": texts[best],
+            "summary": summary_line(texts[best]),
+            "context": notes.context(texts[best], work.department, aspect, find_names(session.project.brief)),
+        }
+        return [note(row, aspect, work, usable[best].execution)]

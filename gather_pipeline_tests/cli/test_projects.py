@@ -101,7 +101,12 @@ def test_more_than_a_brief_on_standard_input_is_not_read_to_its_end(shell: Shell
     assert done.err == "Error: brief from standard input has more than 200000 bytes, expected at most 200000\n"
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\udcff"])
+def test_what_is_no_character_is_replaced_in_a_name(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    done = shell.here(capsys, "project", "create", "--name", "Sal\udcff", "--brief", "brief.txt", "--json")
+    assert done.document["name"] == "Sal\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("name", ["", "   "])
 def test_a_project_needs_a_name(name: str, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     done = shell.here(capsys, "project", "create", "--name", name, "--brief", "brief.txt")
     assert (done.code, done.out) == (2, "")

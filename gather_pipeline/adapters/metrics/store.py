@@ -13,7 +13,6 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -58,21 +57,6 @@ INSERT_OTHERS = f"""
 INSERT INTO generic BY NAME
 SELECT row_id, logged_at, kind, to_json(fields) AS fields FROM line WHERE kind NOT IN {KINDS} AND NOT malformed
 ON CONFLICT DO NOTHING"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class IngestReport:
-    """What one ingestion took over.
-
-    Attributes:
-        rows: New rows in the database.
-        files: Files that were read.
-        malformed: Lines in them that are no measurements.
-    """
-
-    rows: int
-    files: int
-    malformed: int = 0
 
 
 def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) -> IngestReport:

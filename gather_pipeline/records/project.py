@@ -14,7 +14,7 @@ from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.quality import Score
@@ -47,6 +47,12 @@ class Embedding:
     content_hash: str
     model: str
     vector: Vectors
+
+
+def vectors_of(stored: Iterable[Embedding], items: Sequence[Item], model: str) -> dict[str, Vectors]:
+    """Stored embeddings of the items' present texts, by id; an item without one is left out."""
+    hashes = {item.id: content_hash(item.content) for item in items}
+    return {one.item_id: one.vector for one in stored if one.model == model and hashes.get(one.item_id) == one.content_hash}
 
 
 class ProjectRecords:

@@ -72,27 +72,27 @@ class Batch:
             Why the run is to end where it is; what was answered by then is kept, the rest cancelled.
 
         Raises:
-            ProjectBusy: The lease is lost.
+            ProjectBusy: The lease is lost; `cancel` is the caller's business.
         """
-        pending = set(self._slots)
-        try:
-            while pending:
-                answered, pending = wait(pending, timeout=POLL_S / 2, return_when=FIRST_COMPLETED)
+        while self._slots:
+            answered = wait(self._slots, timeout=POLL_S / 2, return_when=FIRST_COMPLETED).done
+            if answered:
                 self._take(answered)
-                if answered:
-                    meanwhile()
-                try:
-                    self._session.control.check()
-                except Stopped as reason:
-                    return reason if pending else self._stopped
-            return self._stopped
-        finally:
-            for future in pending:
-                future.cancel()
+                self._session.store_executions()
+                meanwhile()
+            try:
+                self._session.control.check()
+            except Stopped as reason:
+                if not self._slots:
+                    break
+                self.cancel()
+                return reason
+        return self._stopped
 
     def cancel(self) -> None:
         """Lets go of the calls that are not answered, and takes up those that are."""
-        self._take({future for future in self._slots if not future.cancel()})
+        self._take({future for future in list(self._slots) if not future.cancel()})
+        self._slots.clear()
 
     async def _ask(self, slot: Slot) -> Results:
         async with self._session.gate:

@@ -21,7 +21,6 @@ import pytest
 
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.records.project import DECISIONS, EMBEDDINGS, ITEMS
-from gather_pipeline.records.registry import Runs
 from gather_pipeline_tests.harness import PROJECT, Studio
 
 POINTS = 20
@@ -30,7 +29,7 @@ import sys
 from pathlib import Path
 from gather_pipeline_tests.harness import Studio
 studio = Studio.open(Path(sys.argv[1]), script_latency_s=0.02, mongodb_uri=sys.argv[3] or None, mongodb_db=sys.argv[4])
-result = studio.run(sys.argv[2], progress=lambda event: print(event["type"], flush=True))
+result = studio.run(sys.argv[2], progress=lambda event: print(event.type, flush=True))
 print(result.status, flush=True)
 """
 
@@ -46,14 +45,14 @@ def finish(process: subprocess.Popen[str]) -> list[str]:
 
 def survey(studio: Studio) -> None:
     """What must hold of a store at any time: whole iterations, nothing twice, nothing without its vector and decision."""
-    repository = studio.repository
+    repository = studio.records
     iterations = repository.iterations()
     assert not [key for key, times in Counter((one.department, one.number) for one in iterations).items() if times > 1]
     items = repository.items()
     assert len(items) == sum(len(one.item_ids) for one in iterations)
     assert repository.embedding_count(items, studio.services.embedder.name) == len(items)
     events = repository.events()
-    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
 
 
 def storm(home: Path, seed: int, uri: str = "", database: str = "gather_pipeline") -> tuple[dict[str, str], dict[str, object]]:
@@ -71,16 +70,16 @@ def storm(home: Path, seed: int, uri: str = "", database: str = "gather_pipeline
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         survey(studio)
-        midway += 0 < len(studio.repository.iterations()) < 6
+        midway += 0 < len(studio.view.iterations) < 6
     assert finish(start(home, "task-last", uri, database))[-1] == "completed"
     survey(studio)
     for collection in (ITEMS, EMBEDDINGS):
-        assert studio.services.store.count(studio.repository.database, collection) == len(studio.state())
-    generated = sum(one.generated for one in studio.repository.iterations())
-    assert studio.services.store.count(studio.repository.database, DECISIONS) == generated
-    runs = Runs(studio.services.store, studio.services.main_database, studio.services.clock).of_project(studio.project_id)
+        assert studio.services.store.count(studio.records.database, collection) == len(studio.state())
+    generated = sum(one.generated for one in studio.view.iterations)
+    assert studio.services.store.count(studio.records.database, DECISIONS) == generated
+    runs = studio.services.runs.of_project(studio.project_id)
     assert {run["status"] for run in runs} <= {"failed", "completed"}
-    finished_calls.update(one.department for one in studio.repository.iterations())
+    finished_calls.update(one.department for one in studio.view.iterations)
     state = studio.state()
     studio.close()
     return state, {"killed": killed, "midway": midway, "iterations": dict(finished_calls)}

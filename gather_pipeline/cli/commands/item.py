@@ -58,15 +58,7 @@ def any_project(command: Command) -> Command:
 @by_option
 @as_json
 def add(
-    project_id: str,
-    department: str,
-    content: str | None,
-    path: str | None,
-    summary: str | None,
-    context: str | None,
-    aspect: str | None,
-    by: str | None,
-    as_json: bool,
+    project_id: str, department: str, content: str | None, path: str | None, by: str | None, as_json: bool, **others: str | None
 ) -> None:
     """Add an item that you wrote and print its id."""
     given = _given(content, path)
@@ -80,8 +72,7 @@ def add(
                 if as_json:
                     print_json(None)
                 return
-            texts = Texts(content=text, summary=summary, context=context, aspect=aspect)
-            added = people.add(project_id, department, texts, who)
+            added = people.add(project_id, department, Texts(content=text, **others), who)
     _print(added, as_json, added.id)
 
 
@@ -97,24 +88,21 @@ def edit(
     project_id: str | None,
     content: str | None,
     path: str | None,
-    summary: str | None,
-    context: str | None,
-    aspect: str | None,
     revision: int | None,
     by: str | None,
     as_json: bool,
+    **others: str | None,
 ) -> None:
     """Give an item new texts; the old ones are kept.
 
     Without --content, --file, --summary, --context or --aspect your editor opens on the note.
     """
     given = _given(content, path)
-    others = Texts(summary=summary, context=context, aspect=aspect)
     with opened() as services:
         who, people = person(by, services.settings), People(services)
         before = people.find(id, project_id)
-        if given is None and others != Texts():
-            after = people.edit(id, others, who, revision=revision, project_id=before.project_id)
+        if given is None and any(text is not None for text in others.values()):
+            after = people.edit(id, Texts(**others), who, revision=revision, project_id=before.project_id)
         else:
             if before.state == "deleted":
                 raise InvalidInput(f"item {id} is deleted, expected one that is there; type: gather item restore {id}")
@@ -124,8 +112,7 @@ def edit(
                     _print(before, as_json, "")
                     return
                 seen = revision or (before.revision if given is None else None)
-                texts = Texts(content=text or "", summary=summary, context=context, aspect=aspect)
-                after = people.edit(id, texts, who, revision=seen, project_id=before.project_id)
+                after = people.edit(id, Texts(content=text or "", **others), who, revision=seen, project_id=before.project_id)
     if after.revision == before.revision:
         say(f"Nothing differs: item {id} stays at revision {before.revision}.")
     _print(after, as_json, f"Item {id} is at revision {after.revision}.")

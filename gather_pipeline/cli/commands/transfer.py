@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
@@ -48,7 +48,11 @@ def export(project_id: str, name: str | None, path: Path | None, active: bool) -
         items = [(item, place) for item, place in placed if item.is_active or not active]
         with _counted("Writing") as count:
             rows = (to_fields(item, place) for item, place in _each(items, count, len(items)))
-            bootstrap.write_items(rows, format, path, _standard_output(), project.name)
+            # A note could hold what would steer a terminal.
+            shown = io.BytesIO() if path is None and sys.stdout.isatty() else None
+            bootstrap.write_items(rows, format, path, shown or sys.stdout.buffer, project.name)
+    if shown is not None:
+        click.echo(clean(shown.getvalue().decode()), nl=False)
     say(f"{len(items)} items written" + (f": {path}" if path else ""))
 
 
@@ -144,20 +148,3 @@ def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
                 progress.update(task, completed=done, total=of or None, visible=True)
 
         yield count
-
-
-class _Terminal(io.RawIOBase):
-    """Standard output as a terminal may see it: a note could hold what would steer it."""
-
-    def writable(self) -> bool:
-        """True."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Prints lines without control characters."""
-        click.echo(clean(bytes(data).decode("utf-8", "replace")), nl=False)
-        return len(data)
-
-
-def _standard_output() -> BinaryIO:
-    return cast(BinaryIO, _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer

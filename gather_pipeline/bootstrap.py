@@ -50,7 +50,7 @@ def build_services(settings: Settings | None = None) -> Services:
         store=store,
         departments=DepartmentFile(settings.departments),
         model=_model(settings, provider),
-        resolve_model=partial(resolve_model, override=None, has_remote=provider is not None, provider=provider.name if provider else None),
+        resolve_model=partial(resolve_model, provider=provider.name if provider else None),
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
         bus=_bus,

@@ -80,6 +80,7 @@ class Batch:
                 self._take(answered)
                 self._session.store_executions()
                 meanwhile()
+                self._embed()  # after it, for the first answer loads the embedder
             try:
                 self._session.control.check()
             except Stopped as reason:
@@ -123,7 +124,6 @@ class Batch:
                 self._note_fault(error)
             self.done += 1
             self._session.announcer.tick(department=self._work.department.slug, phase="generate", done=self.done, total=self.size)
-        self._embed()
 
     def _embed(self) -> None:
         """Embeds what has arrived and has no embedding yet."""

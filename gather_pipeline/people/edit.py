@@ -59,6 +59,10 @@ class Texts:
 class People:
     """Changes items in people's names.
 
+    In every method `by` is the person's name, `revision` the version of the item that the change was made from (None: the one that is
+    stored), and `project_id` the item's project (None: it is looked for in all). All raise `UnknownEntity` where there is no such item, and
+    `EditConflict` where another person changed it after `revision`.
+
     Args:
         services: The chosen bodies.
     """
@@ -67,15 +71,7 @@ class People:
         self._services = services
 
     def find(self, id: str, project_id: str | None = None) -> Item:
-        """The item with that id, whatever its state.
-
-        Args:
-            id: Id of the item.
-            project_id: Its project; every project is looked at where None.
-
-        Raises:
-            UnknownEntity: There is none.
-        """
+        """The item with that id, whatever its state."""
         return self._find(id, project_id)[1]
 
     def check_department(self, project_id: str, slug: str) -> None:
@@ -118,20 +114,7 @@ class People:
         )
 
     def edit(self, id: str, texts: Texts, by: str, *, revision: int | None = None, project_id: str | None = None) -> Item:
-        """Gives an item new texts; one that changes nothing leaves it as it is.
-
-        Args:
-            id: Id of the item.
-            texts: What to change.
-            by: Who does it.
-            revision: Version of the item that the texts were made from; None takes the one that is stored.
-            project_id: Its project, None to look for it.
-
-        Raises:
-            InvalidInput: A text is wrong, or the item is deleted.
-            UnknownEntity: There is no such item.
-            EditConflict: Somebody else changed it since `revision`.
-        """
+        """Gives an item new texts; such as change nothing leave it as it is. `InvalidInput` where one is wrong or the item is deleted."""
         texts = texts.checked()
 
         def change(item: Item) -> Item:
@@ -145,11 +128,7 @@ class People:
         return self._change(id, change, revision, project_id)
 
     def delete(self, id: str, by: str, *, revision: int | None = None, project_id: str | None = None) -> Item:
-        """Takes an item out of prompts, duplicates and scores; every version of it is kept.
-
-        Raises:
-            UnknownEntity, EditConflict: As `edit`.
-        """
+        """Takes an item out of prompts, duplicates and scores; every version of it is kept."""
 
         def change(item: Item) -> Item:
             return item if item.state == "deleted" else item.changed("deleted", by, self._now(item), state="deleted")
@@ -159,14 +138,7 @@ class People:
     def restore(self, id: str, by: str, *, revision: int | None = None, project_id: str | None = None) -> Item:
         """Brings back a deleted item, or a text that was dropped, and remembers of a drop that the pair is none of duplicates.
 
-        Args:
-            id: Id of the item, or of a drop as ``gather items --dropped`` shows it.
-            by: Who does it.
-            revision: As for `edit`.
-            project_id: Its project, None to look for it.
-
-        Raises:
-            UnknownEntity, EditConflict: As `edit`.
+        `id` may also be that of a drop, as ``gather items --dropped`` shows it.
         """
 
         def change(item: Item) -> Item:
@@ -195,11 +167,10 @@ class People:
             id: Id of the item that goes.
             other: Id of the one that stays.
             by: Who says so.
-            project_id: Their project, None to look for it.
+            project_id: Of both.
 
         Raises:
-            InvalidInput: The two are one item, of two projects, or one of them is not active.
-            UnknownEntity, EditConflict: As `edit`.
+            InvalidInput: The two are one item, or one of them is not active.
         """
         if id == other:
             raise InvalidInput.field("other", other, f"another item than {id}")

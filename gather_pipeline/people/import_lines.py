@@ -68,28 +68,16 @@ class Order:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckedLines:
-    """What the lines of a file are.
-
-    Attributes:
-        lines: Those that stand for an item, in order.
-        refused: Those that cannot be items here.
-        ignored: Columns that no item has.
-    """
-
-    lines: list[ImportedLine]
-    refused: list[Refusal]
-    ignored: list[str]
-
-
-def check_lines(order: Order, departments: Collection[str], now: str) -> CheckedLines:
+def check_lines(order: Order, departments: Collection[str], now: str) -> tuple[list[ImportedLine], list[Refusal], list[str]]:
     """Checks every line of a file.
 
     Args:
         order: What is to be imported.
         departments: Slugs that items may belong to.
         now: When they come into the project.
+
+    Returns:
+        Lines that stand for an item, lines that cannot be items here, and columns that no item has.
 
     Raises:
         InvalidInput: No line can be an item of this project.
@@ -118,7 +106,7 @@ def check_lines(order: Order, departments: Collection[str], now: str) -> Checked
             f"{order.file} holds no line that could be an item (line {refused[0].line}: {refused[0].reason}), expected lines of "
             "gather export, or lines with department and content"
         )
-    return CheckedLines(lines=lines, refused=refused, ignored=list(ignored))
+    return lines, refused, list(ignored)
 
 
 class _Reader:

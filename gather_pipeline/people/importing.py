@@ -71,15 +71,15 @@ class Importer:
         view = records.view()
         departments = {item.department for item in view.everything} | {stored.slug for stored in view.departments}
         departments |= {department.slug for department in services.departments.departments()}
-        checked = check_lines(order, departments, services.clock.now())
-        report = Imported(refused=checked.refused, ignored=checked.ignored)
-        if checked.lines and order.dry_run:
-            self._take(records, checked.lines, report, progress, dry_run=True)
-        elif checked.lines:
+        lines, refused, ignored = check_lines(order, departments, services.clock.now())
+        report = Imported(refused=refused, ignored=ignored)
+        if lines and order.dry_run:
+            self._take(records, lines, report, progress, dry_run=True)
+        elif lines:
             owner = Owner.this_process(f"{IMPORT}{secrets.token_hex(8)}")
             with holding(services.leases.lease(order.project_id, owner, services.settings.lease_s)):
                 records.clear_uncommitted(records.iterations())
-                self._take(records, checked.lines, report, progress, dry_run=False)
+                self._take(records, lines, report, progress, dry_run=False)
         report.refused.sort(key=lambda refusal: refusal.line)
         return report
 

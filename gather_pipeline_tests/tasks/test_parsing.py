@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import contextlib
 import json
-import time
 from typing import Any
 
 import pytest
@@ -105,11 +103,9 @@ def test_where_nothing_fits_the_first_value_found_is_returned_for_the_complaint(
 
 
 @pytest.mark.parametrize("answer", ["[" * 100_000, "{" * 100_000, '{"a":' * 20_000, "[1," * 50_000 + "]" * 50_000, '"' * 100_001], ids=len)
-def test_a_hostile_answer_takes_neither_the_stack_nor_the_time(answer: str):
-    started = time.monotonic()
-    with contextlib.suppress(OutputInvalid):
+def test_a_hostile_answer_is_refused_without_an_error_of_the_stack(answer: str):
+    with pytest.raises(OutputInvalid, match=r"expected JSON and nothing else"):
         parse_json(answer, is_note)
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import json
 import logging
 import queue
 import threading
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from gather_pipeline.domain.events import Event
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +40,9 @@ class Webhook:
         """Shows the host alone."""
         return f"Webhook({self._host})"
 
-    def publish(self, event: Mapping[str, Any]) -> None:
+    def publish(self, event: Event) -> None:
         """Hands the event to the thread that delivers."""
-        self._events.put(json.dumps(event, default=str).encode())
+        self._events.put(json.dumps(event.to_document(), default=str).encode())
 
     def close(self) -> None:
         """Waits a little for the events still on their way."""
@@ -87,7 +88,7 @@ def _may_succeed(error: BaseException) -> bool:
 class Silence:
     """The body of `EventBus` where nobody listens."""
 
-    def publish(self, event: Mapping[str, Any]) -> None:
+    def publish(self, event: Event) -> None:
         """Lets the event go: the store has it."""
 
     def close(self) -> None:

@@ -19,35 +19,25 @@ HEADINGS = {"deleted": "Deleted", "dropped": "Set aside as duplicates"}
 
 def write_markdown(rows: Iterable[Mapping[str, Any]], file: BinaryIO, title: str) -> None:
     """Writes items by department and aspect; those that are not active in parts of their own at the end."""
-    rest: dict[str, list[Mapping[str, Any]]] = {state: [] for state in HEADINGS}
+    states = _grouped(rows, "state")
     _write(file, f"# {_one_line(title)}", "")
-    department: list[Mapping[str, Any]] = []
-    for row in rows:
-        if row["state"] in rest:
-            rest[row["state"]].append(row)
-            continue
-        if department and department[0]["department"] != row["department"]:
-            _write_department(file, department)
-            department = []
-        department.append(row)
-    _write_department(file, department)
-    for state, heading in HEADINGS.items():
-        if rest[state]:
-            _write(file, f"## {heading}", "")
-            for row in rest[state]:
+    for department, its_rows in _grouped(states.pop("active", []), "department").items():
+        _write(file, f"## {department}", "")
+        for aspect, found in _grouped(its_rows, "aspect").items():
+            _write(file, f"### {_one_line(aspect) or 'further notes'}", "")
+            for row in found:
                 _write_item(file, row)
-
-
-def _write_department(file: BinaryIO, rows: list[Mapping[str, Any]]) -> None:
-    if rows:
-        _write(file, f"## {rows[0]['department']}", "")
-    by_aspect: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_aspect.setdefault(row["aspect"], []).append(row)
-    for aspect, found in by_aspect.items():
-        _write(file, f"### {_one_line(aspect) or 'further notes'}", "")
-        for row in found:
+    for state in (state for state in HEADINGS if state in states):
+        _write(file, f"## {HEADINGS[state]}", "")
+        for row in states[state]:
             _write_item(file, row)
+
+
+def _grouped(rows: Iterable[Mapping[str, Any]], name: str) -> dict[str, list[Mapping[str, Any]]]:
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[name], []).append(row)
+    return groups
 
 
 def _write_item(file: BinaryIO, row: Mapping[str, Any]) -> None:

@@ -14,7 +14,19 @@ from typing import Any
 import pytest
 
 from gather_pipeline.adapters.events.webhook import GIVE_UP_AFTER, Silence, Webhook
+from gather_pipeline.domain.events import Event
 from gather_pipeline_tests.fault_server import closed_port
+
+
+def numbered(sequence: int, **fields: str) -> Event:
+    return Event(
+        type="deduplicating",
+        fields={"department": "story", **fields},
+        project_id="p",
+        task_id="t",
+        sequence=sequence,
+        at="2026-01-01T00:00:00Z",
+    )
 
 
 class Listener:
@@ -55,7 +67,7 @@ def listener() -> Iterator[Listener]:
 def test_events_arrive_whole_and_in_order(listener: Listener) -> None:
     webhook = Webhook(listener.url)
     for number in range(20):
-        webhook.publish({"type": "iteration_complete", "sequence": number, "reason": "é 日本"})
+        webhook.publish(numbered(number, reason="é 日本"))
     webhook.close()
     assert [event["sequence"] for event in listener.events] == list(range(20))
     assert listener.events[0]["reason"] == "é 日本"
@@ -66,7 +78,7 @@ def test_a_slow_listener_does_not_hold_up_the_loop() -> None:
     webhook = Webhook(slow.url, timeout_s=0.2)
     began = time.monotonic()
     for number in range(3):
-        webhook.publish({"sequence": number})
+        webhook.publish(numbered(number))
     assert time.monotonic() - began < 0.1
     webhook.close()
     assert len(slow.events) == 3
@@ -78,7 +90,7 @@ def test_a_failing_listener_is_told_of_by_host_and_reason_alone_and_left_alone_a
     webhook = Webhook(failing.url)
     with caplog.at_level(logging.DEBUG):
         for number in range(GIVE_UP_AFTER + 4):
-            webhook.publish({"sequence": number})
+            webhook.publish(numbered(number))
         webhook.close()
     assert len(failing.events) == GIVE_UP_AFTER
     assert "127.0.0.1" in caplog.text
@@ -91,7 +103,7 @@ def test_a_failing_listener_is_told_of_by_host_and_reason_alone_and_left_alone_a
 def test_a_listener_that_is_busy_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
     busy = Listener(503, 429, 204)
     webhook = Webhook(busy.url)
-    webhook.publish({"sequence": 1})
+    webhook.publish(numbered(1))
     webhook.close()
     assert [event["sequence"] for event in busy.events] == [1, 1, 1]
     assert caplog.text == ""
@@ -100,7 +112,7 @@ def test_a_listener_that_is_busy_is_asked_again(caplog: pytest.LogCaptureFixture
 
 def test_nobody_listening_is_never_fatal(caplog: pytest.LogCaptureFixture) -> None:
     webhook = Webhook(f"http://127.0.0.1:{closed_port()}/s3cret")
-    webhook.publish({"sequence": 1})
+    webhook.publish(numbered(1))
     webhook.close()
     assert "ConnectError" in caplog.text
     assert "s3cret" not in caplog.text
@@ -109,7 +121,7 @@ def test_nobody_listening_is_never_fatal(caplog: pytest.LogCaptureFixture) -> No
 def test_closing_does_not_wait_for_a_listener_that_hangs() -> None:
     hanging = Listener(delay_s=30)
     webhook = Webhook(hanging.url, timeout_s=0.3)
-    webhook.publish({"sequence": 1})
+    webhook.publish(numbered(1))
     began = time.monotonic()
     webhook.close()
     assert time.monotonic() - began < 3

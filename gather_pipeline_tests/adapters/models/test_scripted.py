@@ -112,11 +112,6 @@ def test_a_latency_longer_than_the_request_allows_is_a_timeout() -> None:
         ask(ScriptedModel(["a"], latency_s=5), make_request(timeout_s=0.01))
 
 
-def test_a_request_that_no_model_may_see_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="temperature is 2"):
-        ask(ScriptedModel(), make_request(temperature=2))
-
-
 def test_an_impossible_share_of_duplicates_is_refused() -> None:
     with pytest.raises(InvalidInput, match="duplicate_rate is 1.5"):
         ScriptedModel(duplicate_rate=1.5)

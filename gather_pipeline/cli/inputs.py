@@ -6,7 +6,7 @@ import getpass
 import os
 import stat
 import sys
-from typing import BinaryIO
+from contextlib import nullcontext
 
 from gather_pipeline.domain.projects import BRIEF_LIMIT_BYTES, check_brief
 from gather_pipeline.domain.texts import clean
@@ -72,23 +72,18 @@ def person(by: str | None, settings: Settings) -> str:
 
 def _read(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:
     """The bytes of a file, never more of it than it may have; `subject` is told to be too long and `expected` to have been expected."""
-    if path == "-":
-        return _read_stream(sys.stdin.buffer, limit, subject, expected)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path of the user, shown as it was typed
-            return _read_stream(file, limit, subject, expected)
+        # `open`, so that the path is shown as it was typed.
+        with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:  # noqa: PTH123
+            data = file.read(limit + 1)
+            status = os.fstat(file.fileno()) if len(data) > limit else None
     except IsADirectoryError:
         raise InvalidInput.field(option, path, "a text file, and it is a folder") from None
     except FileNotFoundError:
         raise InvalidInput.field(option, path, "a file that is there") from None
     except OSError as error:
         raise InvalidInput.field(option, path, f"a file that can be read ({error.strerror})") from None
-
-
-def _read_stream(file: BinaryIO, limit: int, subject: str, expected: str) -> bytes:
-    data = file.read(limit + 1)
-    if len(data) > limit:
-        status = os.fstat(file.fileno())
+    if status is not None:
         size = str(status.st_size) if stat.S_ISREG(status.st_mode) else f"more than {limit}"
         raise InvalidInput(f"{subject} has {size} bytes, expected {expected}")
     return data

@@ -17,6 +17,7 @@ from gather_pipeline.cli import logs
 from gather_pipeline.cli.lazy import LazyGroup, OutputClosed, Place
 from gather_pipeline.cli.options import example
 from gather_pipeline.cli.output import say
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import GatherError
 
 logger = logging.getLogger(__name__)
@@ -82,8 +83,10 @@ def main() -> None:
 
 def invoke(args: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; raises nothing."""
+    # What is no character is of no use to a text, but may be part of a file's name.
+    given = [arg if os.path.lexists(arg) else clean(arg) for arg in args]
     try:
-        code = gather.main(args=list(args), prog_name="gather", standalone_mode=False)
+        code = gather.main(args=given, prog_name="gather", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (OutputClosed, BrokenPipeError):

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 
 from gather_pipeline.domain.projects import check_project_id
-from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -51,16 +50,6 @@ class Amount(click.ParamType[float]):
         return amount
 
 
-class Text(click.ParamType[str]):
-    """A text that every store can keep."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text without what is no character."""
-        return clean(str(value))
-
-
 class ProjectId(click.ParamType[str]):
     """The id of a project, in a form that a database or file may have in its name."""
 
@@ -92,9 +81,7 @@ def project_option(command: Command) -> Command:
 
 def by_option(command: Command) -> Command:
     """Option --by."""
-    return click.option("--by", type=Text(), metavar="NAME", help="Who does it; GATHER_USER or else your login name where left out.")(
-        command
-    )
+    return click.option("--by", metavar="NAME", help="Who does it; GATHER_USER or else your login name where left out.")(command)
 
 
 def one_department(command: Command) -> Command:

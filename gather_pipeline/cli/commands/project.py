@@ -9,7 +9,7 @@ import click
 
 from gather_pipeline.cli.inputs import person, read_brief
 from gather_pipeline.cli.lazy import NamingGroup
-from gather_pipeline.cli.options import ProjectId, Text, as_json, by_option, example
+from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
 from gather_pipeline.cli.output import clean, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import progress_row, stale_rows, tell_stale, told_quality
@@ -25,7 +25,7 @@ def project() -> None:
 
 
 @project.command(epilog=example('gather project create --name "Salt Ledger" --brief brief.md --id salt'))
-@click.option("--name", type=Text(), required=True, help="Name of the project.")
+@click.option("--name", required=True, help="Name of the project.")
 @click.option("--brief", "path", metavar="FILE", required=True, help="The brief, UTF-8 text; - reads standard input.")
 @click.option("--id", "project_id", type=ProjectId(), help="24 hexadecimal digits or a short name; made up where left out.")
 @click.option("--if-missing", is_flag=True, help="Leave a project of that id as it is.")
@@ -63,7 +63,7 @@ def list_(as_json: bool) -> None:
 @project.command(epilog=example("gather project update salt --brief brief.md"))
 @click.argument("project_id", metavar="ID", type=ProjectId())
 @click.option("--brief", "path", metavar="FILE", help="The new brief, UTF-8 text; - reads standard input.")
-@click.option("--name", type=Text(), help="The new name.")
+@click.option("--name", help="The new name.")
 @by_option
 @as_json
 def update(project_id: str, path: str | None, name: str | None, by: str | None, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from gather_pipeline import bootstrap
-from gather_pipeline.cli.options import Amount, Text, Whole, as_json, example, project_option
+from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.signals import Signals, noting
@@ -31,7 +31,7 @@ REMARKS = {
 
 @click.command(epilog=example("gather run --project salt --department story --max-iterations 4"))
 @project_option
-@click.option("--user-id", type=Text(), help="Who asks; kept with every item.")
+@click.option("--user-id", help="Who asks; kept with every item.")
 @click.option("--department", "slugs", metavar="SLUG", multiple=True, help="Only this department; may be given several times.")
 @click.option(
     "--max-iterations", type=Whole(1, MAX_ITERATIONS), default=50, show_default=True, help="Most iterations, shared between departments."

@@ -68,6 +68,8 @@ DEV = [
     "setuptools>=77",
     "pytest>=9,<10",
     "pytest-timeout>=2.4",
+    # One worker a core: the suite takes half the time on two.
+    "pytest-xdist>=3.8",
     "hypothesis>=6.140",
     "ruff>=0.14",
     "mypy>=1.18",
@@ -77,6 +79,14 @@ DEV = [
     "pandas-stubs>=2.3",
     # MongoDB's wire protocol for tests, run as a process of its own and never imported (GPL-2.0). Beta, so pinned.
     "SecantusDB==0.7.0b3",
+]
+
+PEERS = [
+    # For benchmarks/peers.py, and the only framework there whose requirements agree with ours. Pinned, for figures are of one release.
+    # The others get an environment each (--venvs FOLDER --install): bespokelabs-curator wants pandas 2.2.2, data-designer duckdb below 2.
+    "distilabel[openai]==1.5.3",
+    # distilabel imports it and does not require it.
+    "requests",
 ]
 
 setup(
@@ -91,7 +101,7 @@ setup(
     include_package_data=True,
     package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt", "**/*.j2"]},
     install_requires=INSTALL_REQUIRES,
-    extras_require={"dev": DEV},
+    extras_require={"dev": DEV, "peers": PEERS},
     entry_points={
         "console_scripts": ["gather = gather_pipeline.cli:main"],
         "gather_pipeline.embedders": ["default = gather_pipeline.adapters.embedders.minilm:MiniLM"],

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.departments import SLUG, SLUG_EXPECTED
-from gather_pipeline.domain.documents import check_fields
 from gather_pipeline.domain.items import Item, Origin, Overruled, Revision, State, content_hash
 from gather_pipeline.domain.projects import ID as PROJECT_ID
 from gather_pipeline.domain.projects import ID_EXPECTED
@@ -146,13 +145,7 @@ def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
     history = {name: tuple(values[name]) for name in ("revisions", "overruled")}
     item = Item(**{**values, **history, "project_id": project_id, "provenance": provenance})
     _check_history(item)
-    check_item(item)
     return item, place
-
-
-def check_item(item: Item) -> None:
-    """Raises `InvalidInput` where no store could keep the item."""
-    check_fields("gather", item.id, {name: value for name, value in item.to_document().items() if name != "_id"})
 
 
 def _check_history(item: Item) -> None:

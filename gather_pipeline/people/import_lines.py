@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, NoteFields, check_item, from_fields
+from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, NoteFields, from_fields
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput
@@ -142,7 +142,7 @@ class _Reader:
         self._copies[values] += 1
         by = clean(fields.written_by or order.by).strip()
         key = json.dumps([order.project_id, *values, self._copies[values]])
-        item = Item(
+        return Item(
             id=fields.id or hashlib.sha256(key.encode()).hexdigest()[:24],
             project_id=order.project_id,
             department=fields.department,
@@ -158,5 +158,3 @@ class _Reader:
             aspect=values[4],
             provenance={"generated_by": by, "file": clean(order.file), "line": line.number},
         )
-        check_item(item)
-        return item

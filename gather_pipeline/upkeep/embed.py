@@ -68,7 +68,8 @@ def embedded(services: Services, view: ProjectView, everything: Sequence[Item], 
         gone = {item.id for item in set_aside}
         items = [item for item in items if item.id not in gone]
     if missing:
-        view.records.save_embeddings(missing, made, services.embedder.name)
+        older = {one.item_id for one in stored if one.model == services.embedder.name}
+        view.records.save_embeddings(missing, made, services.embedder.name, older)
     useless = {item.id for item in wanted if not item.is_active} & {one.item_id for one in stored} | {item.id for item in set_aside}
     view.records.drop_embeddings(sorted(useless))
     vectors = np.stack([rows[item.id] for item in items]) if items else np.empty((0, 0), dtype=np.float32)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import getpass
 import re
-import shutil
 import sys
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,11 +24,10 @@ UNKNOWN = "0" * 24
 
 
 @pytest.fixture
-def desk(finished: Finished, tmp_path: Path) -> Shell:
-    """A copy of project ``salt`` after its run, to be changed; no editor is set."""
-    folder = tmp_path / "desk"
-    shutil.copytree(finished.shell.folder, folder)
-    return Shell(folder, {"GATHER_USER": "ana", "VISUAL": "", "EDITOR": ""})
+def desk(copied: Shell) -> Shell:
+    """Project ``salt`` after its run, to be changed; no editor is set."""
+    copied.extra |= {"GATHER_USER": "ana", "VISUAL": "", "EDITOR": ""}
+    return copied
 
 
 def editor(shell: Shell, script: str, variable: str = "EDITOR") -> None:
@@ -277,14 +274,14 @@ def test_an_editor_that_fails_changes_nothing_and_keeps_what_was_typed(desk: She
     assert first(desk, capsys) == before
 
 
-def test_where_no_editor_can_be_opened_the_options_are_named(desk: Shell) -> None:
+def test_where_no_editor_can_be_opened_the_options_are_named(desk: Shell, capsys: Capture) -> None:
     for args in (["add", "--project", "salt", "--department", "story"], ["edit", desk.items()[0]]):
         told = "Error: no editor can be opened here (neither VISUAL nor EDITOR is set), expected the text by --content or --file\n"
-        assert one_sentence(desk.run("item", *args), 2) == told
+        assert one_sentence(desk.here(capsys, "item", *args), 2) == told
     desk.extra["EDITOR"] = "no-such-program"
-    assert "the editor cannot be used, nothing was changed: no-such-program: " in one_sentence(desk.run("item", *args), 1)
+    assert "the editor cannot be used, nothing was changed: no-such-program: " in one_sentence(desk.here(capsys, "item", *args), 1)
     desk.extra["EDITOR"] = "vi 'unclosed"
-    assert "the editor cannot be used, nothing was changed: No closing quotation" in one_sentence(desk.run("item", *args), 1)
+    assert "the editor cannot be used, nothing was changed: No closing quotation" in one_sentence(desk.here(capsys, "item", *args), 1)
     assert kept_texts(desk) == []
 
 

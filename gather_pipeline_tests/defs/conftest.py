@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 import pytest
@@ -46,6 +46,18 @@ class Stage:
 
     studio: Studio
     instance: dg.DagsterInstance
+
+    @classmethod
+    def open(cls, folder: Path, rows: Sequence[Mapping[str, Any]] = THREE, **overrides: Any) -> Self:
+        """A project of these departments, with its partitions added."""
+        instance = dg.DagsterInstance.ephemeral()
+        instance.add_dynamic_partitions("projects", [PROJECT])
+        instance.add_dynamic_partitions("departments", [row["slug"] for row in rows])
+        return cls(studio=Studio.open(folder, rows, **overrides), instance=instance)
+
+    def close(self) -> None:
+        self.instance.dispose()
+        self.studio.close()
 
     def gather(self) -> Gather:
         """The resource of a run: services of its own, with the studio's counting model."""
@@ -180,17 +192,12 @@ def open_stage(tmp_path: Path) -> Iterator[Opener]:
     stages: list[Stage] = []
 
     def open_one(rows: Sequence[Mapping[str, Any]] = THREE, **overrides: Any) -> Stage:
-        studio = Studio.open(tmp_path, rows, **overrides)
-        instance = dg.DagsterInstance.ephemeral()
-        instance.add_dynamic_partitions("projects", [PROJECT])
-        instance.add_dynamic_partitions("departments", [row["slug"] for row in rows])
-        stages.append(Stage(studio=studio, instance=instance))
+        stages.append(Stage.open(tmp_path, rows, **overrides))
         return stages[-1]
 
     yield open_one
     for stage in stages:
-        stage.instance.dispose()
-        stage.studio.close()
+        stage.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from gather_pipeline.adapters.models.scripted import ScriptedModel
+from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.items import Item
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.upkeep.checks import every_item_has_provenance, no_duplicate_stored
@@ -21,9 +24,9 @@ OTHER_BRIEF = BRIEF.replace("eleven days", "two days")
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio.open(tmp_path)
-    studio.run()
+def studio(ran_home: Path, tmp_path: Path) -> Iterator[Studio]:
+    """A project after its run."""
+    studio = Studio.open(Path(shutil.copytree(ran_home, tmp_path / "ran")))
     yield studio
     studio.close()
 
@@ -180,27 +183,31 @@ def test_no_run_generates_again_what_a_person_wrote(tmp_path: Path) -> None:
     other.close()
 
 
-def test_a_dropped_text_that_was_restored_is_not_dropped_again(studio: Studio) -> None:
+def test_a_dropped_text_that_was_restored_is_not_dropped_again(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, body=ScriptedModel(duplicate_rate=0.5))
+    studio.run()
     drop = next(one for one in studio.view.dropped if one.decision.match_id)
     item = desk(studio).restore(drop.item_id, "ana")
     refresh(studio, "story", "visual", "music")
     studio.run("task-2")
     assert studio.state()[item.id] == drop.text.content
     assert drop.decision.match_id in studio.state()
+    studio.close()
 
 
 def test_an_edit_made_while_a_run_works_is_in_its_next_prompts(tmp_path: Path) -> None:
-    studio = Studio.open(tmp_path, [department_row("story", 1), department_row("visual", 2)])
+    rows = [department_row("story", 1), department_row("visual", 2, most=6)]
+    studio = Studio.open(tmp_path, rows, script_latency_s=0.4)
+    text = "Ada burns the ledger of the tower at dawn."
 
-    def edit() -> None:
-        item = studio.view.items_of("story")[-1]
-        desk(studio).edit(item.id, Texts(content="Ada burns the ledger of the tower at dawn."), "ana")
+    def edit(event: Event) -> None:
+        if (event.type, event.fields.get("department"), event.fields.get("iteration")) == ("iteration_complete", "visual", 1):
+            desk(studio).edit(studio.view.items_of("story")[-1].id, Texts(content=text), "ana")
 
-    studio.model.at[11] = edit  # the first call of visual
-    studio.run()
+    studio.run(progress=edit)
     last = "\n".join(message.content for request in studio.model.requests[-5:] for message in request.messages)
-    assert "Ada burns the ledger of the tower at dawn." in last
-    assert "Ada burns the ledger of the tower at dawn." in studio.state().values()
+    assert text in last
+    assert text in studio.state().values()
     studio.close()
 
 

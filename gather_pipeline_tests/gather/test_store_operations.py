@@ -27,7 +27,7 @@ def test_the_reads_of_a_run_do_not_grow_with_its_iterations(tmp_path: Path, most
     assert result.iterations == 3 * most
     seconds = result.processing_time_ms / 1000
     polls = 2 * (2 * seconds + 1)  # whether somebody wants the run to end, and what people have changed: each twice a second at most
-    assert store.reads <= 30 + polls
+    assert store.reads <= 30 + polls, store.calls
     studio.close()
 
 
@@ -37,7 +37,7 @@ def test_an_edit_costs_four_operations(tmp_path: Path) -> None:
     item = studio.view.items_of("story")[0]
     store.calls.clear()
     People(studio.services).edit(item.id, Texts(content="Ada winds the clock eleven times."), "ana", project_id=PROJECT)
-    assert store.total <= 4
+    assert store.total <= 4, store.calls
     studio.close()
 
 
@@ -49,5 +49,5 @@ def test_a_refresh_of_a_department_that_a_person_edited_costs_ten_operations(tmp
     store.calls.clear()
     (done,) = Upkeep(studio.services, PROJECT).refresh(["story"])
     assert (done.score.changed, done.draft.changed) == (True, True)
-    assert store.total <= 10
+    assert store.total <= 10, store.calls
     studio.close()

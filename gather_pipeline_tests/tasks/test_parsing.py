@@ -11,8 +11,11 @@ from gather_pipeline.errors import OutputInvalid
 from gather_pipeline.tasks.parsing import parse_json, parse_text
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 NOTE = {"content": 'He says "go {now}".', "tags": ["a", "[b]"]}
@@ -77,7 +80,7 @@ def test_prose_half_answers_and_bare_values_are_refused(answer: str):
         parse_json(answer, is_note)
 
 
-@given(st.dictionaries(st.text(), JSON, min_size=1), st.data())
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), JSON, min_size=1), st.data())
 def test_nothing_is_got_from_a_cut_object(value: dict[str, Any], data: st.DataObject):
     text = json.dumps(value, ensure_ascii=False)
     cut = text[: data.draw(st.integers(0, len(text) - 1))]

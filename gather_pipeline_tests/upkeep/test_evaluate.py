@@ -50,8 +50,6 @@ def forget(studio: Studio, collection: str, **where: str) -> None:
 def edit_first(studio: Studio) -> None:
     first, text = studio.view.items_of("story")[0], "Ada oils the tower clock with 3 drops at dawn."
     studio.services.store.update(project_database(PROJECT), "gather", first.id, {"content": text})
-        project_database(PROJECT), "gather", first.id, {"content": "Ada oils the tower clock with 3 drops at dawn."}
-    )
 
 
 def test_an_evaluation_takes_the_score_that_the_loop_gave_for_the_same_items(studio: Studio) -> None:

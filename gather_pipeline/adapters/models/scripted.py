@@ -21,6 +21,7 @@ from typing import Any
 
 from gather_pipeline.adapters.models.schema_example import MISSING, Schema, example_value
 from gather_pipeline.domain.executions import Completion, ModelRequest, Usage
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout
 
 MODEL = "scripted"
@@ -110,7 +111,7 @@ class ScriptedModel:
         words = text.split()
         cut = len(words) > request.max_tokens
         return Completion(
-            text=" ".join(words[: request.max_tokens]) if cut else text,
+            text=clean(" ".join(words[: request.max_tokens]) if cut else text),
             finish_reason="length" if cut else "stop",
             model=MODEL,
             usage=Usage(prompt_tokens=prompt, completion_tokens=min(len(words), request.max_tokens), cost=0.0),

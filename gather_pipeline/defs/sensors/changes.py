@@ -123,7 +123,7 @@ def _free(busy: Busy, projects: Iterable[str]) -> tuple[list[str], list[str]]:
 def stale_projects(services: Services, instance: dg.DagsterInstance, seen: Seen) -> Found:
     """Runs of the loop for departments whose prompts used something that is another now."""
     (rows, position), anew = follow(lambda cursor: changed_projects(services, cursor), seen.get("projects", ""))
-    waiting = dict.fromkeys([*seen.get("waiting", ()), *(id for id, row in rows.items() if not row.get("_deleted"))])
+    waiting = dict.fromkeys([*seen.get("waiting", ()), *rows])
     departments = in_order(services.departments.departments())
     present = {department.slug: _reaching_prompts(services, department) for department in departments}
     before = seen.get("departments")

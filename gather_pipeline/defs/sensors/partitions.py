@@ -87,12 +87,10 @@ class Reading:
 
     Attributes:
         projects: Projects that are there, of those looked at.
-        gone: Projects that are not.
         everything: True where all projects were looked at, so that any other key of Dagster's has to go.
     """
 
     projects: tuple[str, ...]
-    gone: tuple[str, ...]
     departments: tuple[str, ...]
     cursor: str
     everything: bool
@@ -102,10 +100,8 @@ def read(services: Services, cursor: str | None) -> Reading:
     """Reads departments, and the projects that changed since the cursor; every project without one, or with one of another history."""
     slugs = tuple(department.slug for department in services.departments.departments() if department.gatherCheck and department.isActive)
     (rows, position), anew = follow(partial(changed_projects, services), cursor or "")
-    gone = tuple(id for id, row in rows.items() if row.get("_deleted"))
     return Reading(
-        projects=tuple(id for id in rows if id not in gone),
-        gone=gone,
+        projects=tuple(rows),
         departments=slugs,
         cursor=position,
         everything=cursor is None or bool(anew),
@@ -121,7 +117,7 @@ def known_projects(instance: dg.DagsterInstance, reading: Reading) -> list[str]:
     """Keys that Dagster has, of those looked at."""
     if reading.everything:
         return list(instance.get_dynamic_partitions(str(projects.name)))
-    return [id for id in (*reading.projects, *reading.gone) if instance.has_dynamic_partition(str(projects.name), id)]
+    return [id for id in reading.projects if instance.has_dynamic_partition(str(projects.name), id)]
 
 
 @dg.sensor(

@@ -20,9 +20,9 @@ KEEPER_AGAIN = "Before the gale arrives at the port, the lighthouse keeper tends
 TAX = "Quarterly tax returns are due in April."
 
 
-@pytest.fixture(scope="module")
-def embedder() -> MiniLM:
-    return MiniLM()
+@pytest.fixture
+def embedder(minilm: MiniLM) -> MiniLM:
+    return minilm
 
 
 def test_rows_are_unit_vectors_of_384_floats(embedder: MiniLM) -> None:

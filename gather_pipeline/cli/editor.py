@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
+from gather_pipeline.cli.inputs import decoded
 from gather_pipeline.cli.output import say
-from gather_pipeline.cli.person import decoded
 from gather_pipeline.errors import InvalidInput, PermanentError
 
 EDITS = "edits"

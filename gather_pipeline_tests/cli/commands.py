@@ -22,7 +22,7 @@ import yaml
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.bootstrap import STORE_FOLDER
 from gather_pipeline.cli.app import invoke
-from gather_pipeline.records.project import GatherRepository
+from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline_tests.harness import BRIEF, department_row
 
 LIMIT_S = 240  # a run takes seconds; a machine that others use may take minutes
@@ -142,12 +142,12 @@ class Shell:
     def events(self, project_id: str = "salt") -> list[dict[str, Any]]:
         """Events stored so far, read past the command line: a process for each look would slow down what is looked at."""
         with closing(SqliteStore(self.folder / "home" / STORE_FOLDER)) as store:
-            return GatherRepository(store, project_id).events()
+            return [event.to_document() for event in ProjectRecords(store, project_id).events()]
 
     def items(self, project_id: str = "salt") -> list[str]:
         """Ids of the items stored so far."""
         with closing(SqliteStore(self.folder / "home" / STORE_FOLDER)) as store:
-            return [item.id for item in GatherRepository(store, project_id).items()]
+            return [item.id for item in ProjectRecords(store, project_id).view().items]
 
     def create(self, project_id: str = "salt") -> None:
         """A project, made in this process."""

@@ -6,6 +6,7 @@ import getpass
 import re
 import sys
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,7 @@ import yaml
 
 from gather_pipeline import bootstrap
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
-from gather_pipeline.domain.projects import project_database
-from gather_pipeline.records.project import SCORES
+from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline_tests.cli.commands import DEPARTMENTS, Outcome, Shell
 from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by
@@ -324,7 +324,7 @@ def test_a_clock_that_goes_back_is_told_and_versions_keep_their_numbers(
 ) -> None:
     id = first(desk, capsys)["id"]
     desk.here(capsys, "item", "edit", id, "--content", "Ada burns the ledger.")
-    monkeypatch.setattr(bootstrap, "system_clock", Yesterday)
+    monkeypatch.setattr(bootstrap, "SystemClock", Yesterday)
     done = desk.here(capsys, "--verbose", "item", "edit", id, "--content", "Jonas hides it.", "--json")
     assert (done.code, done.document["revision"]) == (0, 3)
     assert done.err.count("The clock says 2020-01-01") == 1
@@ -424,7 +424,10 @@ def test_a_report_shows_the_stored_score_and_its_present_threshold_and_no_reache
     before = {row["department"]: row for row in desk.here(capsys, "report", "--project", "salt", "--json").document["departments"]}
     assert (before["story"]["reached"], before["visual"]["threshold"], before["visual"]["reached"]) == (True, 1, True)
     with closing(SqliteStore(desk.folder / "home" / bootstrap.STORE_FOLDER)) as store:
-        store.update(project_database("salt"), SCORES, "story", {"value": 3.5})
+        records = ProjectRecords(store, "salt")
+        score = records.view().scores["story"]
+        parts = {name: replace(part, value=3.5) for name, part in score.quality.parts.items()}
+        records.save_score(replace(score, value=3.5, quality=replace(score.quality, parts=parts)))
     after = {row["department"]: row for row in desk.here(capsys, "report", "--project", "salt", "--json").document["departments"]}
     assert (after["story"]["quality"], after["story"]["reached"]) == (3.5, False)
     assert after["story"]["threshold"] == before["story"]["threshold"]

@@ -3,20 +3,19 @@
 import dagster as dg
 
 from gather_pipeline.bootstrap import build_services
-from gather_pipeline.defs.assets import departments, drafts, embeddings, gather_items, metrics, quality_scores
+from gather_pipeline.defs.assets import ASSETS
 from gather_pipeline.defs.checks import asset_checks
-from gather_pipeline.defs.jobs.automation import automated_gather_creation
-from gather_pipeline.defs.jobs.refresh import refresh_departments
+from gather_pipeline.defs.jobs import automated_gather_creation, refresh_departments
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.schedules import nightly_refresh, report_projects, weekly_report
-from gather_pipeline.defs.sensors.changes import item_changes, stale_departments
-from gather_pipeline.defs.sensors.partitions import partitions
+from gather_pipeline.defs.sensors.changes import changes
+from gather_pipeline.defs.sensors.requests import item_changes, stale_departments
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([departments, gather_items, embeddings, quality_scores, drafts, metrics]),
+    assets=ASSETS,
     asset_checks=asset_checks,
     jobs=[automated_gather_creation, refresh_departments, report_projects],
-    sensors=[partitions, item_changes, stale_departments],
+    sensors=[changes, item_changes, stale_departments],
     schedules=[nightly_refresh, weekly_report],
     resources={"gather": Gather(build=build_services)},
     # A step in a process of its own costs seconds to start, and these are short and share a model (D4).

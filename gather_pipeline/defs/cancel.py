@@ -16,7 +16,6 @@ from types import FrameType
 import dagster as dg
 
 from gather_pipeline.errors import GatherError, UnknownEntity
-from gather_pipeline.records.registry import Runs
 from gather_pipeline.services import Services
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ class CancelWatch:
     """Waits for a signal or a changed run status, and asks the run's task to end."""
 
     def __init__(self, services: Services, instance: dg.DagsterInstance, run_id: str, task_id: str) -> None:
-        self._runs = Runs(services.store, services.main_database, services.clock)
+        self._runs = services.runs
         self._instance, self._run_id, self._task_id = instance, run_id, task_id
         self._signalled = False
         self._stop = threading.Event()

@@ -5,6 +5,7 @@ process more, stores the webhook address in the run's config and cannot hand pro
 """
 
 import fcntl
+import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,34 +13,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run  # dg.execute_job takes neither a run id nor an origin
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from sqlalchemy.exc import DBAPIError
 
 from gather_pipeline.bootstrap import build_services
-from gather_pipeline.defs import partitions
-from gather_pipeline.defs.jobs.automation import LOOP_LIMIT_S, PROJECT_TAG, automated_gather_creation
+from gather_pipeline.defs import partitions, private
+from gather_pipeline.defs.assets import ASSETS
+from gather_pipeline.defs.checks import asset_checks
+from gather_pipeline.defs.jobs import LOOP_LIMIT_S, automated_gather_creation, gather_target
+from gather_pipeline.defs.reporting import metrics_event, report_sources
 from gather_pipeline.defs.resources import Caller, Gather
 from gather_pipeline.defs.running import MARGIN_S, MAX_RUNTIME
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
-from gather_pipeline.domain.departments import select
+from gather_pipeline.domain.departments import select, to_automate
+from gather_pipeline.domain.events import Progress
 from gather_pipeline.errors import GatherError, SetupMissing, StoreError, TaskCancelled
-from gather_pipeline.gather.announce import Progress
-from gather_pipeline.records.departments import query_departments_for_automation
-from gather_pipeline.records.registry import Projects
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
+logger = logging.getLogger(__name__)
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
-LOCATION, REPOSITORY = "gather_pipeline", "__repository__"  # as workspace.yaml and dg.Definitions name them
-OVERRIDES: dict[str, object] = {
-    # Dagster would catch this process's output in files, by two further processes that delay its start and break a terminal's display.
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
-    # Its handler would put its own words before every message that this process's handlers show after it.
-    "python_logs": {"managed_python_loggers": []},
-}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -76,7 +68,7 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with (home / "opening.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=OVERRIDES))
+            instance = private.instance_for_this_process(home)
             instance.get_runs_count()
         except Exception as error:
             raise StoreError(f"the Dagster instance in {home} cannot be opened: {getattr(error, 'orig', error)}") from error
@@ -117,14 +109,17 @@ def run_in_process(
     try:
         if on_services is not None:
             on_services(services)
-        project = Projects(services.store, services.main_database, services.clock).get(request.project_id)
-        departments = query_departments_for_automation(services)
-        select(departments, request.departments)
+        project = services.projects.get(request.project_id)
+        departments = to_automate(services.departments.departments())
+        chosen = [department.slug for department in select(departments, request.departments)]
         caller = Caller(progress=progress, webhook_url=request.webhook_url)
         with _speaking_of(settings, caller), open_instance(settings) as instance:
             instance.add_dynamic_partitions(str(partitions.projects.name), [project.id])
             instance.add_dynamic_partitions(str(partitions.departments.name), [department.slug for department in departments])
-            status = _execute(instance, request, Gather(build=lambda: services, caller=caller), settings.timeout_s, verbose)
+            report_sources(instance, services, [project], departments)
+            gather = Gather(build=lambda: services, caller=caller)
+            status = _execute(instance, request, chosen, gather, settings.timeout_s, verbose)
+            _ingest(instance, services)
         return _outcome(caller, status)
     finally:
         services.close()
@@ -142,34 +137,35 @@ def _speaking_of(settings: Settings, caller: Caller) -> Iterator[None]:
 
 
 def _execute(
-    instance: dg.DagsterInstance, request: AutomationRequest, gather: Gather, timeout_s: float, verbose: bool
+    instance: dg.DagsterInstance, request: AutomationRequest, chosen: list[str], gather: Gather, timeout_s: float, verbose: bool
 ) -> dg.DagsterRunStatus:
-    """Runs the job; the status in which its run ended."""
-    job = automated_gather_creation.with_top_level_resources({"gather": dg.ResourceDefinition.hardcoded_resource(gather)})
-    run = instance.create_run_for_job(
-        job,
-        run_id=str(uuid.uuid4()),
-        run_config=_run_config(request) | ({} if verbose else QUIET),
-        tags={**job.tags, PROJECT_TAG: request.project_id, MAX_RUNTIME: f"{max(timeout_s, LOOP_LIMIT_S) + MARGIN_S:.0f}"},
-        remote_job_origin=_origin(),
-    )
+    """Runs the job over the chosen departments; the status in which its run ended."""
+    jobs = dg.Definitions(assets=ASSETS, asset_checks=asset_checks, jobs=[automated_gather_creation], resources={"gather": gather})
+    job = jobs.resolve_job_def(automated_gather_creation.name)
+    tags, named = gather_target(instance, request.project_id, chosen)
+    tags[MAX_RUNTIME] = f"{max(timeout_s, LOOP_LIMIT_S) + MARGIN_S:.0f}"
+    run = private.create_run(instance, job, str(uuid.uuid4()), _run_config(request, named) | ({} if verbose else QUIET), tags)
     try:
-        return execute_run(InMemoryJob(job), run, instance).dagster_run.status
+        return private.execute(instance, job, run)
     finally:
         left = instance.get_run_by_id(run.run_id)
         if left is not None and not left.is_finished:
             instance.report_run_failed(left, message="The process was stopped before the run could end.")
 
 
-def _run_config(request: AutomationRequest) -> dict[str, object]:
-    config = request.to_document() | {"webhook_url": None}
-    return {"ops": {"gather_project": {"config": {name: value for name, value in config.items() if value is not None}}}}
+def _run_config(request: AutomationRequest, named: list[str]) -> dict[str, object]:
+    config = request.to_document() | {"project_id": None, "webhook_url": None, "departments": named}
+    return {"ops": {"gather_items": {"config": {name: value for name, value in config.items() if value is not None}}}}
 
 
-def _origin() -> RemoteJobOrigin:
-    """Where the UI files the run: under the job of the code location, though no code server started it."""
-    location = RegisteredCodeLocationOrigin(LOCATION)
-    return RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), automated_gather_creation.name)
+def _ingest(instance: dg.DagsterInstance, services: Services) -> None:
+    """Makes the run's measurements askable and tells Dagster; where that fails they wait for whoever ingests next."""
+    try:
+        done = services.metrics.ingest()
+    except (GatherError, KeyboardInterrupt) as error:
+        logger.warning("The measurements wait for the next command that reads them: %s", str(error) or "interrupted")
+    else:
+        instance.report_runless_asset_event(metrics_event(done, str(services.settings.metrics_database)))
 
 
 def _outcome(caller: Caller, status: dg.DagsterRunStatus) -> AutomationResult:

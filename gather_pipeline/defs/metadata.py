@@ -1,29 +1,20 @@
-"""What a materialization shows: read from the store, so that it is the same whether the UI, a backfill or the command line made it.
-
-One function for each family of partitions: gather_items, embeddings, quality_scores, drafts. An asset attaches the metadata to its own
-event; the jobs log the event themselves. Data versions are decided in `versions`.
-"""
+"""What an event shows of stored values, with their version: the same whichever way a partition was brought up to date."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.domain.departments import Department, to_row
+from gather_pipeline.domain.decisions import DecidedText
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.items import Item, content_hash, version_of
+from gather_pipeline.domain.items import RULES, Item, version_of
 from gather_pipeline.domain.iterations import Iteration, digest
-from gather_pipeline.domain.projects import Project
-from gather_pipeline.domain.quality import is_judged
-from gather_pipeline.ports import Document
-from gather_pipeline.records.departments import department_of
-from gather_pipeline.records.project import DRAFTS, EMBEDDINGS, SCORES, GatherRepository
-from gather_pipeline.records.registry import Projects
-from gather_pipeline.services import Services
-from gather_pipeline.upkeep.stale import DepartmentState, states
+from gather_pipeline.domain.quality import WEIGHTS, Quality, Score
+from gather_pipeline.records.view import ProjectView
 
 NEWEST = 5  # items shown of a partition
 DUPLICATES = 15  # drops shown of a run
@@ -34,168 +25,132 @@ Metadata = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
-    """What is stored for one partition, read when it is first asked for.
+class Shown:
+    """What an event says of a partition.
 
     Attributes:
-        task_id: The run whose own counts are shown beside the totals.
+        version: Of the content alone, whatever run made it.
+        metadata: For the UI.
     """
 
-    services: Services
-    project_id: str
-    slug: str
-    task_id: str
+    version: str
+    metadata: Metadata
 
-    @cached_property
-    def repository(self) -> GatherRepository:
-        """The project's collections."""
-        return GatherRepository(self.services.store, self.project_id)
-
-    @cached_property
-    def history(self) -> list[Iteration]:
-        """Every committed iteration, oldest first."""
-        return self.repository.iterations(self.slug)
-
-    @cached_property
-    def items(self) -> list[Item]:
-        """Every committed item, oldest first."""
-        return self.repository.items(self.slug)
-
-    @cached_property
-    def project(self) -> Project:
-        """The project as it is now."""
-        services = self.services
-        return Projects(services.store, services.main_database, services.clock).get(self.project_id)
-
-    @cached_property
-    def state(self) -> DepartmentState:
-        """What a change has left behind."""
-        services = self.services
-        (found,) = states(
-            self.repository,
-            self.project,
-            [department_of(services, self.slug)],
-            settings=services.settings,
-            resolve_model=services.resolve_model,
-            catalogue=services.catalogue,
-        )
-        return found
-
-    @cached_property
-    def is_embedded(self) -> bool:
-        """True where every item has an embedding of its present text, and nothing else has one."""
-        where = {"department": self.slug, "model": self.services.embedder.name}
-        rows = self.repository.rows(EMBEDDINGS, where)
-        return sorted((row["item_id"], row["content_hash"]) for row in rows) == sorted(
-            (item.id, content_hash(item.content)) for item in self.items
-        )
-
-    @cached_property
-    def version(self) -> str:
-        """Version of the items."""
-        return version_of(self.items)
-
-    @cached_property
-    def score(self) -> Document | None:
-        """The evaluation, None before the first."""
-        return next(iter(self.repository.rows(SCORES, {"_id": self.slug})), None)
-
-    @cached_property
-    def draft(self) -> Document | None:
-        """The draft, None before the first."""
-        return next(iter(self.repository.rows(DRAFTS, {"_id": self.slug})), None)
+    @property
+    def described(self) -> Metadata:
+        """The metadata with the version."""
+        return self.metadata | {VERSION: self.version}
 
 
-def gather_items(stored: Stored) -> Metadata:
-    """Counts, score with reasons, duplicates with what they matched, tokens, cost, model, newest items and the curve of quality."""
-    this_run = [iteration for iteration in stored.history if iteration.task_id == stored.task_id]
+def is_begun(view: ProjectView, slug: str) -> bool:
+    """Whether anything was ever stored of a department: what nobody began is missing, and not materialized with nothing in it."""
+    return bool(view.history(slug)) or any(item.department == slug for item in view.everything)
+
+
+def gather_items(view: ProjectView, department: Department, task_id: str) -> Shown:
+    """Counts, score with reasons, duplicates with what they matched, tokens, cost, model, newest items and the curve of quality.
+
+    Args:
+        view: The project as it is stored.
+        department: As its source has it now.
+        task_id: The run whose own counts are shown beside the totals.
+    """
+    history, items = view.history(department.slug), view.items_of(department.slug)
+    this_run = [iteration for iteration in history if iteration.task_id == task_id]
     numbers = {iteration.number for iteration in this_run}
-    spent = sum((Usage(prompt_tokens=i.tokens, cost=i.cost) for i in this_run), Usage())
-    last = stored.history[-1] if stored.history else None
-    shown: Metadata = {
-        "dagster/row_count": len(stored.items),
+    spent = sum((Usage(prompt_tokens=one.tokens, cost=one.cost) for one in this_run), Usage())
+    last = history[-1] if history else None
+    metadata: Metadata = {
+        "dagster/row_count": len(items),
         "items added": sum(len(iteration.item_ids) for iteration in this_run),
         "iterations": len(this_run),
-        "iterations in all": len(stored.history),
+        "iterations in all": len(history),
         "quality score": last.score if last else "not scored",
         "judged": judged_by(last.quality) if last else "not scored",
-        "threshold": department_of(stored.services, stored.slug).threshold,
+        "threshold": department.threshold,
         "ended by": (last.ended_by if last else None) or "not ended",
         "duplicates dropped": sum(iteration.duplicates for iteration in this_run),
         "filtered out": sum(iteration.filtered for iteration in this_run),
         "tokens": known(spent.tokens),
         "cost (US dollars)": known(spent.cost),
-        "model": ", ".join(dict.fromkeys(i.model for i in this_run)) or (last.model if last else "none yet"),
+        "model": ", ".join(dict.fromkeys(one.model for one in this_run)) or (last.model if last else "none yet"),
     }
     if last is not None:
-        shown |= {
-            "quality by iteration": ", ".join(f"{iteration.score:g}" for iteration in stored.history),
-            "quality plot": curve(stored),
+        metadata |= {
+            "quality by iteration": ", ".join(f"{iteration.score:g}" for iteration in history),
+            "quality plot": curve(history, department),
             "score parts": score_table(last.quality),
         }
-    dropped = [row for row in stored.repository.dropped(stored.slug) if row["iteration"] in numbers]
+    dropped = [one for one in view.dropped if one.department == department.slug and one.iteration in numbers]
     if dropped:
-        shown["duplicates"] = duplicates(dropped)
-    if stored.items:
-        shown["newest items"] = newest(stored.items)
-    return shown
+        metadata["duplicates"] = duplicates(dropped)
+    if items:
+        metadata["newest items"] = newest(items)
+    return Shown(version=version_of(items), metadata=metadata)
 
 
-def embeddings(stored: Stored) -> Metadata:
-    """How many items have an embedding, and of which model."""
-    model = stored.services.embedder.name
-    return {
-        "dagster/row_count": stored.repository.embedding_count(stored.items, model),
-        "items": len(stored.items),
-        "model": model,
+def changed_items(view: ProjectView, slug: str) -> Shown | None:
+    """Items that changed without a run; None where nothing was ever stored of the department."""
+    if not is_begun(view, slug):
+        return None
+    everything = [item for item in view.everything if item.department == slug]
+    changes = [(one.at, one.by, str(one.action)) for item in everything for one in item.revisions if one.by != RULES]
+    changes += [(item.created_at, str(item.written_by), "added") for item in everything if item.is_persons and not item.revisions]
+    metadata: Metadata = {
+        "dagster/row_count": len(view.items_of(slug)),
+        "items that people wrote or changed": sum(item.is_persons and item.is_active for item in everything),
+        "items deleted": sum(item.state == "deleted" for item in everything),
     }
+    if changes:
+        metadata |= dict(zip(("changed at", "changed by", "last change"), max(changes), strict=True))
+    return Shown(version=view.version(slug), metadata=metadata)
 
 
-def quality_scores(stored: Stored) -> Metadata:
-    """The evaluation with its parts, reasons and scorer; what is said where there is none."""
-    row = stored.score
-    if row is None:
-        return {"quality score": "not evaluated"}
-    threshold = department_of(stored.services, stored.slug).threshold
-    return {
-        "quality score": row["value"],
-        "judged": judged_by(row),
-        **{f"{name} score": "unknown" if part["value"] is None else part["value"] for name, part in row["parts"].items()},
-        "score parts": score_table(row),
+def embeddings(items: Sequence[Item], model: str) -> Shown:
+    """How many items have an embedding, which is all of them, and of which model."""
+    return Shown(version=digest([version_of(items), model]), metadata={"dagster/row_count": len(items), "model": model})
+
+
+def quality_scores(score: Score, department: Department) -> Shown:
+    """The evaluation with its parts, reasons and scorer, held against the department's present threshold."""
+    quality, threshold = score.quality, department.threshold
+    parts = {f"{name} score": known(part.value) for name, part in quality.parts.items()}
+    metadata: Metadata = {
+        "quality score": score.value,
+        "judged": judged_by(quality),
+        **parts,
+        "score parts": score_table(quality),
         "threshold": threshold,
-        "threshold reached": row["value"] >= threshold,
-        "least covered aspects": ", ".join(row.get("least_covered", ())[:3]) or "none",
-        "scorer": f"{row['scorer']} {row['version']}",
+        "threshold reached": score.value >= threshold,
+        "least covered aspects": ", ".join(quality.least_covered[:3]) or "none",
+        "scorer": f"{quality.scorer} {quality.version}",
     }
+    return Shown(version=digest([score.data_version, score.value, asdict(quality), threshold]), metadata=metadata)
 
 
-def drafts(stored: Stored) -> Metadata:
-    """The summary that is proposed for review; what is said where none is."""
-    row = stored.draft
-    if row is None:
-        return {"draft": "none yet" if stored.items else "none, for there are no notes"}
-    return {
-        "title": row["title"],
-        "status": row["status"],
-        "items": len(row["item_ids"]),
-        "draft": dg.MetadataValue.md(row["text"] or "none, for there are no notes any more"),
+def drafts(draft: Draft) -> Shown:
+    """The summary that is proposed for review."""
+    metadata = {
+        "title": draft.title,
+        "status": draft.status,
+        "items": len(draft.item_ids),
+        "draft": dg.MetadataValue.md(draft.text or "none, for there are no notes any more"),
     }
+    return Shown(version=digest([draft.text, draft.draft_version]), metadata=metadata)
 
 
-def departments_metadata(chosen: Sequence[Department]) -> Metadata:
-    """A project's departments in their order, with what ends them."""
-    rows = table(
-        {
-            "place": str(department.codeDepNumber) if department.codeDepNumber is not None else "last",
-            "slug": department.slug,
-            "name": department.name,
-            "threshold": department.threshold,
-            "most iterations": str(department.coordinationSettings.maxIterations or "its share"),
-            "aspects": ", ".join(department.aspects),
-        }
-        for department in chosen
-    )
-    return {"dagster/row_count": len(chosen), "departments": rows, VERSION: digest([to_row(department) for department in chosen])}
+def department_row(department: Department, place: int, version: str) -> Shown:
+    """A department with its place among those that run, and with what ends it."""
+    metadata: Metadata = {
+        "place": place + 1,
+        "name": department.name,
+        "description": department.description or "none",
+        "threshold": department.threshold,
+        "most iterations": str(department.coordinationSettings.maxIterations or "its share"),
+        "aspects": ", ".join(department.aspects),
+        "model": department.defaultModel or "the default",
+    }
+    return Shown(version=version, metadata=metadata)
 
 
 def known(value: float | None) -> float | str:
@@ -203,34 +158,29 @@ def known(value: float | None) -> float | str:
     return "unknown" if value is None else value
 
 
-def judged_by(quality: Mapping[str, Any]) -> str:
+def judged_by(quality: Quality) -> str:
     """Who gave a score."""
-    return "by a judge" if is_judged(quality) else "unjudged, by text statistics"
+    return "by a judge" if quality.judged else "unjudged, by text statistics"
 
 
-def score_table(quality: Mapping[str, Any]) -> dg.TableMetadataValue:
+def score_table(quality: Quality) -> dg.TableMetadataValue:
     """Parts of a score with weights and reasons."""
+    parts = quality.parts.items()
     return table(
-        {
-            "part": name,
-            "score": "unknown" if part["value"] is None else part["value"],
-            "weight": part["weight"],
-            "reasons": " ".join(part["reasons"]),
-        }
-        for name, part in quality["parts"].items()
+        {"part": name, "score": known(part.value), "weight": WEIGHTS[name], "reasons": " ".join(part.reasons)} for name, part in parts
     )
 
 
-def duplicates(rows: Sequence[Document]) -> dg.TableMetadataValue:
+def duplicates(dropped: Sequence[DecidedText]) -> dg.TableMetadataValue:
     """Texts dropped, newest first, with what they matched and the rule that decided."""
     return table(
         {
-            "dropped": row["content"],
-            "matches": row["match_content"] or "nothing",
-            "similarity": round(row["similarity"], 3),
-            "rule": row["rule"],
+            "dropped": one.text.content,
+            "matches": one.decision.match_content or "nothing",
+            "similarity": round(one.decision.similarity, 3),
+            "rule": one.decision.rule,
         }
-        for row in rows[::-1][:DUPLICATES]
+        for one in dropped[::-1][:DUPLICATES]
     )
 
 
@@ -249,13 +199,12 @@ def _cut(value: str | float | int) -> str | float | int:
     return value if not isinstance(value, str) or len(value) <= CELL_LIMIT else f"{value[:CELL_LIMIT]} ..."
 
 
-def curve(stored: Stored) -> dg.MarkdownMetadataValue:
+def curve(history: Sequence[Iteration], department: Department) -> dg.MarkdownMetadataValue:
     """Quality by iteration as a picture, which the UI shows on a click."""
     import pandas as pd
 
     from gather_pipeline.report.plots import quality_plot
 
-    threshold = department_of(stored.services, stored.slug).threshold
-    rows = [(stored.slug, iteration.number, iteration.score, threshold) for iteration in stored.history]
+    rows = [(department.slug, iteration.number, iteration.score, department.threshold) for iteration in history]
     png = quality_plot(pd.DataFrame(rows, columns=["department", "iteration", "quality", "threshold"]), "png")
     return dg.MetadataValue.md(f"![Quality by iteration](data:image/png;base64,{base64.b64encode(png).decode()})")

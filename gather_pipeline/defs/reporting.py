@@ -1,87 +1,122 @@
-"""Tells Dagster what a run did for a department: one materialization for each family, and the checks.
+"""What Dagster is told outside of runs: what a run's prompts are made of, and items that people changed. One event a change, none twice.
 
-A family whose newest event says what is stored, and of which inputs it was made, is left alone, so that nothing downstream looks stale
-without a reason (D5).
+Dagster decides itself what is stale: it compares the version that an asset upstream had when a partition was materialized with the newest.
+Versions of external assets (`briefs`, `context_notes`) are observations, for Dagster looks for them there alone.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 import dagster as dg
-from dagster._core.instance.utils import RUNLESS_RUN_ID  # how Dagster marks events that no run logged
 
-from gather_pipeline.defs.checks import CHECKS, Event, evaluation
-from gather_pipeline.defs.metadata import VERSION, Stored
+from gather_pipeline.defs.metadata import VERSION, Metadata, Shown, changed_items, department_row
 from gather_pipeline.defs.partitions import partition_key
-from gather_pipeline.defs.versions import (
-    CODE_VERSION,
-    DATA_VERSION,
-    DEPARTMENTS,
-    FAMILIES,
-    Events,
-    departments_materialization,
-    described,
-    due,
-    tags_of,
-)
-from gather_pipeline.domain.automation import DepartmentResult
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.iterations import digest
+from gather_pipeline.domain.projects import Project
+from gather_pipeline.ports import IngestReport
+from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.inputs import inputs_of
+
+BRIEFS, DEPARTMENTS, CONTEXT_NOTES, ITEMS, METRICS = "briefs", "departments", "context_notes", "gather_items", "metrics"
+DATA_VERSION = "dagster/data_version"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reporter:
-    """Logs the events of one project's run.
+def version_tags(version: str) -> dict[str, str]:
+    """Tags by which Dagster knows an event's data version."""
+    return {DATA_VERSION: version, "dagster/data_version_is_user_provided": "true"}
 
-    Attributes:
-        log_event: Writes an event into the run.
-        say: Writes a line into the run's log, at a level of `logging` by name.
-    """
 
-    services: Services
-    project_id: str
-    task_id: str
-    instance: dg.DagsterInstance
-    log_event: Callable[[Event], None]
-    say: Callable[[str, str], None]
+def newest(instance: dg.DagsterInstance, asset: str, partition: str) -> dg.EventLogRecord | None:
+    """The newest materialization of a partition."""
+    return next(iter(instance.fetch_materializations(_of(asset, partition), limit=1).records), None)
 
-    def report(self, result: DepartmentResult, families: Sequence[str] = tuple(FAMILIES)) -> None:
-        """Logs what a department's end left in the store: a family's event where something changed, then the family's checks."""
-        self.report_departments()
-        self.report_department(result.department, families, ran=result.iterations > 0)
 
-    def report_department(self, slug: str, families: Sequence[str] = tuple(FAMILIES), *, ran: bool = False) -> None:
-        """Logs what the store has of a department, in the order in which the families build on each other.
+def observed(instance: dg.DagsterInstance, asset: str, partition: str) -> dg.EventLogRecord | None:
+    """The newest observation of a partition."""
+    return next(iter(instance.fetch_observations(_of(asset, partition), limit=1).records), None)
 
-        Args:
-            slug: The department.
-            families: Families to log.
-            ran: The loop made iterations of it, which are shown even where they changed no item.
-        """
-        stored = Stored(services=self.services, project_id=self.project_id, slug=slug, task_id=self.task_id)
-        events = Events(instance=self.instance)
-        key = partition_key(self.project_id, slug)
-        for family in families:
-            tags = due(family, stored, events, again=family == "gather_items" and (ran or self._is_bare(events, family, key)))
-            if tags is None:
-                self.say("info", f"{slug}: {family} is as the last event says, or nothing is stored of the present items")
-                continue
-            metadata = described(family, stored)
-            self.log_event(dg.AssetMaterialization(asset_key=family, partition=key, metadata=metadata, tags=tags))
-            events.logged(family, key)
-            for check in CHECKS:
-                if check.family == family:
-                    verdict = check.judge(self.services, self.project_id, slug)
-                    self.log_event(evaluation(check, verdict, self.instance, self.project_id, slug))
 
-    def report_departments(self) -> None:
-        """Logs the project's departments where they changed."""
-        event = departments_materialization(self.services, self.project_id)
-        newest = tags_of(Events(instance=self.instance).newest(DEPARTMENTS, self.project_id))
-        if (newest.get(DATA_VERSION), newest.get(CODE_VERSION)) != (event.metadata[VERSION].value, (event.tags or {})[CODE_VERSION]):
-            self.log_event(event)
+def _of(asset: str, partition: str) -> dg.AssetRecordsFilter:
+    return dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
 
-    @staticmethod
-    def _is_bare(events: Events, family: str, key: str) -> bool:
-        """True where a sensor logged the newest event: it has few metadata and no checks."""
-        newest = events.newest(family, key)
-        return newest is not None and newest.run_id == RUNLESS_RUN_ID
+
+def data_version(record: dg.EventLogRecord | None) -> str | None:
+    """An event's data version."""
+    return (record.event_log_entry.tags or {}).get(DATA_VERSION) if record is not None else None
+
+
+def shown_version(record: dg.EventLogRecord | None) -> object:
+    """The version among an event's metadata: the partition's own, where Dagster gave all partitions of a run one data version."""
+    materialized = record.asset_materialization if record is not None else None
+    entry = materialized.metadata.get(VERSION) if materialized is not None else None
+    return None if entry is None else entry.value
+
+
+def department_version(services: Services, department: Department) -> str:
+    """Version of what a department brings into prompts: its row, its model and its task definition."""
+    return digest(asdict(inputs_of(services, Project(id="nobody", name="", brief=""), department)))
+
+
+def report_sources(
+    instance: dg.DagsterInstance, services: Services, projects: Iterable[Project], departments: Sequence[Department]
+) -> None:
+    """Reports departments and briefs that changed; to be called before a run of theirs, for Dagster notes at its start what it used."""
+    for place, department in enumerate(departments):
+        shown = department_row(department, place, department_version(services, department))
+        if data_version(newest(instance, DEPARTMENTS, department.slug)) != shown.version:
+            report(instance, DEPARTMENTS, department.slug, shown)
+    if not instance.fetch_observations(dg.AssetKey(CONTEXT_NOTES), limit=1).records:
+        # Without any event Dagster would note that a run used nothing, and call it fresh for ever.
+        instance.report_runless_asset_event(dg.AssetObservation(CONTEXT_NOTES, metadata={"changed": "none yet"}))
+    for project in projects:
+        version = digest([project.name, project.brief])
+        if data_version(observed(instance, BRIEFS, project.id)) != version:
+            _observe(instance, BRIEFS, project.id, version, {"name": project.name, "characters": len(project.brief)})
+
+
+def report_items(instance: dg.DagsterInstance, view: ProjectView, project_id: str, slug: str) -> bool:
+    """Reports items that people changed: one event, and only where the newest does not say it. Returns whether it did."""
+    key = partition_key(project_id, slug)
+    last, shown = newest(instance, ITEMS, key), changed_items(view, slug)
+    if shown is None or shown_version(last) == shown.version:
+        return False
+    # An edit is no run: what the prompts used stays as Dagster noted it, so the newest event's tags go on.
+    tags = (last.event_log_entry.tags or {}) if last is not None else {}
+    report(instance, ITEMS, key, shown, tags)
+    return True
+
+
+def report_context_notes(instance: dg.DagsterInstance, view: ProjectView, project_id: str, slug: str) -> None:
+    """Reports that notes which a department's prompts used are others now, or gone."""
+    history = view.history(slug)
+    used = history[-1].inputs.context if history else {}
+    changed = {id: view.hashes.get(id, "gone") for id, hash in used.items() if view.hashes.get(id) != hash}
+    version, key = digest(changed), partition_key(project_id, slug)
+    if changed and data_version(observed(instance, CONTEXT_NOTES, key)) != version:
+        _observe(instance, CONTEXT_NOTES, key, version, {"changed": ", ".join(sorted(changed)[:20])})
+
+
+def report(instance: dg.DagsterInstance, asset: str, partition: str, shown: Shown, tags: Mapping[str, str] | None = None) -> None:
+    """Logs a materialization without a run."""
+    event = dg.AssetMaterialization(
+        asset, partition=partition, metadata=shown.described, tags={**(tags or {}), **version_tags(shown.version)}
+    )
+    instance.report_runless_asset_event(event)
+
+
+def metrics_event(done: IngestReport, database: str) -> dg.AssetMaterialization:
+    """The event of whoever took measurements in."""
+    return dg.AssetMaterialization(METRICS, metadata=metrics_metadata(done, database))
+
+
+def metrics_metadata(done: IngestReport, database: str) -> Metadata:
+    """What taking measurements in did."""
+    counts: Metadata = {"rows ingested": done.rows, "files": done.files, "malformed lines": done.malformed}
+    return {**counts, "database": dg.MetadataValue.path(database)}
+
+
+def _observe(instance: dg.DagsterInstance, asset: str, partition: str, version: str, metadata: Mapping[str, str | int]) -> None:
+    event = dg.AssetObservation(asset, partition=partition, metadata=metadata, tags=version_tags(version))
+    instance.report_runless_asset_event(event)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 from gather_pipeline.domain.automation import AutomationResult
+from gather_pipeline.domain.events import Progress
 from gather_pipeline.errors import GatherError
-from gather_pipeline.gather.announce import Progress
 from gather_pipeline.services import Services
 
 

@@ -1,21 +1,21 @@
 """What is done by the clock: scores of stale departments every night, a report of every project every week. Off until switched on."""
 
-import time
 from pathlib import Path
 
 import dagster as dg
 
-from gather_pipeline.bootstrap import ingest_metrics, project_page, project_tables, write_whole
-from gather_pipeline.defs.jobs.refresh import refresh_departments, refresh_request, states_of
+from gather_pipeline.bootstrap import write_whole
+from gather_pipeline.defs.jobs import refresh_departments, refresh_requests
+from gather_pipeline.defs.reporting import metrics_event
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.defs.sensors.following import Faults
+from gather_pipeline.defs.sensors.following import Looks
 from gather_pipeline.domain.departments import in_order
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.errors import StoreError
-from gather_pipeline.records.registry import Projects, Runs
+from gather_pipeline.report.project import project_page, project_tables
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.standing import standings
 
-LOOK_S = 40.0  # Dagster gives the process that decides 60 s
 NIGHTS = 7  # in each of them another seventh of the projects is looked at first
 
 
@@ -25,30 +25,31 @@ def in_turn(projects: list[Project], day: int) -> list[Project]:
     return [*projects[start:], *projects[:start]]
 
 
-def nightly_requests(services: Services, day: int, until: float) -> tuple[list[dg.RunRequest], str]:
-    """A refresh for each project with departments whose score or draft is not of what is there now.
+def nightly_requests(services: Services, instance: dg.DagsterInstance, day: int, looks: Looks) -> tuple[list[dg.RunRequest], list[str]]:
+    """Refreshes for departments whose score or draft is not of what is there now.
 
     Args:
         services: The engines.
+        instance: Where the partitions are.
         day: Number of the day.
-        until: When the look has to end, on the clock of `time.monotonic`.
+        looks: How long to look.
 
     Returns:
         The requests, and what kept projects from being looked at.
     """
-    projects = in_turn(Projects(services.store, services.main_database, services.clock).all(), day)
+    projects = in_turn(services.projects.all(), day)
     departments = in_order(services.departments.departments())
     requests: list[dg.RunRequest] = []
-    faults = Faults()
+    late = []
     for place, project in enumerate(projects):
-        if time.monotonic() > until:
-            faults.found.append(f"{len(projects) - place} projects were not looked at for want of time; other nights begin with them")
+        if looks.is_over:
+            late = [f"{len(projects) - place} projects were not looked at for want of time; other nights begin with them"]
             break
-        with faults.of(project.id):
-            unscored = [state.department for state in states_of(services, project.id, departments) if state.unscored]
-            if unscored:
-                requests.append(refresh_request(project.id, unscored, f"{day}:{project.id}"))
-    return requests, faults.said
+        with looks.at(project.id):
+            found = standings(services, services.project(project.id).view(), project, departments)
+            unscored = [one.department for one in found if one.unscored]
+            requests += refresh_requests(instance, project.id, unscored, f"{day}:{project.id}")
+    return requests, late + looks.said
 
 
 @dg.schedule(
@@ -62,12 +63,12 @@ def nightly_refresh(context: dg.ScheduleEvaluationContext, gather: dg.ResourcePa
     """One night."""
     try:
         with gather.services() as services:
-            requests, fault = nightly_requests(services, context.scheduled_execution_time.toordinal(), time.monotonic() + LOOK_S)
+            requests, said = nightly_requests(services, context.instance, context.scheduled_execution_time.toordinal(), Looks())
     except dg.Failure as unreadable:
         return dg.SkipReason(f"Nothing was requested, for the sources cannot be read: {unreadable.description}")
-    if fault:
-        context.log.warning(fault)
-    return requests or dg.SkipReason(fault or "Every score and draft is of what is there now")
+    for clause in said:
+        context.log.warning(clause)
+    return requests or dg.SkipReason("; ".join(said) or "Every score and draft is of what is there now")
 
 
 def write_report(services: Services, project: Project, day: str) -> Path:
@@ -77,7 +78,8 @@ def write_report(services: Services, project: Project, day: str) -> Path:
         StoreError: The folder cannot be written, or the project cannot be read.
     """
     path = services.settings.home / "reports" / f"{project.id}-{day}.html"
-    page = project_page(services.settings, services.store, project, project_tables(services.settings, services.store, project.id))
+    view = services.project(project.id).view()
+    page = project_page(services, project, view, project_tables(services, view))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, page)
@@ -89,18 +91,18 @@ def write_report(services: Services, project: Project, day: str) -> Path:
 @dg.op(pool="duckdb_writer", description="Takes in the measurements, then writes a page with plots for each project that ever ran.")
 def write_reports(context: dg.OpExecutionContext, gather: dg.ResourceParam[Gather]) -> None:
     """The pages' names end with the day, so that another week's stay. Where a page fails, the others are written before the run does."""
-    written, faults = {}, Faults()
+    written, looks = {}, Looks()
     with gather.services() as services:
-        ingest_metrics(services.settings)
-        runs, day = Runs(services.store, services.main_database, services.clock), services.clock.now()[:10]
-        for project in Projects(services.store, services.main_database, services.clock).all():
-            with faults.of(project.id):
-                if runs.of_project(project.id):
+        context.log_event(metrics_event(services.metrics.ingest(), str(services.settings.metrics_database)))
+        day = services.clock.now()[:10]
+        for project in services.projects.all():
+            with looks.at(project.id):
+                if services.runs.of_project(project.id):
                     written[project.id] = dg.MetadataValue.path(str(write_report(services, project, day)))
     context.log.info(f"{len(written)} reports written")
     context.add_output_metadata({"reports": len(written), **written})
-    if faults.found:
-        raise dg.Failure(description=faults.said, metadata={"reports": len(written)}, allow_retries=False)
+    if looks.said:
+        raise dg.Failure(description="; ".join(looks.said), metadata={"reports": len(written)}, allow_retries=False)
 
 
 @dg.job(name="report_projects", description="Reports of all projects as pages with plots.", executor_def=dg.in_process_executor)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -13,31 +13,17 @@ from dagster._core.loader import LoadingContextForTest
 
 from gather_pipeline import bootstrap
 from gather_pipeline.definitions import defs
-from gather_pipeline.defs.assets import departments, drafts, embeddings, gather_items, metrics, quality_scores
-from gather_pipeline.defs.checks import asset_checks
-from gather_pipeline.defs.jobs.automation import automated_gather_creation
-from gather_pipeline.defs.jobs.refresh import refresh_departments
+from gather_pipeline.defs.partitions import range_tags
 from gather_pipeline.defs.resources import Gather
+from gather_pipeline.defs.sensors.changes import changes
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.people.edit import People, Texts
-from gather_pipeline.records.marks import Touched
-from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.harness import PROJECT, THREE, Studio
 
-ASSETS = {
-    "departments": departments.departments,
-    "gather_items": gather_items.gather_items,
-    "embeddings": embeddings.embeddings,
-    "quality_scores": quality_scores.quality_scores,
-    "drafts": drafts.drafts,
-    "metrics": metrics.metrics,
-}
-JOBS = {job.name: job for job in (automated_gather_creation, refresh_departments)}
-FRESH = dict.fromkeys(("gather_items", "embeddings", "quality_scores", "drafts"), "FRESH")
-BEHIND = FRESH | dict.fromkeys(("embeddings", "quality_scores", "drafts"), "STALE")
-RANGE = "dagster/asset_partition_range"
 BY_DEPARTMENT = ("gather_items", "embeddings", "quality_scores", "drafts")
+FRESH = dict.fromkeys(BY_DEPARTMENT, "FRESH")
+BEHIND = FRESH | dict.fromkeys(("embeddings", "quality_scores", "drafts"), "STALE")
+MISSING = dict.fromkeys(BY_DEPARTMENT, "MISSING")
 
 
 @dataclass(frozen=True)
@@ -47,86 +33,98 @@ class Stage:
     studio: Studio
     instance: dg.DagsterInstance
 
-    @classmethod
-    def open(cls, folder: Path, rows: Sequence[Mapping[str, Any]] = THREE, **overrides: Any) -> Self:
-        """A project of these departments, with its partitions added."""
-        instance = dg.DagsterInstance.ephemeral()
-        instance.add_dynamic_partitions("projects", [PROJECT])
-        instance.add_dynamic_partitions("departments", [row["slug"] for row in rows])
-        return cls(studio=Studio.open(folder, rows, **overrides), instance=instance)
-
-    def close(self) -> None:
-        self.instance.dispose()
-        self.studio.close()
-
     def gather(self) -> Gather:
         """The resource of a run: services of its own, with the studio's counting model."""
         services = self.studio.services
         return Gather(build=lambda: replace(bootstrap.build_services(services.settings), model=self.studio.model))
 
+    def definitions(self) -> dg.Definitions:
+        """The definitions over the studio's services."""
+        resources = {"gather": self.gather()}
+        return dg.Definitions(assets=defs.assets, asset_checks=defs.asset_checks, jobs=defs.jobs, resources=resources)
+
     def materialize(
-        self, *names: str, partition_key: str | None = None, between: tuple[str, str] | None = None, checks: bool = False, **config: Any
+        self, *names: str, partition_key: str | None = None, between: tuple[str, str] | None = None, **config: Any
     ) -> dg.ExecuteInProcessResult:
-        """Materializes assets by name; `between` is the first and last key of a range, as the daemon's backfill asks for it."""
-        tags = {} if between is None else {f"{RANGE}_start": between[0], f"{RANGE}_end": between[1]}
-        return dg.materialize(
-            [*(ASSETS[name] for name in names), *(asset_checks if checks else ())],
-            selection=dg.AssetSelection.assets(*names) if checks else None,
-            instance=self.instance,
-            resources={"gather": self.gather()},
-            partition_key=partition_key,
-            tags=tags,
-            run_config={"ops": {"gather_items": {"config": config}}} if config else None,
-            raise_on_error=False,
+        """Materializes assets by name, with their checks; `between` is the first and last key of a range, as a backfill asks for it."""
+        tags = {} if between is None else range_tags(PROJECT, between[0].split("|")[0], between[1].split("|")[0])
+        if between is not None:
+            tags |= dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), between, strict=True))
+        return (
+            self.definitions()
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                asset_selection=[dg.AssetKey(name) for name in names],
+                instance=self.instance,
+                partition_key=partition_key,
+                tags=tags,
+                run_config={"ops": {"gather_items": {"config": config}}} if config else None,
+                raise_on_error=False,
+            )
         )
 
     def ask(self, sensor: dg.SensorDefinition, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
-        """One tick of a sensor."""
+        """One tick of a sensor; keys that it asks for come and go as the daemon would have it."""
         context = dg.build_sensor_context(instance=self.instance, cursor=cursor, resources={"gather": self.gather()})
         result = sensor(context)
         assert isinstance(result, dg.SensorResult | dg.SkipReason)
+        for request in (result.dynamic_partitions_requests or ()) if isinstance(result, dg.SensorResult) else ():
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+            else:
+                for one in request.partition_keys:
+                    self.instance.delete_dynamic_partition(request.partitions_def_name, one)
         return result
+
+    def follow(self, cursor: str | None = None) -> str:
+        """One tick of the sensor `changes`; where the next begins."""
+        return cursor_of(self.ask(changes, cursor))
 
     def execute(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         """A run that a sensor or schedule asked for."""
-        return JOBS[str(request.job_name)].execute_in_process(
-            run_config=dict(request.run_config),
-            instance=self.instance,
-            resources={"gather": self.gather()},
-            tags=dict(request.tags),
-            raise_on_error=False,
+        job = self.definitions().resolve_job_def(str(request.job_name))
+        return job.execute_in_process(
+            run_config=dict(request.run_config), instance=self.instance, tags=dict(request.tags), raise_on_error=False
         )
-
-    def people(self) -> People:
-        """The desk at which people change items."""
-        services = self.studio.services
-        return People(services.store, services.main_database, services.clock)
 
     def edit(self, slug: str, content: str, place: int = 0) -> Item:
         """Somebody gives an item of a department another text."""
-        return self.people().edit(self.studio.repository.items(slug)[place].id, Texts(content=content), "ana")
+        return self.change(self.studio.view.items_of(slug)[place], "edited", content=content)
+
+    def change(self, item: Item, action: Any, **fields: Any) -> Item:
+        """Somebody changes an item, as the desk at which people do so does it: a mark, then the write."""
+        services, after = self.studio.services, item.changed(action, "ana", "2031-01-01T00:00:00Z", **fields)
+        services.marks.set(PROJECT, item.department)
+        found = self.studio.records.item(item.id)
+        assert found is not None
+        self.studio.records.change_item(after, found[1])
+        return after
 
     def break_a_project(self, id: str) -> None:
         """Adds a project whose database is none, with a mark on it."""
         services = self.studio.services
-        Projects(services.store, services.main_database, services.clock).create("Broken", "A brief.", id)
-        with Touched(services.store, services.main_database, services.clock).changing(id, "story"):
-            (services.settings.home / "store" / f"{project_database(id)}.sqlite3").write_bytes(b"this is no database at all" * 100)
+        services.projects.create("Broken", "A brief.", id)
+        services.marks.set(id, "story")
+        (services.settings.home / "store" / f"{project_database(id)}.sqlite3").write_bytes(b"this is no database at all" * 100)
 
     def write_rows(self, *rows: Mapping[str, Any]) -> None:
         """Gives the source of departments another list."""
         self.studio.services.settings.departments.write_text(yaml.safe_dump([dict(row) for row in rows]), encoding="utf-8")
 
     def status(self, slug: str, project: str = PROJECT) -> dict[str, str]:
-        """How Dagster shows each family of a partition, by data version."""
+        """How Dagster shows each asset of a partition, by data version."""
         graph, context = defs.resolve_asset_graph(), LoadingContextForTest(self.instance)
         resolver = CachingStaleStatusResolver(self.instance, graph, context)
-        return {family: resolver.get_status(dg.AssetKey(family), key(slug, project)).value for family in BY_DEPARTMENT}
+        return {asset: resolver.get_status(dg.AssetKey(asset), key(slug, project)).value for asset in BY_DEPARTMENT}
 
     def events(self, asset: str, *keys: str) -> list[dg.EventLogRecord]:
         """Materializations of an asset, oldest first."""
         wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=list(keys) or None)
         return list(self.instance.fetch_materializations(wanted, limit=100, ascending=True).records)
+
+    def counts(self) -> dict[str, int]:
+        """How many events each asset by department has."""
+        return {asset: len(self.events(asset)) for asset in BY_DEPARTMENT}
 
     def shown(self, asset: str, key: str) -> Mapping[str, Any]:
         """Metadata of an asset's newest materialization of a partition, as plain values."""
@@ -178,10 +176,10 @@ def cursor_of(result: dg.SensorResult | dg.SkipReason) -> str:
     return result.cursor
 
 
-def configured(request: dg.RunRequest) -> tuple[str, list[str]]:
-    """Project and departments that a run is asked to work on."""
-    (op,) = request.run_config["ops"].values()
-    return op["config"]["project_id"], op["config"]["departments"]
+def asked(request: dg.RunRequest) -> tuple[str, str]:
+    """First and last key that a run is asked to work on."""
+    assert request.tags["gather/project"] == request.tags["dagster/asset_partition_range_start"].split("|")[1]
+    return request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"]
 
 
 Opener = Callable[..., Stage]
@@ -192,12 +190,15 @@ def open_stage(tmp_path: Path) -> Iterator[Opener]:
     stages: list[Stage] = []
 
     def open_one(rows: Sequence[Mapping[str, Any]] = THREE, **overrides: Any) -> Stage:
-        stages.append(Stage.open(tmp_path, rows, **overrides))
+        """A stage whose keys and sources the sensor has told Dagster of."""
+        stages.append(Stage(studio=Studio.open(tmp_path, rows, **overrides), instance=dg.DagsterInstance.ephemeral()))
+        stages[-1].follow()
         return stages[-1]
 
     yield open_one
     for stage in stages:
-        stage.close()
+        stage.instance.dispose()
+        stage.studio.close()
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from gather_pipeline.defs.versions import described
+from gather_pipeline.records.registry import Projects
 
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.defs.metadata import Stored
-from gather_pipeline.defs.versions import described
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import ModelRefused
 from gather_pipeline.records.lease import Lease, Owner, holding
 from gather_pipeline.records.project import DRAFTS, SCORES
-from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, Opener, Stage, failure_of, key
 from gather_pipeline_tests.harness import PROJECT, department_row
 

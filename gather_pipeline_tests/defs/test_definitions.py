@@ -8,6 +8,7 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 
 from gather_pipeline.definitions import defs
+from gather_pipeline.defs.queue import ProjectQueue
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "sentence_transformers", "xllamacpp", "duckdb", "matplotlib", "openai", "pymongo", "pandas")
@@ -17,6 +18,8 @@ def test_everything_that_the_issue_names_is_there(repository: dg.RepositoryDefin
     dg.Definitions.validate_loadable(defs)
     graph = defs.resolve_asset_graph()
     assert {name.to_user_string() for name in graph.get_all_asset_keys()} == {
+        "briefs",
+        "context_notes",
         "departments",
         "drafts",
         "embeddings",
@@ -31,14 +34,14 @@ def test_everything_that_the_issue_names_is_there(repository: dg.RepositoryDefin
         "score_in_range_and_parts_add_up",
     }
     assert repository.has_job("automated_gather_creation")
-    assert repository.get_sensor_def("partitions").default_status == dg.DefaultSensorStatus.RUNNING
+    assert repository.get_sensor_def("changes").default_status == dg.DefaultSensorStatus.RUNNING
 
 
 def test_what_acts_on_change_is_off_until_somebody_switches_it_on(repository: dg.RepositoryDefinition) -> None:
     """A run costs money, so only the sensor that merely tells Dagster what there is runs by itself."""
     running = {sensor.name for sensor in repository.sensor_defs if sensor.default_status == dg.DefaultSensorStatus.RUNNING}
     stopped = {sensor.name for sensor in repository.sensor_defs if sensor.default_status == dg.DefaultSensorStatus.STOPPED}
-    assert (running, stopped) == ({"partitions"}, {"item_changes", "stale_departments"})
+    assert (running, stopped) == ({"changes"}, {"item_changes", "stale_departments"})
     crons = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
     assert crons == {"nightly_refresh": "0 3 * * *", "weekly_report": "0 6 * * 1"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in repository.schedule_defs)
@@ -46,6 +49,17 @@ def test_what_acts_on_change_is_off_until_somebody_switches_it_on(repository: dg
     assert all(one.description for one in everything)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [one.name for one in everything if f"| `{one.name}` |" not in readme] == []
+
+
+def test_what_prompts_are_made_of_stands_upstream_of_the_items() -> None:
+    graph = defs.resolve_asset_graph()
+    upstream = {parent.to_user_string() for parent in graph.get(dg.AssetKey("gather_items")).parent_keys}
+    assert upstream == {"briefs", "departments", "context_notes"}
+
+
+def test_private_names_of_dagster_are_imported_in_one_module() -> None:
+    importing = [path.name for path in (ROOT / "gather_pipeline").rglob("*.py") if "from dagster._" in path.read_text(encoding="utf-8")]
+    assert importing == ["private.py"]
 
 
 def test_the_first_two_checks_block_and_the_others_do_not() -> None:
@@ -60,7 +74,7 @@ def test_every_asset_says_what_it_is_and_whose_it_is() -> None:
         assert asset.description, asset.key
         assert asset.owners == ["team:gather"], asset.key
         assert asset.kinds, asset.key
-        assert asset.code_version, asset.key
+        assert asset.code_version or asset.is_external, asset.key
 
 
 def test_partitioned_assets_run_in_one_run_and_the_automation_is_never_retried(repository: dg.RepositoryDefinition) -> None:
@@ -101,6 +115,7 @@ def test_the_instance_file_loads_and_keeps_everything_in_its_folder(tmp_path: Pa
     (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path))) as instance:
         assert not instance.telemetry_enabled
+        assert isinstance(instance.run_coordinator, ProjectQueue)
         assert Path(instance.root_directory) == tmp_path
         limits = instance.get_concurrency_config().run_queue_config
         assert limits is not None

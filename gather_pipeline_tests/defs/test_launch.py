@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ from _pytest.capture import FDCapture
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs.launch import INSTANCE_FILE, open_instance, prepare_home, run_in_process
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
+from gather_pipeline.domain.events import Event
 from gather_pipeline.errors import InvalidInput, ModelRefused, ProjectBusy, StoreError, UnknownEntity
-from gather_pipeline.records.lease import Lease, Owner, holding
-from gather_pipeline.records.registry import Runs
+from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
-from gather_pipeline_tests.defs.conftest import key
+from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, key
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row, make_settings
 
 ROOT = Path(__file__).parents[2]
@@ -35,9 +35,9 @@ from pathlib import Path
 from gather_pipeline.defs.launch import run_in_process
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline_tests.harness import PROJECT, THREE, make_settings
-settings = make_settings(Path(sys.argv[1]), THREE, script_latency_s=0.3)
+settings = make_settings(Path(sys.argv[1]), THREE, script_latency_s=1.0)
 def say(event):
-    print(json.dumps({"type": event["type"], "task_id": event.get("task_id")}), file=sys.stderr, flush=True)
+    print(json.dumps({"type": event.type, "task_id": event.task_id}), file=sys.stderr, flush=True)
 result = run_in_process(settings, AutomationRequest(project_id=PROJECT), progress=say)
 print(json.dumps(result.to_document()))
 """
@@ -59,7 +59,7 @@ class Done:
 
     settings: Settings
     result: AutomationResult
-    seen: list[Mapping[str, Any]]
+    seen: list[Event]
     services: list[Services]
     environment_changed: bool
     out: str
@@ -78,7 +78,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     home = tmp_path_factory.mktemp("done")
     Studio.open(home, ONE).close()
     settings = make_settings(home, ONE)
-    seen: list[Mapping[str, Any]] = []
+    seen: list[Event] = []
     services: list[Services] = []
     request = AutomationRequest(project_id=PROJECT, user_id="user-1", webhook_url=SECRET)
     before = dict(os.environ)
@@ -105,28 +105,35 @@ def test_a_run_shows_as_one_of_the_job_in_the_code_location(done: Done) -> None:
     assert record.remote_job_origin.repository_origin.repository_name == "__repository__"
     assert record.tags["gather/project"] == PROJECT
     assert record.tags["dagster/max_runtime"] == "720"
-    assert record.run_config["ops"]["gather_project"]["config"]["user_id"] == "user-1"
+    assert record.run_config["ops"]["gather_items"]["config"]["user_id"] == "user-1"
 
 
-def test_every_check_is_logged_by_the_automation_too(done: Done) -> None:
-    entries = done.logs(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
-    assert {evaluation.check_name for evaluation in evaluations} == {
+def test_its_partitions_are_events_of_the_run_in_its_timeline_with_their_checks(done: Done) -> None:
+    entries = [entry.dagster_event for entry in done.logs(dg.DagsterEventType.ASSET_MATERIALIZATION)]
+    found = [(str(event.asset_key and event.asset_key.to_user_string()), event.partition) for event in entries if event]
+    assert found == [(asset, key("story")) for asset in BY_DEPARTMENT]
+    evaluated = [entry.dagster_event for entry in done.logs(dg.DagsterEventType.ASSET_CHECK_EVALUATION)]
+    checks = [event.asset_check_evaluation_data for event in evaluated if event]
+    assert {check.check_name for check in checks} == {
         "no_duplicate_stored",
         "every_item_has_provenance",
         "embedding_count_equals_item_count",
         "score_in_range_and_parts_add_up",
     }
-    assert all(evaluation.passed and evaluation.partition == key("story") for evaluation in evaluations)
-    assert all(evaluation.target_materialization_data for evaluation in evaluations)
+    assert all(check.passed for check in checks)
+    of_partition = [check for check in checks if check.partition == key("story")]
+    assert len(of_partition) == 4
+    assert all(check.target_materialization_data for check in of_partition)
 
 
-def test_each_iteration_is_a_line_in_the_log_of_the_run(done: Done) -> None:
-    assert any(entry.user_message.startswith("story: iteration 1, quality ") for entry in done.logs())
+def test_each_iteration_and_each_end_is_a_line_in_the_log_of_the_run(done: Done) -> None:
+    lines = [entry.user_message for entry in done.logs()]
+    assert any(line.startswith("story: iteration 1, quality ") for line in lines)
+    assert any(line.startswith("story: ended with ") for line in lines)
 
 
 def test_progress_and_services_reach_the_caller(done: Done) -> None:
-    events = [event["type"] for event in done.seen if "sequence" in event]
+    events = [event.type for event in done.seen if event.sequence]
     assert (events[0], events[-1]) == ("department_started", "automation_complete")
     assert len(done.services) == 1
 
@@ -147,22 +154,28 @@ def test_the_environment_is_left_alone(done: Done) -> None:
     assert not done.environment_changed
 
 
-def test_a_second_run_adds_no_event_for_what_did_not_change(done: Done) -> None:
+def test_a_second_run_makes_nothing_and_keeps_versions(done: Done) -> None:
+    def versions(instance: dg.DagsterInstance) -> set[str]:
+        records = [record for asset in BY_DEPARTMENT for record in instance.fetch_materializations(dg.AssetKey(asset), limit=9).records]
+        return {(record.event_log_entry.tags or {})["dagster/data_version"] for record in records}
+
+    with open_instance(done.settings) as instance:
+        before = versions(instance)
     assert run(done.settings).items_created == 0
     with open_instance(done.settings) as instance:
         assert list(instance.get_dynamic_partitions("projects")) == [PROJECT]
         assert list(instance.get_dynamic_partitions("departments")) == ["story"]
-        for family in ("gather_items", "embeddings", "quality_scores", "drafts"):
-            wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(family), asset_partitions=[key("story")])
-            records = instance.fetch_materializations(wanted, limit=10).records
-            assert len(records) == 1, family
-            materialized = records[0].asset_materialization
-            assert materialized is not None
-            tags = records[0].event_log_entry.tags or {}
-            assert tags["dagster/data_version"] == materialized.metadata["data version"].value
-            assert tags["dagster/data_version_is_user_provided"] == "true"
-        departments = instance.fetch_materializations(dg.AssetKey("departments"), limit=10).records
-        assert [record.partition_key for record in departments] == [PROJECT]
+        assert versions(instance) == before
+        rows = instance.fetch_materializations(dg.AssetKey("departments"), limit=9).records
+        briefs = instance.fetch_observations(dg.AssetKey("briefs"), limit=9).records
+    assert ([record.partition_key for record in rows], [record.partition_key for record in briefs]) == (["story"], [PROJECT])
+
+
+def test_the_measurements_of_a_run_show_as_the_asset_metrics(done: Done) -> None:
+    with open_instance(done.settings) as instance:
+        record = instance.fetch_materializations(dg.AssetKey("metrics"), limit=9, ascending=True).records[0]
+    assert record.asset_materialization is not None
+    assert record.asset_materialization.metadata["rows ingested"].value > 0
 
 
 @pytest.mark.parametrize(
@@ -188,8 +201,8 @@ def test_a_wrong_list_of_departments_is_refused_before_dagster_makes_a_file(sett
 
 def test_a_busy_project_is_refused_and_the_run_says_so(settings: Settings) -> None:
     with closing(build_services(settings)) as services:
-        lease = Lease(services.store, services.main_database, PROJECT, Owner.this_process("other-run"), 30)
-        with holding(lease, 30), pytest.raises(ProjectBusy, match="run other-run holds it"):
+        lease = services.leases.lease(PROJECT, Owner.this_process("other-run"), 30)
+        with holding(lease), pytest.raises(ProjectBusy, match="end it with gather cancel other-run, or with Terminate in Dagster's UI"):
             run(settings)
     with open_instance(settings) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
@@ -294,8 +307,7 @@ def end_by_term(child: Child, tmp_path: Path) -> None:
 
 def end_by_request(child: Child, tmp_path: Path) -> None:
     with closing(build_services(make_settings(tmp_path))) as services:
-        runs = Runs(services.store, services.main_database, services.clock)
-        runs.request_cancel(runs.of_project(PROJECT)[0]["_id"])
+        services.runs.request_cancel(services.runs.of_project(PROJECT)[0].task_id)
 
 
 def end_in_the_ui(child: Child, tmp_path: Path) -> None:
@@ -314,9 +326,9 @@ def test_a_run_that_is_asked_to_end_saves_its_work_and_is_canceled(child: Child,
     assert result["items_created"] > 0
     assert status_in_dagster(tmp_path, result["task_id"]) == dg.DagsterRunStatus.CANCELED
     with closing(build_services(make_settings(tmp_path))) as services:
-        events = Studio(services=services, model=services.model).repository.events()  # type: ignore[arg-type]
-        assert events[-1]["type"] == "automation_cancelled"
-        assert len(Studio(services=services, model=services.model).repository.items()) == result["items_created"]  # type: ignore[arg-type]
+        records = services.project(PROJECT)
+        assert records.events()[-1].type == "automation_cancelled"
+        assert len(records.view().items) == result["items_created"]
 
 
 def test_a_killed_run_is_marked_failed_by_the_next_which_goes_on_from_what_is_stored(child: Child, tmp_path: Path) -> None:

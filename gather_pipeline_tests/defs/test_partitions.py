@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import dagster as dg
 import pytest
 
-from gather_pipeline.defs.partitions import partition_key, real_partitions, split_key
+from gather_pipeline.defs.partitions import partition_key, range_tags, real_partitions, split_key, stretches
+from gather_pipeline.defs.queue import project_of
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.records.registry import Projects
 from gather_pipeline_tests.defs.conftest import Opener, Stage, key
 from gather_pipeline_tests.harness import PROJECT, department_row
 
@@ -16,9 +17,11 @@ def test_a_key_reads_department_then_project_for_dagster_sorts_dimensions_by_nam
 
 def test_keys_are_grouped_by_project_in_the_order_of_departments(stage: Stage) -> None:
     services = stage.studio.services
-    Projects(services.store, services.main_database, services.clock).create("Other", "A brief.", "other")
+    services.projects.create("Other", "A brief.", "other")
     keys = [key("music"), key("story"), key("visual", "other")]
-    assert real_partitions(services, keys) == {PROJECT: ["story", "music"], "other": ["visual"]}
+    found = real_partitions(services, keys)
+    slugs = {project_id: [department.slug for department in departments] for project_id, departments in found.items()}
+    assert slugs == {PROJECT: ["story", "music"], "other": ["visual"]}
 
 
 @pytest.mark.parametrize("unreal", ["story|nobody", f"catering|{PROJECT}", "story"])
@@ -37,3 +40,23 @@ def test_the_refusal_of_many_keys_stays_short(stage: Stage) -> None:
     keys = [key("story", f"p{number}") for number in range(100)]
     with pytest.raises(InvalidInput, match="and 97 more is not there"):
         real_partitions(replace(stage.studio.services), keys)
+
+
+def test_departments_are_cut_where_dagster_has_another_key_between_them(stage: Stage) -> None:
+    assert stretches(stage.instance, {"music", "story"}) == [["story"], ["music"]]
+    assert stretches(stage.instance, {"visual", "story", "retired"}) == [["story", "visual"]]
+    assert range_tags(PROJECT, "story", "visual")["gather/project"] == PROJECT
+
+
+@pytest.mark.parametrize(
+    ("tags", "project"),
+    [
+        ({"dagster/partition": "story|p1", "dagster/partition/project": "p1", "dagster/partition/department": "story"}, "p1"),
+        ({"dagster/asset_partition_range_start": "story|p1", "dagster/asset_partition_range_end": "music|p1"}, "p1"),
+        ({"dagster/asset_partition_range_start": "story|p1", "dagster/asset_partition_range_end": "music|p2"}, None),
+        ({}, None),
+    ],
+    ids=["one partition", "a range", "two projects", "none"],
+)
+def test_the_queue_knows_a_run_s_project_by_its_partitions(tags: dict[str, str], project: str | None) -> None:
+    assert project_of(dg.DagsterRun(job_name="any", tags=tags)) == project

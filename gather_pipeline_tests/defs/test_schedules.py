@@ -8,10 +8,9 @@ import dagster as dg
 import pytest
 
 from gather_pipeline.defs.schedules import in_turn, nightly_refresh, nightly_requests, report_projects
-from gather_pipeline.domain.projects import Project
-from gather_pipeline.records.project import DRAFTS, SCORES
-from gather_pipeline.records.registry import Projects
-from gather_pipeline_tests.defs.conftest import Opener, Stage, configured, failure_of
+from gather_pipeline.defs.sensors.following import Looks
+from gather_pipeline.domain.projects import Project, project_database
+from gather_pipeline_tests.defs.conftest import Opener, Stage, asked, failure_of, key
 from gather_pipeline_tests.harness import PROJECT, department_row
 
 ROWS = (department_row("story", 1, most=1), department_row("visual", 2, most=1))
@@ -37,27 +36,29 @@ def test_a_night_refreshes_what_is_behind_and_skips_where_nothing_is(ran: Stage)
     ran.edit("visual", "The clock keeper counts the hour twice, because Ada asked him to.")
     (request,) = night(ran)
     assert isinstance(request, dg.RunRequest)
-    assert configured(request) == (PROJECT, ["visual"])
+    assert asked(request) == (key("visual"), key("visual"))
     assert ran.execute(request).success
     assert night(ran) == "Every score and draft is of what is there now"
 
 
-@pytest.mark.parametrize(("collection", "rules"), [(SCORES, "version"), (DRAFTS, "draft_version")])
+@pytest.mark.parametrize(("collection", "rules"), [("quality_scores", "version"), ("drafts", "draft_version")])
 def test_a_night_takes_up_what_other_rules_scored_or_drafted(ran: Stage, collection: str, rules: str) -> None:
-    repository = ran.studio.repository
-    repository.store.update(repository.database, collection, "visual", {rules: "0"})
+    store, database = ran.studio.services.store, project_database(PROJECT)
+    store.update(database, collection, "visual", {rules: "0"})
     (request,) = night(ran)
     assert isinstance(request, dg.RunRequest)
-    assert configured(request) == (PROJECT, ["visual"])
+    assert asked(request) == (key("visual"), key("visual"))
     assert ran.execute(request).success
-    assert repository.rows(collection, {"_id": "visual"})[0][rules] != "0"
+    found = store.get(database, collection, "visual")
+    assert found is not None
+    assert found[rules] != "0"
     assert night(ran) == "Every score and draft is of what is there now"
 
 
 def test_a_refresh_that_failed_is_asked_for_again_the_next_night(ran: Stage) -> None:
     ran.edit("visual", "The clock keeper counts the hour twice, because Ada asked him to.")
     services = ran.studio.services
-    keys = [nightly_requests(services, day, float("inf"))[0][0].run_key for day in (1, 2)]
+    keys = [nightly_requests(services, ran.instance, day, Looks())[0][0].run_key for day in (1, 2)]
     assert len(set(keys)) == 2
 
 
@@ -66,7 +67,7 @@ def test_a_project_that_cannot_be_read_keeps_no_other_from_its_night(ran: Stage)
     ran.break_a_project("aaa-broken")
     (request,) = night(ran)
     assert isinstance(request, dg.RunRequest)
-    assert configured(request) == (PROJECT, ["visual"])
+    assert asked(request) == (key("visual"), key("visual"))
 
 
 def test_a_night_leaves_retired_departments_out(ran: Stage) -> None:
@@ -83,9 +84,9 @@ def test_a_night_whose_sources_cannot_be_read_is_a_skip_with_its_reason(ran: Sta
 
 
 def test_what_a_night_has_no_time_for_comes_first_in_another(ran: Stage) -> None:
-    assert nightly_requests(ran.studio.services, 1, until=0.0) == (
+    assert nightly_requests(ran.studio.services, ran.instance, 1, Looks(until=0.0)) == (
         [],
-        "1 projects were not looked at for want of time; other nights begin with them",
+        ["1 projects were not looked at for want of time; other nights begin with them"],
     )
     projects = [Project(id=f"p{number}", name="", brief="") for number in range(14)]
     assert {in_turn(projects, day)[0].id for day in range(7)} == {"p0", "p2", "p4", "p6", "p8", "p10", "p12"}
@@ -99,8 +100,9 @@ def report(stage: Stage) -> dg.ExecuteInProcessResult:
 
 def test_the_weekly_report_writes_a_page_for_each_project_that_ever_ran(ran: Stage) -> None:
     services = ran.studio.services
-    Projects(services.store, services.main_database, services.clock).create("Untouched", "A brief.", "never-run")
+    services.projects.create("Untouched", "A brief.", "never-run")
     assert report(ran).success
+    assert len(ran.events("metrics")) == 1
     (page,) = (services.settings.home / "reports").iterdir()
     assert page.name == f"{PROJECT}-{services.clock.now()[:10]}.html"
     text = page.read_text(encoding="utf-8")

@@ -4,8 +4,8 @@ from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.bootstrap import ingest_metrics
 from gather_pipeline.defs.assets.families import OWNERS
+from gather_pipeline.defs.reporting import metrics_metadata
 from gather_pipeline.defs.resources import Gather
 
 
@@ -13,13 +13,5 @@ from gather_pipeline.defs.resources import Gather
 def metrics(gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
     """Takes the files that runs left into `metrics.duckdb`, each row once. The pool admits one writer at a time (D2)."""
     with gather.services() as services:
-        report = ingest_metrics(services.settings)
-        database = services.settings.metrics_database
-    return dg.MaterializeResult(
-        metadata={
-            "rows ingested": report.rows,
-            "files": report.files,
-            "malformed lines": report.malformed,
-            "database": dg.MetadataValue.path(str(database)),
-        }
-    )
+        done = services.metrics.ingest()
+        return dg.MaterializeResult(metadata=metrics_metadata(done, str(services.settings.metrics_database)))

@@ -1,197 +1,153 @@
-"""Change drives work: sensors that request what a change has made necessary, and nothing else (D5).
+"""The sensor that tells Dagster what changed in the store: partitions, briefs, departments, items that people changed, runs that died.
 
-Each reads a change log from its cursor and looks at the projects found there, so a tick costs as much as changed. A project with a run in
-flight waits in the cursor. A source that cannot be read is a skip with its reason, and the cursor stays. Both are off until somebody
-switches them on.
+It reads the store's change logs from its cursor, so that a tick costs as much as changed; departments are few and are compared as a
+list, for a filtered list shows no deletions (D5). A source that cannot be read is a skip with its reason, never an empty set, and the
+cursor stays. It starts no run: the sensors of `requests` follow the events that it logs.
 """
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from gather_pipeline.defs.jobs.automation import PROJECT_TAG, automated_gather_creation
-from gather_pipeline.defs.jobs.refresh import refresh_departments, refresh_request, states_of
+from gather_pipeline.defs.partitions import PROJECT_TAG, by_project, partition_key, split_key
+from gather_pipeline.defs.partitions import departments as department_keys
+from gather_pipeline.defs.partitions import projects as project_keys
+from gather_pipeline.defs.reporting import report_context_notes, report_items, report_sources
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.defs.sensors.following import (
-    LOOKS,
-    OPEN_LOOKS,
-    Busy,
-    Faults,
-    busy_projects,
-    by_project,
-    follow,
-    load,
-    looked,
-    source_of,
-)
-from gather_pipeline.defs.sensors.partitions import changed_projects
+from gather_pipeline.defs.running import mark_dead
+from gather_pipeline.defs.sensors.following import IN_FLIGHT, Cursor, Looks, read_cursor, since, store_of
 from gather_pipeline.domain.departments import Department, in_order
-from gather_pipeline.domain.iterations import digest
-from gather_pipeline.domain.projects import Project
-from gather_pipeline.records.marks import Touched
-from gather_pipeline.records.project import DEPARTMENTS, GatherRepository
-from gather_pipeline.records.registry import PROJECTS
 from gather_pipeline.services import Services
-from gather_pipeline.upkeep.inputs import chain_of, inputs_of
-from gather_pipeline.upkeep.stale import DepartmentState
+from gather_pipeline.upkeep.standing import standings
 
-TICK_S = 10
-OF_PROMPTS = frozenset({"brief", "department", "model", "definition"})  # causes that make a run worth its model calls
-Seen = dict[str, Any]
-Tick = dg.SensorResult | dg.SkipReason
+LOOKS = 3  # at a marked department: its mark was set before the change, which may still be on its way
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """What a tick found.
+class Seen(Cursor):
+    """What the next tick begins with.
 
     Attributes:
-        requests: Runs to start.
-        seen: What the next tick begins with.
-        said: What is told where there is no run to start, one clause each.
+        store: The store that the rest is of.
+        projects: How far the projects were read.
+        marks: How far the marks were read.
+        looks: Looks that are left, by key of a partition that people touched.
     """
 
-    requests: list[dg.RunRequest]
-    seen: Seen
-    said: list[str]
+    store: str = ""
+    projects: str = ""
+    marks: str = ""
+    looks: Mapping[str, int] = {}
 
 
-def tick(
-    context: dg.SensorEvaluationContext, gather: Gather, find: Callable[[Services, dg.DagsterInstance, Seen], Found], idle: str
-) -> Tick:
-    """One tick of a sensor; a cursor of another store is not gone on from."""
-    seen = load(context.cursor)
+@dg.sensor(
+    name="changes",
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps Dagster true to the store: partitions come and go, and changed briefs, departments and items show. Starts no run.",
+)
+def changes(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gather]) -> dg.SensorResult | dg.SkipReason:
+    """One tick."""
     try:
         with gather.services() as services:
-            source = source_of(services)
-            found = find(services, context.instance, seen if seen.get("source") == source else {})
+            return _tick(services, context.instance, read_cursor(Seen, context.cursor))
     except dg.Failure as unreadable:
-        return dg.SkipReason(f"Nothing was requested, for the sources cannot be read: {unreadable.description}")
-    cursor = json.dumps({"source": source, **found.seen})
-    if found.requests:
-        for one in found.said:
-            context.log.info(one)
-        return dg.SensorResult(run_requests=found.requests, cursor=cursor)
-    return dg.SensorResult(skip_reason="; ".join(found.said) or idle, cursor=cursor)
+        return dg.SkipReason(f"Nothing was changed, for the sources cannot be read: {unreadable.description}")
 
 
-def changed_items(services: Services, instance: dg.DagsterInstance, seen: Seen) -> Found:
-    """Refreshes for departments whose score or draft is of other items than people have left there."""
-    touched = Touched(services.store, services.main_database, services.clock)
-    (marks, position), anew = follow(touched.since, seen.get("marks", ""))
-    waiting: dict[str, int] = dict(seen.get("waiting", {}))
-    waiting |= {f"{mark.department}|{mark.project_id}": OPEN_LOOKS if mark.is_open else 1 for mark in marks}
-    requests, said, faults = [], [anew] if anew else [], Faults()
-    if waiting:
-        departments = in_order(services.departments.departments())
-        slugs = [department.slug for department in departments]
-        # Marks of retired departments wait: they are looked at when the department comes back.
-        wanted = by_project([key for key in waiting if key.partition("|")[0] in slugs])
-        free, held = _free(busy_projects(services, instance), wanted)
-        for project_id in free:
-            keys = [f"{slug}|{project_id}" for slug in wanted[project_id]]
-            if services.store.get(services.main_database, PROJECTS, project_id) is None:
-                for key in keys:
-                    del waiting[key]
-                continue
-            with faults.of(project_id):
-                unscored = [state for state in states_of(services, project_id, departments, wanted[project_id]) if state.unscored]
-                if unscored:
-                    key = f"{project_id}:{digest([[state.department, state.version, state.takings] for state in unscored])}"
-                    requests.append(refresh_request(project_id, [state.department for state in unscored], key))
-                looked(waiting, keys)
-        said += [*held, faults.said] if faults.said else held
-    return Found(requests=requests, seen={"marks": position, "waiting": waiting}, said=said)
-
-
-def _free(busy: Busy, projects: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Projects that may be looked at in this tick, and what is told of those that have to wait."""
-    waiting = [project_id for project_id in projects if project_id in busy]
-    free = [project_id for project_id in projects if project_id not in busy]
-    said = []
-    if waiting:
-        more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
-        said.append(f"waiting for the run in flight of {', '.join(waiting[:3])}{more}")
-    if len(free) > LOOKS:
-        said.append(f"{len(free) - LOOKS} projects are looked at in the next ticks")
-    return free[:LOOKS], said
-
-
-def stale_projects(services: Services, instance: dg.DagsterInstance, seen: Seen) -> Found:
-    """Runs of the loop for departments whose prompts used something that is another now."""
-    (rows, position), anew = follow(lambda cursor: changed_projects(services, cursor), seen.get("projects", ""))
-    waiting = dict.fromkeys([*seen.get("waiting", ()), *rows])
-    departments = in_order(services.departments.departments())
-    present = {department.slug: _reaching_prompts(services, department) for department in departments}
-    before = seen.get("departments")
-    if before is not None and any(before.get(slug) != value for slug, value in present.items()):
-        waiting |= dict.fromkeys(row["_id"] for row in services.store.find(services.main_database, PROJECTS))
-    requests, said, faults = [], [anew] if anew else [], Faults()
-    if waiting:
-        free, held = _free(busy_projects(services, instance), waiting)
-        for project_id in free:
-            with faults.of(project_id):
-                there = services.store.get(services.main_database, PROJECTS, project_id) is not None
-                stale = _stale_for_prompts(services, project_id, departments) if there else []
-                if stale:
-                    key = f"{project_id}:{digest([[state.department, state.inputs] for state in stale])}"
-                    requests.append(_automation_request(project_id, [state.department for state in stale], key))
-                del waiting[project_id]
-        said += [*held, faults.said] if faults.said else held
-    # A department that leaves is forgotten, so that its coming back counts as a change.
-    return Found(requests=requests, seen={"projects": position, "departments": present, "waiting": list(waiting)}, said=said)
-
-
-def _reaching_prompts(services: Services, department: Department) -> str:
-    """Hash of what a department brings into prompts: its row, its model and its task definition."""
-    settings, nobody = services.settings, Project(id="nobody", name="", brief="")
-    chain = chain_of(settings, services.resolve_model, department)
-    return digest(asdict(inputs_of(settings, services.catalogue, nobody, department, chain)))
-
-
-def _stale_for_prompts(services: Services, project_id: str, departments: Sequence[Department]) -> list[DepartmentState]:
-    """Departments that a run should work on, in order; none where the project has never begun.
-
-    One that came into the list after the project's last run counts too.
-    """
-    found = states_of(services, project_id, departments)
-    if not any(state.began for state in found):
-        return []
-    known = {row["_id"] for row in GatherRepository(services.store, project_id).rows(DEPARTMENTS) if not row.get("retired")}
-    return [state for state in found if state.causes & OF_PROMPTS or (not state.began and state.department not in known)]
-
-
-def _automation_request(project_id: str, slugs: Sequence[str], run_key: str) -> dg.RunRequest:
-    return dg.RunRequest(
-        run_key=run_key,
-        job_name=automated_gather_creation.name,
-        run_config={"ops": {"gather_project": {"config": {"project_id": project_id, "departments": list(slugs)}}}},
-        tags={PROJECT_TAG: project_id},
+def _tick(services: Services, instance: dg.DagsterInstance, seen: Seen) -> dg.SensorResult:
+    seen = seen if seen.store == store_of(services) else Seen(store=store_of(services))
+    departments, looks = in_order(services.departments.departments()), Looks()
+    changed, read_to, from_start = since(services.projects.changed_since, seen.projects)
+    requests, kept = _key_requests(instance, changed, departments, compare=from_start)
+    report_sources(instance, services, (), departments)
+    for project_id in changed:
+        if looks.is_over:
+            break
+        project = services.projects.find(project_id)
+        report_sources(instance, services, [project] if project else [], ())
+    else:
+        seen = seen.model_copy(update={"projects": seen.projects if kept and from_start else read_to})
+    marks, marks_to, _ = since(services.marks.since, seen.marks)
+    waiting = {**seen.looks, **{str(partition_key(mark.project_id, mark.department)): LOOKS for mark in marks}}
+    reported = _look(services, instance, departments, waiting, looks)
+    said = [f"{reported} changed partitions were reported"] if reported else []
+    said += [f"run {run_id} is marked failed, for its process is gone" for run_id in _end_dead_runs(services, instance)]
+    said += [f"in use and therefore kept for now: {', '.join(kept)}"] if kept else []
+    said += looks.said
+    return dg.SensorResult(
+        dynamic_partitions_requests=requests,
+        skip_reason=None if requests else "; ".join(said) or "Nothing changed since the last look",
+        cursor=seen.model_copy(update={"marks": marks_to, "looks": waiting}).model_dump_json(),
     )
 
 
-@dg.sensor(
-    name="item_changes",
-    job_name=refresh_departments.name,
-    minimum_interval_seconds=TICK_S,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Embeds, scores and drafts again what people's edits touched: one run a project, no model call.",
-)
-def item_changes(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gather]) -> Tick:
-    """One tick."""
-    return tick(context, gather, changed_items, "No item was changed by people since the last look")
+def _key_requests(
+    instance: dg.DagsterInstance, changed: Sequence[str], departments: Sequence[Department], *, compare: bool
+) -> tuple[list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest], list[str]]:
+    """Keys to add and to remove, and those that stay because a run or a backfill may be using them.
+
+    Args:
+        instance: Where the keys are.
+        changed: Projects that are new or changed.
+        departments: Departments to automate, in order.
+        compare: `changed` are all projects that there are, so any other key has to go.
+    """
+    slugs = [department.slug for department in departments]
+    there = {project_keys: changed, department_keys: slugs}
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    leaving = {}
+    for definition, wanted in there.items():
+        if definition is project_keys and not compare:
+            known = [key for key in wanted if instance.has_dynamic_partition(str(definition.name), key)]
+        else:
+            known = list(instance.get_dynamic_partitions(str(definition.name)))
+        if new := [key for key in wanted if key not in set(known)]:
+            requests.append(definition.build_add_request(new))
+        if old := sorted(set(known) - set(wanted)):
+            leaving[definition] = old
+    if leaving and _is_anything_in_flight(instance):
+        return requests, [key for keys in leaving.values() for key in keys]
+    return [*requests, *(definition.build_delete_request(keys) for definition, keys in leaving.items())], []
 
 
-@dg.sensor(
-    name="stale_departments",
-    job_name=automated_gather_creation.name,
-    minimum_interval_seconds=TICK_S,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Runs departments again whose brief, row, model or task definition changed: one run a project, in department order.",
-)
-def stale_departments(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gather]) -> Tick:
-    """One tick."""
-    return tick(context, gather, stale_projects, "No brief and no department changed since the last look")
+def _is_anything_in_flight(instance: dg.DagsterInstance) -> bool:
+    asked = any(backfill.status.value == "REQUESTED" for backfill in instance.get_backfills(limit=20))
+    return asked or bool(instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT), limit=1))
+
+
+def _look(
+    services: Services, instance: dg.DagsterInstance, departments: Sequence[Department], waiting: dict[str, int], looks: Looks
+) -> int:
+    """Looks at the partitions waiting for it and counts that down; returns how many events were logged.
+
+    A project with a run in flight waits, for its run tells of it itself; so does a retired department, until it comes back.
+    """
+    slugs = {department.slug for department in departments}
+    busy, reported = services.leases.live() if waiting else frozenset(), 0
+    for project_id, touched in by_project([key for key in waiting if split_key(key)[1] in slugs]).items():
+        if project_id in busy or looks.is_over:
+            continue
+        with looks.at(project_id):
+            project = services.projects.find(project_id)
+            if project is not None:
+                view = services.project(project_id).view()
+                reported += sum(report_items(instance, view, project_id, slug) for slug in touched)
+                for standing in standings(services, view, project, departments):
+                    if "items" in standing.causes:
+                        report_context_notes(instance, view, project_id, standing.department)
+            for key in (str(partition_key(project_id, slug)) for slug in touched):
+                waiting[key] -= 1
+                if waiting[key] <= 0 or project is None:
+                    del waiting[key]
+    return reported
+
+
+def _end_dead_runs(services: Services, instance: dg.DagsterInstance) -> list[str]:
+    """Marks as failed what holds a project's place in the queue though its process is gone; returns the runs' ids."""
+    ended = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])):
+        holder = services.leases.holder(run.tags[PROJECT_TAG]) if PROJECT_TAG in run.tags else None
+        if holder is not None and holder.is_dead and holder.owner.task_id.partition("_")[0] == run.run_id:
+            mark_dead(instance, run.run_id, "the next run of the project goes on from what it had stored")
+            ended.append(run.run_id)
+    return ended

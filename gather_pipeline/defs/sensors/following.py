@@ -1,21 +1,20 @@
-"""What the sensors share: cursors that survive a store put back from a copy, and which projects are being worked on."""
+"""What sensors and schedules share: their cursors, which projects are being worked on, and one broken project among many."""
 
-import json
-import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import dagster as dg
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gather_pipeline.domain.departments import Department
+from gather_pipeline.defs.partitions import PROJECT_TAG
 from gather_pipeline.errors import InvalidInput, PermanentError
-from gather_pipeline.records.lease import LEASES, is_dead
 from gather_pipeline.services import Services
 
 T = TypeVar("T")
+LOOK_S = 40.0  # Dagster gives the process that decides 60 s
 
 IN_FLIGHT = [
     dg.DagsterRunStatus.QUEUED,
@@ -24,123 +23,73 @@ IN_FLIGHT = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-RANGE_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-PROJECT_TAGS = ("gather/project", "dagster/partition/project", "dagster/partition")  # the last is the key of a run of `departments`
-OPEN_LOOKS = 30  # at a change under way: five minutes at a tick every 10 s, far more than the write of an item takes
-LOOKS = 200  # projects or partitions looked at in a tick, whose process Dagster gives 60 s
-
-FROM_THE_START = "the store was put back from a copy or is another one, so its changes were read from the start"
 
 
-def load(cursor: str | None) -> dict[str, Any]:
-    """What a sensor's cursor holds; nothing where there is none, or where somebody typed another one in the UI."""
+class Cursor(BaseModel):
+    """What a sensor's next tick begins with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Seen = TypeVar("Seen", bound=Cursor)
+
+
+def read_cursor(kind: type[Seen], cursor: str | None) -> Seen:
+    """A sensor's cursor; one of any other shape is read as none."""
     try:
-        held = json.loads(cursor or "{}")
-    except json.JSONDecodeError:
-        return {}
-    return held if isinstance(held, dict) else {}
+        return kind.model_validate_json(cursor or "{}")
+    except ValidationError:
+        return kind()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """Departments as they were read once, so that a tick over many partitions does not read their source for each."""
-
-    rows: Sequence[Department]
-
-    def departments(self) -> list[Department]:
-        """Every department, in the source's order."""
-        return list(self.rows)
-
-
-def read_once(services: Services) -> Services:
-    """The services with the departments as they are now."""
-    return replace(services, departments=Listed(rows=services.departments.departments()))
-
-
-def source_of(services: Services) -> str:
+def store_of(services: Services) -> str:
     """Which store the cursors are of."""
-    return f"{services.main_database} in {'MongoDB' if services.settings.mongodb_uri else 'SQLite'}"
+    return f"{services.settings.mongodb_db} in {'MongoDB' if services.settings.mongodb_uri else 'SQLite'}"
 
 
-def follow(read: Callable[[str], T], cursor: str) -> tuple[T, str]:
-    """Reads a change log on from a cursor, or from its start where the cursor is of another history; the second is what to say of that."""
+def since(read: Callable[[str], tuple[list[T], str]], cursor: str) -> tuple[list[T], str, bool]:
+    """Reads a change log on from a cursor, or from its start where the cursor is none or of another history, which the last says."""
     try:
-        return read(cursor), ""
+        return *read(cursor), not cursor
     except InvalidInput:
         if not cursor:
             raise
-        return read(""), FROM_THE_START
+        return *read(""), True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Busy:
-    """Projects that a run is working on, or is going to.
-
-    Attributes:
-        everything: A run is in flight that does not say which projects it is for.
-    """
-
-    projects: frozenset[str]
-    everything: bool
-
-    def __contains__(self, project_id: object) -> bool:
-        """Whether a project has to wait."""
-        return self.everything or project_id in self.projects
-
-
-def busy_projects(services: Services, instance: dg.DagsterInstance) -> Busy:
-    """Which projects have a run in flight: one of Dagster's by its tags, or one of the command line by its live lease."""
+def busy_projects(services: Services, instance: dg.DagsterInstance) -> frozenset[str]:
+    """Projects that a run or an import is working on, or a run in the queue is going to."""
     runs = instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT))
-    found = {run.tags[tag] for run in runs for tag in PROJECT_TAGS if tag in run.tags}
-    everything = False
-    for run in runs:
-        if RANGE_TAG in run.tags:
-            ends = {run.tags[tag].partition("|")[2] for tag in (RANGE_TAG, RANGE_END_TAG) if tag in run.tags}
-            found |= ends
-            everything = everything or len(ends) > 1
-    leases = services.store.find(services.main_database, LEASES)  # a run gives its own back, so there are few
-    now, host = time.time(), socket.gethostname()
-    found |= {lease["_id"] for lease in leases if not is_dead(lease, host, now)}
-    return Busy(projects=frozenset(found), everything=everything)
+    return services.leases.live() | {run.tags[PROJECT_TAG] for run in runs if PROJECT_TAG in run.tags}
 
 
 @dataclass(kw_only=True)
-class Faults:
-    """Projects that could not be read: one broken database must not keep the others waiting.
+class Looks:
+    """The looks at projects within one tick: none begins when its time is over, and a broken project keeps no other waiting.
 
     Attributes:
-        found: A clause for each.
+        until: When the tick has to end, on the clock of `time.monotonic`.
+        faults: A clause for each project that could not be read.
     """
 
-    found: list[str] = field(default_factory=list)
+    until: float = field(default_factory=lambda: time.monotonic() + LOOK_S)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """True where the tick has no time for another project."""
+        return time.monotonic() > self.until
 
     @contextmanager
-    def of(self, project_id: str) -> Iterator[None]:
+    def at(self, project_id: str) -> Iterator[None]:
         """Around the look at a project. A store that does not answer at all goes through: it is no fault of the project's."""
         try:
             yield
         except PermanentError as error:
-            self.found.append(f"project {project_id} could not be looked at: {error}")
+            self.faults.append(f"project {project_id} could not be looked at: {error}")
 
     @property
-    def said(self) -> str:
-        """The first of them as a clause, and how many more there are."""
-        more = f" (and {len(self.found) - 1} more)" if len(self.found) > 1 else ""
-        return f"{self.found[0]}{more}" if self.found else ""
-
-
-def by_project(keys: Collection[str]) -> dict[str, list[str]]:
-    """Slugs by project of keys ``department|project``."""
-    found: dict[str, list[str]] = {}
-    for key in keys:
-        slug, _, project_id = key.partition("|")
-        found.setdefault(project_id, []).append(slug)
-    return found
-
-
-def looked(waiting: dict[str, int], keys: Collection[str]) -> None:
-    """Counts a look at each of these keys; those that have had theirs are waited for no more."""
-    for key in keys:
-        waiting[key] -= 1
-        if waiting[key] <= 0:
-            del waiting[key]
+    def said(self) -> list[str]:
+        """The first fault as a clause, and how many more there are; empty for none."""
+        more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
+        return [f"{self.faults[0]}{more}"] if self.faults else []

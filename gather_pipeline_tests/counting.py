@@ -1,11 +1,16 @@
-"""The hashing embedder, keeping account of what it was asked, so that batching can be claimed."""
+"""Real bodies that keep account of what they were asked, so that batching and the number of store operations can be claimed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
-from gather_pipeline.ports import Vectors
+from gather_pipeline.ports import DocumentStore, Vectors
+
+READS = ("get", "find", "count", "changed_since", "position", "databases")
+WRITES = ("insert_many", "update", "upsert", "delete", "ensure_unique")
 
 
 class CountingEmbedder(HashingEmbedder):
@@ -18,3 +23,39 @@ class CountingEmbedder(HashingEmbedder):
     def embed(self, texts: Sequence[str]) -> Vectors:
         self.calls.append(list(texts))
         return super().embed(texts)
+
+
+class CountingStore:
+    """A document store that counts the calls of its methods; stands wherever a `DocumentStore` does.
+
+    Attributes:
+        calls: How often each method was called, by its name.
+    """
+
+    def __init__(self, body: DocumentStore) -> None:
+        self._body = body
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        method: Callable[..., Any] = getattr(self._body, name)
+
+        def counted(*args: Any, **options: Any) -> Any:
+            self.calls[name] += 1
+            return method(*args, **options)
+
+        return counted if name in READS + WRITES else method
+
+    @property
+    def reads(self) -> int:
+        """Calls that read."""
+        return sum(self.calls[name] for name in READS)
+
+    @property
+    def writes(self) -> int:
+        """Calls that write."""
+        return sum(self.calls[name] for name in WRITES)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.reads + self.writes

@@ -12,6 +12,7 @@ import yaml
 from gather_pipeline import bootstrap
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.domain.events import Progress
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.gather.automate import run_automation
 from gather_pipeline.ports import LanguageModel
@@ -112,6 +113,10 @@ class Studio:
     def view(self) -> ProjectView:
         """The project as it is stored now."""
         return self.records.view()
+
+    def documents(self, collection: str) -> list[dict[str, Any]]:
+        """What the project's database holds in a collection, as it is stored."""
+        return self.services.store.find(project_database(self.project_id), collection)
 
     def run(self, task_id: str = "task-1", *, progress: Progress | None = None, **request: Any) -> AutomationResult:
         return run_automation(self.services, AutomationRequest(project_id=self.project_id, **request), task_id=task_id, progress=progress)

@@ -17,6 +17,7 @@ from gather_pipeline.cli import logs
 from gather_pipeline.cli.lazy import LazyGroup, OutputClosed, Place
 from gather_pipeline.cli.options import example
 from gather_pipeline.cli.output import say
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import GatherError
 
 logger = logging.getLogger(__name__)
@@ -46,20 +47,20 @@ EPILOG = "\n\n".join(
 )
 
 PLACES = {
-    "setup": Place(module="setup", name="setup", help="Fetch the embedded model's weights, once for all projects."),
-    "project": Place(module="project", name="project", help="Create, change, show and list projects."),
-    "departments": Place(module="project", name="departments", help="List the departments, and how far a project's have come."),
-    "run": Place(module="run", name="run", help="Fill a project's departments, each until it is good enough."),
-    "status": Place(module="status", name="status", help="Show how a run is going, or what is stale in a project."),
-    "cancel": Place(module="status", name="cancel", help="Ask a run to save its work and end."),
-    "items": Place(module="items", name="items", help="Show a project's gather items, or what was dropped and why."),
-    "item": Place(module="item", name="item", help="Add, edit, delete, restore, compare or show one gather item."),
-    "export": Place(module="transfer", name="export", help="Write a project's items to a file, with everything that is kept of them."),
-    "import": Place(module="transfer", name="import_", help="Take the items of a file into a project."),
-    "events": Place(module="events", name="events", help="Show a project's progress events, as they come with --follow."),
-    "report": Place(module="report", name="report", help="Show a project's figures, or write them as a page with plots."),
-    "sql": Place(module="report", name="sql", help="Ask the metrics database a question, read-only."),
-    "dagster-home": Place(module="setup", name="dagster_home", help=""),
+    "setup": Place("setup:setup", "Fetch the embedded model's weights, once for all projects."),
+    "project": Place("project:project", "Create, change, show and list projects."),
+    "departments": Place("project:departments", "List the departments, and how far a project's have come."),
+    "run": Place("run:run", "Fill a project's departments, each until it is good enough."),
+    "status": Place("status:status", "Show how a run is going, or what is stale in a project."),
+    "cancel": Place("status:cancel", "Ask a run to save its work and end."),
+    "items": Place("items:items", "Show a project's gather items, or what was dropped and why."),
+    "item": Place("item:item", "Add, edit, delete, restore, compare or show one gather item."),
+    "export": Place("transfer:export", "Write a project's items to a file, with everything that is kept of them."),
+    "import": Place("transfer:import_", "Take the items of a file into a project."),
+    "events": Place("events:events", "Show a project's progress events, as they come with --follow."),
+    "report": Place("report:report", "Show a project's figures, or write them as a page with plots."),
+    "sql": Place("report:sql", "Ask the metrics database a question, read-only."),
+    "dagster-home": Place("setup:dagster_home"),
 }
 
 
@@ -82,8 +83,10 @@ def main() -> None:
 
 def invoke(args: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; raises nothing."""
+    # What is no character is of no use to a text, but may be part of a file's name.
+    given = [arg if os.path.lexists(arg) else clean(arg) for arg in args]
     try:
-        code = gather.main(args=list(args), prog_name="gather", standalone_mode=False)
+        code = gather.main(args=given, prog_name="gather", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (OutputClosed, BrokenPipeError):

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
+from gather_pipeline.cli.inputs import decoded
 from gather_pipeline.cli.output import say
-from gather_pipeline.cli.person import decoded
 from gather_pipeline.errors import InvalidInput, PermanentError
 
 EDITS = "edits"
 SCISSORS = "# ------------------------ >8 ------------------------"
-USUAL = ("nano", "vim", "vi")  # asked in this order where neither variable names one
-OUTPUT = 2  # standard output is the command's result, so the editor of somebody who keeps that talks to the other one
 
 
 @contextmanager
 def edited(home: Path, name: str, before: str, about: Sequence[str]) -> Iterator[str | None]:
-    """Opens an editor on a text.
+    """Opens an editor on a text: what `VISUAL` or `EDITOR` names, else a usual one.
 
     The file is kept, and named to the person, where the editor fails or what is done with the text does.
 
@@ -42,75 +38,35 @@ def edited(home: Path, name: str, before: str, about: Sequence[str]) -> Iterator
         InvalidInput: There is no editor, or it left no UTF-8 text.
         PermanentError: The editor failed.
     """
-    program = _program()
-    tail = "\n".join([SCISSORS, *(f"# {line}" for line in about)])
-    shown = before.encode("utf-8", "replace").decode()
-    folder = home / EDITS
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, found = tempfile.mkstemp(prefix=f"{name}-", suffix=".txt", dir=folder)
-    file = Path(found)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as opened:
-        opened.write(f"{shown}\n\n{tail}\n")
+    if not (os.environ.get("VISUAL") or os.environ.get("EDITOR") or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise InvalidInput("no editor can be opened here (neither VISUAL nor EDITOR is set), expected the text by --content or --file")
+    shown = "\n".join([before, "", SCISSORS, *(f"# {line}" for line in about), ""])
+    file = _written(home, name, shown)
     try:
-        _run(program, file)
-        text = _text(file)
-        yield text if text and text != shown.strip() else None
+        try:
+            click.edit(filename=str(file))
+        except (click.ClickException, ValueError) as error:  # the second for a command line that is none
+            reason = error.format_message() if isinstance(error, click.ClickException) else error
+            raise PermanentError(f"the editor cannot be used, nothing was changed: {reason}") from None
+        text = decoded(file.read_bytes(), "the edited text").partition(SCISSORS)[0].strip()
+        yield text if text and text != before.strip() else None
     except BaseException:
-        if _differs(file, shown):
-            say(f"Your text is kept in {file}")
+        if file.read_bytes() == shown.encode():
+            file.unlink()
         else:
-            file.unlink(missing_ok=True)
+            say(f"Your text is kept in {file}")
         raise
-    file.unlink(missing_ok=True)
-
-
-def _program() -> list[str]:
-    for variable in ("VISUAL", "EDITOR"):
-        value = os.environ.get(variable, "").strip()
-        if value:
-            try:
-                return shlex.split(value)
-            except ValueError as error:
-                raise InvalidInput.field(variable, value, f"a command line ({error})") from None
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        found = next((program for program in USUAL if shutil.which(program)), None)
-        if found is not None:
-            return [found]
-    raise InvalidInput("no editor can be opened here (neither VISUAL nor EDITOR is set), expected the text by --content or --file")
-
-
-def _run(program: Sequence[str], file: Path) -> None:
-    # Ctrl-C in an editor is for the editor; a handler, unlike SIG_IGN, is not handed down to it.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        code = subprocess.run([*program, str(file)], stdout=None if sys.stdout.isatty() else OUTPUT, check=False).returncode
-    except OSError as error:
-        raise InvalidInput.field("the editor", program[0], f"a program that can be started ({error.strerror})") from None
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if code:
-        raise PermanentError(f"the editor {program[0]} ended with {code}, nothing was changed")
-
-
-def _text(file: Path) -> str:
-    text = "\n" + decoded(file.read_bytes(), "the edited text")
-    return (text.rpartition(f"\n{SCISSORS}")[0] if f"\n{SCISSORS}" in text else text).strip()
-
-
-def _differs(file: Path, shown: str) -> bool:
-    try:
-        return _text(file) not in ("", shown.strip())
-    except InvalidInput:
-        return True
-    except OSError:
-        return False
+    file.unlink()
 
 
 def keep(home: Path, name: str, text: str) -> None:
     """Keeps a text that could not be stored, and says where."""
+    say(f"Your text is kept in {_written(home, name, text)}")
+
+
+def _written(home: Path, name: str, text: str) -> Path:
     folder = home / EDITS
     folder.mkdir(parents=True, exist_ok=True)
-    handle, found = tempfile.mkstemp(prefix=f"{name}-", suffix=".txt", dir=folder)
-    with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as opened:
-        opened.write(text)
-    say(f"Your text is kept in {found}")
+    with tempfile.NamedTemporaryFile(prefix=f"{name}-", suffix=".txt", dir=folder, delete=False) as file:
+        file.write(text.encode())
+    return Path(file.name)

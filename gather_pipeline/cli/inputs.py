@@ -1,45 +1,89 @@
-"""Reads what a user hands in by file or on standard input, never more of it than it may have."""
+"""What a user hands in: briefs and notes, by file or on standard input, and a name."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import stat
 import sys
-from typing import BinaryIO
+from contextlib import nullcontext
 
+from gather_pipeline.domain.projects import BRIEF_LIMIT_BYTES, check_brief
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.settings import Settings
+
+NAME_LIMIT = 200
+NOTE_LIMIT_BYTES = 80_000  # what 20,000 characters, the most that a note may have, can take as UTF-8
 
 
-def read_limited(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:
-    """The bytes of a file.
+def read_brief(path: str) -> str:
+    """The text of a brief.
 
     Args:
-        path: Of the file; ``-`` is standard input.
-        option: The option that named it, for the message.
-        limit: Most bytes.
-        subject: What is told to be too long.
-        expected: What is told to have been expected then.
+        path: Of its file; ``-`` is standard input.
 
     Raises:
-        InvalidInput: The file is not there, cannot be read, or is too long.
+        InvalidInput: The file is not there or cannot be read, is too long, empty or not UTF-8 text.
     """
-    if path == "-":
-        return _read(sys.stdin.buffer, limit, subject, expected)
+    source = "from standard input" if path == "-" else path
+    data = _read(path, "--brief", BRIEF_LIMIT_BYTES, subject=f"brief {source}", expected=f"at most {BRIEF_LIMIT_BYTES}")
+    return check_brief(data, source)
+
+
+def read_note(path: str) -> str:
+    """The text of a note.
+
+    Args:
+        path: Of its file; ``-`` is standard input.
+
+    Raises:
+        InvalidInput: The file is not there or cannot be read, is too long or not UTF-8 text.
+    """
+    source = "standard input" if path == "-" else path
+    data = _read(path, "--file", NOTE_LIMIT_BYTES, subject=source, expected=f"a note of at most {NOTE_LIMIT_BYTES}")
+    return decoded(data, source)
+
+
+def decoded(data: bytes, source: str) -> str:
+    """UTF-8 text; raises `InvalidInput` where it is none."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path of the user, shown as it was typed
-            return _read(file, limit, subject, expected)
+        return clean(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{source} has byte {data[error.start]:#04x} at {error.start}, expected UTF-8 text") from None
+
+
+def person(by: str | None, settings: Settings) -> str:
+    """The name that a change is kept under: the option's, else the setting's, else the login's.
+
+    Raises:
+        InvalidInput: It is empty, too long or not of one line, or there is none.
+    """
+    if by is None and settings.user is None:
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            raise InvalidInput("--by is missing and there is no login name, expected who you are (or GATHER_USER)") from None
+    source, name = ("--by", by) if by is not None else ("GATHER_USER", settings.user or "")
+    if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
+        raise InvalidInput.field(source, name, f"a name of 1 to {NAME_LIMIT} characters on one line")
+    return name.strip()
+
+
+def _read(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:
+    """The bytes of a file, never more of it than it may have; `subject` is told to be too long and `expected` to have been expected."""
+    try:
+        # `open`, so that the path is shown as it was typed.
+        with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:  # noqa: PTH123
+            data = file.read(limit + 1)
+            status = os.fstat(file.fileno()) if len(data) > limit else None
     except IsADirectoryError:
         raise InvalidInput.field(option, path, "a text file, and it is a folder") from None
     except FileNotFoundError:
         raise InvalidInput.field(option, path, "a file that is there") from None
     except OSError as error:
         raise InvalidInput.field(option, path, f"a file that can be read ({error.strerror})") from None
-
-
-def _read(file: BinaryIO, limit: int, subject: str, expected: str) -> bytes:
-    data = file.read(limit + 1)
-    if len(data) > limit:
-        status = os.fstat(file.fileno())
+    if status is not None:
         size = str(status.st_size) if stat.S_ISREG(status.st_mode) else f"more than {limit}"
         raise InvalidInput(f"{subject} has {size} bytes, expected {expected}")
     return data

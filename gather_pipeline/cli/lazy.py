@@ -1,16 +1,15 @@
-"""A click group that imports a command's module when the command is used, so that `gather --help` answers at once."""
+"""Click groups: one that imports a command's module when the command is used, so that `gather --help` answers at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 import click
 
-from gather_pipeline.cli import collector
 from gather_pipeline.errors import InvalidInput
 
 
@@ -18,24 +17,21 @@ class OutputClosed(Exception):
     """Whoever read standard output has stopped reading, as `head` does."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Place:
     """Where a command lies.
 
     Attributes:
-        module: Module below `gather_pipeline.cli.commands`.
-        name: The command's variable in it.
-        help: The first line of the command's help, shown without importing it; empty for a command that is not shown.
+        target: Its module below `gather_pipeline.cli.commands`, a colon, its variable there.
+        help: The first line of its help, shown without importing it; empty for a command that is not shown.
     """
 
-    module: str
-    name: str
-    help: str
+    target: str
+    help: str = ""
 
     def load(self) -> click.Command:
         """Imports the command."""
-        with collector.paused():
-            command = getattr(import_module(f"gather_pipeline.cli.commands.{self.module}"), self.name)
+        command = resolve_name(f"gather_pipeline.cli.commands.{self.target}")
         assert isinstance(command, click.Command)
         return command
 
@@ -57,21 +53,20 @@ class LazyGroup(NamingGroup):
 
     def __init__(self, *args: Any, places: Mapping[str, Place], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.places = places
+        self._places = places
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order in which a user meets them."""
-        return [name for name, place in self.places.items() if place.help]
+        return [name for name, place in self._places.items() if place.help]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now."""
-        place = self.places.get(cmd_name)
-        return place.load() if place else None
+        return self._places[cmd_name].load() if cmd_name in self._places else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the list of commands from the table alone."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, place.help) for name, place in self.places.items() if place.help])
+            formatter.write_dl([(name, self._places[name].help) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; click itself would end a closed pipe with the exit code of an error."""

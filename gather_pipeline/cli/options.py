@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.errors import InvalidInput
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -56,8 +57,6 @@ class ProjectId(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The id, or a refusal."""
-        from gather_pipeline.domain.projects import check_project_id
-
         return check_project_id(str(value), _name(param))
 
 

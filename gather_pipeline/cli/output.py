@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gather_pipeline.domain.texts import LONE_SURROGATE
+from gather_pipeline.domain import texts
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
 PIPE_WIDTH = 200  # where no terminal tells its width, lines are for grep and may be long
@@ -62,6 +63,29 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right
     output_console().print(table)
 
 
+def print_frame(frame: pd.DataFrame, columns: Sequence[str] = ()) -> None:
+    """A frame as a table; of all its columns where none is named."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    from gather_pipeline.report.tables import rows
+
+    shown = frame[list(columns)] if columns else frame
+    numbers = [str(name) for name in shown.columns if is_numeric_dtype(shown[name]) and not is_bool_dtype(shown[name])]
+    print_table([str(name) for name in shown.columns], [[cell(value) for value in row.values()] for row in rows(shown)], right=numbers)
+
+
+def cell(value: Any) -> Any:
+    """A value of a table as a person reads it."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return value
+
+
 def clean(text: str) -> str:
     """The text without control characters, those of line ends and tabs excepted, and without lone surrogates."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -84,9 +108,5 @@ def output_console() -> Console:
 
 def _json(value: Any, indent: int | None = None) -> str:
     """JSON in its own script where standard output can hold it, in plain ASCII where not."""
-    text = json.dumps(value, ensure_ascii=not _is_unicode(), indent=indent, allow_nan=False)
-    return json.dumps(value, indent=indent, allow_nan=False) if LONE_SURROGATE.search(text) else text
-
-
-def _is_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    return texts.clean(json.dumps(value, ensure_ascii=not is_unicode, indent=indent, allow_nan=False))

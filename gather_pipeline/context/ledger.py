@@ -5,8 +5,7 @@ It answers two later questions: why a model did not know something, and whether 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Kind = Literal["brief", "department", "own", "predecessor", "brain"]
@@ -38,30 +37,10 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """All entries, in the order of the candidates.
+    """One entry for every candidate, in their order."""
 
-    Attributes:
-        budget: Tokens that were to be had.
-        entries: One for every candidate.
-    """
-
-    budget: int
     entries: tuple[Entry, ...]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens that went into the prompt."""
-        return sum(entry.tokens for entry in self.entries if entry.outcome != "dropped")
-
-    @property
-    def used(self) -> list[Mapping[str, str]]:
-        """Id, kind and hash of what went in, for provenance: a changed hash means that what was generated is out of date."""
-        return [{"id": entry.id, "kind": entry.kind, "hash": entry.hash} for entry in self.entries if entry.outcome != "dropped"]
 
     def to_rows(self) -> list[dict[str, Any]]:
         """JSON-able entries."""
-        return [dict(vars(entry)) for entry in self.entries]  # flat values, which `asdict` would copy one by one
-
-    def to_document(self) -> dict[str, Any]:
-        """JSON-able form with the sums."""
-        return {"budget": self.budget, "tokens": self.tokens, "entries": self.to_rows()}
+        return [asdict(entry) for entry in self.entries]

@@ -6,17 +6,18 @@ the order given. What does not fit is left out whole, and what is smaller and co
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gather_pipeline.context.ledger import Entry, Kind, Ledger, Outcome
-from gather_pipeline.context.tokens import TokenCounter, estimate_tokens
+from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.text.sentences import sentence_ends
 
 Priority = Literal["high", "medium", "low"]
+TokenCounter = Callable[[str], int]  # tokens of a text, 0 of an empty one
 PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
 
 
@@ -38,11 +39,6 @@ class Candidate:
     priority: Priority
     hash: str
 
-    @classmethod
-    def from_text(cls, id: str, kind: Kind, text: str, priority: Priority) -> Candidate:
-        """A candidate whose version is the SHA-256 of its text."""
-        return cls(id=id, kind=kind, text=text, priority=priority, hash=hashlib.sha256(text.encode()).hexdigest())
-
 
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
@@ -61,14 +57,6 @@ class Assembly:
         return [candidate.text for candidate in self.included if candidate.kind == kind]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Choice:
-    text: str
-    tokens: int
-    outcome: Outcome
-    reason: str
-
-
 def select(candidates: Sequence[Candidate], budget: int, counter: TokenCounter = estimate_tokens) -> Assembly:
     """Chooses among candidates.
 
@@ -83,48 +71,50 @@ def select(candidates: Sequence[Candidate], budget: int, counter: TokenCounter =
     """
     _check(candidates, budget)
     sizes = {candidate.id: counter(candidate.text) for candidate in candidates}
-    choices = _must(candidates, sizes, budget, counter)
-    left = budget - sum(choice.tokens for choice in choices.values())
-    for priority in PRIORITIES[1:]:
-        for candidate in candidates:
-            if candidate.priority != priority:
-                continue
-            size = sizes[candidate.id]
-            if size <= left:
-                choices[candidate.id] = _Choice(text=candidate.text, tokens=size, outcome="included", reason=f"{priority}: fits")
-                left -= size
-            else:
-                reason = f"{priority}: needs {size} tokens, {left} were left"
-                choices[candidate.id] = _Choice(text="", tokens=size, outcome="dropped", reason=reason)
-    entries = tuple(
-        Entry(
+    texts = _must([candidate for candidate in candidates if candidate.priority == "high"], sizes, budget, counter)
+    left = budget - sum(counter(text) for text in texts.values())
+    dropped: dict[str, str] = {}
+    for candidate in sorted(candidates, key=lambda candidate: PRIORITIES.index(candidate.priority)):
+        size = sizes[candidate.id]
+        if candidate.id in texts:
+            continue
+        if size <= left:
+            texts[candidate.id] = candidate.text
+            left -= size
+        else:
+            dropped[candidate.id] = f"{candidate.priority}: needs {size} tokens, {left} were left"
+
+    def entry(candidate: Candidate) -> Entry:
+        size, text = sizes[candidate.id], texts.get(candidate.id)
+        outcome: Outcome = "dropped" if text is None else "included" if text == candidate.text else "shortened"
+        tokens = size if text is None else counter(text)
+        reasons = {
+            "included": "high: must be included" if candidate.priority == "high" else f"{candidate.priority}: fits",
+            "shortened": f"high: shortened at a sentence from {size} to {tokens} tokens",
+            "dropped": dropped.get(candidate.id, ""),
+        }
+        return Entry(
             id=candidate.id,
             kind=candidate.kind,
             hash=candidate.hash,
-            outcome=choices[candidate.id].outcome,
-            tokens=choices[candidate.id].tokens,
-            full_tokens=sizes[candidate.id],
-            reason=choices[candidate.id].reason,
+            outcome=outcome,
+            tokens=tokens,
+            full_tokens=size,
+            reason=reasons[outcome],
         )
-        for candidate in candidates
-    )
-    included = tuple(
-        replace(candidate, text=choices[candidate.id].text) for candidate in candidates if choices[candidate.id].outcome != "dropped"
-    )
-    return Assembly(included=included, ledger=Ledger(budget=budget, entries=entries))
+
+    included = tuple(replace(candidate, text=texts[candidate.id]) for candidate in candidates if candidate.id in texts)
+    return Assembly(included=included, ledger=Ledger(entries=tuple(entry(candidate) for candidate in candidates)))
 
 
 def shorten_to(text: str, limit: int, counter: TokenCounter = estimate_tokens) -> str | None:
     """The longest beginning of whole sentences within a limit of tokens; None where not even the first sentence fits."""
     ends = sentence_ends(text, lines=True)
-    low, high = 0, len(ends)
-    while low < high:  # the number of sentences that fit
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if counter(text[: ends[middle - 1]]) <= limit else (low, middle - 1)
+    fitting = bisect_right(ends, limit, key=lambda end: counter(text[:end]))
     # A counter may rate a longer text lower, so what the search found is held against the limit once more.
-    while low and counter(text[: ends[low - 1]]) > limit:
-        low -= 1
-    return text[: ends[low - 1]] if low else None
+    while fitting and counter(text[: ends[fitting - 1]]) > limit:
+        fitting -= 1
+    return text[: ends[fitting - 1]] if fitting else None
 
 
 def _check(candidates: Sequence[Candidate], budget: int) -> None:
@@ -139,50 +129,30 @@ def _check(candidates: Sequence[Candidate], budget: int) -> None:
         seen.add(candidate.id)
 
 
-def _must(candidates: Sequence[Candidate], sizes: dict[str, int], budget: int, counter: TokenCounter) -> dict[str, _Choice]:
-    """High candidates whole where they fit, else the longest ones shortened, none below its first sentence."""
-    high = [candidate for candidate in candidates if candidate.priority == "high"]
+def _must(high: Sequence[Candidate], sizes: Mapping[str, int], budget: int, counter: TokenCounter) -> dict[str, str]:
+    """Texts of those that must go in: whole where they fit, else the longest ones shortened, none below its first sentence."""
     if sum(sizes[candidate.id] for candidate in high) <= budget:
-        return {
-            candidate.id: _Choice(text=candidate.text, tokens=sizes[candidate.id], outcome="included", reason="high: must be included")
-            for candidate in high
-        }
+        return {candidate.id: candidate.text for candidate in high}
     least = {candidate.id: _least(candidate.text, sizes[candidate.id], counter) for candidate in high}
-    if sum(least.values()) > budget:
+    needed = sum(least.values())
+    if needed > budget:
         told = ", ".join(f"{candidate.id} {least[candidate.id]} of {sizes[candidate.id]}" for candidate in high)
         raise InvalidInput(
-            f"context budget is {budget} tokens, expected at least {sum(least.values())} for what must be included "
-            f"(shortest form and full size: {told})"
+            f"context budget is {budget} tokens, expected at least {needed} for what must be included (shortest form and full size: {told})"
         )
-    shares = _shares([least[candidate.id] for candidate in high], [sizes[candidate.id] for candidate in high], budget)
-    choices: dict[str, _Choice] = {}
-    for candidate, share in zip(high, shares, strict=True):
-        size = sizes[candidate.id]
-        if size <= share:
-            choices[candidate.id] = _Choice(text=candidate.text, tokens=size, outcome="included", reason="high: must be included")
-            continue
-        text = shorten_to(candidate.text, share, counter)
-        if text is None:
-            raise InvalidInput(f"{candidate.id} has {size} tokens and no sentence that fits into {share}, expected a larger context budget")
-        tokens = counter(text)
-        reason = f"high: shortened at a sentence from {size} to {tokens} tokens"
-        choices[candidate.id] = _Choice(text=text, tokens=tokens, outcome="shortened", reason=reason)
-    return choices
+    texts: dict[str, str] = {}
+    left = budget
+    for place, candidate in enumerate(sorted(high, key=lambda candidate: sizes[candidate.id])):
+        needed -= least[candidate.id]
+        # What a short one does not need of its equal share goes to the longer ones, which come later.
+        share = min(max(left // (len(high) - place), least[candidate.id]), left - needed)
+        text = candidate.text if sizes[candidate.id] <= share else shorten_to(candidate.text, share, counter)
+        assert text is not None  # its first sentence fits into the share
+        texts[candidate.id] = text
+        left -= counter(text)
+    return texts
 
 
 def _least(text: str, size: int, counter: TokenCounter) -> int:
     ends = sentence_ends(text, lines=True)
     return min(counter(text[: ends[0]]), size) if ends else size
-
-
-def _shares(least: Sequence[int], most: Sequence[int], budget: int) -> list[int]:
-    """Tokens for each: one common level, but nowhere below its least nor above its most; the highest level that the budget bears."""
-
-    def at(level: int) -> list[int]:
-        return [min(max(level, low), high) for low, high in zip(least, most, strict=True)]
-
-    low, high = 0, max(most, default=0)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if sum(at(middle)) <= budget else (low, middle - 1)
-    return at(low)

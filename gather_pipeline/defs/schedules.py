@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.defs.jobs import refresh_departments, refresh_requests
 from gather_pipeline.defs.reporting import metrics_event
 from gather_pipeline.defs.resources import Gather
@@ -11,7 +12,6 @@ from gather_pipeline.defs.sensors.following import Looks
 from gather_pipeline.domain.departments import in_order
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.errors import StoreError
-from gather_pipeline.report.files import write_whole
 from gather_pipeline.report.project import project_page, project_tables
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.standing import standings

@@ -61,7 +61,7 @@ class DecidedText:
     def of_item(cls, item: Item, decision: Decision, rules_version: str) -> DecidedText:
         """The decision that set a stored item aside; `item` is the version after it."""
         return cls(
-            key=f"{item.department}|{item.id}|{item.revision}",
+            key=set_aside_key(item),
             item_id=item.id,
             department=item.department,
             iteration=item.iteration,
@@ -75,3 +75,8 @@ class DecidedText:
 def decided_in(iteration: int, place: int, department: str) -> str:
     """Key of a decision that an iteration made, the same on every rerun of it."""
     return f"{department}|{iteration:06d}|{place:03d}"
+
+
+def set_aside_key(item: Item) -> str:
+    """Key of the decision that set a stored item aside; `item` is the version after it."""
+    return f"{item.department}|{item.id}|{item.revision}"

@@ -1,19 +1,19 @@
 """Items as lines of a file: what `gather export` writes and `gather import` reads, whatever the format.
 
-A line holds everything that is kept of an item, so that a round trip loses nothing. Each field has a rule, so that a bad line is named by
-its field and value.
+A line holds everything that is kept of an item, so that a round trip loses nothing. A bad line is named by its field and value.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.departments import SLUG, SLUG_EXPECTED
-from gather_pipeline.domain.documents import check_fields
-from gather_pipeline.domain.items import Action, Item, Origin, Overruled, Revision, State
+from gather_pipeline.domain.items import Item, Origin, Overruled, Revision, State, content_hash
 from gather_pipeline.domain.projects import ID as PROJECT_ID
 from gather_pipeline.domain.projects import ID_EXPECTED
 from gather_pipeline.errors import InvalidInput
@@ -31,36 +31,75 @@ SUFFIXES: dict[str, Format] = {
 
 NEEDED = ("department", "content")  # of a line that a person made by hand
 TEXTS = ("content", "summary", "context", "aspect")
-COLUMNS = (
-    "id",
-    "project_id",
-    "department",
-    "iteration",
-    "place",
-    "aspect",
-    "content",
-    "summary",
-    "context",
-    "state",
-    "revision",
-    "written_by",
-    "origin",
-    "created_at",
-    "user_id",
-    "task_id",
-    "content_hash",
-    "automation",
-    "revisions",
-    "overruled",
-)
-NESTED = ("automation", "revisions", "overruled")
-NUMBERS = ("iteration", "place", "revision")
-NULLABLE = ("written_by", "user_id")
-DERIVED = "content_hash"  # written for other programs, never read
 
-ITEM_ID = re.compile(r"[0-9a-f]{24}")
-HIGHEST_ITERATION = 999_999  # a committed iteration's key has six digits
-HIGHEST = 10**9
+# A field's description is what a message says was expected.
+ItemId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hexadecimal digits")]
+Slug = Annotated[str, Field(pattern=SLUG, description=SLUG_EXPECTED)]
+Text = Annotated[str, Field(description="a text")]
+SomeText = Annotated[str, Field(pattern=r"\S", description="a text of at least a word")]
+Name = Annotated[Annotated[str, Field(pattern=r"\S")] | None, Field(description="a name, or nothing")]
+
+
+class _Fields(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """Checks a line's values.
+
+        Raises:
+            InvalidInput: A field is missing or wrong; names it, its value and what was expected.
+        """
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+        name, *within = first["loc"]
+        where = str(name) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in within)
+        expected = first["msg"].removeprefix("Input should be ") if within else str(cls.model_fields[str(name)].description)
+        if first["type"] == "missing":
+            raise InvalidInput(f"{where} is missing, expected {'a value' if within else expected}")
+        raise InvalidInput.field(where, first["input"], expected)
+
+
+class StoredFields(_Fields):
+    """Everything that is kept of an item, in the order of a file's columns."""
+
+    id: ItemId
+    project_id: Annotated[str, Field(pattern=f"^{PROJECT_ID.pattern}$", description=ID_EXPECTED)]
+    department: Slug
+    iteration: Annotated[StrictInt, Field(ge=0, le=999_999, description="a whole number from 0 to 999999")]
+    place: Annotated[StrictInt, Field(ge=0, le=10**9, description="a whole number from 0 to 1000000000")]
+    aspect: Text
+    content: SomeText
+    summary: Text
+    context: Text
+    state: Annotated[State, Field(description=f"one of {', '.join(get_args(State))}")]
+    revision: Annotated[StrictInt, Field(ge=1, le=10**9, description="a whole number from 1 to 1000000000")]
+    written_by: Name
+    origin: Annotated[Origin, Field(description=f"one of {', '.join(get_args(Origin))}")]
+    created_at: Text
+    user_id: Annotated[str | None, Field(description="a text, or nothing")]
+    task_id: Text
+    content_hash: Annotated[object, Field(description="anything")] = None  # written for other programs, never read
+    automation: Annotated[dict[str, Any], Field(description="a JSON object")]
+    revisions: Annotated[list[Revision], Field(description="a JSON list of versions")]
+    overruled: Annotated[list[Overruled], Field(description="a JSON list of overruled drops")]
+
+
+class NoteFields(_Fields):
+    """What a person may write of a note into a file."""
+
+    department: Slug
+    content: SomeText
+    summary: Text = ""
+    context: Text = ""
+    aspect: Text = ""
+    written_by: Name = None
+    id: Annotated[ItemId | None, Field(description="24 hexadecimal digits")] = None
+
+
+COLUMNS = tuple(StoredFields.model_fields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +124,9 @@ class Line:
 
 def to_fields(item: Item, place: int) -> dict[str, Any]:
     """The line of an item, in the order of `COLUMNS`."""
-    document = item.to_document() | {"id": item.id, "place": place}
-    return {name: document[name] for name in COLUMNS}
+    values = to_jsonable_python(item)
+    values |= {"place": place, "content_hash": content_hash(item.content), "automation": values["provenance"]}
+    return {name: values[name] for name in COLUMNS}
 
 
 def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
@@ -99,31 +139,13 @@ def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
     Raises:
         InvalidInput: A field is missing or wrong; names it, its value and what was expected.
     """
-    checked = {name: take(fields, name) for name in COLUMNS if name != DERIVED}
-    for at, version in enumerate(checked["revisions"]):
-        _check_group("revisions", at, version, _REVISION)
-    for at, one in enumerate(checked["overruled"]):
-        # Exports of earlier releases have no similarity.
-        _check_group("overruled", at, {"similarity": None, **one} if isinstance(one, Mapping) else one, _OVERRULED)
-    item = Item.from_document({**checked, "_id": checked["id"], "project_id": project_id})
+    values = dict(StoredFields.of(fields))
+    place, provenance = values.pop("place"), values.pop("automation")
+    del values["content_hash"]
+    history = {name: tuple(values[name]) for name in ("revisions", "overruled")}
+    item = Item(**{**values, **history, "project_id": project_id, "provenance": provenance})
     _check_history(item)
-    check_item(item)
-    return item, checked["place"]
-
-
-def take(fields: Mapping[str, Any], name: str) -> Any:
-    """The value of a field that has to be there, and be as its rule says; raises `InvalidInput`."""
-    fits, expected = RULES[name]
-    if name not in fields:
-        raise InvalidInput(f"{name} is missing, expected {expected}")
-    if not fits(fields[name]):
-        raise InvalidInput.field(name, fields[name], expected)
-    return fields[name]
-
-
-def check_item(item: Item) -> None:
-    """Raises `InvalidInput` where no store could keep the item."""
-    check_fields("gather", item.id, {name: value for name, value in item.to_document().items() if name != "_id"})
+    return item, place
 
 
 def _check_history(item: Item) -> None:
@@ -137,83 +159,3 @@ def _check_history(item: Item) -> None:
     for name in TEXTS:
         if getattr(item.revisions[-1], name) != getattr(item, name):
             raise InvalidInput.field(name, getattr(item, name), "the text of the last of its revisions")
-
-
-def _check_group(name: str, at: int, value: object, rules: Mapping[str, tuple[Callable[[Any], bool], str]]) -> None:
-    where = f"{name}[{at}]"
-    if not isinstance(value, Mapping) or value.keys() != rules.keys():
-        raise InvalidInput.field(where, value, f"an object with {', '.join(rules)}")
-    for key, (fits, expected) in rules.items():
-        if not fits(value[key]):
-            raise InvalidInput.field(f"{where}.{key}", value[key], expected)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _has_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_name(value: object) -> bool:
-    return value is None or _has_text(value)
-
-
-def _is_text_or_none(value: object) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _matches(pattern: str | re.Pattern[str]) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-def _one_of(values: tuple[str, ...]) -> tuple[Callable[[object], bool], str]:
-    return (lambda value: isinstance(value, str) and value in values), f"one of {', '.join(values)}"
-
-
-def _whole(low: int, high: int) -> tuple[Callable[[Any], bool], str]:
-    return (lambda value: type(value) is int and low <= value <= high), f"a whole number from {low} to {high}"
-
-
-TEXT: tuple[Callable[[object], bool], str] = (_is_text, "a text")
-SOME_TEXT: tuple[Callable[[object], bool], str] = (_has_text, "a text of at least a word")
-NAME: tuple[Callable[[object], bool], str] = (_is_name, "a name, or nothing")
-RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "id": (_matches(ITEM_ID), "24 hexadecimal digits"),
-    "project_id": (_matches(PROJECT_ID), ID_EXPECTED),
-    "department": (_matches(SLUG.rstrip("$")), SLUG_EXPECTED),
-    "iteration": _whole(0, HIGHEST_ITERATION),
-    "place": _whole(0, HIGHEST),
-    "aspect": TEXT,
-    "content": SOME_TEXT,
-    "summary": TEXT,
-    "context": TEXT,
-    "state": _one_of(get_args(State)),
-    "revision": _whole(1, HIGHEST),
-    "written_by": NAME,
-    "origin": _one_of(get_args(Origin)),
-    "created_at": TEXT,
-    "user_id": (_is_text_or_none, "a text, or nothing"),
-    "task_id": TEXT,
-    "automation": (lambda value: isinstance(value, dict), "a JSON object"),
-    "revisions": (lambda value: isinstance(value, list), "a JSON list of versions"),
-    "overruled": (lambda value: isinstance(value, list), "a JSON list of overruled drops"),
-}
-_REVISION: dict[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(Revision.__dataclass_fields__, TEXT),
-    "revision": _whole(1, HIGHEST),
-    "action": _one_of(get_args(Action)),
-}
-_OVERRULED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(Overruled.__dataclass_fields__, TEXT),
-    "hashes": (
-        lambda value: isinstance(value, list) and len(value) <= 2 and all(isinstance(one, str) for one in value),
-        "a list of at most two content hashes",
-    ),
-    "match_id": (_is_text_or_none, "an id, or nothing"),
-    "similarity": (
-        lambda value: value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1),
-        "a number from 0 to 1, or nothing",
-    ),
-}

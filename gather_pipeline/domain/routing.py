@@ -51,14 +51,12 @@ def choose_provider(*, base_url: str | None, openrouter_key: str | None, openai_
     return None
 
 
-def resolve_model(wanted: str | None, *, override: str | None, has_remote: bool, provider: str | None) -> str:
+def resolve_model(wanted: str | None, *, provider: str | None) -> str:
     """Model id that answers for the one wanted.
 
     Args:
         wanted: What a department or a setting names; None where it names nothing: then nothing that costs money is asked.
-        override: Model for every department (``GATHER_MODEL``), None for each its own.
-        has_remote: Whether a remote provider is configured.
-        provider: Its name, see `ProviderName`.
+        provider: Name of the configured provider, see `ProviderName`; None without one.
 
     Returns:
         ``embedded``, ``scripted``, or the id as the provider knows it (``openai/gpt-5`` is ``gpt-5`` at OpenAI itself).
@@ -66,18 +64,15 @@ def resolve_model(wanted: str | None, *, override: str | None, has_remote: bool,
     Raises:
         InvalidInput: OpenAI is configured and another vendor's model is wanted.
     """
-    model = override or wanted
-    if not model:
+    if wanted == SCRIPTED:
+        return SCRIPTED
+    if not wanted or wanted == EMBEDDED or provider is None:
         return EMBEDDED
-    if model in LOCAL:
-        return model
-    if not has_remote:
-        return EMBEDDED
-    if provider == "openai" and "/" in model:
-        vendor, _, own = model.partition("/")
+    if provider == "openai" and "/" in wanted:
+        vendor, _, own = wanted.partition("/")
         if vendor != "openai":
             raise InvalidInput(
-                f"model is {model!r}, which OpenAI does not serve: set OPENROUTER_API_KEY, or GATHER_MODEL to an id like openai/gpt-5-mini"
+                f"model is {wanted!r}, which OpenAI does not serve: set OPENROUTER_API_KEY, or GATHER_MODEL to an id like openai/gpt-5-mini"
             )
         return own
-    return model
+    return wanted

@@ -102,6 +102,8 @@ def _run(
         )
         _announce_end(session, result)
         session.store_executions()
+        if session.thrown_away:
+            logger.info("[AutoGather] %d of %d calls begun ahead were not needed", session.thrown_away, session.begun_ahead)
         session.services.runs.finish(result)
         session.metrics.append("run", run_row(result, started_at, clock.now(), queue_wait_s))
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 import numpy as np
@@ -24,11 +24,12 @@ Results = list[TaskResult | BaseException]
 
 
 class Batch:
-    """Begins all calls of an iteration at once; the model's own limit says how many are made at a time.
+    """The calls of an iteration, one slot or all of them begun at once; the model's own limit says how many are made at a time.
 
     What has arrived is kept here, so that an interruption loses nothing.
 
     Attributes:
+        size: Slots in all.
         faults: What went wrong, one sentence a call.
         unavailable: How many calls brought no answer at all, as against an answer that did not fit.
         done: Slots that came to an end.
@@ -36,14 +37,33 @@ class Batch:
 
     def __init__(self, session: Session, writer: Writer, work: Assignment, runner: TaskRunner) -> None:
         self._session, self._writer, self._work, self._runner = session, writer, work, runner
+        self._waiting = {slot.place: slot for slot in writer.slots(session, work)}
+        self._begun: dict[Future[Results], Slot] = {}
         self._notes: dict[int, list[NewItem]] = {}
         self._vectors: dict[int, Vectors] = {}
+        self.size = len(self._waiting)
         self.faults: list[str] = []
         self.unavailable = self.done = 0
         self._stopped: Stopped | None = None
-        slots = writer.slots(session, work)
-        self.size = len(slots)
-        self._slots: dict[Future[Results], Slot] = {session.portal.start_task_soon(self._ask, slot): slot for slot in slots}
+
+    def begin(self, place: int, unseen: Sequence[NewItem] = ()) -> bool:
+        """Begins a slot, unless it is begun already; returns whether it was.
+
+        Args:
+            place: Of the slot; nothing is done where there is none.
+            unseen: Notes that were written since the prompts' context was put together.
+        """
+        slot = self._waiting.pop(place, None)
+        if slot is None:
+            return False
+        slot = self._writer.aware(slot, unseen)
+        self._begun[self._session.portal.start_task_soon(self._ask, slot)] = slot
+        return True
+
+    def begin_all(self) -> None:
+        """Begins every slot that is not begun yet."""
+        for place in list(self._waiting):
+            self.begin(place)
 
     @property
     def notes(self) -> list[NewItem]:
@@ -59,40 +79,44 @@ class Batch:
 
     @property
     def under_way(self) -> int:
-        """Slots that are not answered yet."""
-        return sum(not future.done() for future in self._slots)
+        """Slots that are begun and whose answers are not taken up."""
+        return len(self._begun)
 
-    def collect(self, meanwhile: Callable[[], None]) -> Stopped | None:
-        """Takes up answers as they come, each embedded at once, until all are there or the run is to end.
+    def collect(self, meanwhile: Callable[[int, Sequence[NewItem]], None]) -> Stopped | None:
+        """Begins what is not begun yet and takes up answers as they come, until all are there or the run is to end.
 
         Args:
-            meanwhile: Is called after each answer.
+            meanwhile: Is called after each answer, with the place of its slot and its notes.
 
         Returns:
             Why the run is to end where it is; what was answered by then is kept, the rest cancelled.
 
         Raises:
-            ProjectBusy: The lease is lost.
+            ProjectBusy: The lease is lost; `cancel` is the caller's business.
         """
-        pending = set(self._slots)
-        try:
-            while pending:
-                answered, pending = wait(pending, timeout=POLL_S / 2, return_when=FIRST_COMPLETED)
-                self._take(answered)
-                if answered:
-                    meanwhile()
-                try:
-                    self._session.control.check()
-                except Stopped as reason:
-                    return reason if pending else self._stopped
-            return self._stopped
-        finally:
-            for future in pending:
-                future.cancel()
+        self.begin_all()
+        while self._begun:
+            answered = wait(self._begun, timeout=POLL_S / 2, return_when=FIRST_COMPLETED).done
+            if answered:
+                places = self._take(answered)
+                self._session.store_executions()
+                for place in places:
+                    meanwhile(place, self._notes.get(place, []))
+                self._embed()  # after it, for the first answer loads the embedder
+            try:
+                self._session.control.check()
+            except Stopped as reason:
+                if not self._begun:
+                    break
+                self.cancel()
+                return reason
+        return self._stopped
 
     def cancel(self) -> None:
         """Lets go of the calls that are not answered, and takes up those that are."""
-        self._take({future for future in self._slots if not future.cancel()})
+        self._take({future for future in list(self._begun) if not future.cancel()})
+        self._begun.clear()
+        self._waiting.clear()
 
     async def _ask(self, slot: Slot) -> Results:
         async with self._session.gate:
@@ -112,9 +136,11 @@ class Batch:
             tags=self._session.tags(work.department, work.iteration) | {"aspect": ", ".join(slot.aspects)},
         )
 
-    def _take(self, answered: set[Future[Results]]) -> None:
-        for future in sorted(answered, key=lambda one: self._slots[one].place):
-            slot = self._slots.pop(future)
+    def _take(self, answered: set[Future[Results]]) -> list[int]:
+        """Takes up answered slots, in order; returns their places."""
+        futures = sorted(answered, key=lambda one: self._begun[one].place)
+        slots = [self._begun.pop(future) for future in futures]
+        for future, slot in zip(futures, slots, strict=True):
             try:
                 self._notes[slot.place] = self._read(slot, future.result())
             except Stopped as reason:
@@ -123,7 +149,7 @@ class Batch:
                 self._note_fault(error)
             self.done += 1
             self._session.announcer.tick(department=self._work.department.slug, phase="generate", done=self.done, total=self.size)
-        self._embed()
+        return [slot.place for slot in slots]
 
     def _embed(self) -> None:
         """Embeds what has arrived and has no embedding yet."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gather_pipeline.domain.automation import DepartmentResult
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import TOLD_BY_EVENT
+from gather_pipeline.domain.items import NewItem
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.quality import told
 from gather_pipeline.errors import BudgetExhausted, DeadlineReached, TaskCancelled
@@ -37,6 +38,7 @@ class DepartmentLoop:
         self._under_way: list[Attempt] = []
         if not self.state.finished and self.state.ended() is None:
             self._under_way.append(Attempt(self.state, self.state.number + 1))
+            self._under_way[0].batch.begin_all()
 
     def run(self) -> DepartmentResult:
         """Goes on until the threshold, the share, stagnation or the run's brakes end the department.
@@ -103,13 +105,16 @@ class DepartmentLoop:
             case _:
                 return state.ended(), ""
 
-    def _begin_ahead(self) -> None:
-        """Begins the next iteration once this one leaves a slot idle, where it is sure to be wanted."""
-        (attempt, *more), limit = self._under_way, self._session.services.settings.concurrency
-        if not more and attempt.batch.under_way < limit and self.state.may_begin_ahead():
-            ahead = Attempt(self.state, attempt.number + 1, attempt.batch.notes)
-            self._session.begun_ahead += ahead.batch.size
-            self._under_way.append(ahead)
+    def _begin_ahead(self, place: int, notes: Sequence[NewItem]) -> None:
+        """Begins the call of the next iteration that takes an answered one's place, where that iteration is sure to be wanted.
+
+        It knows the answer, and so no two runs of one project differ by how quickly answers came.
+        """
+        attempt = self._under_way[0]
+        if len(self._under_way) == 1 and self.state.may_begin_ahead():
+            self._under_way.append(Attempt(self.state, attempt.number + 1))
+        if len(self._under_way) > 1:
+            self._session.begun_ahead += self._under_way[1].batch.begin(place, notes)
 
     def _save_all(self) -> None:
         """Commits what has come of all calls under way, as far as anything has."""

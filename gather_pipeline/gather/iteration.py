@@ -43,19 +43,18 @@ def writer_for(model: str) -> Writer:
 
 
 class Attempt:
-    """One iteration of a department from context to commit; its calls are under way once it is made.
+    """One iteration of a department from context to commit.
 
     Args:
         state: The department.
         number: Number of the iteration.
-        unseen: Notes of the iteration before it that are not committed yet, so that they are not written again.
 
     Attributes:
         batch: Its calls.
         committed: True once its rows are seen.
     """
 
-    def __init__(self, state: DepartmentState, number: int, unseen: Sequence[NewItem] = ()) -> None:
+    def __init__(self, state: DepartmentState, number: int) -> None:
         self.state, self.number = state, number
         self.session, self.department = state.session, state.department
         self.climbed, self.restarted = state.climbed, state.restarting
@@ -68,7 +67,7 @@ class Attempt:
         self.model = state.chain[plan.model]
         writer = writer_for(self.model)
         with self._phase("context"):
-            self.context = writer.context(self.session, self.department, state.before, [note.summary for note in unseen])
+            self.context = writer.context(self.session, self.department, state.before)
         work = Assignment(
             department=self.department,
             iteration=number,
@@ -76,6 +75,7 @@ class Attempt:
             model=self.model,
             fallback_models=[model for model in state.chain if model not in (self.model, EMBEDDED)],
             context=self.context,
+            kept=self.session.vectors_of(self.department.slug),
         )
         self.batch = Batch(self.session, writer, work, self.runner)
 
@@ -94,8 +94,8 @@ class Attempt:
         """True where every call failed without an answer: asking on would be pointless."""
         return 0 < self.batch.unavailable == self.batch.done
 
-    def generate(self, meanwhile: Callable[[], None]) -> Stopped | None:
-        """Waits for the calls; returns the reason to stop the run, if one came up. `meanwhile` is called after each answer."""
+    def generate(self, meanwhile: Callable[[int, Sequence[NewItem]], None]) -> Stopped | None:
+        """Makes the calls; returns the reason to stop the run, if one came up. `meanwhile` is as `Batch.collect` takes it."""
         with self._phase("generate"):
             return self.batch.collect(meanwhile)
 

@@ -56,9 +56,7 @@ def _lines(items: Sequence[Item | Remembered]) -> list[str]:
     return [f"[{item.department}] {item.content}" for item in items]
 
 
-def assemble(
-    session: Session, department: Department, before: Sequence[Department], budget: int, unseen: Sequence[str] = ()
-) -> PromptContext:
+def assemble(session: Session, department: Department, before: Sequence[Department], budget: int) -> PromptContext:
     """Chooses what fits into the budget: the brief always, then own items, predecessors' and the brain's, newest or nearest first.
 
     Args:
@@ -66,7 +64,6 @@ def assemble(
         department: Department whose prompt it is.
         before: Departments that ran earlier, in order.
         budget: Most tokens of all parts together.
-        unseen: Summaries of notes that are written but not yet committed.
     """
     faults: list[str] = []
     own = session.items.get(department.slug, [])
@@ -81,7 +78,7 @@ def assemble(
     return PromptContext(
         brief=texts["brief"],
         own=[item.content for item in own if item.id in texts],
-        avoid=[*(item.summary for item in own if item.id not in texts), *unseen][-AVOIDED:],
+        avoid=[item.summary for item in own if item.id not in texts][-AVOIDED:],
         predecessors=_lines([item for item in earlier if item.id in texts]),
         brain=_lines([one for one in nearest if one.id in texts]),
         used=_used(assembly),

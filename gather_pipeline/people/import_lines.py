@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, check_item, from_fields, take
+from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, NoteFields, from_fields
 from gather_pipeline.domain.items import Item
-from gather_pipeline.errors import InvalidInput, shorten
+from gather_pipeline.domain.texts import clean
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.edit import Texts
 from gather_pipeline.text.sentences import summary_line
 
@@ -26,19 +27,24 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class ImportedLine:
     """An item that a line stands for.
 
     Attributes:
-        line: Number of the line.
+        number: Of the line.
         place: Of the item among those of its department and iteration.
         by_hand: A person made the line, so that it is judged against the other lines too.
     """
 
-    line: int
+    number: int
     item: Item
     place: int
     by_hand: bool
+
+    @property
+    def is_judged(self) -> bool:
+        """False for what is not active, and for what a person wrote in an export: neither is ever dropped as a duplicate."""
+        return self.item.is_active and (self.by_hand or not self.item.is_persons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,22 +68,7 @@ class Order:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """What the lines of a file are.
-
-    Attributes:
-        candidates: Items that lines stand for, in order.
-        refused: Lines that cannot be items here, in order.
-        ignored: Columns that no item has.
-    """
-
-    candidates: list[Candidate]
-    refused: list[Refusal]
-    ignored: list[str]
-
-
-def check(order: Order, departments: set[str], now: str) -> Checked:
+def check_lines(order: Order, departments: Collection[str], now: str) -> tuple[list[ImportedLine], list[Refusal], list[str]]:
     """Checks every line of a file.
 
     Args:
@@ -85,95 +76,79 @@ def check(order: Order, departments: set[str], now: str) -> Checked:
         departments: Slugs that items may belong to.
         now: When they come into the project.
 
+    Returns:
+        Lines that stand for an item, lines that cannot be items here, and columns that no item has.
+
     Raises:
-        InvalidInput: No line could be an item, or all items are of another project.
+        InvalidInput: No line can be an item of this project.
     """
     reader = _Reader(order, departments, now)
-    candidates: list[Candidate] = []
+    lines: list[ImportedLine] = []
     refused: list[Refusal] = []
-    foreign: list[Refusal] = []
+    foreign: list[str] = []
     ignored: dict[str, None] = {}
-    taken: dict[str, int] = {}
-    at_home = False
     for line in order.lines:
         owner = line.fields.get("project_id") or order.project_id
-        if not line.fault and not order.adopt and isinstance(owner, str) and owner != order.project_id:
-            foreign.append(Refusal(line=line.number, reason=owner))
+        if not order.adopt and isinstance(owner, str) and owner != order.project_id:
+            foreign.append(owner)
+            wrong = InvalidInput.field("project_id", owner, f"{order.project_id!r}; {ADOPT}")
+            refused.append(Refusal(line=line.number, reason=str(wrong)))
             continue
-        at_home = at_home or not line.fault
         ignored |= dict.fromkeys(str(name) for name in line.fields if name not in COLUMNS)
         try:
-            candidate = reader.candidate(line)
-            id = candidate.item.id
-            if id in taken:
-                raise InvalidInput.field("id", id, f"an id of its own (line {taken[id]} has it already)")
+            lines.append(reader.read(line))
         except InvalidInput as error:
             refused.append(Refusal(line=line.number, reason=str(error)))
-            continue
-        taken[id] = line.number
-        candidates.append(candidate)
-    if foreign and not at_home:
-        raise InvalidInput(f"{order.file} is an export of project {foreign[0].reason}, expected one of project {order.project_id}; {ADOPT}")
-    if refused and not reader.understood:
-        first = refused[0]
+    if foreign and not lines:
+        raise InvalidInput(f"{order.file} is an export of project {foreign[0]}, expected one of project {order.project_id}; {ADOPT}")
+    if refused and not lines:
         raise InvalidInput(
-            f"{order.file} holds no line that could be an item (line {first.line}: {first.reason}), expected lines of gather export, or "
-            "lines with department and content"
+            f"{order.file} holds no line that could be an item (line {refused[0].line}: {refused[0].reason}), expected lines of "
+            "gather export, or lines with department and content"
         )
-    refused += [
-        Refusal(line=one.line, reason=f"project_id is {shorten(one.reason)}, expected {order.project_id!r}; {ADOPT}") for one in foreign
-    ]
-    return Checked(candidates=candidates, refused=refused, ignored=list(ignored))
+    return lines, refused, list(ignored)
 
 
 class _Reader:
-    """Makes items of lines.
+    """Makes items of lines."""
 
-    Attributes:
-        understood: True where at least one line has what an item needs.
-    """
-
-    def __init__(self, order: Order, departments: set[str], now: str) -> None:
+    def __init__(self, order: Order, departments: Collection[str], now: str) -> None:
         self._order, self._departments, self._now = order, departments, now
         self._copies: Counter[tuple[str, ...]] = Counter()
-        self.understood = False
+        self._numbers: dict[str, int] = {}
 
-    def candidate(self, line: Line) -> Candidate:
+    def read(self, line: Line) -> ImportedLine:
         """The item of a line; raises `InvalidInput`."""
         if line.fault:
             raise InvalidInput(line.fault)
         if line.is_stored:
-            take(line.fields, "project_id")
             item, place = from_fields(line.fields, self._order.project_id)
         else:
             item, place = self._made_by_hand(line), line.number
-        self.understood = True
         if item.department not in self._departments:
-            expected = f"one of {', '.join(sorted(self._departments))}"
-            raise InvalidInput.field("department", item.department, expected)
-        return Candidate(line=line.number, item=item, place=place, by_hand=not line.is_stored)
+            raise InvalidInput.field("department", item.department, f"one of {', '.join(sorted(self._departments))}")
+        number = self._numbers.setdefault(item.id, line.number)
+        if number != line.number:
+            raise InvalidInput.field("id", item.id, f"an id of its own (line {number} has it already)")
+        return ImportedLine(number=line.number, item=item, place=place, by_hand=not line.is_stored)
 
     def _made_by_hand(self, line: Line) -> Item:
         """A note that a person wrote into a file; its id follows from what it says, so that a repeat finds it."""
-        fields = {name: value for name, value in line.fields.items() if value not in (None, "")}
-        department = take(fields, "department")
-        take(fields, "content")
-        for name in ("summary", "context", "aspect", "written_by"):
-            if name in fields:
-                take(fields, name)
-        texts = Texts(**{name: fields.get(name) for name in TEXTS}).checked()
+        order = self._order
+        fields = NoteFields.of({name: value for name, value in line.fields.items() if value not in (None, "")})
+        texts = Texts(**{name: getattr(fields, name) or None for name in TEXTS}).checked()
         content = texts.content or ""
-        values = (department, content, texts.summary or summary_line(content), texts.context or "", texts.aspect or "")
+        values = (fields.department, content, texts.summary or summary_line(content), texts.context or "", texts.aspect or "")
         self._copies[values] += 1
-        by = str(fields.get("written_by") or self._order.by).strip()
-        key = json.dumps([self._order.project_id, *values, self._copies[values]])
-        item = Item(
-            id=take(fields, "id") if "id" in fields else hashlib.sha256(key.encode()).hexdigest()[:24],
-            project_id=self._order.project_id,
-            department=department,
+        by = clean(fields.written_by or order.by).strip()
+        key = json.dumps([order.project_id, *values, self._copies[values]])
+        return Item(
+            id=fields.id or hashlib.sha256(key.encode()).hexdigest()[:24],
+            project_id=order.project_id,
+            department=fields.department,
             iteration=0,
             task_id="",
-            user_id=self._order.by,
+            user_id=order.by,
             created_at=self._now,
             origin="imported",
             written_by=by,
@@ -181,7 +156,5 @@ class _Reader:
             summary=values[2],
             context=values[3],
             aspect=values[4],
-            provenance={"generated_by": by, "file": self._order.file, "line": line.number},
+            provenance={"generated_by": by, "file": clean(order.file), "line": line.number},
         )
-        check_item(item)
-        return item

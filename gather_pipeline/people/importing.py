@@ -7,22 +7,21 @@ import that was killed passes over what is there and completes it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from gather_pipeline.domain.item_lines import TEXTS
 from gather_pipeline.domain.items import Item
-from gather_pipeline.people.import_judge import Judge
-from gather_pipeline.people.import_lines import Candidate, Order, Refusal, check
-from gather_pipeline.ports import Clock, DepartmentSource, DocumentStore, Embedder
-from gather_pipeline.records.lease import IMPORT, Lease, Owner, holding
-from gather_pipeline.records.marks import Touched
-from gather_pipeline.records.project import DEPARTMENTS, GatherRepository
-from gather_pipeline.records.registry import Projects
-from gather_pipeline.similarity.thresholds import WRONG_DROP_COST
+from gather_pipeline.people.import_judge import ImportDecision, ImportJudge
+from gather_pipeline.people.import_lines import ImportedLine, Order, Refusal, check_lines
+from gather_pipeline.records.lease import IMPORT, Owner, holding
+from gather_pipeline.records.project import ProjectRecords
+from gather_pipeline.services import Services
 
-Progress = Callable[[int, int], None]
+ImportProgress = Callable[[int, int], None]
 """Is given how many lines are done, of how many, whenever some are."""
 
 WINDOW = 1000  # lines of an export decided and written together
@@ -52,31 +51,13 @@ class Importer:
     """Takes lines into projects.
 
     Args:
-        store: The document store.
-        database: The shared database.
-        clock: Time.
-        source: Where departments come from.
-        embedder: Opens the embedder; called where there is something to judge.
-        wrong_drop_cost: What a wrong drop costs, in kept doubles.
-        lease_s: Term of the lease that an import holds, so that no run gives an id again meanwhile.
+        services: The chosen bodies.
     """
 
-    def __init__(
-        self,
-        store: DocumentStore,
-        database: str,
-        clock: Clock,
-        *,
-        source: DepartmentSource,
-        embedder: Callable[[], Embedder],
-        wrong_drop_cost: float = WRONG_DROP_COST,
-        lease_s: float,
-    ) -> None:
-        self._store, self._database, self._clock = store, database, clock
-        self._source, self._embedder, self._lease_s = source, embedder, lease_s
-        self._wrong_drop_cost = wrong_drop_cost
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
-    def take(self, order: Order, progress: Progress = lambda done, total: None) -> Imported:
+    def take(self, order: Order, progress: ImportProgress = lambda done, total: None) -> Imported:
         """Imports a file.
 
         Raises:
@@ -84,62 +65,80 @@ class Importer:
             UnknownEntity: There is no such project.
             ProjectBusy: A run or another import is at work on it.
         """
-        project = Projects(self._store, self._database, self._clock).get(order.project_id)
-        repository = GatherRepository(self._store, project.id)
-        known = {row["slug"] for row in repository.rows(DEPARTMENTS)} | {one.slug for one in self._source.departments()}
-        checked = check(order, known | {item.department for item in repository.everything()}, self._clock.now())
-        report = Imported(refused=checked.refused, ignored=checked.ignored)
-        if checked.candidates:
-            with ExitStack() as stack:
-                if not order.dry_run:
-                    owner = Owner.this_process(f"{IMPORT}{secrets.token_hex(8)}")
-                    lease = Lease(self._store, self._database, project.id, owner, self._lease_s)
-                    stack.enter_context(holding(lease, self._lease_s))
-                    repository.clear_uncommitted()
-                self._take(order, repository, checked.candidates, report, progress)
+        services = self._services
+        services.projects.get(order.project_id)
+        records = services.project(order.project_id)
+        view = records.view()
+        departments = {item.department for item in view.everything} | {stored.slug for stored in view.departments}
+        departments |= {department.slug for department in services.departments.departments()}
+        lines, refused, ignored = check_lines(order, departments, services.clock.now())
+        report = Imported(refused=refused, ignored=ignored)
+        if lines and order.dry_run:
+            self._take(records, lines, report, progress, dry_run=True)
+        elif lines:
+            owner = Owner.this_process(f"{IMPORT}{secrets.token_hex(8)}")
+            with holding(services.leases.lease(order.project_id, owner, services.settings.lease_s)):
+                records.clear_uncommitted(records.iterations())
+                self._take(records, lines, report, progress, dry_run=False)
         report.refused.sort(key=lambda refusal: refusal.line)
         return report
 
-    def _take(self, order: Order, repository: GatherRepository, candidates: list[Candidate], report: Imported, progress: Progress) -> None:
+    def _take(
+        self, records: ProjectRecords, lines: Sequence[ImportedLine], report: Imported, progress: ImportProgress, *, dry_run: bool
+    ) -> None:
         """Decides and stores, window after window: first what an export decided among itself, then what a person made by hand."""
-        everything = repository.everything()
-        there = {item.id: item for item in everything}
-        judge = Judge(repository, everything, candidates, self._embedder, keep=not order.dry_run, wrong_drop_cost=self._wrong_drop_cost)
-        touched = Touched(self._store, self._database, self._clock)
-        done, marked = 0, set[str]()
-        with ExitStack() as marks:
+        view = records.view()  # anew: until the lease was taken, others may have written
+        present = {item.id: item for item in view.everything}
+        for line in lines:
+            if item := present.get(line.item.id):
+                reason = _why_refused(line, item)
+                report.already_there += reason is None
+                report.refused += [Refusal(line=line.number, reason=reason)] if reason else []
+        judge = ImportJudge(self._services, view, lines, dry_run=dry_run)
+        new = {line.item.department for line in lines if line.item.id not in present}
+        done = 0
+        with nullcontext() if dry_run else self._marked(records.project_id, new):
             for by_hand, size in ((False, WINDOW), (True, WINDOW_BY_HAND)):
-                chosen = [one for one in candidates if one.by_hand is by_hand]
+                chosen = [line for line in lines if line.by_hand is by_hand]
                 for start in range(0, len(chosen), size):
                     window = chosen[start : start + size]
-                    verdict = judge.decide([one for one in window if not _is_there(one, there, report)], by_hand=by_hand)
-                    report.imported += len(verdict.kept)
-                    report.dropped += verdict.dropped
-                    if not order.dry_run:
-                        for slug in {one.item.department for one in verdict.kept} - marked:
-                            marks.enter_context(touched.changing(repository.project_id, slug))
-                            marked.add(slug)
-                        judge.store(verdict)
+                    decision = judge.decide([line for line in window if line.item.id not in present], by_hand=by_hand)
+                    if not dry_run:
+                        self._store(records, decision)
+                    report.imported += len(decision.kept)
+                    report.dropped += len(decision.dropped) + decision.dropped_before
                     done += len(window)
-                    progress(done, len(candidates))
+                    progress(done, len(lines))
+
+    @contextmanager
+    def _marked(self, project_id: str, slugs: set[str]) -> Iterator[None]:
+        """Marks departments before their first new item, and again after the last, whatever ends the import."""
+        for slug in sorted(slugs):
+            self._services.marks.set(project_id, slug)
+        try:
+            yield
+        finally:
+            for slug in sorted(slugs):
+                self._services.marks.set(project_id, slug)
+
+    def _store(self, records: ProjectRecords, decision: ImportDecision) -> None:
+        """Stores a window; the insert of the items comes last, and at once."""
+        records.record_drops(decision.dropped)
+        embedded = [line.item for line in decision.kept if line.item.id in decision.vectors]
+        if embedded:
+            vectors = np.stack([decision.vectors[item.id] for item in embedded])
+            records.save_embeddings(embedded, vectors, self._services.embedder.name)
+        records.add_items([line.item for line in decision.kept], [line.place for line in decision.kept])
 
 
-def _is_there(candidate: Candidate, there: Mapping[str, Item], report: Imported) -> bool:
-    """True where the line is done with: its item is there, or another one of its id, which is never overwritten."""
-    item, line = there.get(candidate.item.id), candidate.item
-    if item is None:
-        return False
-    first, last = item.history()[0], item.history()[-1]
-    by_hand = candidate.by_hand and all(getattr(first, name) == getattr(line, name) for name in TEXTS)
-    others = [name for name in ("department", *TEXTS) if getattr(item, name) != getattr(line, name)]
-    ahead = item.revision < line.revision or (item.revision == line.revision and item.state != line.state)
-    if by_hand or not (others or ahead):
-        report.already_there += 1
-        return True
-    present = f"item {item.id} is there in revision {item.revision} ({last.action} by {last.by} at {last.at})"
-    if others:
-        reason = f"{present} with another {' and '.join(others)}, which stays; to change it, type: gather item edit {item.id}"
-    else:
-        reason = f"{present}, and the line has revision {line.revision}, {line.state}; to change it, type: gather item --help"
-    report.refused.append(Refusal(line=candidate.line, reason=reason))
-    return True
+def _why_refused(line: ImportedLine, present: Item) -> str | None:
+    """Why a line is kept out whose item is there, for that is never overwritten; None where the line tells nothing new."""
+    item, last = line.item, present.history()[-1]
+    if line.by_hand and all(getattr(present.history()[0], name) == getattr(item, name) for name in TEXTS):
+        return None
+    where = f"item {item.id} is there in revision {present.revision} ({last.action} by {last.by} at {last.at})"
+    if differing := [name for name in ("department", *TEXTS) if getattr(present, name) != getattr(item, name)]:
+        return f"{where} with another {' and '.join(differing)}, which stays; to change it, type: gather item edit {item.id}"
+    if present.revision < item.revision or (present.revision == item.revision and present.state != item.state):
+        return f"{where}, and the line has revision {item.revision}, {item.state}; to change it, type: gather item --help"
+    return None

@@ -6,7 +6,7 @@ insert and says so (`self_committed`). Readers see only what is committed; `clea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.quality import Score
@@ -47,6 +47,12 @@ class Embedding:
     content_hash: str
     model: str
     vector: Vectors
+
+
+def vectors_of(stored: Iterable[Embedding], items: Sequence[Item], model: str) -> dict[str, Vectors]:
+    """Stored embeddings of the items' present texts, by id; an item without one is left out."""
+    hashes = {item.id: content_hash(item.content) for item in items}
+    return {one.item_id: one.vector for one in stored if one.model == model and hashes.get(one.item_id) == one.content_hash}
 
 
 class ProjectRecords:
@@ -167,15 +173,20 @@ class ProjectRecords:
         fields = {name: value for name, value in item.to_document().items() if name != "_id"}
         self._store.update(self._database, ITEMS, item.id, fields, expected_version=expected_version)
 
-    def save_embeddings(self, items: Sequence[Item], vectors: Vectors, model: str) -> None:
+    def save_embeddings(self, items: Sequence[Item], vectors: Vectors, model: str, replaced: Collection[str] = ()) -> None:
         """Stores one vector an item, over an older one of the same model.
 
         Args:
             items: Stored items.
             vectors: Float32 rows of shape (len(items), d).
             model: Name of the embedder.
+            replaced: Ids of items that are known to have an older one.
         """
-        self._put(EMBEDDINGS, [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)])
+        documents = [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
+        self._put(EMBEDDINGS, [one for one in documents if one["item_id"] not in replaced])
+        for one in documents:
+            if one["item_id"] in replaced:
+                self._store.upsert(self._database, EMBEDDINGS, one)
 
     def drop_embeddings(self, item_ids: Iterable[str]) -> None:
         """Deletes the embeddings of these items, of every model."""

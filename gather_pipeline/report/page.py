@@ -10,7 +10,6 @@ import base64
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -37,15 +36,6 @@ ENDED_BY = {
     "failed": "failed",
     "unchanged": "unchanged",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A plot with the sentence that says what it shows."""
-
-    title: str
-    caption: str
-    address: str
 
 
 def render_page(
@@ -164,22 +154,18 @@ def _counted(count: int, noun: str) -> str:
 
 def _newest(things: Sequence[tuple[str, Thing]], order: Sequence[str], limit: int) -> list[tuple[str, int, list[Thing]]]:
     """For each department, measured ones first: slug, how many things it has, its newest ones, newest first."""
-    by_department: dict[str, list[Thing]] = {}
+    by_department: dict[str, list[Thing]] = {slug: [] for slug in order}
     for slug, thing in things:
         by_department.setdefault(slug, []).append(thing)
-    slugs = [slug for slug in order if slug in by_department] + [slug for slug in by_department if slug not in order]
-    return [(slug, len(by_department[slug]), by_department[slug][::-1][:limit]) for slug in slugs]
+    return [(slug, len(found), found[::-1][:limit]) for slug, found in by_department.items() if found]
 
 
-def _pictures(tables: ReportTables) -> list[Picture]:
+def _pictures(tables: ReportTables) -> list[tuple[str, str, str]]:
+    """Plots, each with its title, the sentence that says what it shows, and its address."""
     drawn = (
         ("Quality by iteration", "Each department's score after every iteration, 0 to 100.", plots.quality_plot(tables.iterations)),
         ("Kept against dropped", "What became of the texts that the models gave.", plots.kept_plot(tables.kept)),
         ("Tokens", "Of every model call of a department, scoring and judging included.", plots.tokens_plot(tables.spending)),
         ("Time", "By phase of the loop; calls of one iteration run side by side.", plots.time_plot(tables.spending)),
     )
-    return [Picture(title=title, caption=caption, address=_address(svg)) for title, caption, svg in drawn]
-
-
-def _address(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    return [(title, caption, f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}") for title, caption, svg in drawn]

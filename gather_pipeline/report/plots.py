@@ -74,8 +74,10 @@ def kept_plot(kept: pd.DataFrame, format: Format = "svg") -> bytes:
     if not len(kept):
         return _nothing("No item has been measured yet", format)
     parts = [("kept", "kept", BLUE), ("duplicates", "dropped: duplicate", ORANGE), ("filtered", "dropped: content filter", GREY)]
-    totals = [f"{kept:.0f} kept, {duplicates + filtered:.0f} dropped" for kept, duplicates, filtered in _columns(kept, parts)]
-    return _bars(kept, parts, totals, "texts", format)
+    counts = _known(kept, parts)
+    dropped = counts["duplicates"] + counts["filtered"]
+    totals = [f"{kept:.0f} kept, {gone:.0f} dropped" for kept, gone in zip(counts["kept"], dropped, strict=True)]
+    return _bars(kept["department"], counts, parts, totals, "texts", format)
 
 
 def tokens_plot(spending: pd.DataFrame, format: Format = "svg") -> bytes:
@@ -83,15 +85,14 @@ def tokens_plot(spending: pd.DataFrame, format: Format = "svg") -> bytes:
     if not len(spending):
         return _nothing("No model call has been measured yet", format)
     parts = [("prompt_tokens", "prompts", SKY), ("completion_tokens", "answers", BLUE)]
+    tokens = _known(spending, parts)
     notes = []
-    for (prompt, completion), calls, unknown in zip(
-        _columns(spending, parts), _floats(spending["calls"]), _floats(spending["calls_with_unknown_tokens"]), strict=True
-    ):
-        known = f"{prompt + completion:,.0f}" if unknown < calls or not calls else "unknown"
-        notes.append(
-            known if not unknown or unknown == calls else f"{known} and {unknown:.0f} {'call' if unknown == 1 else 'calls'} unknown"
-        )
-    return _bars(spending, parts, notes, "tokens", format)
+    for total, calls, unknown in zip(tokens.sum(axis=1), spending["calls"], spending["calls_with_unknown_tokens"], strict=True):
+        if calls and unknown == calls:
+            notes.append("unknown")
+        else:
+            notes.append(f"{total:,.0f}" + (f" and {unknown:.0f} {'call' if unknown == 1 else 'calls'} unknown" if unknown else ""))
+    return _bars(spending["department"], tokens, parts, notes, "tokens", format)
 
 
 def time_plot(spending: pd.DataFrame, format: Format = "svg") -> bytes:
@@ -99,43 +100,31 @@ def time_plot(spending: pd.DataFrame, format: Format = "svg") -> bytes:
     timed = spending[spending["duration_s"].notna()] if len(spending) else spending
     if not len(timed):
         return _nothing("No time has been measured yet", format)
-    long = max(_floats(timed["duration_s"])) >= 120
-    scaled = timed.copy()
-    for name, _, _ in PHASES:
-        scaled[name] = scaled[name].astype(float) / (60 if long else 1)
-    totals = [f"{seconds / 60:.1f} min" if long else f"{seconds:.1f} s" for seconds in _floats(timed["duration_s"])]
-    return _bars(scaled, PHASES, totals, "minutes" if long else "seconds", format)
+    seconds = timed["duration_s"].astype(float)
+    long = seconds.max() >= 120
+    totals = [f"{one / 60:.1f} min" if long else f"{one:.1f} s" for one in seconds]
+    return _bars(timed["department"], _known(timed, PHASES) / (60 if long else 1), PHASES, totals, "minutes" if long else "seconds", format)
 
 
-def sparkline_png(values: Sequence[float | None], threshold: float | None = None) -> bytes:
-    """A small plot of one department's quality by iteration, for a table cell or a metadata entry."""
-    figure = _figure(2.6, 0.7, layout=None)
-    axes = figure.add_axes((0.01, 0.05, 0.76, 0.9))
-    known = [math.nan if value is None else float(value) for value in values]
-    newest = known[-1] if known else math.nan
-    if threshold is not None:
-        axes.axhline(threshold, color=VERMILION, linestyle="--", linewidth=1)
-    axes.plot(range(1, len(known) + 1), known, color=BLUE, marker="o", markersize=3, linewidth=1.5)
-    figure.text(0.79, 0.5, "unknown" if math.isnan(newest) else f"{newest:.1f}", fontsize=9, color=INK, va="center")
-    axes.set_xlim(0.5, max(len(known), 1) + 0.5)
-    axes.set_ylim(0, 105)
-    axes.axis("off")
-    return _bytes(figure, "png")
-
-
-def _bars(frame: pd.DataFrame, parts: Sequence[tuple[str, str, str]], notes: Sequence[str], unit: str, format: Format) -> bytes:
-    """Stacked horizontal bars, one a row of `frame`; `parts` are column, label and colour, `notes` stand at the ends."""
+def _bars(
+    departments: pd.Series[Any],
+    values: pd.DataFrame,
+    parts: Sequence[tuple[str, str, str]],
+    notes: Sequence[str],
+    unit: str,
+    format: Format,
+) -> bytes:
+    """Stacked horizontal bars, one a department; `parts` are column, label and colour, `notes` stand at the ends."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    labels = [_short(str(name)) if isinstance(name, str) else "whole project" for name in frame["department"]]
+    labels = [_short(name) if isinstance(name, str) else "whole project" for name in departments]
     figure = _figure(WIDTH, 0.95 + 0.3 * len(labels))
     axes = figure.subplots()
     places = list(range(len(labels)))
     left = [0.0] * len(labels)
     for column, label, colour in parts:
-        widths = [0.0 if math.isnan(value) else value for value in _floats(frame[column])]
-        axes.barh(places, widths, left=left, height=0.66, color=colour, label=label, edgecolor="white", linewidth=0.6)
-        left = [start + width for start, width in zip(left, widths, strict=True)]
+        axes.barh(places, values[column], left=left, height=0.66, color=colour, label=label, edgecolor="white", linewidth=0.6)
+        left = [start + width for start, width in zip(left, values[column], strict=True)]
     for place, (end, note) in enumerate(zip(left, notes, strict=True)):
         axes.annotate(note, (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
     axes.set_yticks(places, labels)
@@ -150,10 +139,9 @@ def _bars(frame: pd.DataFrame, parts: Sequence[tuple[str, str, str]], notes: Seq
     return _bytes(figure, format)
 
 
-def _columns(frame: pd.DataFrame, parts: Sequence[tuple[str, str, str]]) -> list[tuple[float, ...]]:
-    """Row by row, the values of the parts' columns; unknown counts as nothing."""
-    columns = [[0.0 if math.isnan(value) else value for value in _floats(frame[column])] for column, _, _ in parts]
-    return list(zip(*columns, strict=True))
+def _known(frame: pd.DataFrame, parts: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    """The parts' columns as numbers; unknown counts as nothing."""
+    return frame[[column for column, _, _ in parts]].astype(float).fillna(0.0)
 
 
 def _floats(column: pd.Series[Any]) -> list[float]:
@@ -164,10 +152,10 @@ def _short(label: str) -> str:
     return label if len(label) <= LABEL_LIMIT else f"{label[: LABEL_LIMIT - 3]}..."
 
 
-def _figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
+def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout=layout, facecolor="white")
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def _nothing(text: str, format: Format) -> bytes:

@@ -32,13 +32,17 @@ def project_tables(services: Services, view: ProjectView) -> ReportTables:
 
 def project_page(services: Services, project: Project, view: ProjectView, tables: ReportTables) -> str:
     """A project's report as one HTML page with plots, from its figures and its items."""
-    threshold = threshold_of(view.everything, view.dropped, lambda: services.embedder, services.settings.wrong_drop_cost)
     return render_page(
         project=project,
         tables=tables,
         departments=[stored.department for stored in view.departments],
         items=view.items,
         drops=view.dropped,
-        threshold=threshold.reason,
+        threshold=threshold_reason(services, view),
         generated_at=services.clock.now(),
     )
+
+
+def threshold_reason(services: Services, view: ProjectView) -> str:
+    """From which probability a project's texts are dropped and why, one clause."""
+    return threshold_of(view.everything, view.dropped, lambda: services.embedder, services.settings.wrong_drop_cost).reason

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.projects import check_project_id
 
@@ -83,15 +87,26 @@ def report_tables(read: Read, project_id: str, now: Mapping[str, Mapping[str, An
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A frame's rows with plain Python values: unknown is None, times are ISO 8601 in UTC."""
+    """A frame's rows as JSON can hold them: what is unknown or infinite is None, times are ISO 8601 in UTC, bytes are hexadecimal."""
     return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:
     import pandas as pd
 
-    if pd.api.types.is_scalar(value) and pd.isna(value):
+    if value is pd.NaT or value is pd.NA:  # the first calls itself a datetime
         return None
-    if isinstance(value, pd.Timestamp):
-        return value.tz_localize("UTC").isoformat() if value.tzinfo is None else value.isoformat()
-    return value.item() if hasattr(value, "item") else value
+    match value:
+        case Mapping():
+            return {str(_plain(key)): _plain(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case datetime():  # measured times carry no zone and are UTC
+            return value.replace(tzinfo=value.tzinfo or UTC).isoformat()
+        case Decimal():
+            return float(value) if value.is_finite() else None
+    return to_jsonable_python(value, inf_nan_mode="null", bytes_mode="hex", timedelta_mode="float", fallback=_unpacked)
+
+
+def _unpacked(value: Any) -> Any:
+    return _plain(value.tolist()) if hasattr(value, "tolist") else str(value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -18,76 +19,52 @@ from gather_pipeline.tasks.definition import TaskDefinition, version_key
 
 
 class Catalogue:
-    """The definitions that a runner knows.
+    """The definitions that a runner knows."""
 
-    Args:
-        definitions: Those in memory.
-        files: Further ones by id, each read when it is first asked for.
-    """
-
-    def __init__(self, definitions: Iterable[TaskDefinition], *, files: Mapping[str, Path] | None = None) -> None:
+    def __init__(self, definitions: Iterable[TaskDefinition]) -> None:
         self._by_id: dict[str, dict[str, TaskDefinition]] = {}
-        self._files = dict(files or {})
-        for definition in definitions:
+        for definition in sorted(definitions, key=lambda one: (one.id, version_key(one.version))):
             versions = self._by_id.setdefault(definition.id, {})
             if definition.version in versions:
                 raise InvalidInput(f"task {definition.id} has version {definition.version} twice, expected versions of their own")
             versions[definition.version] = definition
 
     @classmethod
+    @cache  # checking the five takes 0.2 s, and every services of a process asks
     def packaged(cls) -> Self:
-        """The definitions that come with the package, called like their files.
-
-        A run needs one or two of them and waits for their check; that all of them are right is what the package's tests say.
-        """
-        folder = Path(str(files("gather_pipeline.tasks") / "definitions"))
-        return cls([], files={path.stem: path for path in sorted(folder.glob("*.json"))})
+        """The definitions that come with the package."""
+        return cls.from_folder(Path(str(files("gather_pipeline.tasks") / "definitions")))
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
-        """Every `*.json` of a folder, all of them right or none.
+        """Every `*.json` of a folder, all of them right or none. Hidden files, which macOS puts beside others, are not looked at.
 
         Raises:
             InvalidInput: The folder or a file of it is wrong.
         """
         if not folder.is_dir():
             raise InvalidInput.field("task definitions", str(folder), "a folder")
-        return cls(load_definition(path) for path in sorted(folder.glob("*.json")))
+        return cls(load_definition(path) for path in sorted(folder.glob("[!.]*.json")))
 
     def __iter__(self) -> Iterator[TaskDefinition]:
-        for id in list(self._files):
-            self._read(id)
-        for id in sorted(self._by_id):
-            yield from (self._by_id[id][version] for version in sorted(self._by_id[id], key=version_key))
+        for versions in self._by_id.values():
+            yield from versions.values()
 
     def get(self, task_id: str, version: str | None = None) -> TaskDefinition:
         """The definition of that id, in its newest version where none is named.
 
         Raises:
-            InvalidInput: Its file is no definition.
             UnknownEntity: No such task or version; names those there are.
         """
-        self._read(task_id)
         versions = self._by_id.get(task_id)
         if versions is None:
-            known_ids = sorted([*self._by_id, *self._files])
-            raise UnknownEntity(f"task is {shorten(task_id)}, expected one of {', '.join(known_ids) or 'none: there are none'}")
-        known = sorted(versions, key=version_key)
+            known = ", ".join(self._by_id) or "none: there are none"
+            raise UnknownEntity(f"task is {shorten(task_id)}, expected one of {known}")
         if version is None:
-            return versions[known[-1]]
+            return list(versions.values())[-1]
         if version not in versions:
-            raise UnknownEntity(f"version of task {task_id} is {shorten(version)}, expected one of {', '.join(known)}")
+            raise UnknownEntity(f"version of task {task_id} is {shorten(version)}, expected one of {', '.join(versions)}")
         return versions[version]
-
-    def _read(self, id: str) -> None:
-        path = self._files.get(id)
-        if path is None:
-            return
-        definition = load_definition(path)
-        if definition.id != id:
-            raise InvalidInput(f"{path.name}: id is {definition.id!r}, expected {id!r} like the file's name")
-        self._by_id[id] = {definition.version: definition}
-        self._files.pop(id, None)
 
 
 def load_definition(path: Path) -> TaskDefinition:
@@ -138,9 +115,9 @@ def _sentence(error: ValidationError) -> str:
     place = f"key {key}" if key else "the definition"
     match first["type"]:
         case "extra_forbidden":
-            return f"{place} is not known, expected one of {', '.join(_known_keys(first['loc'][:-1]))}"
+            return f"{place} is not known, expected one of {', '.join(_keys(first['loc'][:-1]))}"
         case "missing":
-            return f"{place} is missing, expected one of each of {', '.join(_required_keys(first['loc'][:-1]))}"
+            return f"{place} is missing, expected one of each of {', '.join(_keys(first['loc'][:-1], required=True))}"
         case "value_error":
             return f"{place}: {first['msg'].removeprefix('Value error, ')}"
         case _:
@@ -148,21 +125,14 @@ def _sentence(error: ValidationError) -> str:
             return f"{place} is {shorten(first['input'])}, expected {expected}"
 
 
-def _known_keys(place: Sequence[int | str]) -> list[str]:
-    return [field.alias or name for name, field in _model_at(place).model_fields.items()]
-
-
-def _required_keys(place: Sequence[int | str]) -> list[str]:
-    return [field.alias or name for name, field in _model_at(place).model_fields.items() if field.is_required()]
-
-
-def _model_at(place: Sequence[int | str]) -> type[BaseModel]:
+def _keys(place: Sequence[int | str], *, required: bool = False) -> list[str]:
+    """Keys of the part of a definition at that place: all, or those that must be there."""
     model: type[BaseModel] = TaskDefinition
     for part in place:
         if isinstance(part, str):
             field = next(field for name, field in model.model_fields.items() if part == (field.alias or name))
             model = next(_models(field.annotation))
-    return model
+    return [field.alias or name for name, field in model.model_fields.items() if field.is_required() or not required]
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterator, Mapping
-from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -35,55 +34,57 @@ class Part(BaseModel):
 
 
 class Specification(Part):
-    """A schema with further rules. What is made of them is made once a definition, which nothing changes once it is read."""
+    """A schema, examples of it, and rules that a schema cannot say."""
 
-    json_schema: dict[str, JsonValue]
-    examples: tuple[JsonValue, ...]
-    validations: tuple[str, ...]
-
-    @cached_property
-    def checker(self) -> schemas.Checker:
-        """The schema, ready to be held against values."""
-        return schemas.Checker(self.json_schema)
-
-    @cached_property
-    def rules(self) -> tuple[Validation, ...]:
-        """The validations, ready to be asked."""
-        return tuple(build(name, self.json_schema) for name in self.validations)
+    json_schema: dict[str, JsonValue] = Field(
+        alias="schema",
+        description="JSON Schema (draft 2020-12): of an object for the input, where a property's `default` stands in if the caller "
+        "gives none; of a string for an output whose format is text.",
+    )
+    examples: tuple[JsonValue, ...] = Field(default=(), description="Valid values.")
+    validations: tuple[str, ...] = Field(default=(), description="Names of further rules, see `tasks/validations.py`.")
 
     def complaint(self, value: Any) -> str | None:
         """Why a value does not fit the schema, or else does not pass the validations; None where it does both."""
-        wrong = self.checker.complaint(value)
-        return wrong or next((text for text in (rule(value) for rule in self.rules) if text), None)
+        wrong = schemas.complaint(self.json_schema, value)
+        return wrong or next((text for rule in self._rules().values() if (text := rule(value))), None)
+
+    def _rules(self) -> dict[str, Validation]:
+        return {name: build(name, self.json_schema) for name in self.validations}
+
+    def _check_form(self) -> None:
+        """Raises `ValueError` where the schema is not of the kind that it must be."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        schemas.check_schema(self.json_schema)
+        self._check_form()
+        rules = self._rules()
+        for index, example in enumerate(self.examples):
+            wrong = schemas.complaint(self.json_schema, example)
+            if wrong:
+                raise ValueError(f"examples.{index} does not fit the schema: {wrong}")
+            for name, rule in rules.items():
+                wrong = rule(example)
+                if wrong and re.search(r"\.\.\.|…", str(example)):
+                    # The seed's own example is shortened so, and breaks its own rule by that (C39).
+                    logger.warning("[AutoGather] examples.%d is shortened by '...' and does not pass %s: %s", index, name, wrong)
+                elif wrong:
+                    raise ValueError(f"examples.{index} does not pass {name}: {wrong}")
+        return self
 
 
 class InputSpecification(Specification):
     """What a task takes."""
 
-    json_schema: dict[str, JsonValue] = Field(
-        alias="schema",
-        description="JSON Schema (draft 2020-12) of an object; a property's `default` stands in where the caller gives none.",
-    )
-    examples: tuple[JsonValue, ...] = Field(default=(), description="Valid inputs.")
-    validations: tuple[str, ...] = Field(default=(), description="Names of further rules, see `tasks/validations.py`.")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        schemas.check_schema(self.json_schema)
+    def _check_form(self) -> None:
         if self.json_schema.get("type") != "object":
             raise ValueError(f"schema has type {self.json_schema.get('type')!r}, expected 'object'")
-        _check_examples(self)
-        return self
 
 
 class OutputSpecification(Specification):
     """What a task gives."""
 
-    json_schema: dict[str, JsonValue] = Field(
-        alias="schema", description="JSON Schema (draft 2020-12) of the output; of a string where the format is text."
-    )
-    examples: tuple[JsonValue, ...] = Field(default=(), description="Valid outputs.")
-    validations: tuple[str, ...] = Field(default=(), description="Names of further rules, see `tasks/validations.py`.")
     format: Literal["json", "text"] = Field(
         default="json", description="Whether the model's answer is parsed, or is the output as it stands."
     )
@@ -92,15 +93,11 @@ class OutputSpecification(Specification):
         description="A text cut at the token limit is asked for again, or trimmed to its last whole sentence. Cut JSON is never used.",
     )
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        schemas.check_schema(self.json_schema)
+    def _check_form(self) -> None:
         if self.format == "text" and self.json_schema.get("type") != "string":
             raise ValueError(f"schema has type {self.json_schema.get('type')!r}, expected 'string' where the format is text")
         if self.format == "json" and self.when_cut == "trim":
             raise ValueError("when_cut is 'trim', expected 'refuse' where the format is json")
-        _check_examples(self)
-        return self
 
 
 class Shot(Part):
@@ -154,11 +151,10 @@ class Prompt(Part):
             except ValueError as error:
                 raise ValueError(f"{key} {error}") from None
         declared = set(self.template_variables)
-        if used != declared:
-            unknown, unused = sorted(used - declared), sorted(declared - used)
-            told = [f"used and not declared: {', '.join(unknown)}"] if unknown else []
-            told += [f"declared and not used: {', '.join(unused)}"] if unused else []
-            raise ValueError(f"template_variables differ from the templates ({'; '.join(told)})")
+        wrong = {"used and not declared": used - declared, "declared and not used": declared - used}
+        told = "; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in wrong.items() if names)
+        if told:
+            raise ValueError(f"template_variables differ from the templates ({told})")
         return self
 
 
@@ -173,7 +169,7 @@ class VerificationParameters(Part):
 
 
 class Verification(Part):
-    """How outputs are to be verified. Read and kept; no method is available yet, and the runner says so (`tasks/verification`)."""
+    """How outputs are to be verified. Read and kept; no method is available yet, and the runner refuses to execute such a task."""
 
     method: Name
     parameters: VerificationParameters = VerificationParameters()
@@ -250,7 +246,7 @@ class TaskDefinition(Part):
                 return prompt
         return next(prompt for prompt in self.prompts if prompt.usage_conditions.default)
 
-    @cached_property
+    @property
     def hash(self) -> str:
         """SHA-256 of the definition, so that an edit without a new version shows."""
         return digest(self.to_document())
@@ -271,18 +267,3 @@ def version_key(version: str) -> tuple[object, ...]:
     numbers, _, pre = version.partition("+")[0].partition("-")
     parts = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in pre.split(".") if part)
     return (*(int(number) for number in numbers.split(".")), not pre, parts)
-
-
-def _check_examples(part: InputSpecification | OutputSpecification) -> None:
-    rules = {name: build(name, part.json_schema) for name in part.validations}
-    for index, example in enumerate(part.examples):
-        wrong = schemas.complaint(part.json_schema, example)
-        if wrong:
-            raise ValueError(f"examples.{index} does not fit the schema: {wrong}")
-        for name, rule in rules.items():
-            wrong = rule(example)
-            if wrong and re.search(r"\.\.\.|…", str(example)):
-                # The seed's own example is shortened so, and breaks its own rule by that (C39).
-                logger.warning("[AutoGather] examples.%d is shortened by '...' and does not pass %s: %s", index, name, wrong)
-            elif wrong:
-                raise ValueError(f"examples.{index} does not pass {name}: {wrong}")

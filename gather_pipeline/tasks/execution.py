@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.executions import Usage
 
 Status = Literal["succeeded", "failed", "cancelled"]
+UNKNOWN = Usage(prompt_tokens=None, completion_tokens=None, cost=None)
 ANSWER_KEPT = 4000  # characters of a rejected answer: enough to see what went wrong
 
 
@@ -43,33 +46,6 @@ class Call:
     complaint: str | None = None
     answer: str | None = None
 
-    def to_document(self) -> dict[str, Any]:
-        """JSON-able form."""
-        usage = self.usage or Usage(prompt_tokens=None, completion_tokens=None, cost=None)
-        return {
-            "model": self.model,
-            "answered_by": self.answered_by,
-            "finish_reason": self.finish_reason,
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cost": usage.cost,
-            "latency_s": self.latency_s,
-            "attempts": self.attempts,
-            "obtained": self.obtained,
-            "complaint": self.complaint,
-            "answer": self.answer,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerificationResult:
-    """What verification said; None where it was not asked."""
-
-    method_used: str = "none"
-    passed: bool | None = None
-    confidence: float | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
@@ -86,14 +62,11 @@ class Execution:
         output: The output returned; None where there was none.
         status: How it ended.
         error: Class and message of the error it ended with.
-        models_used: Models asked, in order.
         parameters: temperature, max_tokens, timeout_s, seed, sampling, conditions.
         calls: Every request, in order.
-        verification: What verification said.
         execution_time_s: Seconds from start to end.
         timestamp: Start in UTC, ISO 8601.
         tags: What the caller wants to find it by: project, department, iteration, automation task.
-        feedback: What a person or the system said later.
     """
 
     id: str
@@ -108,12 +81,14 @@ class Execution:
     prompt_hash: str | None = None
     output: Any = None
     error: str | None = None
-    models_used: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     calls: tuple[Call, ...] = ()
-    verification: VerificationResult = VerificationResult()
     tags: Mapping[str, Any] = field(default_factory=dict)
-    feedback: Mapping[str, Any] | None = None
+
+    @property
+    def models_used(self) -> tuple[str, ...]:
+        """Models asked, each once, in order."""
+        return tuple(dict.fromkeys(call.model for call in self.calls))
 
     @property
     def usage(self) -> Usage:
@@ -122,12 +97,7 @@ class Execution:
         Unknown where one of them does not say, or where calls were made and none was answered; zero where none was made.
         """
         answered = [call.usage for call in self.calls if call.usage is not None]
-        if self.calls and not answered:
-            return Usage(prompt_tokens=None, completion_tokens=None, cost=None)
-        total = Usage()
-        for usage in answered:
-            total = total + usage
-        return total
+        return UNKNOWN if self.calls and not answered else sum(answered, Usage())
 
     @property
     def attempts(self) -> int:
@@ -147,39 +117,19 @@ class Execution:
 
     def to_document(self) -> dict[str, Any]:
         """The document of collection `task_executions`, in the form of seed S004 with ours beside it."""
-        return {
-            "_id": self.id,
-            "task_id": self.task_id,
-            "task_version": self.task_version,
-            "definition_hash": self.definition_hash,
-            "prompt_id": self.prompt_id,
-            "prompt_hash": self.prompt_hash,
-            "input": dict(self.input),
-            "output": self.output,
-            "status": self.status,
-            "error": self.error,
+        row: dict[str, Any] = to_jsonable_python(self)
+        performance = {"execution_time": row.pop("execution_time_s"), "tokens_used": self.usage.tokens, **asdict(self.usage)}
+        return row | {
+            "_id": row.pop("id"),
             "models_used": list(self.models_used),
-            "verification_results": {
-                "method_used": self.verification.method_used,
-                "passed": self.verification.passed,
-                "confidence": self.verification.confidence,
-                "details": dict(self.verification.details),
-            },
-            "performance": {
-                "execution_time": self.execution_time_s,
-                "tokens_used": self.usage.tokens,
-                "prompt_tokens": self.usage.prompt_tokens,
-                "completion_tokens": self.usage.completion_tokens,
-                "cost": self.usage.cost,
-            },
-            "parameters": dict(self.parameters),
+            # No method of verification is available yet, and nobody has said anything about an execution that has just ended.
+            "verification_results": {"method_used": "none", "passed": None, "confidence": None, "details": {}},
+            "feedback": None,
+            "performance": performance,
             "attempts": self.attempts,
             "reasks": self.reasks,
             "retries": self.retries,
-            "calls": [call.to_document() for call in self.calls],
-            "timestamp": self.timestamp,
-            "feedback": dict(self.feedback) if self.feedback is not None else None,
-            "tags": dict(self.tags),
+            "calls": [call | (call.pop("usage") or asdict(UNKNOWN)) for call in row["calls"]],
         }
 
 

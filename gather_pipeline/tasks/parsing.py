@@ -20,8 +20,11 @@ How = Literal["strict", "fenced", "extracted", "repaired", "text", "trimmed"]
 
 REASONING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 FENCE = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
+TOKEN = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|[][{}]', re.DOTALL)  # a string, closed or not, or a bracket
+OPENING = re.compile(r"[{[]")
 PAIRS = {"{": "}", "[": "]"}
 JSON_BEGINS = re.compile(r"\{\s*(?:[\"']|\w+\s*:)|\[\s*[\[{\"'\d-]")
+DEEPEST = 500  # levels of brackets; Python's own reader of JSON ends before a thousand
 STARTS_TRIED = 20  # openings in prose that close nowhere; bounds the work on a hostile answer
 
 
@@ -48,12 +51,17 @@ def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True) -> P
         raise OutputInvalid("the answer is empty, expected JSON")
     first: Parsed | None = None
     for how, candidate in _candidates(answer):
-        value = _loads(candidate) if how != "repaired" else _repaired(candidate)
-        if not isinstance(value, dict | list):
+        try:
+            value = (
+                json_repair.loads(candidate, skip_json_loads=True) if how == "repaired" else json.loads(candidate, parse_constant=_refuse)
+            )
+        except (ValueError, RecursionError):
             continue
-        if fits(value):
-            return Parsed(value=value, how=how)
-        first = first or Parsed(value=value, how=how)
+        if isinstance(value, dict | list):
+            found = Parsed(value=value, how=how)
+            if fits(value):
+                return found
+            first = first or found
     if first is None:
         raise OutputInvalid(f"the answer is {shorten(answer)}, expected JSON and nothing else")
     return first
@@ -83,28 +91,13 @@ def _candidates(answer: str) -> Iterator[tuple[How, str]]:
     yield "strict", answer
     for found in FENCE.finditer(answer):
         yield "fenced", found[1].strip()
-    for span in _balanced(answer):
-        yield "extracted", span
-    for span in _balanced(answer):
-        yield "repaired", span
-
-
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
+    spans = list(_balanced(answer))
+    yield from (("extracted", span) for span in spans)
+    yield from (("repaired", span) for span in spans)
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
-
-
-def _repaired(text: str) -> Any:
-    try:
-        return json_repair.loads(text, skip_json_loads=True)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _balanced(text: str) -> Iterator[str]:
@@ -113,36 +106,27 @@ def _balanced(text: str) -> Iterator[str]:
     Ends at an opening of JSON that never closes: what stands in it whole is a part of a cut answer, not an answer.
     """
     position = tried = 0
-    while tried < STARTS_TRIED:
-        start = min((at for at in (text.find("{", position), text.find("[", position)) if at >= 0), default=-1)
-        if start < 0:
-            return
-        end = _closing(text, start)
+    while tried < STARTS_TRIED and (opening := OPENING.search(text, position)):
+        end = _closing(text, opening.start())
         if end is not None:
-            yield text[start:end]
-            position = end
-        elif JSON_BEGINS.match(text, start):
+            yield text[opening.start() : end]
+        elif JSON_BEGINS.match(text, opening.start()):
             return
         else:
             tried += 1
-            position = start + 1
+        position = end or opening.end()
 
 
 def _closing(text: str, start: int) -> int | None:
     expected: list[str] = []
-    quoted = escaped = False
-    for at in range(start, len(text)):
-        character = text[at]
-        if quoted:
-            quoted = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            quoted = True
-        elif character in PAIRS:
-            expected.append(PAIRS[character])
-        elif character in "]}":
-            if character != expected.pop():
+    for token in TOKEN.finditer(text, start):
+        if token[0] in PAIRS:
+            expected.append(PAIRS[token[0]])
+            if len(expected) > DEEPEST:
+                return None
+        elif token[0] in ("}", "]"):
+            if token[0] != expected.pop():
                 return None
             if not expected:
-                return at + 1
+                return token.end()
     return None

@@ -50,11 +50,9 @@ def converse(definition: TaskDefinition, prompt: Prompt, inputs: Mapping[str, An
         InvalidInput: The prompt needs a value that the input lacks.
     """
     # Only what is declared goes in, so that one prompt cannot quietly depend on another's variables.
-    values = templates.cleaned({name: inputs[name] for name in prompt.template_variables if name in inputs})
-    filled = {
-        key: templates.render(text, values, f"{key} of prompt {prompt.id!r} of task {definition.id}", clean_already=True)
-        for key, text in prompt.templates
-    }
+    values = {name: inputs[name] for name in prompt.template_variables if name in inputs}
+    place = f"of prompt {prompt.id!r} of task {definition.id}"
+    filled = {key: templates.render(text, values, f"{key} {place}") for key, text in prompt.templates}
     turns = [Message(role="system", content=filled["system"])] if filled.get("system") else []
     for shot in prompt.shots:
         turns += [Message(role="user", content=shot.user), Message(role="assistant", content=shot.assistant)]

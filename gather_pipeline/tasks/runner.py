@@ -1,7 +1,7 @@
 """Runs any task: checks the input, asks a model, checks the output, asks again, and writes down what happened.
 
-Work on outputs that were got (verification), on the choice of the model (routing) and on the records (learning) has its place in
-`gather_pipeline/tasks/verification` and in modules beside this one; see `docs/decisions/0004-task-engine.md`.
+Work on outputs that were got (verification), on the choice of the model (routing) and on the records (learning) gets modules beside
+this one; see `docs/decisions/0004-task-engine.md`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from gather_pipeline.domain.executions import Completion, ModelRequest
@@ -18,7 +19,7 @@ from gather_pipeline.ports import Clock, LanguageModel
 from gather_pipeline.tasks import parsing, schemas, templates
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.definition import TaskDefinition
-from gather_pipeline.tasks.execution import ANSWER_KEPT, Call, Execution, Status, VerificationResult
+from gather_pipeline.tasks.execution import ANSWER_KEPT, Call, Execution
 from gather_pipeline.tasks.prompting import Conversation, ask_again, converse
 
 logger = logging.getLogger(__name__)
@@ -30,19 +31,6 @@ class TaskResult:
 
     output: Any
     execution: Execution
-
-
-@dataclass(kw_only=True)
-class _Log:
-    """What is known so far; becomes an `Execution` at the end."""
-
-    definition: TaskDefinition
-    tags: Mapping[str, Any]
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    prompt_id: str | None = None
-    prompt_hash: str | None = None
-    calls: list[Call] = field(default_factory=list)
 
 
 class TaskRunner:
@@ -96,50 +84,77 @@ class TaskRunner:
             ModelUnavailable, RateLimited, ModelRefused: No model could be had; the last one's error.
         """
         definition = self._catalogue.get(task_id, version)
-        log = _Log(definition=definition, tags=dict(tags or {}))
-        timestamp, started = self._clock.now(), self._clock.monotonic()
+        started = self._clock.monotonic()
+        calls: list[Call] = []
+        execution = Execution(
+            id=uuid.uuid4().hex,
+            task_id=definition.id,
+            task_version=definition.version,
+            definition_hash=definition.hash,
+            input={},
+            status="failed",
+            execution_time_s=0.0,
+            timestamp=self._clock.now(),
+            tags=dict(tags or {}),
+        )
 
-        def finish(status: Status, output: Any = None, error: BaseException | None = None) -> Execution:
-            return _execution(log, status, timestamp, self._clock.monotonic() - started, output, error)
+        def ended(**changes: Any) -> Execution:
+            return replace(execution, calls=tuple(calls), execution_time_s=self._clock.monotonic() - started, **changes)
 
         try:
-            log.inputs = _check_input(definition, inputs)
-            models = _check_models(model, fallback_models)
-            log.parameters = _parameters(definition, temperature, max_tokens, seed, conditions)
+            execution = replace(execution, input=_check_input(definition, inputs))
             _refuse_verification(definition)
             prompt = definition.prompt_for(conditions)
-            conversation = converse(definition, prompt, log.inputs)
-            log.prompt_id, log.prompt_hash = prompt.id, conversation.hash
-            output = await self._first_available(log, models, conversation)
+            conversation = converse(definition, prompt, execution.input)
+            execution = replace(execution, prompt_id=prompt.id, prompt_hash=conversation.hash)
+            generation = definition.generation
+            request = ModelRequest(
+                model=model,
+                messages=conversation.messages,
+                temperature=generation.temperature if temperature is None else temperature,
+                max_tokens=generation.max_tokens if max_tokens is None else max_tokens,
+                timeout_s=generation.timeout_s,
+                seed=seed,
+                response_schema=schemas.portable(definition.output.json_schema) if definition.output.format == "json" else None,
+                sampling=generation.sampling or None,
+            )
+            requests = [replace(request, model=name) for name in dict.fromkeys((model, *fallback_models))]
+            execution = replace(execution, parameters=_parameters(request, conditions))
+            output = await self._first_available(definition, requests, conversation, calls)
         except BaseException as error:
             cancelled = isinstance(error, TaskCancelled) or not isinstance(error, Exception)
             try:
-                self._record(finish("cancelled" if cancelled else "failed", error=error))
+                self._record(ended(status="cancelled" if cancelled else "failed", error=_told(error)))
             except Exception:
                 # The first error is the one to tell; a cancel must stay a cancel.
                 logger.exception("[AutoGather] The record of a failed execution of %s was lost", task_id)
             raise
-        execution = finish("succeeded", output)
+        execution = ended(status="succeeded", output=output)
         self._record(execution)
         return TaskResult(output=output, execution=execution)
 
-    async def _first_available(self, log: _Log, models: Sequence[str], conversation: Conversation) -> Any:
-        for model, following in zip(models, (*models[1:], None), strict=True):
+    async def _first_available(
+        self, definition: TaskDefinition, requests: Sequence[ModelRequest], conversation: Conversation, calls: list[Call]
+    ) -> Any:
+        for request, following in pairwise(requests):
             try:
-                return await self._ask(log, model, conversation)
+                return await self._ask(definition, request, conversation, calls)
             except (ModelUnavailable, ModelRefused) as error:
-                if following is None:
-                    raise
-                logger.warning("[AutoGather] Task %s goes from model %s to %s: %s", log.definition.id, model, following, error)
-        raise AssertionError("models are never empty")
+                names = definition.id, request.model, following.model
+                logger.warning("[AutoGather] Task %s goes from model %s to %s: %s", *names, error)
+        return await self._ask(definition, requests[-1], conversation, calls)
 
-    async def _ask(self, log: _Log, model: str, conversation: Conversation) -> Any:
-        definition, complaint = log.definition, ""
-        for asked in range(definition.generation.max_reasks + 1):
-            completion = await self._complete(log, model, conversation, asked)
+    async def _ask(self, definition: TaskDefinition, request: ModelRequest, conversation: Conversation, calls: list[Call]) -> Any:
+        """The output that one model gives, asked again where its answer does not fit; every call goes into `calls`."""
+        times, complaint = definition.generation.max_reasks + 1, ""
+        for asked in range(times):
+            # The same words with the same seed would bring the same answer.
+            shift = asked if definition.generation.reask == "again" else 0
+            seed = None if request.seed is None else request.seed + shift
+            completion = await self._complete(replace(request, messages=conversation.messages, seed=seed), calls)
             answer = conversation.whole(completion.text)
             call = Call(
-                model=model,
+                model=request.model,
                 answered_by=completion.model,
                 finish_reason=completion.finish_reason,
                 usage=completion.usage,
@@ -150,69 +165,40 @@ class TaskRunner:
                 parsed = _read(definition, answer, completion.finish_reason)
             except (OutputInvalid, ModelRefused) as error:
                 complaint = str(error)
-                log.calls.append(replace(call, complaint=complaint, answer=answer[:ANSWER_KEPT]))
+                calls.append(replace(call, complaint=complaint, answer=templates.clean(answer)[:ANSWER_KEPT]))
                 if isinstance(error, ModelRefused):
                     raise
                 conversation = ask_again(conversation, definition, completion.text, complaint)
             else:
-                log.calls.append(replace(call, obtained=parsed.how))
+                calls.append(replace(call, obtained=parsed.how))
                 return parsed.value
-        times = definition.generation.max_reasks + 1
-        raise OutputInvalid(f"task {definition.id} {definition.version}: model {model} gave no usable answer in {times} calls: {complaint}")
-
-    async def _complete(self, log: _Log, model: str, conversation: Conversation, asked: int) -> Completion:
-        definition, chosen = log.definition, log.parameters
-        seed = chosen["seed"]
-        again = definition.generation.reask == "again"
-        request = ModelRequest(
-            model=model,
-            messages=conversation.messages,
-            temperature=chosen["temperature"],
-            max_tokens=chosen["max_tokens"],
-            timeout_s=chosen["timeout_s"],
-            # The same words with the same seed would bring the same answer.
-            seed=seed + asked if again and seed is not None else seed,
-            response_schema=definition.output.checker.portable if definition.output.format == "json" else None,
-            sampling=chosen["sampling"] or None,
+        raise OutputInvalid(
+            f"task {definition.id} {definition.version}: model {request.model} gave no usable answer in {times} calls: {complaint}"
         )
+
+    async def _complete(self, request: ModelRequest, calls: list[Call]) -> Completion:
         try:
             return await self._model.complete(request)
         except BaseException as error:
-            log.calls.append(Call(model=model, complaint=_told(error)))
+            calls.append(Call(model=request.model, complaint=_told(error)))
             raise
 
 
 def _check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    given = schemas.with_defaults(definition.input.json_schema, templates.cleaned(schemas.plain(inputs)))
+    given = schemas.with_defaults(definition.input.json_schema, schemas.plain(templates.cleaned(inputs)))
     wrong = definition.input.complaint(given)
     if wrong:
         raise InvalidInput(f"input of task {definition.id} {definition.version} does not fit: {wrong}")
     return given
 
 
-def _check_models(model: str, fallback_models: Sequence[str]) -> list[str]:
-    for name in (model, *fallback_models):
-        if not isinstance(name, str) or not name.strip():
-            raise InvalidInput.field("model", name, "a model id such as 'anthropic/claude-sonnet-4.5' or 'embedded'")
-    return list(dict.fromkeys((model, *fallback_models)))
-
-
-def _parameters(
-    definition: TaskDefinition, temperature: float | None, max_tokens: int | None, seed: int | None, conditions: Collection[str]
-) -> dict[str, Any]:
-    generation = definition.generation
-    heat = generation.temperature if temperature is None else temperature
-    most = generation.max_tokens if max_tokens is None else max_tokens
-    if not 0 <= heat <= 1:
-        raise InvalidInput.field("temperature", heat, "a number from 0 to 1")
-    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        raise InvalidInput.field("max_tokens", most, "a whole number from 1")
+def _parameters(request: ModelRequest, conditions: Collection[str]) -> dict[str, Any]:
     return {
-        "temperature": heat,
-        "max_tokens": most,
-        "timeout_s": generation.timeout_s,
-        "seed": seed,
-        "sampling": dict(generation.sampling),
+        "temperature": request.temperature,
+        "max_tokens": request.max_tokens,
+        "timeout_s": request.timeout_s,
+        "seed": request.seed,
+        "sampling": dict(request.sampling or {}),
         "conditions": sorted(conditions),
     }
 
@@ -234,35 +220,13 @@ def _read(definition: TaskDefinition, answer: str, finish_reason: str) -> parsin
     elif cut:
         raise OutputInvalid("the answer was cut at the token limit (finish_reason 'length'), expected a shorter one that ends")
     else:
-        parsed = parsing.parse_json(answer, specification.checker.fits)
+        parsed = parsing.parse_json(answer, lambda value: schemas.fits(specification.json_schema, value))
+    # Only now: what a JSON string escapes (a NUL, half a surrogate pair) is not there before it is parsed.
     parsed = replace(parsed, value=templates.cleaned(parsed.value))
     wrong = specification.complaint(parsed.value)
     if wrong:
         raise OutputInvalid(f"the answer does not fit: {wrong}")
     return parsed
-
-
-def _execution(log: _Log, status: Status, timestamp: str, seconds: float, output: Any, error: BaseException | None) -> Execution:
-    definition = log.definition
-    return Execution(
-        id=uuid.uuid4().hex,
-        task_id=definition.id,
-        task_version=definition.version,
-        definition_hash=definition.hash,
-        prompt_id=log.prompt_id,
-        prompt_hash=log.prompt_hash,
-        input=log.inputs,
-        output=output,
-        status=status,
-        error=_told(error) if error is not None else None,
-        models_used=tuple(dict.fromkeys(call.model for call in log.calls)),
-        parameters=log.parameters,
-        calls=tuple(log.calls),
-        verification=VerificationResult(),
-        execution_time_s=seconds,
-        timestamp=timestamp,
-        tags=log.tags,
-    )
 
 
 def _told(error: BaseException) -> str:

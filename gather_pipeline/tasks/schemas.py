@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
+import pydantic
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
+from pydantic_core import to_jsonable_python
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from gather_pipeline.errors import InvalidInput, shorten
-from gather_pipeline.tasks.fitting import Fits, quick_fit
 
 Schema = Mapping[str, Any]
 
@@ -27,6 +27,8 @@ UNPORTABLE = frozenset(
     "minItems maxItems uniqueItems minProperties maxProperties".split()
 )
 ANNOTATIONS = frozenset({"examples", "default", "$comment"})
+JSON: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(pydantic.JsonValue, config=pydantic.ConfigDict(allow_inf_nan=False))
+NAMED = 3  # complaints about one value that are told
 MESSAGE_LIMIT = 200  # characters of one complaint; jsonschema repeats whole values
 
 
@@ -50,53 +52,25 @@ def check_schema(schema: Schema) -> None:
             raise ValueError(f"schema refers to {reference!r}, which is not in it") from None
 
 
-class Checker:
-    """A schema, ready to be held against many values.
+def fits(schema: Schema, value: object) -> bool:
+    """Whether a JSON value fits a schema that `check_schema` let pass."""
+    return Draft202012Validator(schema, registry=Registry()).is_valid(value)
+
+
+def complaint(schema: Schema, value: object) -> str | None:
+    """What does not fit, in words that a model or a person can act on; None where all fits.
 
     Args:
-        schema: A schema that `check_schema` let pass; not to be changed afterwards.
+        schema: A schema that `check_schema` let pass.
+        value: Any JSON value.
     """
-
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-
-    @cached_property
-    def _quick(self) -> Fits | None:
-        return quick_fit(self._schema)
-
-    @cached_property
-    def _validator(self) -> Draft202012Validator:
-        return Draft202012Validator(self._schema, registry=Registry())
-
-    @cached_property
-    def portable(self) -> dict[str, Any]:
-        """The schema to send to a provider, see `portable`; one and the same dict at each call."""
-        return portable(self._schema)
-
-    def fits(self, value: object) -> bool:
-        """Whether a JSON value fits."""
-        return (self._quick is not None and self._quick(value)) or self._validator.is_valid(value)
-
-    def complaint(self, value: object, *, limit: int = 3) -> str | None:
-        """What does not fit, in words that a model or a person can act on; None where all fits.
-
-        Args:
-            value: Any JSON value.
-            limit: Most complaints to name.
-        """
-        if self._quick is not None and self._quick(value):
-            return None
-        errors = sorted(self._validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
-        if not errors:
-            return None
-        named = [f"{_path(error.absolute_path) or 'the whole'}: {_shortened(error)}" for error in errors[:limit]]
-        more = f"; and {len(errors) - limit} more" if len(errors) > limit else ""
-        return "; ".join(named) + more
-
-
-def complaint(schema: Schema, value: object, *, limit: int = 3) -> str | None:
-    """As `Checker.complaint`, for a schema that is asked once."""
-    return Checker(schema).complaint(value, limit=limit)
+    found = Draft202012Validator(schema, registry=Registry()).iter_errors(value)
+    errors = sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
+    if not errors:
+        return None
+    named = [f"{_path(error.absolute_path) or 'the whole'}: {_shortened(error)}" for error in errors[:NAMED]]
+    more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
+    return "; ".join(named) + more
 
 
 def with_defaults(schema: Schema, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,25 +83,19 @@ def with_defaults(schema: Schema, value: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, **defaults}
 
 
-def plain(value: object, name: str = "input") -> Any:
-    """Turns mappings and sequences into dicts and lists, so that JSON Schema knows them.
+def plain(inputs: Mapping[str, object]) -> dict[str, Any]:
+    """Turns a task's input into plain JSON values, the only ones that JSON Schema knows: tuples become lists, for example.
 
     Raises:
-        InvalidInput: Something in it is no JSON value; names where.
+        InvalidInput: A value is no JSON value; names which.
     """
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float) and value - value == 0:  # neither infinite nor NaN
-        return value
-    # Texts, by far the most of all parts, are taken as they are: naming the place of each would cost more than all the rest.
-    if isinstance(value, dict | Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise InvalidInput.field(f"a key of {name}", key, "text")
-        return {key: part if type(part) is str else plain(part, f"{name}.{key}") for key, part in value.items()}
-    if isinstance(value, list | Sequence) and not isinstance(value, bytes | bytearray):
-        return [part if type(part) is str else plain(part, f"{name}.{index}") for index, part in enumerate(value)]
-    raise InvalidInput.field(name, value, "a JSON value: text, number, true, false, null, list or mapping")
+    made: dict[str, Any] = {}
+    for name, value in inputs.items():
+        try:
+            made[name] = JSON.validate_python(to_jsonable_python(value))
+        except ValueError:  # the root of what both raise
+            raise InvalidInput.field(f"input.{name}", value, "a JSON value: text, number, true, false, null, list or mapping") from None
+    return made
 
 
 def portable(schema: Schema) -> dict[str, Any]:

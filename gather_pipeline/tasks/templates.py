@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError, meta
-from jinja2.exceptions import SecurityError
+from jinja2 import StrictUndefined, TemplateError, UndefinedError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gather_pipeline.errors import InvalidInput
@@ -24,20 +22,8 @@ CHAT_MARKER = re.compile(r"<\|(\w{1,40})\|>")  # <|im_end|> in a text would end 
 TAG = re.compile(r"[a-z][a-z_]{0,40}")
 
 
-class Sandbox(ImmutableSandboxedEnvironment):
-    """Loops, conditions and filters; no calls to Python's inside, no other files, no sums that eat the memory."""
-
-    intercepted_binops = frozenset({"*", "**", "+", "%"})
-
-    def call_binop(self, context: object, operator: str, left: object, right: object) -> Any:
-        """Refuses arithmetic, which a prompt does not need."""
-        raise SecurityError(f"operator {operator} is not allowed in a prompt")
-
-
 def clean(text: str) -> str:
     """The text without control characters, with one kind of newline and with chat markers broken."""
-    if text.isprintable() and "<|" not in text:  # printable is what is none of all this
-        return text
     return CHAT_MARKER.sub(r"< |\1| >", HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
@@ -45,7 +31,7 @@ def cleaned(value: Any) -> Any:
     """A JSON value with all its texts cleaned."""
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, dict | Mapping):
+    if isinstance(value, Mapping):
         return {key: cleaned(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [cleaned(part) for part in value]
@@ -60,7 +46,7 @@ def variables(template: str) -> frozenset[str]:
     """
     try:
         tree = ENVIRONMENT.parse(template)
-        _compiled(template)
+        ENVIRONMENT.from_string(template)  # finds filters that are not there
     except TemplateError as error:
         raise ValueError(f"is not a template: {error}") from None
     if list(meta.find_referenced_templates(tree)):
@@ -68,20 +54,19 @@ def variables(template: str) -> frozenset[str]:
     return frozenset(meta.find_undeclared_variables(tree))
 
 
-def render(template: str, values: Mapping[str, Any], name: str = "template", *, clean_already: bool = False) -> str:
+def render(template: str, values: Mapping[str, Any], name: str = "template") -> str:
     """The template with the values in their places, white space around it removed.
 
     Args:
         template: Jinja text.
         values: JSON values by name.
         name: What is rendered, for the message.
-        clean_already: The values come from `cleaned`.
 
     Raises:
         InvalidInput: A value is missing, or the template does what the sandbox forbids.
     """
     try:
-        return _compiled(template).render(values if clean_already else cleaned(values)).strip()
+        return ENVIRONMENT.from_string(template).render(cleaned(values)).strip()
     except UndefinedError as error:
         raise InvalidInput(f"{name} needs a value that the input lacks: {error.message}") from None
     except (TemplateError, TypeError, ValueError) as error:
@@ -100,16 +85,13 @@ def _quoted(text: object) -> str:
     return f'"""{inside}"""'
 
 
-def _shown(value: object) -> object:
-    return "" if value is None else value
-
-
-@lru_cache(maxsize=256)
-def _compiled(template: str) -> Template:
-    return ENVIRONMENT.from_string(template)
-
-
-ENVIRONMENT = Sandbox(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
+ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    autoescape=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=lambda value: "" if value is None else value,
+)
 ENVIRONMENT.globals.clear()
 ENVIRONMENT.filters = {name: ENVIRONMENT.filters[name] for name in ("join", "length", "lower", "upper", "first", "last", "trim")}
 ENVIRONMENT.filters["block"] = _block

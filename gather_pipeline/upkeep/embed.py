@@ -7,16 +7,16 @@ what was dropped, and `gather item restore` brings it back and is remembered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gather_pipeline.domain.decisions import DecidedText
-from gather_pipeline.domain.items import RULES, Item, content_hash
+from gather_pipeline.domain.items import RULES, Item
 from gather_pipeline.errors import UnknownEntity, VersionConflict
 from gather_pipeline.ports import Vectors
-from gather_pipeline.records.project import Embedding
+from gather_pipeline.records.project import vectors_of
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.known import KnownItems
@@ -68,17 +68,12 @@ def embedded(services: Services, view: ProjectView, everything: Sequence[Item], 
         gone = {item.id for item in set_aside}
         items = [item for item in items if item.id not in gone]
     if missing:
-        view.records.save_embeddings(missing, made, services.embedder.name)
+        older = {one.item_id for one in stored if one.model == services.embedder.name}
+        view.records.save_embeddings(missing, made, services.embedder.name, older)
     useless = {item.id for item in wanted if not item.is_active} & {one.item_id for one in stored} | {item.id for item in set_aside}
     view.records.drop_embeddings(sorted(useless))
     vectors = np.stack([rows[item.id] for item in items]) if items else np.empty((0, 0), dtype=np.float32)
     return Embedded(items=items, vectors=vectors, added=len(missing), set_aside=set_aside)
-
-
-def vectors_of(stored: Iterable[Embedding], items: Sequence[Item], model: str) -> dict[str, Vectors]:
-    """Stored embeddings of the items' present texts, by id; an item without one is left out."""
-    hashes = {item.id: content_hash(item.content) for item in items}
-    return {one.item_id: one.vector for one in stored if one.model == model and hashes.get(one.item_id) == one.content_hash}
 
 
 def _set_aside(services: Services, view: ProjectView, everything: Sequence[Item], known: KnownItems) -> list[Item]:

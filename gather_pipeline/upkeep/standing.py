@@ -6,10 +6,10 @@ Looked up from what is stored; no model is asked and nothing is embedded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.departments import Department, to_automate
 from gather_pipeline.domain.items import version_of
 from gather_pipeline.domain.iterations import FINISHED, EndedBy, Iteration, asked_of, digest, fell, quality_after_edits
 from gather_pipeline.domain.projects import Project
@@ -81,7 +81,17 @@ def standings(
 def retired_standings(view: ProjectView, departments: Sequence[Department]) -> list[Standing]:
     """How those departments stand that a run once found and that are not among these any more; nothing of them is stale."""
     there = {department.slug for department in departments}
-    return [_standing_of_retired(view, stored.department) for stored in view.departments if stored.slug not in there]
+    return [progress(view, stored.department, retired=True) for stored in view.departments if stored.slug not in there]
+
+
+def project_standings(services: Services, view: ProjectView, project: Project) -> list[Standing]:
+    """How the departments of a project stand, in the order in which they run, those that left the list last.
+
+    Raises:
+        InvalidInput: The list of departments is wrong, or has none to run.
+    """
+    departments = to_automate(services.departments.departments())
+    return [*standings(services, view, project, departments), *retired_standings(view, departments)]
 
 
 def score_is_current(score: Score | None, version: str, department: Department, brief: str) -> bool:
@@ -105,11 +115,28 @@ def newest_quality(last: Iteration | None, score: Score | None, version: str) ->
     return quality_after_edits(last, score.value, score.quality.version) if last else score.value
 
 
+def progress(view: ProjectView, department: Department, *, retired: bool = False) -> Standing:
+    """How far a department has come, without a look at what a change has left behind."""
+    slug = department.slug
+    history, version, score = view.history(slug), view.version(slug), view.scores.get(slug)
+    last = history[-1] if history else None
+    return Standing(
+        department=slug,
+        stage="retired" if retired else "new" if last is None else "finished" if last.ended_by in FINISHED else "open",
+        ended_by=last.ended_by if last else None,
+        quality=newest_quality(last, score, version),
+        judged=last.quality.judged if last else score is not None and score.quality.judged,
+        threshold=department.threshold,
+        iterations=len(history),
+        items=len(view.items_of(slug)),
+        version=version,
+    )
+
+
 def _standing(services: Services, view: ProjectView, project: Project, department: Department) -> Standing:
     slug = department.slug
-    history = view.history(slug)
+    history, version = view.history(slug), view.version(slug)
     last = history[-1] if history else None
-    items, version = view.items_of(slug), view.version(slug)
     score, draft = view.scores.get(slug), view.drafts.get(slug)
     inputs = inputs_of(services, project, department)
     differences = last.inputs.differences(inputs, view.hashes) if last else []
@@ -118,36 +145,13 @@ def _standing(services: Services, view: ProjectView, project: Project, departmen
         reasons, causes = [*reasons, worse], causes | {"quality"}
     is_empty = last is None and version == version_of([])
     is_scored = score_is_current(score, version, department, project.brief) and draft_is_current(draft, version)
-    return Standing(
-        department=slug,
-        stage="new" if last is None else "finished" if last.ended_by in FINISHED else "open",
-        ended_by=last.ended_by if last else None,
-        quality=newest_quality(last, score, version),
-        judged=last.quality.judged if last else score is not None and score.quality.judged,
-        threshold=department.threshold,
-        iterations=len(history),
-        items=len(items),
+    return replace(
+        progress(view, department),
         reasons=tuple(reasons),
         causes=frozenset(causes),
         unscored=not is_empty and not is_scored,
-        version=version,
         revisions=sum(row.revision for row in (score, draft) if row),
         inputs=digest([asdict(inputs), last.number if last else 0]),
-    )
-
-
-def _standing_of_retired(view: ProjectView, department: Department) -> Standing:
-    history = view.history(department.slug)
-    last = history[-1] if history else None
-    return Standing(
-        department=department.slug,
-        stage="retired",
-        ended_by=last.ended_by if last else None,
-        quality=last.score if last else None,
-        judged=last is not None and last.quality.judged,
-        threshold=department.threshold,
-        iterations=len(history),
-        items=len(view.items_of(department.slug)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,18 @@ class Finished:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """Project ``salt``, run once to its end by `gather run --json` in a process of its own."""
+    """Project ``salt``, run once to its end by `gather run --json` in a process of its own; tests read it and change a copy."""
     shell = Shell.make(tmp_path_factory.mktemp("finished"))
     shell.create()
     done = shell.run("run", "--project", "salt", "--user-id", "ada", "--json")
     assert done.code == 0, done.err
     return Finished(shell, done.document, done.err)
+
+
+@pytest.fixture
+def copied(finished: Finished, tmp_path: Path) -> Shell:
+    """A copy of project ``salt`` after its run, to be changed."""
+    return Shell(Path(shutil.copytree(finished.shell.folder, tmp_path / "copied")))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from gather_pipeline import errors
 from gather_pipeline.cli.app import EXIT_CODES, PLACES
 from gather_pipeline.cli.lazy import Place
+from gather_pipeline.cli.services import command_settings
 from gather_pipeline_tests.cli.commands import GATHER, Shell
 from gather_pipeline_tests.cli.conftest import Finished
 
@@ -118,16 +119,14 @@ def test_a_store_file_that_is_none_is_refused_and_left_alone(shell: Shell, capsy
     assert file.read_bytes() == b"a shopping list" * 100
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Broken(Place):
     """A command with a fault in it."""
 
     def load(self) -> click.Command:
         @click.command()
         def command() -> None:
-            from gather_pipeline.cli.state import settings_of_command
-
-            settings_of_command()
+            command_settings()
             raise KeyError("a fault of ours")
 
         return command
@@ -137,7 +136,7 @@ def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(
     shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell.create()
-    monkeypatch.setitem(PLACES, "broken", Broken(module="", name="", help="Broken."))
+    monkeypatch.setitem(PLACES, "broken", Broken("", "Broken."))
     done = shell.here(capsys, "broken")
     log = shell.folder / "home" / "logs" / "gather.log"
     assert (done.code, done.out) == (70, "")

@@ -101,7 +101,14 @@ def test_more_than_a_brief_on_standard_input_is_not_read_to_its_end(shell: Shell
     assert done.err == "Error: brief from standard input has more than 200000 bytes, expected at most 200000\n"
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\udcff"])
+def test_what_is_no_character_is_replaced_in_a_text_and_kept_in_a_file_s_name(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = "caf\udce9.txt"  # a file whose name is no UTF-8
+    (shell.folder / odd).write_text(BRIEF)
+    done = shell.here(capsys, "project", "create", "--name", "Sal\udcff", "--brief", odd, "--json")
+    assert (done.document["name"], done.document["brief"]) == ("Sal\N{REPLACEMENT CHARACTER}", BRIEF)
+
+
+@pytest.mark.parametrize("name", ["", "   "])
 def test_a_project_needs_a_name(name: str, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     done = shell.here(capsys, "project", "create", "--name", name, "--brief", "brief.txt")
     assert (done.code, done.out) == (2, "")

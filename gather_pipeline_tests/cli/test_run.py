@@ -78,17 +78,17 @@ def test_what_a_run_says_meanwhile_stands_on_standard_error(finished: Finished) 
     assert not any("Traceback" in line or "dagster" in line.lower() for line in lines)
 
 
-def test_a_finished_project_is_left_alone(finished: Finished) -> None:
-    before = finished.shell.items()
-    again = finished.shell.run(*RUN)
+def test_a_finished_project_is_left_alone(copied: Shell) -> None:
+    before = copied.items()
+    again = copied.run(*RUN)
     assert again.code == 0, again.err
     assert (again.document["iterations"], again.document["items_created"], again.document["tokens"]) == (0, 0, 0)
     assert {row["ended_by"] for row in again.document["summary"]} == {"unchanged"}
-    assert finished.shell.items() == before
+    assert copied.items() == before
 
 
-def test_the_brake_on_tokens_ends_a_run_with_its_reason_and_its_work(braked: Ran) -> None:
-    status = braked.shell.run("status", str(braked.shell.events()[-1]["task_id"]), "--json").document
+def test_the_brake_on_tokens_ends_a_run_with_its_reason_and_its_work(braked: Ran, capsys: pytest.CaptureFixture[str]) -> None:
+    status = braked.shell.here(capsys, "status", str(braked.shell.events()[-1]["task_id"]), "--json").document
     assert (braked.done.code, status["status"]) == (0, "completed"), braked.done.err
     assert {row["ended_by"] for row in status["summary"]} == {"budget"}
     assert "max_tokens 1" in status["summary"][0]["reason"]
@@ -161,7 +161,9 @@ def test_weights_that_a_user_names_must_be_there(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("number", "ignoring"), [(signal.SIGTERM, False), (signal.SIGINT, True)], ids=["SIGTERM", "SIGINT in the background of a script"]
 )
-def test_a_signal_ends_a_run_with_its_work_saved(slow: Shell, number: signal.Signals, ignoring: bool) -> None:
+def test_a_signal_ends_a_run_with_its_work_saved(
+    slow: Shell, number: signal.Signals, ignoring: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     with slow.started(*RUN, ignoring_sigint=ignoring) as process:
         task_id = first_iteration(slow)
         process.send_signal(number)
@@ -170,7 +172,7 @@ def test_a_signal_ends_a_run_with_its_work_saved(slow: Shell, number: signal.Sig
     assert (done.document["status"], done.document["task_id"]) == ("cancelled", task_id)
     assert len(slow.items()) == done.document["items_created"] > 0
     assert slow.events()[-1]["type"] == "automation_cancelled"
-    status = slow.run("status", task_id, "--json").document
+    status = slow.here(capsys, "status", task_id, "--json").document
     assert (status["status"], status["process"]) == ("cancelled", "ended")
 
 
@@ -193,21 +195,21 @@ def _takes_signals(pid: int) -> bool:
     return bool(caught & (1 << (signal.SIGTERM - 1)))
 
 
-def test_cancel_ends_a_run_from_another_terminal(slow: Shell) -> None:
+def test_cancel_ends_a_run_from_another_terminal(slow: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     with slow.started(*RUN) as process:
         task_id = first_iteration(slow)
-        asked = slow.run("cancel", task_id)
+        asked = slow.here(capsys, "cancel", task_id)
         assert (asked.code, asked.out) == (0, f"Task {task_id} is asked to end and saves its work.\n")
         done = finish(process)
     assert (done.code, done.document["status"], done.document["reason"]) == (130, "cancelled", "cancelled on request")
-    late = slow.run("cancel", task_id)
+    late = slow.here(capsys, "cancel", task_id)
     assert (late.code, late.out) == (0, f"Task {task_id} is at work no more: cancelled, cancelled on request.\n")
 
 
-def test_a_second_run_of_a_project_is_refused_while_the_first_goes_on(slow: Shell) -> None:
+def test_a_second_run_of_a_project_is_refused_while_the_first_goes_on(slow: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     with slow.started(*RUN) as process:
         task_id = first_iteration(slow)
-        status = slow.run("status", task_id, "--json").document
+        status = slow.here(capsys, "status", task_id, "--json").document
         assert (status["status"], status["process"]) == ("running", "alive")
         assert status["items_created"] > 0
         second = slow.run(*RUN)
@@ -216,12 +218,12 @@ def test_a_second_run_of_a_project_is_refused_while_the_first_goes_on(slow: Shel
         assert process.poll() is None
 
 
-def test_a_killed_run_is_told_of_honestly_and_gone_on_from(slow: Shell) -> None:
+def test_a_killed_run_is_told_of_honestly_and_gone_on_from(slow: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     with slow.started(*RUN) as process:
         task_id = first_iteration(slow)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(timeout=30)
-    status = slow.run("status", task_id, "--json").document
+    status = slow.here(capsys, "status", task_id, "--json").document
     assert (status["status"], status["process"]) == ("failed", "gone")
     assert "its process is gone" in status["reason"]
     kept = slow.items()
@@ -229,7 +231,7 @@ def test_a_killed_run_is_told_of_honestly_and_gone_on_from(slow: Shell) -> None:
     done = slow.run(*RUN, "--max-iterations", "2")
     assert done.code == 0, done.err
     assert set(kept) < set(slow.items())
-    assert slow.run("status", task_id, "--json").document["status"] == "failed"
+    assert slow.here(capsys, "status", task_id, "--json").document["status"] == "failed"
 
 
 @pytest.mark.parametrize("kilobytes", [60, 300], ids=["Dagster has no room", "the store has no room"])

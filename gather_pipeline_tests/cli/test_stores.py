@@ -18,25 +18,26 @@ def without_the_run(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in item.items() if name not in OF_A_RUN} for item in items]
 
 
-def test_a_run_on_mongodb_gives_what_it_gives_on_sqlite(tmp_path: Path, mongo_uri: str, request: pytest.FixtureRequest) -> None:
+def test_a_run_on_mongodb_gives_what_it_gives_on_sqlite(
+    tmp_path: Path, mongo_uri: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Item ids derive from the project's id, so both stores get a project of the same id, new in each."""
     project, database = f"both-{secrets.token_hex(6)}", f"test-{secrets.token_hex(6)}"
     shells = [Shell.make(tmp_path / "sqlite"), Shell.make(tmp_path / "mongo", MONGODB_URI=mongo_uri, MONGODB_DB=database)]
     request.addfinalizer(lambda: drop(mongo_uri, database, f"aladdin-gather-{project}"))
     documents, items, drops = [], [], []
     for shell in shells:
-        done = shell.run("project", "create", "--name", "Salt", "--brief", "brief.txt", "--id", project)
-        assert done.code == 0, done.err
+        shell.create(project)
         done = shell.run("run", "--project", project, "--json")
         assert done.code == 0, done.err
         documents.append(done.document)
-        items.append(shell.run("items", "--project", project, "--json").document)
-        drops.append(shell.run("items", "--project", project, "--dropped", "--json").document)
+        items.append(shell.here(capsys, "items", "--project", project, "--json").document)
+        drops.append(shell.here(capsys, "items", "--project", project, "--dropped", "--json").document)
     assert documents[0]["summary"] == documents[1]["summary"]
     assert without_the_run(items[0]) == without_the_run(items[1])
     assert drops[0] == drops[1]
     assert not (tmp_path / "mongo" / "home" / "store").exists()
-    assert shells[1].run("departments", "--project", project, "--json").document[0]["state"] == "finished"
+    assert shells[1].here(capsys, "departments", "--project", project, "--json").document[0]["state"] == "finished"
 
 
 def test_a_password_in_the_address_of_a_store_that_is_away_is_not_shown(tmp_path: Path) -> None:

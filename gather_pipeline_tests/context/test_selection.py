@@ -18,7 +18,7 @@ def words(text: str) -> int:
 
 
 def make(id: str, text: str, priority: Priority = "medium", kind: Kind = "own") -> Candidate:
-    return Candidate.from_text(id, kind, text, priority)
+    return Candidate(id=id, kind=kind, text=text, priority=priority, hash=hashlib.sha256(text.encode()).hexdigest())
 
 
 def outcomes(candidates: list[Candidate], budget: int) -> dict[str, tuple[str, int]]:
@@ -29,7 +29,7 @@ def test_all_goes_in_where_all_fits_in_the_order_given():
     candidates = [make("low", "a b", "low"), make("brief", "c d e", "high", "brief"), make("own", "f")]
     assembly = select(candidates, 6, words)
     assert [candidate.id for candidate in assembly.included] == ["low", "brief", "own"]
-    assert assembly.ledger.tokens == 6 and assembly.texts("brief") == ["c d e"]
+    assert [entry.tokens for entry in assembly.ledger.entries] == [2, 3, 1] and assembly.texts("brief") == ["c d e"]
 
 
 def test_medium_goes_before_low_and_rank_before_size():
@@ -59,7 +59,7 @@ def test_the_hash_of_a_shortened_candidate_is_that_of_its_whole_source():
     text = "One two. Three four."
     assembly = select([make("brief", text, "high")], 2, words)
     assert assembly.included[0].hash == hashlib.sha256(text.encode()).hexdigest()
-    assert assembly.ledger.used == [{"id": "brief", "kind": "own", "hash": assembly.included[0].hash}]
+    assert assembly.ledger.entries[0].hash == assembly.included[0].hash
 
 
 def test_the_long_one_of_two_highs_gives_way_and_not_the_short_one():
@@ -87,10 +87,10 @@ def test_highs_that_cannot_fit_even_shortened_are_refused_with_their_sizes():
     )
 
 
-def test_used_names_what_went_in_and_nothing_else():
+def test_a_ledgers_rows_are_json():
     ledger = select([make("in", "a", "high"), make("out", "b c d e")], 2, words).ledger
-    assert [part["id"] for part in ledger.used] == ["in"]
-    assert json.loads(json.dumps(ledger.to_document()))["entries"] == ledger.to_rows()
+    assert json.loads(json.dumps(ledger.to_rows())) == ledger.to_rows()
+    assert [(row["id"], row["outcome"]) for row in ledger.to_rows()] == [("in", "included"), ("out", "dropped")]
 
 
 @pytest.mark.parametrize("budget", [-1, 1.5, True, "100", None])
@@ -110,7 +110,7 @@ def test_a_priority_that_is_not_known_is_refused():
 
 
 def test_no_candidates_and_no_budget_make_an_empty_context():
-    assert select([], 0, words).included == () and select([], 0, words).ledger.tokens == 0
+    assert select([], 0, words).included == () and select([], 0, words).ledger.entries == ()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,8 @@ def test_the_ledgers_sums_are_the_counters_and_within_the_budget(candidates: lis
         assert sum(estimate_tokens(candidate.text) for candidate in highs) > budget
         return
     ledger = assembly.ledger
-    assert ledger.tokens == sum(estimate_tokens(candidate.text) for candidate in assembly.included) <= budget
+    taken = sum(entry.tokens for entry in ledger.entries if entry.outcome != "dropped")
+    assert taken == sum(estimate_tokens(candidate.text) for candidate in assembly.included) <= budget
     assert [entry.id for entry in ledger.entries] == [candidate.id for candidate in candidates]
     shown = {candidate.id: candidate.text for candidate in assembly.included}
     for candidate, entry in zip(candidates, ledger.entries, strict=True):
@@ -165,7 +166,7 @@ def test_the_ledgers_sums_are_the_counters_and_within_the_budget(candidates: lis
         else:
             assert candidate.priority != "high" and candidate.id not in shown
             # Whatever stayed out would not have fitted in place of what came after it.
-            assert entry.tokens > budget - ledger.tokens
+            assert entry.tokens > budget - taken
 
 
 @given(CANDIDATES, st.integers(0, 200))

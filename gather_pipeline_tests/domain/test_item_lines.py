@@ -62,8 +62,13 @@ def test_columns_are_those_of_an_item() -> None:
         ({"automation": {"n": 2**70}}, "expected a whole number of 64 bits"),
         ({"automation": {"n": float("nan")}}, "expected a finite number"),
         ({"revision": 2}, "revision is 2, expected 1 where there are no revisions"),
-        ({"revisions": [{"revision": 1}]}, "revisions[0] is {'revision': 1}, expected an object with revision, action"),
-        ({"overruled": [{"hashes": [1], "match_id": None, "rule": "", "by": "", "at": ""}]}, "overruled[0].hashes is [1], expected a list"),
+        ({"revisions": [{"revision": 1}]}, "revisions[0].action is missing, expected a value"),
+        ({"revisions": "[1]"}, "revisions is '[1]', expected a JSON list of versions"),
+        ({"revisions": [7]}, "revisions[0] is 7, expected a dictionary or an instance of Revision"),
+        (
+            {"overruled": [{"hashes": [1], "match_id": None, "rule": "", "by": "", "at": ""}]},
+            "overruled[0].hashes[0] is 1, expected a valid string",
+        ),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value(change: dict[str, Any], told: str) -> None:

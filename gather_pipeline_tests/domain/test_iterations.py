@@ -9,6 +9,7 @@ import pytest
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.iterations import Fingerprint, Iteration, current, digest, fingerprint, is_finished
+from gather_pipeline_tests.samples import an_iteration
 
 DEPARTMENT = Department.model_validate(
     {"slug": "story", "name": "Story", "description": "Plot", "coordinationSettings": {"aspects": ["plot"]}}
@@ -21,22 +22,7 @@ def inputs(**changes: Any) -> Fingerprint:
 
 
 def iteration(**changes: Any) -> Iteration:
-    values: dict[str, Any] = {
-        "project_id": "p",
-        "department": "story",
-        "number": 1,
-        "task_id": "t",
-        "inputs": replace(inputs(), context={"item": "hash"}),
-        "generated": 5,
-        "item_ids": ("a", "b"),
-        "duplicates": 1,
-        "filtered": 0,
-        "quality": {"value": 70.5},
-        "model": "m",
-        "ended_by": "threshold",
-        "faults": ("one",),
-    }
-    return Iteration(**(values | changes))
+    return an_iteration(**{"inputs": replace(inputs(), context={"item": "hash"}), "generated": 5, "ended_by": "threshold"} | changes)
 
 
 @pytest.mark.parametrize(
@@ -88,11 +74,6 @@ def test_a_department_without_history_or_with_changed_inputs_is_not_finished() -
 def test_only_iterations_with_unchanged_inputs_count_on() -> None:
     old, new = iteration(inputs=inputs(brief="old")), iteration(number=2)
     assert current([old, new], inputs(), {"item": "hash"}) == [new]
-
-
-def test_an_iteration_comes_back_from_its_document_as_it_was() -> None:
-    whole = iteration(ledger=({"id": "brief", "tokens": 3},), partial=True, seconds={"save": 0.5})
-    assert Iteration.from_document(whole.to_document()) == whole
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:

@@ -37,29 +37,26 @@ def test_a_provider_shows_neither_its_key_nor_its_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "override", "provider", "expected"),
+    ("wanted", "provider", "expected"),
     [
-        (None, None, None, "embedded"),
-        (None, None, "openrouter", "embedded"),
-        ("", None, "openrouter", "embedded"),
-        (CLAUDE, None, None, "embedded"),
-        (CLAUDE, None, "openrouter", CLAUDE),
-        (CLAUDE, None, "custom", CLAUDE),
-        ("embedded", None, "openrouter", "embedded"),
-        ("scripted", None, "openrouter", "scripted"),
-        ("scripted", None, None, "scripted"),
-        (CLAUDE, "scripted", "openrouter", "scripted"),
-        (CLAUDE, "qwen/qwen3", None, "embedded"),
-        (None, "qwen/qwen3", "openrouter", "qwen/qwen3"),
-        (CLAUDE, "openai/gpt-5", "openai", "gpt-5"),
-        ("openai/gpt-5", None, "openrouter", "openai/gpt-5"),
-        ("gpt-5", None, "openai", "gpt-5"),
+        (None, None, "embedded"),
+        (None, "openrouter", "embedded"),
+        ("", "openrouter", "embedded"),
+        (CLAUDE, None, "embedded"),
+        (CLAUDE, "openrouter", CLAUDE),
+        (CLAUDE, "custom", CLAUDE),
+        ("embedded", "openrouter", "embedded"),
+        ("scripted", "openrouter", "scripted"),
+        ("scripted", None, "scripted"),
+        ("openai/gpt-5", "openai", "gpt-5"),
+        ("openai/gpt-5", "openrouter", "openai/gpt-5"),
+        ("gpt-5", "openai", "gpt-5"),
     ],
 )
-def test_the_model_that_answers(wanted: str | None, override: str | None, provider: str | None, expected: str) -> None:
-    assert resolve_model(wanted, override=override, has_remote=provider is not None, provider=provider) == expected
+def test_the_model_that_answers(wanted: str | None, provider: str | None, expected: str) -> None:
+    assert resolve_model(wanted, provider=provider) == expected
 
 
 def test_another_vendors_model_at_openai_is_refused_with_the_way_out() -> None:
     with pytest.raises(InvalidInput, match=f"model is '{CLAUDE}', which OpenAI does not serve: set OPENROUTER_API_KEY"):
-        resolve_model(CLAUDE, override=None, has_remote=True, provider="openai")
+        resolve_model(CLAUDE, provider="openai")

@@ -12,11 +12,10 @@ import pytest
 
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.errors import InvalidInput, ProjectBusy, UnknownEntity
 from gather_pipeline.gather.automate import run_automation
-from gather_pipeline.records.lease import Lease, Owner, holding
-from gather_pipeline.records.project import DRAFTS, EXECUTIONS, ITEMS, SCORES
-from gather_pipeline.records.registry import Projects
+from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 ONE = (department_row("story", 1),)
@@ -27,8 +26,8 @@ def test_every_department_ends_by_rule_and_the_output_counts_this_run(studio: St
     assert (result.status, result.departments_processed, result.iterations) == ("completed", 3, 6)
     assert [row.department for row in result.summary] == ["story", "visual", "music"]
     assert {row.ended_by for row in result.summary} == {"maxIterations"}
-    assert result.items_created == sum(row.items_created for row in result.summary) == len(studio.repository.items()) > 15
-    assert all(item.user_id == "user-123" and item.task_id == "task-1" for item in studio.repository.items())
+    assert result.items_created == sum(row.items_created for row in result.summary) == len(studio.view.items) > 15
+    assert all(item.user_id == "user-123" and item.task_id == "task-1" for item in studio.view.items)
     assert result.tokens is not None
     assert result.tokens > 0
     assert result.cost == 0
@@ -43,17 +42,17 @@ def test_a_run_begins_with_department_started_and_ends_with_automation_complete(
     assert types.count("deduplicating") == 6
     assert types.count("max_iterations_reached") == 3
     assert types.index("department_complete") < types.index("evaluation_triggered")
-    events = studio.repository.events()
-    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
-    assert events[-1]["summary"][0]["department"] == "story"
+    events = studio.records.events()
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert events[-1].fields["summary"][0]["department"] == "story"
 
 
 def test_later_departments_see_earlier_ones_in_their_prompts(studio: Studio) -> None:
     studio.run()
-    story = studio.repository.items("story")[-1].content
+    story = studio.view.items_of("story")[-1].content
     assert any(story in message.content for request in studio.model.requests for message in request.messages if "Music" in message.content)
-    used = studio.repository.iterations("music")[0].inputs.context
-    assert set(used) & {item.id for item in studio.repository.items("story")}
+    used = studio.view.history("music")[0].inputs.context
+    assert set(used) & {item.id for item in studio.view.items_of("story")}
 
 
 def test_a_second_run_makes_no_model_call_and_stores_nothing(studio: Studio) -> None:
@@ -63,16 +62,16 @@ def test_a_second_run_makes_no_model_call_and_stores_nothing(studio: Studio) -> 
     assert (result.status, result.iterations, result.items_created) == ("completed", 0, 0)
     assert {row.ended_by for row in result.summary} == {"unchanged"}
     assert (studio.model.calls, studio.state()) == (calls, state)
-    events = studio.repository.events()
-    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
-    second = [event["type"] for event in events if event["task_id"] == "task-2"]
+    events = studio.records.events()
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    second = [event.type for event in events if event.task_id == "task-2"]
     assert (second[0], second[-1]) == ("department_started", "automation_complete")
 
 
 def test_a_changed_brief_adds_to_every_department_and_deletes_nothing(studio: Studio) -> None:
     studio.run()
     before = studio.state()
-    studio.services.store.update(studio.services.main_database, "projects", PROJECT, {"brief": "Ada Brandt has found the hour in Lindau."})
+    studio.services.projects.update(PROJECT, brief="Ada Brandt has found the hour in Lindau.")
     result = studio.run("task-2")
     assert result.iterations == 6
     after = studio.state()
@@ -107,59 +106,59 @@ def test_stagnation_climbs_the_ladder_and_ends_with_the_reason(tmp_path: Path) -
     result = studio.run(max_iterations=50)
     assert result.summary[0].ended_by == "stagnation"
     assert result.iterations < 12
-    steps = [event["step"] for event in studio.repository.events() if event["type"] == "stagnation_detected"]
+    steps = [event.fields["step"] for event in studio.records.events() if event.type == "stagnation_detected"]
     assert steps == ["aim", "temperature", "longer", "stop"]
-    assert len(studio.repository.items()) == 1
+    assert len(studio.view.items) == 1
     studio.close()
 
 
 def test_only_the_departments_asked_for_run(studio: Studio) -> None:
     result = studio.run(departments=("visual",))
     assert [row.department for row in result.summary] == ["visual"]
-    assert not studio.repository.items("story")
+    assert not studio.view.items_of("story")
 
 
 def test_an_evaluation_and_a_draft_follow_a_department_and_call_no_model(studio: Studio) -> None:
     studio.run()
-    generated = {row["task_id"] for row in studio.repository.rows(EXECUTIONS)}
+    generated = {row["task_id"] for row in studio.documents("executions")}
     assert generated == {"gather_item"}
-    scores = {row["_id"]: row for row in studio.repository.rows(SCORES)}
+    scores = studio.view.scores
     assert set(scores) == {"story", "visual", "music"}
-    assert scores["story"]["auto_triggered"] is True
-    assert scores["story"]["value"] == studio.repository.iterations("story")[-1].score
-    assert {row["status"] for row in studio.repository.rows(DRAFTS)} == {"pending"}
+    assert scores["story"].auto_triggered is True
+    assert scores["story"].value == studio.view.history("story")[-1].score
+    assert {draft.status for draft in studio.view.drafts.values()} == {"pending"}
 
 
 def test_no_evaluation_is_made_where_none_is_wanted(studio: Studio) -> None:
     studio.run(enable_auto_evaluation=False)
-    assert not studio.repository.rows(SCORES)
-    assert studio.repository.rows(DRAFTS)
+    assert not studio.view.scores.values()
+    assert studio.view.drafts.values()
 
 
 def test_every_item_says_how_it_came_about(studio: Studio) -> None:
     studio.run(departments=("story",))
-    executions = {row["_id"] for row in studio.repository.rows(EXECUTIONS)}
-    for item in studio.repository.items():
+    executions = {row["_id"] for row in studio.documents("executions")}
+    for item in studio.view.items:
         assert item.provenance["generated_by"] == "scripted"
         assert item.provenance["execution_id"] in executions
         assert item.provenance["prompt_hash"]
 
 
 def test_a_busy_project_is_left_alone(studio: Studio) -> None:
-    lease = Lease(studio.services.store, studio.services.main_database, PROJECT, Owner.this_process("other"), 30.0)
-    with holding(lease, 30.0), pytest.raises(ProjectBusy, match="run other"):
+    lease = studio.services.leases.lease(PROJECT, Owner.this_process("other"), 30.0)
+    with holding(lease), pytest.raises(ProjectBusy, match="run other"):
         studio.run()
-    assert studio.repository.events() == []
+    assert studio.records.events() == []
 
 
 def test_rows_that_were_never_committed_are_not_seen_and_are_cleared(studio: Studio) -> None:
     studio.run(departments=("story",))
     whole = studio.state()
-    orphan = studio.repository.items()[0].to_document() | {"_id": "f" * 24, "iteration": 99, "content": "never committed"}
-    studio.services.store.insert_many(studio.repository.database, ITEMS, [orphan])
+    orphan = studio.view.items[0].to_document() | {"_id": "f" * 24, "iteration": 99, "content": "never committed"}
+    studio.services.store.insert_many(project_database(PROJECT), "gather", [orphan])
     assert studio.state() == whole
     studio.run("task-2", departments=("visual",))
-    assert studio.services.store.get(studio.repository.database, ITEMS, "f" * 24) is None
+    assert studio.services.store.get(project_database(PROJECT), "gather", "f" * 24) is None
 
 
 @pytest.mark.parametrize(
@@ -172,7 +171,7 @@ def test_rows_that_were_never_committed_are_not_seen_and_are_cleared(studio: Stu
 def test_what_is_not_there_is_refused_by_name_before_anything_begins(studio: Studio, request_: dict[str, Any], told: str) -> None:
     with pytest.raises(UnknownEntity, match=told):
         run_automation(studio.services, AutomationRequest(**request_), task_id="task-1")
-    assert studio.repository.events() == []
+    assert studio.records.events() == []
 
 
 @pytest.mark.parametrize("value", [0, -1, 10_001])
@@ -199,8 +198,8 @@ def test_a_judge_that_could_not_judge_is_refused_before_anything_begins(tmp_path
 def test_a_judge_takes_part_in_the_score_and_its_calls_are_recorded(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, ONE, judge_model="scripted")
     studio.run()
-    assert "judge_quality" in {row["task_id"] for row in studio.repository.rows(EXECUTIONS)}
-    assert "judge" in studio.repository.iterations()[-1].quality["scorer"]
+    assert "judge_quality" in {row["task_id"] for row in studio.documents("executions")}
+    assert "judge" in studio.view.iterations[-1].quality.scorer
     studio.close()
 
 
@@ -208,7 +207,7 @@ def test_several_projects_run_at_once_in_threads_without_mixing(tmp_path: Path) 
     studios = [Studio.open(tmp_path, script_latency_s=0.01) for _ in range(3)]
     ids = [f"project-{number}" for number in range(3)]
     for studio, id in zip(studios, ids, strict=True):
-        Projects(studio.services.store, studio.services.main_database, studio.services.clock).create(id, "A brief about Ada in Lindau.", id)
+        studio.services.projects.create(id, "A brief about Ada in Lindau.", id)
         studio.project_id = id
     threads = [threading.Thread(target=studio.run, args=(f"task-{studio.project_id}",)) for studio in studios]
     for thread in threads:
@@ -216,7 +215,7 @@ def test_several_projects_run_at_once_in_threads_without_mixing(tmp_path: Path) 
     for thread in threads:
         thread.join()
     for studio in studios:
-        assert {item.project_id for item in studio.repository.items()} == {studio.project_id}
+        assert {item.project_id for item in studio.view.items} == {studio.project_id}
         assert studio.event_types()[-1] == "automation_complete"
         studio.close()
 

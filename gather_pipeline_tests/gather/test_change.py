@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,45 +11,38 @@ from typing import Any
 import pytest
 import yaml
 
+from gather_pipeline.adapters.models.scripted import ScriptedModel
+from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.items import Item
 from gather_pipeline.people.edit import People, Texts
-from gather_pipeline.records.project import SCORES
-from gather_pipeline.records.registry import Projects
 from gather_pipeline.upkeep.checks import every_item_has_provenance, no_duplicate_stored
-from gather_pipeline.upkeep.embed import embed_department
-from gather_pipeline.upkeep.refresh import refresh_departments_of
-from gather_pipeline.upkeep.stale import DepartmentState, states
+from gather_pipeline.upkeep.refresh import Refreshed, Upkeep
+from gather_pipeline.upkeep.standing import Standing, standings
 from gather_pipeline_tests.harness import BRIEF, PROJECT, THREE, Studio, department_row
 
 OTHER_BRIEF = BRIEF.replace("eleven days", "two days")
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio.open(tmp_path)
-    studio.run()
+def studio(ran_home: Path, tmp_path: Path) -> Iterator[Studio]:
+    """A project after its run."""
+    studio = Studio.open(Path(shutil.copytree(ran_home, tmp_path / "ran")))
     yield studio
     studio.close()
 
 
 def desk(studio: Studio) -> People:
-    return People(studio.services.store, studio.services.main_database, studio.services.clock)
+    return People(studio.services)
 
 
-def standing(studio: Studio) -> dict[str, DepartmentState]:
+def refresh(studio: Studio, *slugs: str) -> list[Refreshed]:
+    return Upkeep(studio.services, PROJECT).refresh(slugs)
+
+
+def standing(studio: Studio) -> dict[str, Standing]:
     services = studio.services
-    project = Projects(services.store, services.main_database, services.clock).get(PROJECT)
-    return {
-        state.department: state
-        for state in states(
-            studio.repository,
-            project,
-            services.departments.departments(),
-            settings=services.settings,
-            resolve_model=services.resolve_model,
-            catalogue=services.catalogue,
-        )
-    }
+    found = standings(services, studio.view, services.projects.get(PROJECT), services.departments.departments())
+    return {one.department: one for one in found}
 
 
 def stale(studio: Studio) -> dict[str, tuple[str, ...]]:
@@ -61,7 +55,7 @@ def change_department(studio: Studio, slug: str, **fields: Any) -> None:
 
 
 def change_brief(studio: Studio) -> None:
-    Projects(studio.services.store, studio.services.main_database, studio.services.clock).update(PROJECT, brief=OTHER_BRIEF, by="ana")
+    studio.services.projects.update(PROJECT, brief=OTHER_BRIEF, by="ana")
 
 
 def test_nothing_is_stale_after_a_run_and_everything_is_scored(studio: Studio) -> None:
@@ -80,9 +74,9 @@ def test_a_changed_brief_makes_every_department_stale_and_the_next_run_adds_to_t
 
 def test_the_brief_before_is_kept_with_who_changed_it(studio: Studio) -> None:
     change_brief(studio)
-    projects = Projects(studio.services.store, studio.services.main_database, studio.services.clock)
+    projects = studio.services.projects
     assert projects.get(PROJECT).brief == OTHER_BRIEF
-    assert [(one["brief"], one["by"]) for one in projects.earlier(PROJECT)] == [(BRIEF, "ana")]
+    assert [(one.brief, one.by) for one in projects.earlier(PROJECT)] == [(BRIEF, "ana")]
     assert projects.update(PROJECT, brief=OTHER_BRIEF) == (projects.get(PROJECT), False)
 
 
@@ -127,12 +121,8 @@ def test_one_changed_department_costs_as_many_calls_as_prompts_used_it_and_none_
 
 
 def test_an_edit_makes_those_stale_whose_prompts_used_the_item_and_taking_it_back_makes_them_fresh(studio: Studio) -> None:
-    item = studio.repository.items("story")[0]
-    users = {
-        slug
-        for slug in ("story", "visual", "music")
-        if any(item.id in one.inputs.context for one in studio.repository.iterations(slug)[-1:])
-    }
+    item = studio.view.items_of("story")[0]
+    users = {slug for slug in ("story", "visual", "music") if any(item.id in one.inputs.context for one in studio.view.history(slug)[-1:])}
     assert users
     desk(studio).edit(item.id, Texts(content="Nobody in Lindau owns a watch that runs."), "ana")
     assert set(stale(studio)) == users
@@ -144,79 +134,80 @@ def test_an_edit_makes_those_stale_whose_prompts_used_the_item_and_taking_it_bac
 
 
 def test_a_refresh_embeds_the_edited_item_scores_its_department_and_asks_no_model(studio: Studio) -> None:
-    calls, item = studio.model.calls, studio.repository.items("visual")[0]
-    others = {slug: studio.repository.rows(SCORES, {"_id": slug}) for slug in ("story", "music")}
+    calls, item = studio.model.calls, studio.view.items_of("visual")[0]
+    others = {slug: studio.view.scores[slug] for slug in ("story", "music")}
     desk(studio).edit(item.id, Texts(content="The tower is lit from below by the mayor's car, always at the same angle."), "ana")
-    (done,) = refresh_departments_of(studio.services, PROJECT, ["visual"], task_id="refresh")
-    assert (done.embedded, done.scored, done.drafted) == (1, True, True)
+    (done,) = refresh(studio, "visual")
+    assert (done.embedded, done.score.changed, done.draft.changed) == (1, True, True)
     assert studio.model.calls == calls
-    assert {slug: studio.repository.rows(SCORES, {"_id": slug}) for slug in others} == others
+    assert {slug: studio.view.scores[slug] for slug in others} == others
     assert not standing(studio)["visual"].unscored
-    (again,) = refresh_departments_of(studio.services, PROJECT, ["visual"], task_id="again")
-    assert (again.embedded, again.scored, again.drafted) == (0, False, False)
+    (again,) = refresh(studio, "visual")
+    assert (again.embedded, again.score.changed, again.draft.changed) == (0, False, False)
 
 
 def test_a_neighbour_that_repeats_what_a_person_wrote_is_set_aside_and_can_be_restored(studio: Studio) -> None:
-    target, mine = studio.repository.items("visual")[0], studio.repository.items("story")[0]
+    target, mine = studio.view.items_of("visual")[0], studio.view.items_of("story")[0]
     desk(studio).edit(mine.id, Texts(content=target.content), "ana")
-    done = refresh_departments_of(studio.services, PROJECT, ["story"], task_id="refresh")
-    assert [(one.department, one.scored) for one in done] == [("story", True), ("visual", True)]
+    done = refresh(studio, "story")
+    assert [(one.department, one.score.changed) for one in done] == [("story", True), ("visual", True)]
     assert studio.state()[mine.id] == target.content
     assert target.id not in studio.state()
-    assert next(row["match_id"] for row in studio.repository.dropped() if row["item_id"] == target.id) == mine.id
-    assert no_duplicate_stored(studio.repository.items(), studio.repository.items()).passed
+    assert next(one.decision.match_id for one in studio.view.dropped if one.item_id == target.id) == mine.id
+    assert no_duplicate_stored(studio.view.items, studio.view.items).passed
     desk(studio).restore(target.id, "ben")
-    refresh_departments_of(studio.services, PROJECT, ["story", "visual"], task_id="refresh-2")
+    refresh(studio, "story", "visual")
     assert {mine.id, target.id} <= studio.state().keys()
-    assert no_duplicate_stored(studio.repository.items(), studio.repository.items()).passed
-    assert every_item_has_provenance(studio.repository.items()).passed
+    assert no_duplicate_stored(studio.view.items, studio.view.items).passed
+    assert every_item_has_provenance(studio.view.items).passed
 
 
 def test_a_person_s_item_is_never_dropped_though_it_repeats_another_person_s(studio: Studio) -> None:
     people = desk(studio)
-    one, two = (
-        people.add(PROJECT, "story", Texts(content="The mayor owns the only key to the tower."), who, studio.services.departments)
-        for who in ("ana", "ben")
-    )
-    refresh_departments_of(studio.services, PROJECT, ["story"], task_id="refresh")
+    one, two = (people.add(PROJECT, "story", Texts(content="The mayor owns the only key to the tower."), who) for who in ("ana", "ben"))
+    refresh(studio, "story")
     assert {one.id, two.id} <= studio.state().keys()
-    assert no_duplicate_stored(studio.repository.items(), studio.repository.items()).passed
+    assert no_duplicate_stored(studio.view.items, studio.view.items).passed
 
 
 def test_no_run_generates_again_what_a_person_wrote(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path / "first", [department_row("story", 1, most=1)])
     studio.run()
-    texts = [item.content for item in studio.repository.items()]
+    texts = [item.content for item in studio.view.items]
     other = Studio.open(tmp_path / "second", [department_row("story", 1, most=1)])
-    mine = desk(other).add(PROJECT, "story", Texts(content=texts[0]), "ana", other.services.departments)
+    mine = desk(other).add(PROJECT, "story", Texts(content=texts[0]), "ana")
     other.run()
-    assert [item.id for item in other.repository.items() if item.content == texts[0]] == [mine.id]
-    assert mine.id in {row["match_id"] for row in other.repository.dropped()}
+    assert [item.id for item in other.view.items if item.content == texts[0]] == [mine.id]
+    assert mine.id in {one.decision.match_id for one in other.view.dropped}
     studio.close()
     other.close()
 
 
-def test_a_dropped_text_that_was_restored_is_not_dropped_again(studio: Studio) -> None:
-    row = next(row for row in studio.repository.dropped() if row["match_id"])
-    item = desk(studio).restore(row["item_id"], "ana")
-    refresh_departments_of(studio.services, PROJECT, ["story", "visual", "music"], task_id="refresh")
+def test_a_dropped_text_that_was_restored_is_not_dropped_again(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, body=ScriptedModel(duplicate_rate=0.5))
+    studio.run()
+    drop = next(one for one in studio.view.dropped if one.decision.match_id)
+    item = desk(studio).restore(drop.item_id, "ana")
+    refresh(studio, "story", "visual", "music")
     studio.run("task-2")
-    assert studio.state()[item.id] == row["content"]
-    assert row["match_id"] in studio.state()
+    assert studio.state()[item.id] == drop.text.content
+    assert drop.decision.match_id in studio.state()
+    studio.close()
 
 
 def test_an_edit_made_while_a_run_works_is_in_its_next_prompts(tmp_path: Path) -> None:
-    studio = Studio.open(tmp_path, [department_row("story", 1), department_row("visual", 2)])
+    rows = [department_row("story", 1), department_row("visual", 2, most=6)]
+    studio = Studio.open(tmp_path, rows, script_latency_s=0.4)
+    text = "Ada burns the ledger of the tower at dawn."
 
-    def edit() -> None:
-        item = studio.repository.items("story")[-1]
-        desk(studio).edit(item.id, Texts(content="Ada burns the ledger of the tower at dawn."), "ana")
+    def edit(event: Event) -> None:
+        if (event.type, event.fields.get("department"), event.fields.get("iteration")) == ("iteration_complete", "visual", 1):
+            desk(studio).edit(studio.view.items_of("story")[-1].id, Texts(content=text), "ana")
 
-    studio.model.at[11] = edit  # the first call of visual
-    studio.run()
+    studio.run(progress=edit)
     last = "\n".join(message.content for request in studio.model.requests[-5:] for message in request.messages)
-    assert "Ada burns the ledger of the tower at dawn." in last
-    assert "Ada burns the ledger of the tower at dawn." in studio.state().values()
+    assert text in last
+    assert text in studio.state().values()
     studio.close()
 
 
@@ -224,10 +215,10 @@ def test_deleted_items_are_made_up_for_where_quality_fell_below_the_threshold(tm
     studio = Studio.open(tmp_path, [department_row("story", 1, threshold=40, most=3)])
     ended = studio.run().summary[0]
     assert ended.ended_by == "threshold"
-    for item in studio.repository.items():
+    for item in studio.view.items:
         desk(studio).delete(item.id, "ana")
     assert standing(studio)["story"].unscored
-    refresh_departments_of(studio.services, PROJECT, ["story"], task_id="refresh")
+    refresh(studio, "story")
     assert any("its quality fell from" in reason for reason in standing(studio)["story"].reasons)
     again = studio.run("task-2").summary[0]
     assert (again.ended_by, again.items_created > 0) == ("threshold", True)
@@ -245,7 +236,6 @@ def test_a_department_that_people_filled_to_its_threshold_needs_no_model(tmp_pat
             "chalks each turn on a slate."
         ),
         "ana",
-        studio.services.departments,
     )
     result = studio.run()
     assert (studio.model.calls, result.summary[0].ended_by, result.summary[0].iterations) == (0, "threshold", 0)
@@ -254,11 +244,11 @@ def test_a_department_that_people_filled_to_its_threshold_needs_no_model(tmp_pat
 
 
 def test_a_department_that_left_the_list_keeps_its_items_and_comes_back_as_it_was(studio: Studio) -> None:
-    items = studio.repository.items("visual")
+    items = studio.view.items_of("visual")
     studio.services.settings.departments.write_text(yaml.safe_dump([dict(THREE[0]), dict(THREE[2])]), encoding="utf-8")
     studio.run("task-2")
-    assert studio.repository.items("visual") == items
-    assert {row["slug"]: row["retired"] for row in studio.repository.rows("departments")} == {
+    assert studio.view.items_of("visual") == items
+    assert {one.slug: one.retired for one in studio.view.departments} == {
         "story": False,
         "visual": True,
         "music": False,
@@ -267,7 +257,7 @@ def test_a_department_that_left_the_list_keeps_its_items_and_comes_back_as_it_wa
     calls = studio.model.calls
     studio.run("task-3")
     assert studio.model.calls == calls
-    assert [row["retired"] for row in studio.repository.rows("departments")] == [False, False, False]
+    assert [one.retired for one in studio.view.departments] == [False, False, False]
 
 
 def test_new_iterations_number_on_from_imported_items(tmp_path: Path) -> None:
@@ -285,9 +275,9 @@ def test_new_iterations_number_on_from_imported_items(tmp_path: Path) -> None:
         origin="imported",
         written_by="ana",
     )
-    studio.repository.add_items([item])
+    studio.records.add_items([item])
     studio.run()
-    assert [iteration.number for iteration in studio.repository.iterations("story")] == [5]
+    assert [iteration.number for iteration in studio.view.history("story")] == [5]
     assert studio.state()[item.id] == "Imported."
     studio.close()
 
@@ -303,10 +293,10 @@ def test_only_what_is_missing_is_embedded(studio: Studio) -> None:
             return studio.services.embedder.embed(asked)
 
     services = replace(studio.services, embedder=Watching())
-    item = studio.repository.items("story")[0]
+    item = studio.view.items_of("story")[0]
     desk(studio).edit(item.id, Texts(content="One new sentence for the story."), "ana")
-    assert embed_department(services, PROJECT, "story")["added"] == 1
+    assert Upkeep(services, PROJECT).embed("story").added == 1
     assert texts == ["One new sentence for the story."]
     texts.clear()
-    assert embed_department(services, PROJECT, "story")["added"] == 0
+    assert Upkeep(services, PROJECT).embed("story").added == 0
     assert texts == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,15 +63,6 @@ def test_a_request_to_cancel_is_seen_within_half_a_second_and_the_store_not_aske
         control.check()
 
 
-def test_an_iteration_that_takes_no_time_still_asks_before_it_begins() -> None:
-    switches = Switches()
-    control = switches.control()
-    control.check()
-    switches.cancelled = True
-    with pytest.raises(TaskCancelled):
-        control.check(look=True)
-
-
 def test_the_deadline_leaves_time_to_save() -> None:
     switches = Switches()
     control = switches.control(timeout_s=100.0)
@@ -116,44 +106,3 @@ def test_the_brake_on_cost_stops_at_its_amount() -> None:
     control.spend(Usage(cost=0.02))
     with pytest.raises(BudgetExhausted, match="0.0200 of max_cost 0.02"):
         control.check_budget()
-
-
-def test_a_cancel_stops_what_runs_and_keeps_what_is_done() -> None:
-    switches = Switches()
-    control = switches.control()
-    stopped: list[str] = []
-
-    async def slow() -> str:
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            stopped.append("slow")
-            raise
-        return "slow"
-
-    async def quick() -> str:
-        switches.cancelled = True
-        switches.clock.seconds += 1
-        return "quick"
-
-    async def both() -> tuple[Any, list[asyncio.Task[str]]]:
-        tasks = [asyncio.create_task(slow()), asyncio.create_task(quick())]
-        return await control.watch(tasks), tasks
-
-    reason, tasks = asyncio.run(both())
-    assert isinstance(reason, TaskCancelled)
-    assert tasks[0].cancelled()
-    assert tasks[1].result() == "quick"
-    assert stopped == ["slow"]
-
-
-def test_a_cancel_after_the_last_call_does_not_undo_it() -> None:
-    switches = Switches(cancelled=True)
-
-    async def done() -> str:
-        return "done"
-
-    async def one() -> Any:
-        return await switches.control().watch([asyncio.create_task(done())])
-
-    assert asyncio.run(one()) is None

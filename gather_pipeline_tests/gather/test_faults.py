@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gather_pipeline.records.project import EXECUTIONS
 from gather_pipeline_tests import fault_server as fault
 from gather_pipeline_tests.fault_server import FaultServer, Reply
 from gather_pipeline_tests.harness import Studio, department_row
@@ -35,7 +34,7 @@ def healthy() -> Iterator[FaultServer]:
 def test_a_healthy_server_fills_a_department_and_is_asked_by_its_model_id(home: Path, healthy: FaultServer) -> None:
     studio = open_studio(home, healthy)
     result = studio.run()
-    assert (result.status, result.items_created) == ("completed", len(studio.repository.items()))
+    assert (result.status, result.items_created) == ("completed", len(studio.view.items))
     assert result.items_created >= 4
     assert {request["model"] for request in healthy.requests} == {"some/model"}
     assert healthy.most_at_once > 1
@@ -61,7 +60,7 @@ def test_a_passing_fault_is_survived_with_nothing_lost(home: Path, faults: list[
         studio = open_studio(home, server)
         result = studio.run()
         assert result.status == "completed"
-        assert result.items_created == len(studio.repository.items()) >= 4
+        assert result.items_created == len(studio.view.items) >= 4
         studio.close()
 
 
@@ -79,8 +78,8 @@ def test_a_refusal_ends_in_one_sentence_without_the_key(home: Path, reply: Reply
         assert result.status == "failed"
         assert "department story: every one of 5 calls failed" in result.reason
         assert told in result.reason
-        events = str(studio.repository.events())
-        assert KEY not in result.reason + events + caplog.text + str(studio.repository.rows(EXECUTIONS)) + repr(studio.services)
+        events = str(studio.records.events())
+        assert KEY not in result.reason + events + caplog.text + str(studio.documents("executions")) + repr(studio.services)
         studio.close()
 
 
@@ -90,7 +89,7 @@ def test_no_network_ends_in_one_sentence_and_the_next_run_begins_where_it_was(ho
     )
     result = studio.run()
     assert result.status == "failed"
-    assert studio.repository.iterations() == []
+    assert studio.view.iterations == []
     studio.close()
 
 
@@ -101,7 +100,7 @@ def test_a_server_that_hangs_costs_the_time_of_the_run_and_no_more(home: Path) -
         assert result.status == "completed"
         assert result.summary[0].ended_by == "deadline"
         assert result.processing_time_ms < 6000
-        assert result.items_created == len(studio.repository.items()) >= 2
+        assert result.items_created == len(studio.view.items) >= 2
         studio.close()
 
 
@@ -123,14 +122,14 @@ def test_a_second_model_of_the_chain_answers_where_the_first_refuses(home: Path)
         studio = open_studio(home, server, fallback_models=("other/model",))
         result = studio.run()
         assert result.status == "completed"
-        assert {item.provenance["generated_by"] for item in studio.repository.items()} == {"other/model"}
+        assert {item.provenance["generated_by"] for item in studio.view.items} == {"other/model"}
         studio.close()
 
 
 def test_a_remote_department_is_judged_by_its_own_model(home: Path, healthy: FaultServer) -> None:
     studio = open_studio(home, healthy, judge_model=None)
     studio.run()
-    assert "judge_quality" in {row["task_id"] for row in studio.repository.rows(EXECUTIONS)}
+    assert "judge_quality" in {row["task_id"] for row in studio.documents("executions")}
     studio.close()
 
 
@@ -138,5 +137,5 @@ def test_several_items_a_call_are_asked_for_where_the_setting_says_so(home: Path
     studio = open_studio(home, healthy, items_per_call=5)
     result = studio.run()
     assert len(healthy.requests) < result.items_created
-    assert {item.provenance["task"] for item in studio.repository.items()} == {"gather_items_batch"}
+    assert {item.provenance["task"] for item in studio.view.items} == {"gather_items_batch"}
     studio.close()

@@ -10,8 +10,8 @@ from gather_pipeline.domain.routing import resolve_model
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.judges import judge_model
 
-REMOTE = partial(resolve_model, override=None, has_remote=True, provider="custom")
-LOCAL = partial(resolve_model, override=None, has_remote=False, provider=None)
+REMOTE = partial(resolve_model, provider="custom")
+LOCAL = partial(resolve_model, provider=None)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_pipeline import bootstrap
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.department_state import DepartmentState
+from gather_pipeline.gather.state import DepartmentState
+from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline_tests.harness import department_row, make_settings
+from gather_pipeline_tests.samples import a_quality
 
 STEPS = ladder.steps(2)
 
@@ -101,9 +102,9 @@ def test_another_model_is_asked_at_its_own_temperature() -> None:
 
 
 def test_a_department_takes_each_model_s_temperature_from_the_definition_by_which_it_generates(tmp_path: Path) -> None:
-    services = SimpleNamespace(settings=make_settings(tmp_path, items_per_call=5), catalogue=bootstrap.catalogue())
+    services = SimpleNamespace(settings=make_settings(tmp_path, items_per_call=5), catalogue=Catalogue.packaged())
     department = Department.model_validate(department_row("story", 1))
-    flat = SimpleNamespace(score=50.0, quality={})
+    flat = SimpleNamespace(score=50.0, quality=a_quality())
     state: Any = SimpleNamespace(
         session=SimpleNamespace(services=services),
         department=department,
@@ -133,3 +134,27 @@ def test_a_department_that_uses_less_leaves_more_for_the_next() -> None:
     assert ladder.share(50, 7) == 8
     assert ladder.share(49, 6) == 9
     assert ladder.share(0, 3) == 0
+
+
+ALONE = ladder.steps(1)
+
+
+def test_the_next_iteration_is_begun_ahead_while_the_threshold_is_far() -> None:
+    assert ladder.may_begin_ahead([40.0, 50.0], 80.0, ALONE, left=5)
+    assert not ladder.may_begin_ahead([40.0, 50.0], 59.0, ALONE, left=5)
+
+
+def test_the_first_iteration_of_a_department_with_a_low_threshold_is_awaited() -> None:
+    assert ladder.may_begin_ahead([], 80.0, ALONE, left=5)
+    assert not ladder.may_begin_ahead([], 50.0, ALONE, left=5)
+
+
+def test_nothing_is_begun_ahead_of_the_last_iteration_allowed() -> None:
+    assert not ladder.may_begin_ahead([10.0], 99.0, ALONE, left=0)
+
+
+def test_nothing_is_begun_ahead_where_stagnation_could_end_the_department() -> None:
+    flat = [50.0] * (1 + ladder.PATIENCE + len(ALONE) - 2)
+    assert ladder.rung(flat, ALONE) == len(ALONE) - 1
+    assert ladder.may_begin_ahead(flat[:-1], 99.0, ALONE, left=5)
+    assert not ladder.may_begin_ahead(flat, 99.0, ALONE, left=5)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
+from gather_pipeline.domain.departments import department_of
 from gather_pipeline.quality.scorer import measure
-from gather_pipeline.records.departments import department_of
-from gather_pipeline.records.project import EVENTS, EXECUTIONS, GatherRepository
+from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline_tests.harness import BRIEF, Studio, department_row
 
 
@@ -20,30 +20,31 @@ def test_every_iteration_stored_the_score_that_a_fresh_scorer_gives_for_its_item
     studio.run(max_iterations=9)
     studio.run("task-2", max_iterations=9)
     for slug in ("story", "music"):
-        department, items = department_of(studio.services, slug), studio.repository.items(slug)
-        iterations = studio.repository.iterations(slug)
+        department, items = department_of(studio.services.departments.departments(), slug), studio.view.items_of(slug)
+        iterations = studio.view.history(slug)
         assert len(iterations) >= 4
         for iteration in iterations:
             then = [item for item in items if item.iteration <= iteration.number]
-            expected = measure(department, then, HashingEmbedder(), brief=BRIEF).to_document()
-            assert {name: iteration.quality[name] for name in expected} == expected
+            expected = measure(department, then, HashingEmbedder(), brief=BRIEF)
+            assert iteration.quality == expected
     studio.close()
 
 
 def test_a_committed_iteration_never_lacks_the_record_of_one_of_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     studio = Studio.open(tmp_path)
-    commit, seen = GatherRepository.commit, list[int]()
+    commit, seen = ProjectRecords.commit, list[int]()
 
-    def looked(repository: GatherRepository, iteration: Any) -> None:
-        tags = [row["tags"] for row in repository.rows(EXECUTIONS)]
+    def looked(records: ProjectRecords, iteration: Any) -> None:
+        tags = [row["tags"] for row in studio.documents("executions")]
         own = [tag for tag in tags if (tag["department"], tag["iteration"]) == (iteration.department, iteration.number)]
-        events = [(row["type"], row.get("iteration")) for row in repository.rows(EVENTS) if row.get("department") == iteration.department]
+        own_events = [event for event in records.events() if event.fields.get("department") == iteration.department]
+        events = [(event.type, event.fields.get("iteration")) for event in own_events]
         assert ("deduplicating", iteration.number) in events
         assert ("iteration_complete", iteration.number) not in events
         seen.append(len(own))
-        commit(repository, iteration)
+        commit(records, iteration)
 
-    monkeypatch.setattr(GatherRepository, "commit", looked)
+    monkeypatch.setattr(ProjectRecords, "commit", looked)
     assert studio.run().status == "completed"
     assert seen == [5] * 6
     studio.close()
@@ -56,9 +57,9 @@ def test_events_and_executions_of_a_slow_iteration_are_stored_while_it_still_run
 
     def look() -> None:
         time.sleep(0.5)  # in the middle of the last call: longer than any record waits
-        found.append(len(studio.repository.rows(EXECUTIONS)))
+        found.append(len(studio.documents("executions")))
 
     studio.model.at[5] = look
-    studio.run()
+    studio.run(max_tokens=10**9)  # with a brake no more calls are under way than `concurrency` says
     assert found == [4]
     studio.close()

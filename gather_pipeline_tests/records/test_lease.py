@@ -15,14 +15,14 @@ import pytest
 
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.errors import ProjectBusy
-from gather_pipeline.records.lease import LEASES, Lease, Owner, holding, is_dead
+from gather_pipeline.records.lease import Holder, Lease, Leases, Owner, holding
 
 HOLDER = """
 import sys, time
 from pathlib import Path
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.records.lease import Lease, Owner, holding
-with holding(Lease(SqliteStore(Path(sys.argv[1])), "main", "p", Owner.this_process("other"), 30.0), 30.0):
+with holding(Lease(SqliteStore(Path(sys.argv[1])), "main", "p", Owner.this_process("other"), 30.0)):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -39,6 +39,10 @@ def lease(store: SqliteStore, task_id: str = "mine", seconds: float = 30.0, **ch
     return Lease(store, "main", "p", replace(Owner.this_process(task_id), **changes), seconds)  # type: ignore[arg-type]
 
 
+def held(store: SqliteStore) -> Holder | None:
+    return Leases(store, "main").holder("p")
+
+
 @pytest.fixture
 def other_process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -51,10 +55,10 @@ def other_process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_free_project_is_taken_and_given_back(store: SqliteStore) -> None:
-    with holding(lease(store), 30.0) as dead:
+    with holding(lease(store)) as dead:
         assert dead is None
-        assert store.count("main", LEASES) == 1
-    assert store.count("main", LEASES) == 0
+        assert held(store) is not None
+    assert held(store) is None
 
 
 def test_a_second_run_is_told_who_holds_the_project(store: SqliteStore, other_process: subprocess.Popen[str]) -> None:
@@ -79,20 +83,20 @@ def test_an_owner_elsewhere_keeps_its_lease_until_it_runs_out(store: SqliteStore
     lease(store, "far", host="elsewhere", pid=1, seconds=30.0).take()
     with pytest.raises(ProjectBusy, match="on elsewhere"):
         lease(store).take()
-    held = store.get("main", LEASES, "p")
-    assert held is not None
-    assert not is_dead(held, "here", time.time())
-    assert is_dead(held, "here", time.time() + 31)
+    holder = held(store)
+    assert holder is not None
+    assert not holder.is_dead
+    assert replace(holder, expires=time.time() - 1).is_dead
 
 
 def test_the_heartbeat_moves_the_end_of_the_lease(store: SqliteStore) -> None:
-    with holding(lease(store, seconds=0.9), 0.9):
-        first = store.get("main", LEASES, "p")
+    with holding(lease(store, seconds=0.9)):
+        first = held(store)
         time.sleep(0.8)
-        second = store.get("main", LEASES, "p")
+        second = held(store)
     assert first is not None
     assert second is not None
-    assert second["expires"] > first["expires"]
+    assert second.expires > first.expires
 
 
 def test_an_error_of_any_kind_is_told_and_the_heartbeat_goes_on_until_the_lease_is_lost_which_is_told_too(
@@ -107,10 +111,8 @@ def test_an_error_of_any_kind_is_told_and_the_heartbeat_goes_on_until_the_lease_
         renew()
 
     monkeypatch.setattr(mine, "renew", faulty)
-    with holding(mine, 0.3):
-        held = store.get("main", LEASES, "p")
-        assert held is not None
-        store.update("main", LEASES, "p", {"task_id": "thief"}, expected_version=held["_version"])
+    with holding(mine):
+        store.update("main", "leases", "p", {"task_id": "thief"})
         assert mine.lost.wait(5)
     assert "no such thing" in caplog.text
     assert "tried again: RuntimeError" in caplog.text
@@ -120,13 +122,11 @@ def test_an_error_of_any_kind_is_told_and_the_heartbeat_goes_on_until_the_lease_
 def test_an_owner_whose_lease_was_taken_over_notices_and_does_not_give_it_back(store: SqliteStore) -> None:
     mine = lease(store)
     mine.take()
-    held = store.get("main", LEASES, "p")
-    assert held is not None
-    store.update("main", LEASES, "p", {"task_id": "thief"}, expected_version=held["_version"])
+    store.update("main", "leases", "p", {"task_id": "thief"})
     mine.renew()
     assert mine.lost.is_set()
     mine.release()
-    assert store.count("main", LEASES) == 1
+    assert held(store) is not None
 
 
 def test_two_projects_do_not_wait_for_each_other(store: SqliteStore) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -102,19 +101,6 @@ def test_png_is_as_large_as_a_page_is_wide(tables: ReportTables) -> None:
         assert Image.open(io.BytesIO(png)).width == 1152
 
 
-@pytest.mark.parametrize(
-    ("values", "threshold"), [([], None), ([50.0], 62.0), ([None], 62.0), ([10.0, None, 30.0], None), (list(range(60)), 80.0)]
-)
-def test_a_sparkline_is_a_small_picture_with_marks_in_it(values: list[float | None], threshold: float | None) -> None:
-    image = Image.open(io.BytesIO(plots.sparkline_png(values, threshold)))
-    assert image.size == (374, 100)
-    assert np.asarray(image.convert("L")).min() < 100
-
-
-def test_a_sparkline_differs_with_its_values() -> None:
-    assert plots.sparkline_png([10.0, 20.0]) != plots.sparkline_png([20.0, 10.0])
-
-
 def test_threads_draw_at_the_same_time(tables: ReportTables) -> None:
     pictures: list[list[bytes]] = []
     threads = [threading.Thread(target=lambda: pictures.append(draw_all(tables, "png"))) for _ in range(4)]
@@ -130,7 +116,7 @@ def test_no_global_state_is_touched() -> None:
     script = (
         "import sys; from gather_pipeline.report import plots, tables, page; assert 'matplotlib' not in sys.modules; "
         "assert 'pandas' not in sys.modules; assert 'jinja2' not in sys.modules; "
-        "plots.sparkline_png([1.0]); assert 'matplotlib.pyplot' not in sys.modules"
+        "import pandas; plots.quality_plot(pandas.DataFrame()); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

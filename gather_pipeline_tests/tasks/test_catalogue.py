@@ -49,22 +49,10 @@ def test_one_bad_file_refuses_the_folder(tmp_path: Path):
         Catalogue.from_folder(tmp_path)
 
 
-def test_a_file_given_by_its_id_is_read_when_it_is_asked_for(tmp_path: Path):
-    bad = tmp_path / "parting.json"
-    bad.write_bytes(b"{")
-    catalogue = Catalogue([], files={"greeting": write(tmp_path, "greeting.json"), "parting": bad})
-    assert catalogue.get("greeting") is catalogue.get("greeting")
-    with pytest.raises(UnknownEntity, match="task is 'gathr', expected one of greeting, parting"):
-        catalogue.get("gathr")
-    for _ in range(2):
-        with pytest.raises(InvalidInput, match=r"^parting\.json: is not JSON"):
-            catalogue.get("parting")
-    bad.unlink()
-    write(tmp_path, "parting.json")
-    with pytest.raises(InvalidInput, match=r"^parting\.json: id is 'greeting', expected 'parting' like the file's name"):
-        list(catalogue)
-    write(tmp_path, "parting.json", id="parting")
-    assert [definition.id for definition in catalogue] == ["greeting", "parting"]
+def test_a_hidden_file_beside_a_definition_is_not_looked_at(tmp_path: Path):
+    write(tmp_path, "greeting.json")
+    (tmp_path / "._greeting.json").write_bytes(b"\x00\x05\x16\x07Mac OS X")
+    assert [definition.id for definition in Catalogue.from_folder(tmp_path)] == ["greeting"]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path):

@@ -49,10 +49,13 @@ def test_reasks_are_told_from_fallbacks_and_retries():
     assert (made.attempts, made.reasks, made.retries) == (4, 2, 2)
 
 
+def test_a_document_has_every_call_flat_and_unknown_figures_as_null():
+    first, second = execution(Call(model="a", complaint="RateLimited"), answered("b")).to_document()["calls"]
+    assert (first["model"], first["prompt_tokens"], first["cost"]) == ("a", None, None)
+    assert (second["answered_by"], second["completion_tokens"], second["cost"]) == ("b", 1, 0.5)
+    assert "usage" not in first and "usage" not in second
+
+
 def test_a_digest_does_not_depend_on_the_order_of_keys():
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1}) != digest({"a": 1, "b": [2, 1]})
     assert len(digest("é\ud800")) == 64
-
-
-def test_feedback_is_kept_where_there_is_some():
-    assert execution(feedback={"rating": 4}).to_document()["feedback"] == {"rating": 4}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gather_pipeline.domain.items import Item, content_hash
-from gather_pipeline.domain.quality import WEIGHTS, Part, Quality
+from gather_pipeline.domain.quality import Part, Score
+from gather_pipeline.records.project import Embedding
 from gather_pipeline.upkeep.checks import (
     embedding_count_equals_item_count,
     every_item_has_provenance,
@@ -15,6 +17,7 @@ from gather_pipeline.upkeep.checks import (
     same_text_key,
     score_in_range_and_parts_add_up,
 )
+from gather_pipeline_tests.samples import a_quality, a_score
 
 
 def make_item(**overrides: Any) -> Item:
@@ -31,11 +34,6 @@ def make_item(**overrides: Any) -> Item:
         "created_at": "2026-01-01T00:00:00.000000Z",
     }
     return Item(**values | overrides)
-
-
-def make_row(**overrides: Any) -> dict[str, Any]:
-    parts = {name: Part(value=50.0 + 10 * index, reasons=(f"{name} because",)) for index, name in enumerate(WEIGHTS)}
-    return Quality(parts=parts, scorer="text-statistics", version="1").to_document() | overrides
 
 
 def test_items_that_differ_pass() -> None:
@@ -79,44 +77,39 @@ def test_only_marks_without_meaning_are_evened_out(left: str, right: str, same: 
 
 
 def test_a_score_as_the_scorer_makes_it_passes() -> None:
-    assert score_in_range_and_parts_add_up(make_row()).passed
+    assert score_in_range_and_parts_add_up(a_score()).passed
 
 
 @pytest.mark.parametrize(
-    ("row", "complaint"),
+    ("score", "complaint"),
     [
         (None, "there is no score"),
-        (make_row(value=99.0), "the parts add up to 60.0, but the score is 99.0"),
-        (make_row(value=101.0), "the score is 101.0, expected a number from 0 to 100"),
-        (make_row(value=float("nan")), "the score is nan, expected a number from 0 to 100"),
-        (make_row(value="61"), "the score is '61', expected a number from 0 to 100"),
-        (make_row(parts={}), "part coverage is missing"),
+        (a_score(value=99.0, quality=a_quality(60.0)), "the parts add up to 60.0, but the score is 99.0"),
+        (a_score(value=101.0), "the score is 101.0, expected a number from 0 to 100"),
+        (a_score(value=float("nan")), "the score is nan, expected a number from 0 to 100"),
+        (a_score(quality=a_quality(parts={})), "part coverage is missing"),
     ],
 )
-def test_a_score_that_is_wrong_as_a_whole_fails(row: dict[str, Any] | None, complaint: str) -> None:
-    assert complaint in score_in_range_and_parts_add_up(row).failures
+def test_a_score_that_is_wrong_as_a_whole_fails(score: Score | None, complaint: str) -> None:
+    assert complaint in score_in_range_and_parts_add_up(score).failures
+
+
+def with_part(name: str, part: Part) -> Score:
+    return a_score(quality=a_quality(parts={**a_quality().parts, name: part}))
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("name", "part", "complaint"),
     [
-        ({"value": -1}, "part depth is -1, expected a number from 0 to 100"),
-        ({"value": True}, "part depth is True, expected a number from 0 to 100"),
-        ({"weight": 0.5}, "part depth has weight 0.5, expected 0.3"),
-        ({"reasons": []}, "part depth gives no reason"),
-        ({"reasons": ["  "]}, "part depth gives no reason"),
+        ("depth", Part(value=-1, reasons=("r",)), "part depth is -1, expected a number from 0 to 100"),
+        ("depth", Part(value=True, reasons=("r",)), "part depth is True, expected a number from 0 to 100"),
+        ("depth", Part(value=60.0, reasons=()), "part depth gives no reason"),
+        ("depth", Part(value=60.0, reasons=("  ",)), "part depth gives no reason"),
+        ("charm", Part(value=60.0, reasons=("r",)), "part charm is not one of coverage, depth, coherence, actionability"),
     ],
 )
-def test_a_part_that_is_wrong_fails(change: dict[str, Any], complaint: str) -> None:
-    row = make_row()
-    row["parts"]["depth"] |= change
-    assert complaint in score_in_range_and_parts_add_up(row).failures
-
-
-def test_a_part_that_nobody_knows_fails() -> None:
-    row = make_row()
-    row["parts"]["charm"] = dict(row["parts"]["depth"])
-    assert "part charm is not one of coverage, depth, coherence, actionability" in score_in_range_and_parts_add_up(row).failures
+def test_a_part_that_is_wrong_fails(name: str, part: Part, complaint: str) -> None:
+    assert complaint in score_in_range_and_parts_add_up(with_part(name, part)).failures
 
 
 def test_an_item_with_its_provenance_passes() -> None:
@@ -136,8 +129,9 @@ def test_an_item_without_a_part_of_its_provenance_fails(change: dict[str, Any], 
     assert every_item_has_provenance([make_item(**change)]).failures == (complaint,)
 
 
-def embedding(item: Item, **overrides: Any) -> dict[str, Any]:
-    return {"item_id": item.id, "model": "hashing", "content_hash": content_hash(item.content)} | overrides
+def embedding(item: Item, **changes: Any) -> Embedding:
+    values = {"item_id": item.id, "model": "hashing", "content_hash": content_hash(item.content), "vector": np.ones(1, dtype=np.float32)}
+    return Embedding(**values | changes)
 
 
 def test_one_embedding_an_item_passes_and_other_models_are_left_alone() -> None:
@@ -155,21 +149,19 @@ def test_one_embedding_an_item_passes_and_other_models_are_left_alone() -> None:
         ([embedding(make_item()), embedding(make_item(id="gone"))], "an embedding stands for item gone, which is not there"),
     ],
 )
-def test_an_embedding_too_few_or_too_many_fails(rows: list[dict[str, Any]], complaint: str) -> None:
+def test_an_embedding_too_few_or_too_many_fails(rows: list[Embedding], complaint: str) -> None:
     assert embedding_count_equals_item_count([make_item()], rows, "hashing").failures == (complaint,)
 
 
 def test_an_unknown_part_and_a_deduction_are_in_what_a_score_comes_to() -> None:
     """A part that nobody could tell is left out of the sum; contradictions cost points of the whole."""
-    parts = {name: Part(value=60.0, reasons=("because",)) for name in WEIGHTS} | {"depth": Part(value=None, reasons=("Unknown.",))}
-    row = Quality(parts=parts, scorer="text-statistics", version="2", deduction=10.0).to_document()
-    assert row["value"] == 50.0
-    assert score_in_range_and_parts_add_up(row).passed
-    assert not score_in_range_and_parts_add_up(row | {"deduction": 0.0}).passed
+    parts = {**a_quality().parts, "depth": Part(value=None, reasons=("Unknown.",))}
+    assert score_in_range_and_parts_add_up(a_score(50.0, quality=a_quality(parts=parts, deduction=10.0))).passed
+    assert not score_in_range_and_parts_add_up(a_score(50.0, quality=a_quality(parts=parts))).passed
 
 
 def test_a_score_without_a_judge_is_remarked_on_and_passes() -> None:
-    unjudged, judged = score_in_range_and_parts_add_up(make_row()), score_in_range_and_parts_add_up(make_row(judged=True))
+    unjudged = score_in_range_and_parts_add_up(a_score())
     assert unjudged.passed
     assert unjudged.remarks == ("unjudged: by text statistics alone",)
-    assert judged.remarks == ()
+    assert score_in_range_and_parts_add_up(a_score(quality=a_quality(unjudged=55.0))).remarks == ()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from gather_pipeline.domain.drafts import Draft
+from gather_pipeline.domain.outcome import Outcome
+from gather_pipeline.domain.projects import project_database
+from gather_pipeline.domain.quality import Score
 from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.people.edit import People, Texts
-from gather_pipeline.records.project import DRAFTS, EMBEDDINGS, ITEMS, SCORES
-from gather_pipeline.upkeep.draft import draft_department
-from gather_pipeline.upkeep.embed import embed_department
-from gather_pipeline.upkeep.evaluate import evaluate_department
+from gather_pipeline.upkeep.embed import Embedded
+from gather_pipeline.upkeep.refresh import Upkeep
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 
@@ -26,113 +27,123 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     studio.close()
 
 
+def upkeep(studio: Studio) -> Upkeep:
+    return Upkeep(studio.services, PROJECT)
+
+
+def evaluate(studio: Studio, *, auto_triggered: bool = False) -> Outcome[Score]:
+    return upkeep(studio).evaluate("story", auto_triggered=auto_triggered, task_id="t")
+
+
+def draft(studio: Studio) -> Outcome[Draft | None]:
+    return upkeep(studio).draft("story")
+
+
+def embed(studio: Studio) -> Embedded:
+    return upkeep(studio).embed("story")
+
+
+def forget(studio: Studio, collection: str, **where: str) -> None:
+    studio.services.store.delete(project_database(PROJECT), collection, where)
+
+
 def edit_first(studio: Studio) -> None:
-    first = studio.repository.items("story")[0]
-    studio.services.store.update(studio.repository.database, ITEMS, first.id, {"content": "Ada oils the tower clock with 3 drops at dawn."})
+    first, text = studio.view.items_of("story")[0], "Ada oils the tower clock with 3 drops at dawn."
+    studio.services.store.update(project_database(PROJECT), "gather", first.id, {"content": text})
 
 
 def test_an_evaluation_takes_the_score_that_the_loop_gave_for_the_same_items(studio: Studio) -> None:
     calls = studio.model.calls
-    row = evaluate_department(studio.services, PROJECT, "story", auto_triggered=True, user_id="u", task_id="t")
-    assert row["value"] == studio.repository.iterations("story")[-1].score
-    assert (row["department_number"], row["auto_triggered"], row["user_id"], row["reached"]) == (1, True, "u", False)
+    score = evaluate(studio, auto_triggered=True).value
+    assert score.value == studio.view.history("story")[-1].score
+    assert (score.department_number, score.auto_triggered, score.task_id, score.reached) == (1, True, "t", False)
     assert studio.model.calls == calls
 
 
 def test_an_evaluation_is_left_alone_while_nothing_changed_and_made_anew_when_an_item_did(studio: Studio) -> None:
-    first = evaluate_department(studio.services, PROJECT, "story", auto_triggered=True)
-    again = evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
-    assert (first["unchanged"], again["unchanged"]) == (False, True)
-    assert again["evaluated_at"] == first["evaluated_at"]
+    first, again = evaluate(studio), evaluate(studio)
+    assert (first.changed, again.changed) == (True, False)
+    assert again.value.evaluated_at == first.value.evaluated_at
     edit_first(studio)
-    anew = evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
-    assert not anew["unchanged"]
-    assert anew["data_version"] != first["data_version"]
+    anew = evaluate(studio)
+    assert anew.changed
+    assert anew.value.data_version != first.value.data_version
 
 
 def test_an_evaluation_gives_the_same_score_inside_a_running_event_loop(studio: Studio) -> None:
     edit_first(studio)
 
-    async def inside() -> dict[str, Any]:
-        return evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
+    async def inside() -> Outcome[Score]:
+        return evaluate(studio)
 
-    row = asyncio.run(inside())
-    assert not row["unchanged"]
-    studio.services.store.delete(studio.repository.database, SCORES, {})
-    assert evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)["value"] == row["value"]
+    score = asyncio.run(inside())
+    assert score.changed
+    forget(studio, "quality_scores")
+    assert evaluate(studio).value.value == score.value.value
 
 
 def test_a_department_without_items_is_scored_zero_with_a_reason(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, [department_row("story", 1)])
-    row = evaluate_department(studio.services, PROJECT, "story", auto_triggered=False)
-    assert row["value"] == 0
-    assert all(part["reasons"] for part in row["parts"].values())
+    score = evaluate(studio).value
+    assert score.value == 0
+    assert all(part.reasons for part in score.quality.parts.values())
     studio.close()
 
 
 def test_an_unknown_department_is_named(studio: Studio) -> None:
-    for call in (
-        lambda: evaluate_department(studio.services, PROJECT, "musik", auto_triggered=False),
-        lambda: draft_department(studio.services, PROJECT, "musik"),
-    ):
+    for call in (lambda: upkeep(studio).evaluate("musik", auto_triggered=False), lambda: upkeep(studio).draft("musik")):
         with pytest.raises(UnknownEntity, match="'musik'.*story"):
             call()
 
 
 def test_a_draft_proposes_every_item_and_waits_for_review(studio: Studio) -> None:
-    draft = draft_department(studio.services, PROJECT, "story")
-    items = studio.repository.items("story")
-    assert draft["unchanged"] is True
-    assert draft["status"] == "pending"
-    assert draft["item_ids"] == [item.id for item in items]
-    assert all(item.summary in draft["text"] for item in items)
+    proposed, items = draft(studio), studio.view.items_of("story")
+    assert proposed.changed is False
+    assert proposed.value is not None
+    assert proposed.value.status == "pending"
+    assert proposed.value.item_ids == tuple(item.id for item in items)
+    assert all(item.summary in proposed.value.text for item in items)
     edit_first(studio)
-    assert draft_department(studio.services, PROJECT, "story")["unchanged"] is False
+    assert draft(studio).changed
 
 
 def test_without_notes_nothing_is_proposed_and_a_draft_of_notes_that_are_gone_is_withdrawn_once(studio: Studio) -> None:
-    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
-    for item in studio.repository.items("story"):
+    desk = People(studio.services)
+    for item in studio.view.items_of("story"):
         desk.delete(item.id, "ana")
-    draft = draft_department(studio.services, PROJECT, "story")
-    assert (draft["status"], draft["text"], draft["item_ids"], draft["unchanged"]) == ("withdrawn", "", [], False)
-    assert draft_department(studio.services, PROJECT, "story")["unchanged"]
-    studio.services.store.delete(studio.repository.database, DRAFTS, {})
-    assert draft_department(studio.services, PROJECT, "story") == {"unchanged": True}
-    assert studio.repository.rows(DRAFTS) == []
+    withdrawn = draft(studio)
+    assert withdrawn.changed
+    assert withdrawn.value is not None
+    assert (withdrawn.value.status, withdrawn.value.text, withdrawn.value.item_ids) == ("withdrawn", "", ())
+    assert not draft(studio).changed
+    forget(studio, "drafts")
+    assert draft(studio) == Outcome(value=None, changed=False)
+    assert studio.view.drafts == {}
 
 
 def test_an_item_edited_and_then_deleted_before_the_refresh_leaves_no_embedding(studio: Studio) -> None:
-    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
-    first, *others = (item.id for item in studio.repository.items("story"))
+    desk = People(studio.services)
+    first, *others = (item.id for item in studio.view.items_of("story"))
     desk.edit(first, Texts(content="Ada oils the tower clock with 3 drops at dawn."), "ana")
     desk.delete(first, "ana")
-    embed_department(studio.services, PROJECT, "story")
-    assert sorted(row["item_id"] for row in studio.repository.rows(EMBEDDINGS)) == sorted(others)
+    embed(studio)
+    assert sorted(one.item_id for one in studio.records.embeddings()) == sorted(others)
 
 
 def test_what_a_persons_text_sets_aside_keeps_no_embedding(studio: Studio) -> None:
-    desk = People(studio.services.store, studio.services.main_database, studio.services.clock)
-    repeated = studio.repository.items("story")[0]
-    desk.add(PROJECT, "story", Texts(content=repeated.content + "!"), "ana", studio.services.departments)
-    assert embed_department(studio.services, PROJECT, "story")["set_aside"] == ["story"]
-    assert sorted(row["item_id"] for row in studio.repository.rows(EMBEDDINGS)) == sorted(
-        item.id for item in studio.repository.items("story")
-    )
+    desk = People(studio.services)
+    repeated = studio.view.items_of("story")[0]
+    desk.add(PROJECT, "story", Texts(content=repeated.content + "!"), "ana")
+    assert [item.id for item in embed(studio).set_aside] == [repeated.id]
+    assert sorted(one.item_id for one in studio.records.embeddings()) == sorted(item.id for item in studio.view.items_of("story"))
 
 
 def test_embeddings_are_made_for_new_and_for_changed_texts_only(studio: Studio) -> None:
-    items = len(studio.repository.items("story"))
-    assert embed_department(studio.services, PROJECT, "story") == {
-        "items": items,
-        "embeddings": items,
-        "added": 0,
-        "model": "hashing-256",
-        "dimensions": 256,
-        "set_aside": [],
-    }
-    studio.services.store.delete(studio.repository.database, EMBEDDINGS, {"item_id": studio.repository.items("story")[0].id})
-    assert embed_department(studio.services, PROJECT, "story")["added"] == 1
+    items = studio.view.items_of("story")
+    done = embed(studio)
+    assert (done.items, done.added, done.set_aside, done.vectors.shape) == (items, 0, [], (len(items), 256))
+    forget(studio, "embeddings", item_id=items[0].id)
+    assert embed(studio).added == 1
     edit_first(studio)
-    embed_department(studio.services, PROJECT, "story")
-    assert len(studio.repository.vectors(studio.repository.items("story"), "hashing-256")) == items
+    assert embed(studio).added == 1
+    assert embed(studio).added == 0

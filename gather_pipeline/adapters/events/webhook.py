@@ -6,18 +6,19 @@ import json
 import logging
 import queue
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
-from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from gather_pipeline.domain.events import Event
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 2.0
 CLOSE_WAIT_S = 5.0  # longest wait at the end for events still on their way
-GIVE_UP_AFTER = 5  # failures in a row, after which the address is left alone
+ATTEMPTS = 3
+GIVE_UP_AFTER = 5  # events in a row that could not be delivered, after which the address is left alone
 
 
 class Webhook:
@@ -25,22 +26,23 @@ class Webhook:
 
     Args:
         url: http or https address.
-        timeout_s: Seconds for one delivery.
+        timeout_s: Seconds for one request.
     """
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         self._url, self._timeout_s = url, timeout_s
+        self._host = urlsplit(url).hostname
         self._events: queue.Queue[bytes | None] = queue.Queue()
         self._thread = threading.Thread(target=self._deliver, name="webhook", daemon=True)
         self._thread.start()
 
     def __repr__(self) -> str:
         """Shows the host alone."""
-        return f"Webhook({urlsplit(self._url).hostname})"
+        return f"Webhook({self._host})"
 
-    def publish(self, event: Mapping[str, Any]) -> None:
+    def publish(self, event: Event) -> None:
         """Hands the event to the thread that delivers."""
-        self._events.put(json.dumps(event, ensure_ascii=False, default=str).encode("utf-8", "replace"))
+        self._events.put(json.dumps(event.to_document(), default=str).encode())
 
     def close(self) -> None:
         """Waits a little for the events still on their way."""
@@ -48,31 +50,45 @@ class Webhook:
         self._thread.join(CLOSE_WAIT_S)
 
     def _deliver(self) -> None:
-        failures = 0
-        while (body := self._events.get()) is not None:
-            if failures >= GIVE_UP_AFTER:
-                continue
-            try:
-                self._post(body)
-                failures = 0
-            except (OSError, HTTPException, ValueError) as error:
-                failures += 1
-                # An error's own text may repeat the address, so only its kind is told.
-                reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
-                last = ", so no more are sent" if failures == GIVE_UP_AFTER else ""
-                logger.error("[AutoGather] The webhook at %s did not take an event (%s)%s", urlsplit(self._url).hostname, reason, last)
+        import httpx2
 
-    def _post(self, body: bytes) -> None:
+        logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
+        again = Retrying(
+            retry=retry_if_exception(_may_succeed), stop=stop_after_attempt(ATTEMPTS), wait=wait_random_exponential(0.2, 2.0), reraise=True
+        )
+        failures = 0
+        with httpx2.Client(timeout=self._timeout_s) as client:
+            while (body := self._events.get()) is not None:
+                if failures >= GIVE_UP_AFTER:
+                    continue
+                try:
+                    again(self._post, client, body)
+                    failures = 0
+                except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                    failures += 1
+                    # An error's own text may repeat the address, so only its kind is told.
+                    reason = f"HTTP {error.response.status_code}" if isinstance(error, httpx2.HTTPStatusError) else type(error).__name__
+                    last = ", so no more are sent" if failures == GIVE_UP_AFTER else ""
+                    logger.error("[AutoGather] The webhook at %s did not take an event (%s)%s", self._host, reason, last)
+
+    def _post(self, client: Any, body: bytes) -> None:
         headers = {"Content-Type": "application/json", "User-Agent": "gather_pipeline"}
-        request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")
-        with urllib.request.urlopen(request, timeout=self._timeout_s) as response:
-            response.read(1)
+        client.post(self._url, content=body, headers=headers).raise_for_status()
+
+
+def _may_succeed(error: BaseException) -> bool:
+    """True where the listener took nothing and may later; after a timeout it may have taken the event, which is not sent twice."""
+    import httpx2
+
+    if isinstance(error, httpx2.HTTPStatusError):
+        return error.response.status_code in (429, 503)
+    return isinstance(error, httpx2.ConnectError)
 
 
 class Silence:
     """The body of `EventBus` where nobody listens."""
 
-    def publish(self, event: Mapping[str, Any]) -> None:
+    def publish(self, event: Event) -> None:
         """Lets the event go: the store has it."""
 
     def close(self) -> None:

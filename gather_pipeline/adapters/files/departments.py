@@ -8,15 +8,15 @@ from pathlib import Path
 import yaml
 
 from gather_pipeline.domain.departments import Department, parse_departments
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput
 
 
 class DepartmentFile:
-    """The body of `DepartmentSource` over one file, read anew at each call and parsed where its text is another than before."""
+    """The body of `DepartmentSource` over one file, read anew at each call."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parsed: tuple[str, list[Department]] | None = None
 
     def departments(self) -> list[Department]:
         """Every department of the file.
@@ -24,10 +24,7 @@ class DepartmentFile:
         Raises:
             InvalidInput: The file cannot be read, is neither YAML nor JSON, or one of its rows is wrong.
         """
-        text = self._text()
-        if self._parsed is None or self._parsed[0] != text:
-            self._parsed = (text, parse_departments(self._rows(text), str(self._path)))
-        return list(self._parsed[1])
+        return parse_departments(self._rows(clean(self._text())), str(self._path))
 
     def _text(self) -> str:
         try:

@@ -6,26 +6,25 @@ A line that cannot be read is handed on with what is wrong with it; only a file 
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
-import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from gather_pipeline.adapters.files.cells import CELL_COLUMNS, from_cells, not_json, stray, to_cells, to_json
+from gather_pipeline.adapters.files.cells import from_cells, to_cells
+from gather_pipeline.adapters.files.lines import line_of_fields, line_of_json, stray
 from gather_pipeline.adapters.files.markdown import read_markdown, write_markdown
 from gather_pipeline.adapters.files.parquet import read_parquet, write_parquet
-from gather_pipeline.domain.item_lines import NEEDED, Format, Line
+from gather_pipeline.adapters.files.whole import written_whole
+from gather_pipeline.domain.item_lines import COLUMNS, NEEDED, Format, Line
 from gather_pipeline.errors import InvalidInput, StoreError
 
 Fields = Mapping[str, Any]
 Texts = Iterator[tuple[int, str]]  # lines of a file with their numbers, their line ends kept
 
 LINE_LIMIT = 64_000_000  # bytes; a document of a store has at most a quarter of it
-BOM = b"\xef\xbb\xbf"
 DELIMITERS = ",;\t"  # spreadsheets of many countries write the second
 
 
@@ -52,8 +51,13 @@ def write_items(rows: Iterable[Fields], format: Format, path: Path | None, strea
     if path is None:
         write[format](rows, stream)
         return
-    with _written_whole(path) as file:
-        write[format](rows, file)
+    try:
+        with written_whole(path) as file:
+            write[format](rows, file)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise InvalidInput.field("--output", str(path), f"a file that can be written ({error.strerror})") from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) -> Iterator[Line]:
@@ -69,19 +73,14 @@ def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) 
         InvalidInput: There is no such file, or it is no file of that format; before the first line is given.
         StoreError: The disk refuses.
     """
-    if format == "parquet":
-        if path is None:
-            raise InvalidInput.field("--format", format, "jsonl, csv or md on standard input: a parquet file is read by its path")
-        with _readable(path, shown):
-            pass
-        yield from read_parquet(path, shown)
-        return
+    if format == "parquet" and path is None:
+        raise InvalidInput.field("--format", format, "jsonl, csv or md on standard input: a parquet file is read by its path")
     read: dict[Format, Callable[[Texts, str], Iterator[Line]]] = {"jsonl": _read_jsonl, "csv": _read_csv, "md": read_markdown}
     if path is None:
         yield from read[format](_texts(stream, shown), shown)
         return
     with _readable(path, shown) as file:
-        yield from read[format](_texts(file, shown), shown)
+        yield from read_parquet(path, shown) if format == "parquet" else read[format](_texts(file, shown), shown)
 
 
 @contextmanager
@@ -101,54 +100,6 @@ def _readable(path: Path, shown: str) -> Iterator[BinaryIO]:
             raise StoreError(f"{shown} cannot be read: {error.strerror or error}") from error
 
 
-@contextmanager
-def _written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file beside the one wanted, which takes its place when all is written."""
-    target = path.resolve()  # a link goes on to point where it points
-    try:
-        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            with target.open("wb") as file:  # a pipe or a device: there is nothing to replace
-                yield file
-            return
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".export-", delete=False) as file:
-            fresh = Path(file.name)
-            try:
-                yield cast(BinaryIO, file)
-                file.flush()
-                os.fsync(file.fileno())
-                fresh.chmod(0o666 & ~_umask())
-                fresh.replace(target)
-            except BaseException:
-                fresh.unlink(missing_ok=True)
-                raise
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise InvalidInput.field("--output", str(path), f"a file that can be written ({error.strerror})") from None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _write_jsonl(rows: Iterable[Fields], file: BinaryIO) -> None:
-    for row in rows:
-        file.write(to_json(row).encode() + b"\n")
-
-
-def _write_csv(rows: Iterable[Fields], file: BinaryIO) -> None:
-    class Lines:
-        def write(self, line: str) -> int:
-            return file.write(line.encode())
-
-    writer = csv.DictWriter(Lines(), CELL_COLUMNS, restval="")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: "" if cell is None else cell for name, cell in to_cells(row).items()})
-
-
 def _texts(file: BinaryIO, shown: str) -> Texts:
     """Lines of a UTF-8 file; a byte that is none is marked, for the line to be refused."""
     number = 0
@@ -156,58 +107,46 @@ def _texts(file: BinaryIO, shown: str) -> Texts:
         number += 1
         if len(line) > LINE_LIMIT:
             raise InvalidInput(f"{shown}: line {number} has more than {LINE_LIMIT} bytes, expected a note a line")
-        yield number, (line.removeprefix(BOM) if number == 1 else line).decode("utf-8", "surrogateescape")
+        yield number, line.decode("utf-8", "surrogateescape").removeprefix("\ufeff" if number == 1 else "")
+
+
+def _write_jsonl(rows: Iterable[Fields], file: BinaryIO) -> None:
+    for row in rows:
+        file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+
+
+def _write_csv(rows: Iterable[Fields], file: BinaryIO) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(to_cells(row) for row in rows)
+    file.write(text.getvalue().encode())
 
 
 def _read_jsonl(lines: Texts, shown: str) -> Iterator[Line]:
-    for number, text in lines:
-        if not text.strip():
-            continue
-        if fault := stray(text):
-            yield Line(number=number, fault=fault)
-            continue
-        try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            yield Line(number=number, fault=not_json("line", error))
-            continue
-        if isinstance(fields, dict):
-            yield Line(number=number, fields=fields)
-        else:
-            yield Line(number=number, fault=f"the line is {type(fields).__name__}, expected a JSON object")
+    yield from (line_of_json(number, text) for number, text in lines if text.strip())
 
 
 def _read_csv(lines: Texts, shown: str) -> Iterator[Line]:
     csv.field_size_limit(LINE_LIMIT)
-    number, head = next(lines, (0, ""))
-    names, delimiter = _heading(head, shown)
-    ended = 0
-
-    def texts() -> Iterator[str]:
-        nonlocal ended
-        for at, text in lines:
-            ended = at
-            yield text
-
+    names, delimiter = _heading(next(lines, (0, ""))[1], shown)
     # Strict, so that a quote that is never closed is not taken for a note of all the lines after it.
-    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
-    began = number + 1
+    reader = csv.reader((text for _, text in lines), delimiter=delimiter, strict=True)
     while True:
+        number = reader.line_num + 2  # the heading is line 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            number, began = began, ended + 1
-            yield Line(number=number, fault=_not_csv(str(error), ended))
+            yield Line(number=number, fault=_not_csv(str(error), reader.line_num + 1))
             continue
         if cells is None:
             return
-        number, began = began, ended + 1
-        if not any(cells):
-            continue
-        fault = stray(delimiter.join(cells))
-        if not fault and len(cells) != len(names):
-            fault = f"the line has {len(cells)} cells, expected {len(names)} as the first line has"
-        yield Line(number=number, fault=fault) if fault else Line(number=number, fields=from_cells(dict(zip(names, cells, strict=True))))
+        if fault := stray(delimiter.join(cells)):
+            yield Line(number=number, fault=fault)
+        elif any(cells) and len(cells) != len(names):
+            yield Line(number=number, fault=f"the line has {len(cells)} cells, expected {len(names)} as the first line has")
+        elif any(cells):
+            yield line_of_fields(number, from_cells(dict(zip(names, cells, strict=True))))
 
 
 def _not_csv(reason: str, ended: int) -> str:
@@ -220,15 +159,14 @@ def _not_csv(reason: str, ended: int) -> str:
 
 def _heading(text: str, shown: str) -> tuple[Sequence[str], str]:
     """Names of the columns and the character between them."""
-    names: list[str] = []
     for delimiter in DELIMITERS:
         try:
             names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])]
         except csv.Error:  # a carriage return within: no line of a table
             break
         if set(NEEDED) <= set(names):
-            twice = next((name for name in names if names.count(name) > 1), None)
-            if twice is not None:
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
                 raise InvalidInput(f"{shown}: column {twice!r} is there more than once")
             return names, delimiter
     if fault := stray(text):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from gather_pipeline.adapters.files.cells import fit, not_json, stray, to_json
+from gather_pipeline.adapters.files.lines import line_of_fields, line_of_json, stray
 from gather_pipeline.domain.item_lines import Line
 from gather_pipeline.errors import InvalidInput
 
@@ -19,44 +19,32 @@ HEADINGS = {"deleted": "Deleted", "dropped": "Set aside as duplicates"}
 
 def write_markdown(rows: Iterable[Mapping[str, Any]], file: BinaryIO, title: str) -> None:
     """Writes items by department and aspect; those that are not active in parts of their own at the end."""
-    rest: dict[str, list[Mapping[str, Any]]] = {state: [] for state in HEADINGS}
+    states = _grouped(rows, "state")
     _write(file, f"# {_one_line(title)}", "")
-    department: list[Mapping[str, Any]] = []
-    for row in rows:
-        if row["state"] in rest:
-            rest[row["state"]].append(row)
-            continue
-        if department and department[0]["department"] != row["department"]:
-            _write_department(file, department)
-            department = []
-        department.append(row)
-    _write_department(file, department)
-    for state, heading in HEADINGS.items():
-        if rest[state]:
-            _write(file, f"## {heading}", "")
-            for row in rest[state]:
+    for department, its_rows in _grouped(states.pop("active", []), "department").items():
+        _write(file, f"## {department}", "")
+        for aspect, found in _grouped(its_rows, "aspect").items():
+            _write(file, f"### {_one_line(aspect) or 'further notes'}", "")
+            for row in found:
                 _write_item(file, row)
-
-
-def _write_department(file: BinaryIO, rows: list[Mapping[str, Any]]) -> None:
-    if rows:
-        _write(file, f"## {rows[0]['department']}", "")
-    by_aspect: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_aspect.setdefault(row["aspect"], []).append(row)
-    for aspect, found in by_aspect.items():
-        _write(file, f"### {_one_line(aspect) or 'further notes'}", "")
-        for row in found:
+    for state in (state for state in HEADINGS if state in states):
+        _write(file, f"## {HEADINGS[state]}", "")
+        for row in states[state]:
             _write_item(file, row)
 
 
+def _grouped(rows: Iterable[Mapping[str, Any]], name: str) -> dict[str, list[Mapping[str, Any]]]:
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[name], []).append(row)
+    return groups
+
+
 def _write_item(file: BinaryIO, row: Mapping[str, Any]) -> None:
-    shown, exact = fit(row)
-    content = {"content": row["content"]} if "content" in exact else {}
-    text = to_json({name: value for name, value in row.items() if name != "content"} | content)
+    text = json.dumps({name: value for name, value in row.items() if name != "content"}, ensure_ascii=False, allow_nan=False)
     # Within JSON these signs stand in texts alone, where they may be written as codes: so no text ends the comment.
     comment = text.replace("<", "\\u003c").replace(">", "\\u003e")
-    lines = [f"> {line}" if line else ">" for line in str(shown["content"]).split("\n")]
+    lines = [f"> {line}" if line else ">" for line in row["content"].split("\n")]
     _write(file, f"{OPENING}{comment}{CLOSING}", *lines, "")
 
 
@@ -65,7 +53,7 @@ def _write(file: BinaryIO, *lines: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(fit({"text": text})[0]["text"].split())
+    return " ".join(text.split())
 
 
 def read_markdown(lines: Iterator[tuple[int, str]], shown: str) -> Iterator[Line]:
@@ -96,13 +84,10 @@ def read_markdown(lines: Iterator[tuple[int, str]], shown: str) -> Iterator[Line
 
 
 def _line(number: int, comment: str, quoted: list[str]) -> Line:
+    line = line_of_json(number, comment.removeprefix(OPENING).removesuffix(CLOSING), "comment")
     content = "\n".join(quoted)
-    if fault := stray(comment + content):
+    if line.fault or not quoted:
+        return line
+    if fault := stray(content):
         return Line(number=number, fault=fault)
-    try:
-        fields = json.loads(comment.removeprefix(OPENING).removesuffix(CLOSING))
-    except (ValueError, RecursionError) as error:
-        return Line(number=number, fault=not_json("comment", error))
-    if not isinstance(fields, dict):
-        return Line(number=number, fault=f"the comment is {type(fields).__name__}, expected a JSON object")
-    return Line(number=number, fields={"content": content} | fields if quoted else fields)
+    return line_of_fields(number, {"content": content, **line.fields})

@@ -1,22 +1,23 @@
 """Measurements as lines of JSON: one file a process, so that no two processes ever write one file (D2).
 
 DuckDB lets one process write a database at a time, so the processes that measure never open it. Each appends to a file of its
-own under ``incoming``, and the ingestion takes the lines over exactly once. The file is locked (flock) for as long as its
-process lives: that is how the ingestion knows which files are finished, however their process ended. A file is never opened a
-second time, so a line that a kill cut in half stays last and stays half.
+own under ``incoming``, and the ingestion takes the rows over exactly once. The file is locked (flock) for as long as its
+process lives: that is how the ingestion knows which files are finished, however their process ended.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import threading
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from gather_pipeline.adapters.metrics.measurements import Measurement
+from pydantic_core import to_json
+
 from gather_pipeline.errors import InvalidInput, StoreError
 from gather_pipeline.ports import Clock
 
@@ -24,11 +25,10 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 class JsonlMetricsLog:
-    """Port `MetricsLog`: appends one JSON line a row to ``<folder>/incoming/<run_id>.jsonl``.
+    """Port `MetricsLog`: appends one JSON line a row to a file of its own, ``<folder>/incoming/<run_id>.<8 hexadecimal digits>.jsonl``.
 
-    A line is ``{"row_id": "<run_id>:<n>", "kind": ..., "at": ..., "fields": {...}}``, handed to the system whole before `append`
-    returns, so a killed process loses nothing that it appended. The file appears with the first row. Where a file of that run is
-    there already (a second process of one run), the next free name is taken: ``<run_id>.2.jsonl`` with rows ``<run_id>.2:<n>``.
+    A line is ``{"row_id": "<file's stem>:<n>", "kind": ..., "at": ..., "fields": {...}}``, handed to the system whole before `append`
+    returns, so a killed process loses nothing that it appended. The file appears with the first row.
 
     Threads may share one log. Needs a system with flock (Linux, macOS).
     """
@@ -41,13 +41,10 @@ class JsonlMetricsLog:
         """
         if not RUN_ID.fullmatch(run_id):
             raise InvalidInput.field("run id", run_id, "1 to 128 of letters, digits, '-' and '_', beginning with a letter or digit")
-        self._incoming = folder / "incoming"
-        self._archive = folder / "archive"
-        self._run_id = run_id
+        self._path = folder / "incoming" / f"{run_id}.{uuid4().hex[:8]}.jsonl"
         self._clock = clock
         self._lock = threading.Lock()
-        self._file: int | None = None
-        self._path = self._incoming / f"{run_id}.jsonl"
+        self._file: FileIO | None = None
         self._rows = 0
         self._closed = False
 
@@ -60,12 +57,12 @@ class JsonlMetricsLog:
         """
         with self._lock:
             if self._closed:
-                raise ValueError(f"metrics log of run {self._run_id} is closed")
+                raise ValueError(f"metrics log {self._path.stem} is closed")
+            line = {"row_id": f"{self._path.stem}:{self._rows + 1}", "kind": kind, "at": self._clock.now(), "fields": row}
             try:
                 if self._file is None:
                     self._file = self._create()
-                row_id = f"{self._path.stem}:{self._rows + 1}"
-                _write_whole(self._file, Measurement(row_id=row_id, kind=kind, at=self._clock.now(), fields=row).to_line())
+                _write_whole(self._file, to_json(line, inf_nan_mode="null", fallback=str) + b"\n")
             except OSError as error:
                 raise StoreError(f"metrics file {self._path} cannot be written: {error.strerror or error}") from error
             self._rows += 1
@@ -75,36 +72,23 @@ class JsonlMetricsLog:
         with self._lock:
             self._closed = True
             if self._file is not None:
-                os.close(self._file)
-                self._file = None
+                self._file.close()
 
-    def _create(self) -> int:
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while True:
-            name = f"{self._run_id}.jsonl" if number == 1 else f"{self._run_id}.{number}.jsonl"
-            number += 1
-            self._path = self._incoming / name
-            # Ingestion moves files from incoming to archive, so looking there second misses none. An empty one is never moved.
-            try:
-                file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            except FileExistsError:
-                continue
-            if (self._archive / name).exists():
-                os.close(file)
-                self._path.unlink()
-                continue
-            fcntl.flock(file, fcntl.LOCK_EX)
-            return file
+    def _create(self) -> FileIO:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("xb", buffering=0)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
 
 
-def _write_whole(file: int, data: bytes) -> None:
+def _write_whole(file: FileIO, data: bytes) -> None:
     """Writes all of `data` at the end of the file, or raises OSError and leaves the file as it was."""
-    start = os.lseek(file, 0, os.SEEK_END)
+    start = file.tell()
     written = 0
     try:
         while written < len(data):
-            written += os.write(file, data[written:])
+            written += file.write(data[written:])
     except OSError:
-        os.ftruncate(file, start)
+        file.seek(start)
+        file.truncate()
         raise

@@ -1,26 +1,26 @@
 """The metrics database: the one writer that ingests what processes measured, and the read-only door for everybody else (D2).
 
 Reading and writing exclude each other across processes (DuckDB's rule), so both open the file for a moment and wait for each
-other. What may go wrong between two commands, a kill -9 included, is settled by one transaction that holds the rows and the
-position up to which each incoming file is read. Tables and views come from the numbered files in ``sql``, applied by name.
+other. Whatever is killed, a row is taken exactly once, for its `row_id` is a key: a file that is read again adds nothing. Tables and
+views come from the numbered files in ``sql``, applied by name.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
+import glob
 import logging
-import os
 import re
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
-from gather_pipeline.adapters.metrics.measurements import Measurement, to_json
+from filelock import FileLock, Timeout
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
 from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable, UnknownEntity, shorten
 from gather_pipeline.ports import IngestReport
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 KINDS = ("run", "iteration", "call", "timing", "event")  # kinds with a table of their own; all others go to table generic
 PATIENCE_S = 10.0  # an ingestion takes about a second, so whoever still waits after ten meets something unusual
 RETRY_S = 0.05
-CHUNK_ROWS = 5000  # one INSERT; keeps its JSON to a few megabytes
+COMMON = ("row_id", "logged_at", "extra")  # columns of every table, not open to a row's own fields
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # nothing is ever downloaded
 READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the database, nor lift these limits
     "enable_external_access": "false",
@@ -44,11 +44,26 @@ READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the da
 }
 
 
-def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) -> IngestReport:
-    """Takes every whole line of the incoming files into the database, each exactly once.
+READ_LINES = """
+CREATE OR REPLACE TEMP TABLE line AS
+SELECT
+    row_id, kind, TRY_CAST("at" AS TIMESTAMPTZ)::TIMESTAMP AS logged_at, fields, parse_filename(filename) AS file,
+    row_id IS NULL OR kind IS NULL OR logged_at IS NULL OR fields IS NULL AS malformed
+FROM read_json(
+    $1, format = 'newline_delimited', ignore_errors = true, filename = true,
+    columns = {row_id: 'VARCHAR', kind: 'VARCHAR', 'at': 'VARCHAR', fields: 'MAP(VARCHAR, JSON)'}
+)"""
+INSERT_OTHERS = f"""
+INSERT INTO generic BY NAME
+SELECT row_id, logged_at, kind, to_json(fields) AS fields FROM line WHERE kind NOT IN {KINDS} AND NOT malformed
+ON CONFLICT DO NOTHING"""
 
-    Files of live processes are read as far as they go; files of ended ones are moved to the folder ``archive`` beside `incoming`
-    afterwards. A half line at the end of a file is left alone.
+
+def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) -> IngestReport:
+    """Takes every line of the incoming files into the database, each exactly once.
+
+    Files of live processes are read as far as they go, and again the next time; files of ended ones are moved to the folder ``archive``
+    beside `incoming` afterwards.
 
     Args:
         database: The DuckDB file; made where it is missing and there is something to ingest.
@@ -63,14 +78,15 @@ def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) ->
 
     if not database.exists() and not any(incoming.glob("*.jsonl")):
         return IngestReport(rows=0, files=0)
-    deadline = time.monotonic() + patience_s
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        with _only_writer(database, deadline):
+        with _only_writer(database, patience_s):
             _create_if_missing(database)
-            with _connect(database, deadline, read_only=False) as connection:
+            paths = [path for path in sorted(incoming.glob("*.jsonl")) if path.stat().st_size]
+            finished = [path for path in paths if _is_finished(path)]  # asked before reading, so that nothing can follow what is read
+            with _connect(database, patience_s, read_only=False) as connection:
                 _migrate(connection)
-                report, finished = _take_files(connection, sorted(incoming.glob("*.jsonl")))
+                report = _take_lines(connection, paths) if paths else IngestReport(rows=0, files=0)
             for path in finished:
                 _move_to(incoming.parent / "archive", path)
     except duckdb.Error as error:
@@ -95,7 +111,7 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
 
     if not database.exists():
         raise UnknownEntity(f"no run has been measured yet: there is no metrics database {database}")
-    with _connect(database, time.monotonic() + patience_s, read_only=True) as connection:
+    with _connect(database, patience_s, read_only=True) as connection:
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1:
@@ -110,45 +126,36 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
 
 
 @contextmanager
-def _only_writer(database: Path, deadline: float) -> Iterator[None]:
+def _only_writer(database: Path, patience_s: float) -> Iterator[None]:
     """Holds the writer's lock: a file beside the database, let go by the system when the process ends in any way."""
-    file = os.open(database.with_name(database.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    lock = FileLock(database.with_name(database.name + ".lock"), timeout=patience_s)
     try:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise StoreUnavailable(f"metrics database {database} is being written by another process") from None
-                time.sleep(RETRY_S)
+        lock.acquire(poll_interval=RETRY_S)
+    except Timeout:
+        raise StoreUnavailable(f"metrics database {database} is being written by another process") from None
+    try:
         yield
     finally:
-        os.close(file)
+        lock.release()
 
 
-@contextmanager
-def _connect(database: Path, deadline: float, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def _connect(database: Path, patience_s: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Opens the database, waiting while another process (or another kind of connection of this one) has it open."""
     import duckdb
 
     _check_head(database)
-    while True:
-        try:
-            connection = duckdb.connect(database, read_only=read_only, config=dict(READ_ONLY if read_only else CLOSED))
-            break
-        except duckdb.Error as error:
-            if not re.search("Could not set lock|different configuration", str(error)):
-                raise StoreError(f"metrics database {database} cannot be opened: {_reason(error)}") from error
-            if time.monotonic() >= deadline:
-                holder = re.search(r"PID \d+", str(error))
-                who = f"another process ({holder[0]})" if holder else "another process"
-                raise StoreUnavailable(f"metrics database {database} is held by {who}") from error
-            time.sleep(RETRY_S)
+    again = Retrying(retry=retry_if_exception(_is_held), stop=stop_after_delay(patience_s), wait=wait_fixed(RETRY_S), reraise=True)
     try:
-        yield connection
-    finally:
-        connection.close()
+        return again(duckdb.connect, database, read_only=read_only, config=dict(READ_ONLY if read_only else CLOSED))
+    except duckdb.Error as error:
+        if not _is_held(error):
+            raise StoreError(f"metrics database {database} cannot be opened: {_reason(error)}") from error
+        holder = re.search(r"PID \d+", str(error))
+        raise StoreUnavailable(f"metrics database {database} is held by another process{f' ({holder[0]})' if holder else ''}") from error
+
+
+def _is_held(error: BaseException) -> bool:
+    return re.search("Could not set lock|different configuration", str(error)) is not None
 
 
 def _check_head(database: Path) -> None:
@@ -171,7 +178,7 @@ def _create_if_missing(database: Path) -> None:
     fresh = database.with_name(database.name + ".new")
     for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
         leftover.unlink(missing_ok=True)
-    with _connect(fresh, time.monotonic(), read_only=False) as connection:
+    with _connect(fresh, 0, read_only=False) as connection:
         _migrate(connection)
     fresh.rename(database)
 
@@ -189,85 +196,57 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
             connection.commit()
 
 
-def _take_files(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> tuple[IngestReport, list[Path]]:
-    """Inserts the new lines of all files in one transaction; gives the files that will not grow any more."""
-    positions = dict(connection.execute("SELECT name, position FROM ingested_file").fetchall())
-    taker = _Taker(connection)
-    finished, files = [], 0
+def _take_lines(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> IngestReport:
+    """Inserts the rows of all files that the database has not; a line that is no measurement stays behind in its file, which is told."""
+    connection.execute("SET TimeZone = 'UTC'")  # in which a time without an offset is read
+    connection.execute(READ_LINES, [[glob.escape(str(path)) for path in paths]])
+    broken = connection.execute("SELECT file, count(*) FROM line WHERE malformed GROUP BY file ORDER BY file").fetchall()
+    for file, count in broken:
+        logger.warning("[AutoGather] Metrics file %s has %d malformed lines, which are left out", file, count)
+    columns: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+    for table, column, type_name in connection.execute("SELECT table_name, column_name, data_type FROM duckdb_columns()").fetchall():
+        if table in columns and column not in COMMON:
+            columns[table][column] = type_name
+    statements = [INSERT_OTHERS, *(_insert(kind, columns[kind]) for kind in KINDS)]
     connection.begin()
-    for path in paths:
-        before, start = taker.rows, positions.get(path.name, 0)
-        with path.open("rb") as file:
-            if _is_finished(file):  # asked before reading, so that nothing can follow what is read
-                finished.append(path)
-            end = taker.take(file, path.stem, start)
-        files += taker.rows > before
-        if end != start:
-            connection.execute(
-                "INSERT INTO ingested_file VALUES ($1, $2, $3) "
-                "ON CONFLICT DO UPDATE SET position = excluded.position, rows = rows + excluded.rows",
-                [path.name, end, taker.rows - before],
-            )
+    rows = sum(connection.execute(statement).fetchall()[0][0] for statement in statements)
     connection.commit()
-    return IngestReport(rows=taker.rows, files=files, malformed=taker.malformed), finished
+    return IngestReport(rows=rows, files=len(paths), malformed=sum(count for _, count in broken))
 
 
-class _Taker:
-    """Inserts lines chunk by chunk and counts what is new."""
+def _insert(kind: str, columns: Mapping[str, str]) -> str:
+    """The statement that takes a kind's lines into its table; values that fit no column of theirs go to ``extra``."""
+    known = ", ".join(f"{name} := {_value(name, type_name)}" for name, type_name in columns.items())
+    return f"""
+        INSERT INTO {kind} BY NAME
+        WITH fitted AS (
+            SELECT row_id, logged_at, fields, struct_pack({known}) AS known FROM line WHERE kind = '{kind}' AND NOT malformed
+        )
+        SELECT row_id, logged_at, unnest(known), nullif(to_json(map_from_entries(list_filter(
+            map_entries(fields),
+            lambda entry: entry.value IS NOT NULL AND (to_json(known)::MAP(VARCHAR, JSON))[entry.key] IS NULL
+        ))), '{{}}') AS extra
+        FROM fitted
+        ON CONFLICT DO NOTHING"""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-        self._columns: dict[str, dict[str, str]] = {}
-        described = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
-        for table, column, type_name in connection.execute(described).fetchall():
-            self._columns.setdefault(table, {})[column] = type_name
-        self.rows = 0
-        self.malformed = 0
 
-    def take(self, file: BinaryIO, name: str, position: int) -> int:
-        """Takes the whole lines from `position` on; returns where the last of them ends."""
-        file.seek(position)
-        chunk: dict[str, list[dict[str, Any]]] = {}
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                break
-            table, record = self._record(line, f"{name}@{position}")
-            chunk.setdefault(table, []).append(record)
-            position += len(line)
-            if number % CHUNK_ROWS == 0:
-                self._insert(chunk)
-                chunk = {}
-        self._insert(chunk)
-        return position
+def _value(name: str, type_name: str) -> str:
+    """A field as its column holds it, NULL where it does not fit."""
+    if type_name == "JSON":
+        return f"fields['{name}']"
+    if type_name == "TIMESTAMP":
+        return f"TRY_CAST(fields['{name}']->>'$' AS TIMESTAMPTZ)::TIMESTAMP"
+    return f"TRY_CAST(fields['{name}']->>'$' AS {type_name})"
 
-    def _record(self, line: bytes, place: str) -> tuple[str, dict[str, Any]]:
-        """The table that a line belongs to and its values by column."""
+
+def _is_finished(path: Path) -> bool:
+    """Has the file's process ended or closed it? Until then it holds a lock on it."""
+    with path.open("rb") as file:
         try:
-            row = Measurement.from_line(line)
-        except ValueError as error:
-            self.malformed += 1
-            logger.warning("[AutoGather] Measurement %s is malformed (%s) and kept as text: %s", place, error, shorten(line))
-            fields = {"line": line.decode("utf-8", "replace").rstrip("\n"), "error": str(error)}
-            return "generic", {"row_id": place, "logged_at": None, "kind": "malformed", "fields": fields}
-        if row.kind not in KINDS:
-            return "generic", {"row_id": row.row_id, "logged_at": row.at, "kind": row.kind, "fields": row.fields}
-        return row.kind, row.to_record(self._columns[row.kind])
-
-    def _insert(self, chunk: Mapping[str, list[dict[str, Any]]]) -> None:
-        for table, records in chunk.items():
-            rows = f"unnest(from_json_strict($1::JSON, '{json.dumps([self._columns[table]])}'), recursive := true)"
-            statement = f"INSERT INTO {table} BY NAME SELECT {rows} ON CONFLICT DO NOTHING"
-            self.rows += self._connection.execute(statement, [to_json(records).decode()]).fetchall()[0][0]
-
-
-def _is_finished(file: BinaryIO) -> bool:
-    """Has the file's process ended or closed it? An empty file's process may be about to lock it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.flock(file, fcntl.LOCK_UN)
-    except BlockingIOError:
-        return False
-    return os.fstat(file.fileno()).st_size > 0
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _move_to(archive: Path, path: Path) -> None:

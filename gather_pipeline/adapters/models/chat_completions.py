@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gather_pipeline.domain.executions import Completion, Message, ModelRequest, Usage
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import GatherError, ModelRefused, ModelUnavailable, RateLimited
 
 # Parameters that some models refuse with a 400; the answer is still worth having without them.
@@ -107,7 +108,7 @@ def read_completion(
     if text is not None and not isinstance(text, str):
         raise ModelUnavailable(f"{provider} answered with content of type {type(text).__name__}, expected a string")
     return Completion(
-        text=(text or "").removeprefix(_opening(request)),
+        text=clean(text or "").removeprefix(_opening(request)),
         finish_reason=str(choice.get("finish_reason") or "unknown"),
         model=str(answer.get("model") or request.model),
         usage=_usage(answer.get("usage"), prices.get(request.model)),

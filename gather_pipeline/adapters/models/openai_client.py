@@ -1,7 +1,7 @@
 """The one client for every server that speaks OpenAI's chat completions: OpenRouter, OpenAI, Ollama, vLLM, llama.cpp.
 
-It sends, waits, asks again by policy (C25) within the time left (C26), and remembers what a model refuses to take. How a
-request is written and an answer is read stands in `domain.chat_completions`.
+It sends, asks again after a wait (C25), and remembers what a model refuses to take. How a request is written and an answer is read
+stands in `chat_completions`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import math
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-
 from gather_pipeline.adapters.models.chat_completions import BadRequest, Prices, read_completion, request_options, scrub, status_failure
-from gather_pipeline.adapters.models.requests import check_request
-from gather_pipeline.adapters.models.retry import RetryPolicy, kind_of, parse_retry_after
+from gather_pipeline.adapters.models.retry import parse_retry_after, wait_s
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import GatherError, InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable
 from gather_pipeline.ports import Clock
@@ -54,8 +51,6 @@ class OpenAiModel:
         clock: Time between attempts.
         concurrency: Most requests at once.
         prices: US dollars per million tokens of prompt and answer, by model id, for providers that name no cost.
-        retry: How often to ask again, and when.
-        deadline: Seconds that are left for everything, None without end; asked before each attempt and each wait.
         prefill: Whether the server continues a final assistant turn; else it becomes an instruction.
         sampling: Whether the server knows the request's further sampling parameters; else they are left out.
         jitter: Random numbers from 0 to 1.
@@ -73,8 +68,6 @@ class OpenAiModel:
         clock: Clock,
         concurrency: int = 8,
         prices: Prices | None = None,
-        retry: RetryPolicy | None = None,
-        deadline: Callable[[], float | None] | None = None,
         prefill: bool = False,
         sampling: bool = False,
         jitter: Callable[[], float] = random.random,
@@ -88,8 +81,6 @@ class OpenAiModel:
         self._clock = clock
         self._concurrency = concurrency
         self._prices = dict(prices or {})
-        self._retry = retry or RetryPolicy()
-        self._deadline = deadline or (lambda: None)
         self._prefill = prefill
         self._sampling = sampling
         self._jitter = jitter
@@ -103,38 +94,23 @@ class OpenAiModel:
         """One answer, asked for again where that may help.
 
         Raises:
-            InvalidInput: The request is one that no model may see.
             ModelRefused: Wrong key, model or request; never asked twice.
-            RateLimited: Too many requests, and waiting longer does not fit.
-            ModelTimeout: No answer within the request's time, or within the time left.
+            RateLimited: Too many requests, again and again, or with a wait of more than 10 minutes.
+            ModelTimeout: No answer within the request's time.
             ModelUnavailable: No connection, a 5xx or a malformed answer.
         """
-        check_request(request)
-        failures: Counter[str] = Counter()
-        sent: Counter[str] = Counter()
-
-        def wait(state: RetryCallState) -> float:
-            error = _failure_of(state)
-            failures[kind_of(error)] += 1
-            seconds = self._retry.wait_s(error, failures[kind_of(error)], self._jitter())
-            return math.inf if seconds is None else seconds
-
-        def stop(state: RetryCallState) -> bool:
-            left = self._deadline()
-            return math.isinf(state.upcoming_sleep) or (left is not None and state.upcoming_sleep >= left)
-
-        def announce(state: RetryCallState) -> None:
-            logger.warning("[AutoGather] %s; asking again in %.1f s", _failure_of(state), state.upcoming_sleep)
-
-        again = AsyncRetrying(
-            retry=retry_if_exception_type(ModelUnavailable),
-            wait=wait,
-            stop=stop,
-            sleep=self._clock.sleep,
-            before_sleep=announce,
-            reraise=True,
-        )
-        return await again(self._attempt, request, sent)
+        failures: Counter[type] = Counter()
+        sent = count(1)
+        while True:
+            try:
+                return await self._attempt(request, sent)
+            except ModelUnavailable as error:
+                failures[type(error)] += 1
+                wait = wait_s(error, failures[type(error)], self._jitter())
+                if wait is None:
+                    raise
+                logger.warning("[AutoGather] %s; asking again in %.1f s", error, wait)
+            await self._clock.sleep(wait)  # without a slot: who waits keeps nobody else from asking
 
     async def aclose(self) -> None:
         """Closes the connections of the running event loop."""
@@ -142,15 +118,14 @@ class OpenAiModel:
         if connection is not None:
             await connection.client.close()
 
-    async def _attempt(self, request: ModelRequest, sent: Counter[str]) -> Completion:
+    async def _attempt(self, request: ModelRequest, sent: Iterator[int]) -> Completion:
         """One answer, leaving out what the model turns out not to take; what helped is remembered."""
         key = request.model, json.dumps(request.response_schema, sort_keys=True, default=str)
         known = refused = self._refused.get(key, frozenset())
         while True:
             options = request_options(request, provider=self._provider, prefill=self._prefill, sampling=self._sampling, refused=refused)
-            sent["requests"] += 1
             try:
-                completion = await self._post(request, options, sent["requests"])
+                completion = await self._post(request, options, next(sent))
             except BadRequest as error:
                 culprit = error.culprit(options)
                 if culprit is None:
@@ -167,19 +142,15 @@ class OpenAiModel:
 
         connection = self._connection()
         async with connection.slots:
-            left = self._deadline()
-            seconds = request.timeout_s if left is None else min(request.timeout_s, left)
-            if seconds <= 0:
-                raise ModelTimeout(f"no time is left to ask {self._provider} for {request.model!r}")
             started = self._clock.monotonic()
             body = ""
             failure: GatherError | None = None
             try:
-                async with asyncio.timeout(seconds):
-                    raw = await connection.client.chat.completions.with_raw_response.create(**options, timeout=seconds)
+                async with asyncio.timeout(request.timeout_s):
+                    raw = await connection.client.chat.completions.with_raw_response.create(**options, timeout=request.timeout_s)
                     body = raw.http_response.text
             except (TimeoutError, openai.APITimeoutError):
-                failure = ModelTimeout(f"{self._provider} gave no answer for {request.model!r} within {seconds:.1f} s")
+                failure = ModelTimeout(f"{self._provider} gave no answer for {request.model!r} within {request.timeout_s:.1f} s")
             except openai.APIStatusError as error:
                 failure = self._status_failure(request.model, error)
             except openai.OpenAIError as error:
@@ -221,12 +192,6 @@ class OpenAiModel:
             client = openai.AsyncOpenAI(base_url=self._url, api_key=self._key or "none", max_retries=0, http_client=http)
             self._connections[loop] = _Connection(client, asyncio.Semaphore(self._concurrency))
         return self._connections[loop]
-
-
-def _failure_of(state: RetryCallState) -> BaseException:
-    error = state.outcome.exception() if state.outcome else None
-    assert error is not None  # tenacity asks for a wait after a failure only
-    return error
 
 
 def _split_login(base_url: str) -> tuple[str, tuple[str, str] | None]:

@@ -35,10 +35,10 @@ class ModelRouter:
         """The answer of the body that the request's model id names.
 
         Raises:
-            InvalidInput: The configured provider does not serve that vendor, or the request is one that no model may see.
+            InvalidInput: The configured provider does not serve that vendor.
             GatherError: Whatever the body raises.
         """
-        model = resolve_model(request.model, override=None, has_remote=self._remote is not None, provider=self._provider)
+        model = resolve_model(request.model, provider=self._provider)
         if model == EMBEDDED != request.model and request.model not in self._told:
             self._told.add(request.model)
             logger.warning("[AutoGather] No key and no base URL: a small local model answers for %s", request.model)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -20,9 +19,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from gather_pipeline.adapters.models.requests import check_request
 from gather_pipeline.adapters.models.schema_example import MISSING, Schema, example_value
 from gather_pipeline.domain.executions import Completion, ModelRequest, Usage
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout
 
 MODEL = "scripted"
@@ -76,23 +75,19 @@ class ScriptedModel:
         self._latency_s = latency_s
         self._faults = dict(faults)
         self._duplicate_rate = duplicate_rate
-        self._lock = threading.Lock()
 
     async def complete(self, request: ModelRequest) -> Completion:
         """The next answer of the script, or the one that belongs to the request; costs nothing, counts words as tokens.
 
         Raises:
-            InvalidInput: The request is one that no model may see.
             ModelRefused: The script has no answer left.
             ModelTimeout: The answer takes longer than the request allows.
             Exception: Whatever the script says.
         """
-        check_request(request)
-        with self._lock:
-            self.calls += 1
-            self.requests.append(request)
-            fault = self._faults.get(self.calls)
-            scripted = self._answers.popleft() if fault is None and self._answers else None
+        self.calls += 1
+        self.requests.append(request)
+        fault = self._faults.get(self.calls)
+        scripted = self._answers.popleft() if fault is None and self._answers else None
         if self._latency_s:
             await asyncio.sleep(min(self._latency_s, request.timeout_s))
         if self._latency_s > request.timeout_s:
@@ -116,7 +111,7 @@ class ScriptedModel:
         words = text.split()
         cut = len(words) > request.max_tokens
         return Completion(
-            text=" ".join(words[: request.max_tokens]) if cut else text,
+            text=clean(" ".join(words[: request.max_tokens]) if cut else text),
             finish_reason="length" if cut else "stop",
             model=MODEL,
             usage=Usage(prompt_tokens=prompt, completion_tokens=min(len(words), request.max_tokens), cost=0.0),
@@ -134,8 +129,7 @@ class _Writer:
         self._all = "\n\n".join(message.content for message in turns)  # a second try asks in a turn of its own
         self._duplicate_rate = duplicate_rate
         told = [(message.role, message.content) for message in request.messages]
-        self._key = json.dumps([seed, request.seed, told, request.response_schema], default=str)
-        self._random = Random(_number(self._key))
+        self._random = Random(_number(json.dumps([seed, request.seed, told, request.response_schema], default=str)))
         self._pool = f"{seed}|{self._block('project')}|{self._block('department')}"
         self._aspects = self._list("aspects") or [self._block("aspect") or self._last_line()]
         self._people, self._places = _names(self._block("brief") or self._prompt, self._block("project"))
@@ -162,13 +156,12 @@ class _Writer:
                 return [{**made, "aspect": aspect} for aspect in self._aspects]
         if set(NOTE_KEYS) <= set(schema.get("properties", {})):
             return self._item(schema, self._aspects[0])
-        items = schema.get("items")
-        if schema.get("type") != "array" or not isinstance(items, Mapping) or not set(NOTE_KEYS) <= set(items.get("properties", {})):
+        if schema.get("type") != "array" or not isinstance(row, Mapping) or not set(NOTE_KEYS) <= set(row.get("properties", {})):
             return MISSING
         asked = re.search(r"(?i)\b(?:write|list of) (\d+)\b", self._prompt)
         count = max(int(asked[1]) if asked else NOTES_WITHOUT_A_COUNT, len(self._list("aspects")), schema.get("minItems", 1))
         count = min(count, schema.get("maxItems", 20))
-        return [self._item(items, self._aspects[index % len(self._aspects)]) for index in range(count)]
+        return [self._item(row, self._aspects[index % len(self._aspects)]) for index in range(count)]
 
     def _item(self, schema: Schema, aspect: str) -> dict[str, Any]:
         note: dict[str, Any] = {**self._note(aspect), "aspect": aspect}

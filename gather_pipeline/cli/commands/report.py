@@ -8,12 +8,11 @@ import click
 
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example, project_option
-from gather_pipeline.cli.output import print_json, say
-from gather_pipeline.cli.state import opened, settings_of_command
-from gather_pipeline.cli.views.frames import plain_rows, print_frame
+from gather_pipeline.cli.output import print_frame, print_json, say
+from gather_pipeline.cli.services import opened
 from gather_pipeline.errors import InvalidInput, StoreUnavailable
-from gather_pipeline.report.files import write_whole
-from gather_pipeline.settings import Settings
+from gather_pipeline.report.tables import rows
+from gather_pipeline.services import Services
 
 # Title and columns of each table on a terminal; --json and --html have all columns.
 SHOWN = {
@@ -40,30 +39,30 @@ SHOWN = {
 @as_json
 def report(project_id: str, path: Path | None, as_json: bool) -> None:
     """Show a project's figures, or write them as a page with plots."""
-    with opened() as state:
-        project = state.projects.get(project_id)
-        _ingest(state.settings)
-        shown = path is None and not as_json
-        threshold = bootstrap.duplicate_threshold(state.settings, state.store, project_id) if shown else ""
-        tables = bootstrap.project_tables(state.settings, state.store, project_id)
+    from gather_pipeline.report.project import project_page, project_tables, threshold_reason
+
+    with opened() as services:
+        project = services.projects.get(project_id)
+        _ingest(services)
+        view = services.project(project_id).view()
+        tables = project_tables(services, view)
         if path is not None:
-            _write(path, bootstrap.project_page(state.settings, state.store, project, tables))
-    if path is not None:
-        say(f"Written: {path}")
-    if as_json:
-        print_json(tables.to_dict())
-    elif shown:
-        for name, (title, columns) in SHOWN.items():
-            frame = getattr(tables, name)
-            if len(frame):
-                click.echo(title)
-                print_frame(frame, columns.split())
-        say(f"A text that repeats another is {threshold}.")
+            _write(path, project_page(services, project, view, tables))
+            say(f"Written: {path}")
+        if as_json:
+            print_json(tables.to_dict())
+        elif path is None:
+            for name, (title, columns) in SHOWN.items():
+                frame = getattr(tables, name)
+                if len(frame):
+                    click.echo(title)
+                    print_frame(frame, columns.split())
+            say(f"A text that repeats another is {threshold_reason(services, view)}.")
 
 
 def _write(path: Path, text: str) -> None:
     try:
-        write_whole(path, text)
+        bootstrap.write_whole(path, text)
     except OSError as error:
         raise InvalidInput.field("--html", str(path), f"a file that can be written ({error.strerror})") from None
 
@@ -76,18 +75,18 @@ def sql(query: str, as_json: bool) -> None:
 
     It is DuckDB; SHOW TABLES lists its tables and views.
     """
-    settings = settings_of_command()
-    _ingest(settings)
-    frame = bootstrap.query_metrics(settings, query)
+    with opened() as services:
+        _ingest(services)
+        frame = services.metrics.query(query)
     if as_json:
-        print_json(plain_rows(frame))
+        print_json(rows(frame))
     else:
         print_frame(frame)
 
 
-def _ingest(settings: Settings) -> None:
+def _ingest(services: Services) -> None:
     """Takes in what was measured since; where another process is at it, the database is shown as it is."""
     try:
-        bootstrap.ingest_metrics(settings)
+        services.metrics.ingest()
     except StoreUnavailable as error:
         say(f"The newest measurements are not shown: {error}")

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import click
 
 from gather_pipeline import bootstrap
-from gather_pipeline.cli import collector
 from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
 from gather_pipeline.cli.output import print_json, say
+from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.signals import Signals, noting
-from gather_pipeline.cli.state import State, opened
-from gather_pipeline.cli.views.display import Display, choose_display
 from gather_pipeline.cli.views.progress import RunProgress
-from gather_pipeline.cli.views.summary import print_summary
+from gather_pipeline.cli.views.run import Display, print_summary
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest, AutomationResult
 from gather_pipeline.domain.departments import Department, select, to_automate
+from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
 from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, TaskCancelled
-from gather_pipeline.records.registry import Runs
+from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
-
-if TYPE_CHECKING:
-    from gather_pipeline.services import Services
 
 EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
 REMARKS = {
@@ -77,10 +71,10 @@ def run(
     with noting() as signals:
         progress = RunProgress.of((), time.monotonic())
         try:
-            with opened() as state:
-                settings, chosen = state.settings, _check(state, request)
+            with opened() as services:
+                settings, chosen = services.settings, _check(services, request)
             signals.check()
-            display = choose_display([department.slug for department in chosen])
+            display = Display([department.slug for department in chosen])
             progress = display.progress
             verbose = bool(ctx.find_root().params.get("verbose"))
             result = _launch(settings, request, Watched(display, chosen, signals), verbose)
@@ -92,7 +86,7 @@ def run(
                 raise
             result = _stopped(request, progress, None)
         else:
-            _ingest(settings)
+            _ingest()
     if as_json:
         print_json(result.to_document() | {"task_id": result.task_id or None})
     else:
@@ -100,48 +94,44 @@ def run(
     return EXIT_CODES[result.status]
 
 
-def _check(state: State, request: AutomationRequest) -> list[Department]:
+def _check(services: Services, request: AutomationRequest) -> list[Department]:
     """Departments that will run; refuses at once what Dagster, which takes seconds to load, would be started for in vain.
 
     Raises:
         InvalidInput: The project, a department or the source of departments is not there or wrong.
     """
-    state.projects.get(request.project_id)
-    return select(to_automate(bootstrap.department_source(state.settings).departments()), request.departments)
+    services.projects.get(request.project_id)
+    return select(to_automate(services.departments.departments()), request.departments)
 
 
 class Watched:
     """Passes events on to the display, and asks the run to end where a signal was lost before the run could hear of it."""
 
     def __init__(self, display: Display, chosen: Sequence[Department], signals: Signals) -> None:
-        self.display, self.chosen, self._signals = display, chosen, signals
-        self.starting = ExitStack()  # closed with the first event
+        self.display, self._chosen, self._signals = display, chosen, signals
         self._services: Services | None = None
-        self._asked = False
-        self._named = False
+        self._is_named = self._is_asked = False
 
     def begin(self, services: Services) -> None:
         """Is given the services before the run begins."""
         self._services = services
-        _say_models(services, self.chosen)
+        _say_models(services, self._chosen)
         self._signals.check()
 
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        """Takes one event or state; says the task's id with the first event, for whoever wants to cancel it from elsewhere."""
-        self.starting.close()
-        if not self._named and "task_id" in event:
-            self._named = True
-            say(f"Task: {event['task_id']}")
+    def __call__(self, event: Event) -> None:
+        """Takes one event or state; says the task's id with the first, for whoever wants to cancel it from elsewhere."""
+        if not self._is_named:
+            self._is_named = True
+            say(f"Task: {event.task_id}")
         self.display(event)
-        if self._signals.received and not self._asked and self._services is not None and "task_id" in event:
-            self._asked = True
-            Runs(self._services.store, self._services.main_database, self._services.clock).request_cancel(event["task_id"])
+        if self._signals.received and not self._is_asked and self._services is not None:
+            self._is_asked = True
+            self._services.runs.request_cancel(event.task_id)
 
 
 def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool) -> AutomationResult:
-    with watched.display, watched.starting:
-        watched.starting.enter_context(collector.paused())
-        from gather_pipeline.defs.launch import run_in_process
+    with watched.display.shown():
+        from gather_pipeline.defs.launch import run_in_process  # Dagster takes seconds to load, and the display shows that it does
 
         return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose)
 
@@ -183,9 +173,10 @@ def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseExcept
     )
 
 
-def _ingest(settings: Settings) -> None:
+def _ingest() -> None:
     """Makes the run's measurements askable; where that fails or is interrupted they wait for the next time."""
     try:
-        bootstrap.ingest_metrics(settings)
+        with opened() as services:
+            services.metrics.ingest()
     except (GatherError, KeyboardInterrupt) as error:
         say(f"The measurements wait for the next command that reads them: {str(error) or 'interrupted'}")

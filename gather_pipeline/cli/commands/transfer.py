@@ -7,19 +7,19 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
 from gather_pipeline import bootstrap
+from gather_pipeline.cli.inputs import person
 from gather_pipeline.cli.options import as_json, by_option, example, project_option
-from gather_pipeline.cli.output import clean, print_json, say
-from gather_pipeline.cli.state import opened
+from gather_pipeline.cli.output import clean, error_console, print_json, say
+from gather_pipeline.cli.services import opened
+from gather_pipeline.domain.item_lines import FORMATS, SUFFIXES, Format, to_fields
 from gather_pipeline.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from gather_pipeline.domain.item_lines import Format
-    from gather_pipeline.people.importing import Imported
+from gather_pipeline.people.import_lines import Order
+from gather_pipeline.people.importing import Imported, Importer
 
 Row = TypeVar("Row")
 
@@ -39,17 +39,20 @@ def export(project_id: str, name: str | None, path: Path | None, active: bool) -
     Every item goes with its history, in any state; gather import takes the file back without a loss. The texts that were dropped before
     they became items are not in it.
     """
-    from gather_pipeline.domain.item_lines import to_fields
-
     format = _format(name, path, "jsonl" if path is None else None, "--output")
     if format == "parquet" and path is None:
         raise InvalidInput("--output is missing, expected a file: parquet cannot be written to standard output")
-    with opened() as state:
-        project, repository = state.project(project_id)
-        items = [(item, place) for item, place in repository.placed() if item.is_active or not active]
+    with opened() as services:
+        project = services.projects.get(project_id)
+        placed = services.project(project_id).view().placed
+        items = [(item, place) for item, place in placed if item.is_active or not active]
         with _counted("Writing") as count:
             rows = (to_fields(item, place) for item, place in _each(items, count, len(items)))
-            bootstrap.write_items(rows, format, path, _standard_output(), project.name)
+            # A note could hold what would steer a terminal.
+            shown = io.BytesIO() if path is None and sys.stdout.isatty() else None
+            bootstrap.write_items(rows, format, path, shown or sys.stdout.buffer, project.name)
+    if shown is not None:
+        click.echo(clean(shown.getvalue().decode()), nl=False)
     say(f"{len(items)} items written" + (f": {path}" if path else ""))
 
 
@@ -68,35 +71,21 @@ def import_(project_id: str, file: str, name: str | None, adopt: bool, by: str |
     Items keep their ids, and nothing that is there is overwritten. Lines that repeat what the project has are listed by gather items
     --dropped; what a person wrote in an export never is. A bad line is named and kept out, and the exit code is 1 then.
     """
-    from gather_pipeline.cli.person import person
-    from gather_pipeline.people.import_lines import Order
-    from gather_pipeline.people.importing import Importer
-
     path = None if file == "-" else Path(file)
     format = _format(name, path, "jsonl" if path is None else None, "FILE")
-    with opened() as state:
-        settings = state.settings
-        importer = Importer(
-            state.store,
-            settings.mongodb_db,
-            bootstrap.system_clock(),
-            source=bootstrap.department_source(settings),
-            embedder=lambda: bootstrap.open_embedder(settings),
-            wrong_drop_cost=settings.wrong_drop_cost,
-            lease_s=settings.lease_s,
-        )
-        state.projects.get(project_id)
+    with opened() as services:
+        services.projects.get(project_id)
         with _counted("Importing") as count:
             lines = _each(bootstrap.read_items(path, format, file), count)
             order = Order(
                 project_id=project_id,
                 lines=lines,
                 file="standard input" if path is None else path.name,
-                by=person(by, settings),
+                by=person(by, services.settings),
                 adopt=adopt,
                 dry_run=dry_run,
             )
-            done = importer.take(order, count)
+            done = Importer(services).take(order, count)
     _tell(done, project_id, file, dry_run, as_json)
     return EXIT_REFUSED if done.refused else 0
 
@@ -126,8 +115,6 @@ def _tell(done: Imported, project_id: str, file: str, dry_run: bool, as_json: bo
 
 def _format(name: str | None, path: Path | None, usual: Format | None, option: str) -> Format:
     """The format named, else the one of the file's suffix."""
-    from gather_pipeline.domain.item_lines import FORMATS, SUFFIXES
-
     if name is not None:
         found = next((format for format in FORMATS if format == name), None)
         if found is None:
@@ -153,8 +140,6 @@ def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
         return
     from rich.progress import Progress
 
-    from gather_pipeline.cli.output import error_console
-
     with Progress(console=error_console(), transient=True) as progress:
         task = progress.add_task(what, total=None, visible=False)
 
@@ -163,20 +148,3 @@ def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
                 progress.update(task, completed=done, total=of or None, visible=True)
 
         yield count
-
-
-class _Terminal(io.RawIOBase):
-    """Standard output as a terminal may see it: a note could hold what would steer it."""
-
-    def writable(self) -> bool:
-        """True."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Prints lines without control characters."""
-        click.echo(clean(bytes(data).decode("utf-8", "replace")), nl=False)
-        return len(data)
-
-
-def _standard_output() -> BinaryIO:
-    return cast(BinaryIO, _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer

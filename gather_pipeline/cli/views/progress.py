@@ -1,10 +1,12 @@
-"""What is known of a run while it goes on, put together from its events and ticks. Pure: time is passed in."""
+"""What is known of a run while it goes on, put together from its events and the states between them. Pure: time is passed in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from gather_pipeline.domain.events import Event
 
 Stage = Literal["waiting", "working", "ended"]
 
@@ -30,7 +32,6 @@ class DepartmentProgress:
     slug: str
     stage: Stage = "waiting"
     threshold: float | None = None
-    model: str | None = None
     iteration: int = 0
     score: float | None = None
     judged: bool = True
@@ -83,40 +84,40 @@ class RunProgress:
         """A run that has not begun a department yet."""
         return cls(began=now, departments={slug: DepartmentProgress(slug=slug) for slug in slugs})
 
-    def take(self, event: Mapping[str, Any], now: float) -> None:
-        """Takes an event or a tick up; kinds that say nothing about progress change nothing."""
-        self.task_id = event.get("task_id", self.task_id)
-        slug = event.get("department")
+    def take(self, event: Event, now: float) -> None:
+        """Takes an event or a state up; kinds that say nothing about progress change nothing."""
+        self.task_id, fields = event.task_id, event.fields
+        slug = fields.get("department")
         if not isinstance(slug, str):
             return
         department = self.departments.setdefault(slug, DepartmentProgress(slug=slug))
-        match event["type"]:
+        match event.type:
             case "department_started":
                 department.stage, department.began, department.round_began = "working", now, now
-                department.threshold, department.model, department.phase = event["threshold"], event["model"], "generate"
+                department.threshold, department.phase = fields["threshold"], "generate"
             case "progress":
-                department.answered += max(0, event["done"] - department.done)
-                department.done, department.total, department.phase = event["done"], event["total"], event["phase"]
+                department.answered += max(0, fields["done"] - department.done)
+                department.done, department.total, department.phase = fields["done"], fields["total"], fields["phase"]
             case "deduplicating":
                 department.phase = "de-duplicate"
             case "model_fault":
                 department.faults += 1
             case "iteration_complete":
                 self.iterations += 1
-                department.iteration, department.score = event["iteration"], event["quality_score"]
-                department.judged = event.get("judged", True)
-                department.kept += event["items_created"]
-                department.dropped += event.get("duplicates_dropped") or 0
-                tokens = event.get("tokens")
+                department.iteration, department.score = fields["iteration"], fields["quality_score"]
+                department.judged = fields.get("judged", True)
+                department.kept += fields["items_created"]
+                department.dropped += fields.get("duplicates_dropped") or 0
+                tokens = fields.get("tokens")
                 department.tokens = None if tokens is None or department.tokens is None else department.tokens + tokens
                 department.done, department.total, department.round_began, department.phase = 0, 0, now, "generate"
             case "skipped_unchanged":
-                department.score, department.judged = event["quality_score"], event.get("judged", True)
+                department.score, department.judged = fields["quality_score"], fields.get("judged", True)
             case "department_complete":
                 department.stage, department.ended, department.phase = "ended", now, ""
-                if event["quality_score"] is not None:
-                    department.score, department.judged = event["quality_score"], event.get("judged", True)
-                department.reason = str(event.get("ended_by") or "ended")
+                if fields["quality_score"] is not None:
+                    department.score, department.judged = fields["quality_score"], fields.get("judged", True)
+                department.reason = str(fields.get("ended_by") or "ended")
 
     @property
     def kept(self) -> int:

@@ -11,6 +11,7 @@ from gather_pipeline.domain.items import NewItem
 from gather_pipeline.gather.ladder import Plan
 from gather_pipeline.gather.prompt_context import PromptContext
 from gather_pipeline.gather.session import Session
+from gather_pipeline.ports import Vectors
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskResult
 
@@ -21,6 +22,7 @@ class Assignment:
 
     Attributes:
         fallback_models: Models to ask where `model` cannot answer, in order.
+        kept: Embeddings of the department's items that the context was chosen from, shape (n, d); n may be 0.
     """
 
     department: Department
@@ -29,6 +31,7 @@ class Assignment:
     model: str
     fallback_models: Sequence[str]
     context: PromptContext
+    kept: Vectors
 
     def seed(self, place: int, candidate: int = 0) -> int:
         """A seed of its own for every call, the same on a rerun."""
@@ -63,18 +66,14 @@ class Slot:
 class Writer(Protocol):
     """A way to have notes written by a model."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department], unseen: Sequence[str]) -> PromptContext:
-        """What prompts see.
-
-        Args:
-            session: The run.
-            department: Whose prompts.
-            before: Departments that ran earlier, in order.
-            unseen: Summaries of notes that are written but not yet committed, so that they are not written again.
-        """
+    def context(self, session: Session, department: Department, before: Sequence[Department]) -> PromptContext:
+        """What prompts see of the project; `before` are the departments that ran earlier, in order."""
 
     def slots(self, session: Session, work: Assignment) -> list[Slot]:
         """The calls of an iteration, by place."""
+
+    def aware(self, slot: Slot, unseen: Sequence[NewItem]) -> Slot:
+        """The slot with prompts that also know these notes, which are not committed yet, so that they are not written again."""
 
     def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
         """The notes of a slot, from its calls that were answered, one at least.

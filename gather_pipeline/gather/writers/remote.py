@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import NewItem
-from gather_pipeline.gather.prompt_context import PromptContext, assemble
+from gather_pipeline.gather.prompt_context import AVOIDED, PromptContext, assemble
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers import Ask, Assignment, Slot, note
 from gather_pipeline.tasks.runner import TaskResult
@@ -17,9 +18,9 @@ from gather_pipeline.upkeep.inputs import BATCH_TASK, definition_for
 class RemoteWriter:
     """The body of `Writer` for every model but the embedded one."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department], unseen: Sequence[str]) -> PromptContext:
+    def context(self, session: Session, department: Department, before: Sequence[Department]) -> PromptContext:
         """As much as fits into the budget of tokens."""
-        return assemble(session, department, before, session.services.settings.context_tokens, unseen)
+        return assemble(session, department, before, session.services.settings.context_tokens)
 
     def slots(self, session: Session, work: Assignment) -> list[Slot]:
         """A call for each aspect, or for as many as `GATHER_ITEMS_PER_CALL` says."""
@@ -41,6 +42,12 @@ class RemoteWriter:
         inputs |= {"aspects": list(aspects), "count": len(aspects)} if task == BATCH_TASK else {"aspect": aspects[0]}
         ask = Ask(task=task, inputs=inputs, seed=work.seed(place), conditions=("longer",) if work.plan.longer else ())
         return Slot(place=place, aspects=aspects, asks=(ask,))
+
+    def aware(self, slot: Slot, unseen: Sequence[NewItem]) -> Slot:
+        """Adds their summaries to what is to be avoided."""
+        avoid = [note.summary for note in unseen]
+        asks = (replace(ask, inputs={**ask.inputs, "avoid": [*ask.inputs["avoid"], *avoid][-AVOIDED:]}) for ask in slot.asks)
+        return replace(slot, asks=tuple(asks)) if avoid else slot
 
     def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
         """The notes as the answer has them."""

@@ -23,7 +23,7 @@ from gather_pipeline.text.sentences import summary_line
 class SmallWriter:
     """The body of `Writer` for the embedded model."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department], unseen: Sequence[str]) -> PromptContext:
+    def context(self, session: Session, department: Department, before: Sequence[Department]) -> PromptContext:
         """A few lines for a small window."""
         return assemble_small(session, before)
 
@@ -48,6 +48,10 @@ class SmallWriter:
             asks=tuple(Ask(task="gather_note", inputs=inputs, seed=work.seed(place, candidate)) for candidate in candidates),
         )
 
+    def aware(self, slot: Slot, unseen: Sequence[NewItem]) -> Slot:
+        """The slot as it is: the window has no room, and the choice among candidates looks at what is kept."""
+        return slot
+
     def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
         """The best of the usable candidates; one is enough."""
         (aspect,) = slot.aspects
@@ -57,8 +61,7 @@ class SmallWriter:
                 f"none of {len(results)} candidates on the {aspect} was a whole sentence of at least {notes.MIN_WORDS} words"
             )
         texts = [notes.tidy(result.output) for result in usable]
-        kept, embedder = session.vectors_of(work.department.slug), session.services.embedder
-        best = notes.best_of(texts, aspect, session.project.brief, kept, embedder)
+        best = notes.best_of(texts, aspect, session.project.brief, work.kept, session.services.embedder)
         row = {
             "content": texts[best],
             "summary": summary_line(texts[best]),

@@ -17,8 +17,6 @@ from gather_pipeline.adapters.documents.mongo.store import MongoStore
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.ports import DocumentStore
 
-PATIENT_S = 60.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
@@ -35,10 +33,10 @@ class Body:
     kind: str
     place: str
 
-    def open(self, patience_s: float = PATIENT_S) -> DocumentStore:
+    def open(self) -> DocumentStore:
         if self.kind == "sqlite":
             return SqliteStore(Path(self.place), timeout_s=60.0)
-        return MongoStore(self.place, timeout_s=30.0, patience_s=patience_s)
+        return MongoStore(self.place, timeout_s=30.0)
 
     def new_database(self) -> str:
         return f"test-{token_hex(8)}"
@@ -65,25 +63,6 @@ class Body:
             for name, documents in copy.collections.items():
                 if documents:
                     client[database][name].insert_many(documents)
-
-    def without_eras(self, database: str) -> None:
-        """Makes a database what it was before there were eras."""
-        if self.kind == "sqlite":
-            with closing(sqlite3.connect(self._file(database), isolation_level=None)) as connection:
-                connection.execute("DROP TABLE _eras")
-                connection.execute("PRAGMA user_version = 1")
-            return
-        with MongoClient[dict[str, Any]](self.place) as client:
-            client[database]["_eras"].drop()
-            client[database]["_counters"].update_one({}, {"$unset": {"era": "", "deleted": ""}})
-
-    def eras(self, database: str) -> list[int]:
-        """Numbers from which the eras of a database begin."""
-        if self.kind == "sqlite":
-            with closing(sqlite3.connect(self._file(database))) as connection:
-                return [first for (first,) in connection.execute("SELECT sequence FROM _eras ORDER BY sequence")]
-        with MongoClient[dict[str, Any]](self.place) as client:
-            return [row["_id"] for row in client[database]["_eras"].find().sort("_id")]
 
     def _file(self, database: str) -> Path:
         return Path(self.place) / f"{database}.sqlite3"

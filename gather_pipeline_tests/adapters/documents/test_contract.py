@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.errors import DuplicateKey, InvalidInput, StoreError, UnknownEntity, VersionConflict
+from gather_pipeline.errors import DuplicateKey, InvalidInput, StaleCursor, StoreError, UnknownEntity, VersionConflict
 from gather_pipeline.ports import DocumentStore
 from gather_pipeline_tests.adapters.documents.store_bodies import Body
 
@@ -34,11 +34,10 @@ def nested(levels: int) -> Any:
 def test_a_database_that_is_not_there_reads_as_empty(store: DocumentStore, database: str) -> None:
     assert store.find(database, ITEMS) == []
     assert store.get(database, ITEMS, "1") is None
-    assert store.count(database, ITEMS, {"a": 1}) == 0
     assert store.delete(database, ITEMS, {}) == 0
     assert store.changed_since(database, ITEMS).documents == []
     assert store.changed_since(database, ITEMS).cursor == ""
-    assert database not in store.databases()
+    assert store.get(database, ITEMS, "") is None
 
 
 VALUES = {
@@ -49,19 +48,15 @@ VALUES = {
         "",
         "plain",
         "naïve “quotes” – 日本語 🎬",
-        "a\x00b",
         "\x01\x02",
-        "\x01\x03$",
         "\ud7ff\ud7fe",
         "line\n\t\r\\\"'",
         "$x",
         "\uffff",
     ],
-    "lone surrogates": ["\ud800", "x\udfffy", "\udc00\ud800", "\ud7ff\ud800\x01"],
     "bytes": [b"", b"\x00\xff", bytes(range(256))],
     "nested": [{}, [], [[]], {"a": {"b": [{"c": b"1"}, None]}}, nested(60)],
-    "awkward keys": {"$ref": "#/$defs/x", "$id": 1, "a.b": 2, "": 3, "$bytes": "AA==", "k\x00\ud800": 4, "\x01": 5, "é": 6, "$$": 7},
-    "one awkward key": [{"$bytes": "AA=="}, {"$oid": "0" * 24}, {"$date": 0}, {"$literal": 1}, {"$numberLong": "1"}],
+    "awkward keys": {"a.b": 2, "": 3, "a$bytes": b"AA==", "\x01": 5, "é": 6, "_id": 7, "bytes": "$bytes"},
 }
 
 
@@ -84,14 +79,14 @@ def test_kinds_that_json_has_not_come_back_as_those_it_has(store: DocumentStore,
     )
 
 
-@pytest.mark.parametrize("id", ["a", "ä🎬", "\ud800", "a\x00b", "$x", "with space/slash.dot", "x" * 512])
+@pytest.mark.parametrize("id", ["a", "ä🎬", "$x", "with space/slash.dot", "x" * 512])
 def test_any_text_may_be_an_id_and_a_field_name(store: DocumentStore, database: str, id: str) -> None:
     name = id.replace(".", "").replace("$", "").replace("_", "")
     store.insert_many(database, ITEMS, [{"_id": id, name: 1}])
     assert store.update(database, ITEMS, id, {name: 2}) == {"_id": id, name: 2, "_version": 2}
     assert store.find(database, ITEMS, {"_id": {"$in": [id]}}) == [store.get(database, ITEMS, id)]
     assert store.delete(database, ITEMS, {"_id": id}) == 1
-    assert store.changed_since(database, ITEMS).documents == [{"_id": id, "_deleted": True}]
+    assert store.changed_since(database, ITEMS).documents == []
 
 
 def test_versions_count_changes(store: DocumentStore, database: str) -> None:
@@ -101,8 +96,6 @@ def test_versions_count_changes(store: DocumentStore, database: str) -> None:
     assert store.update(database, ITEMS, "1", {}, expected_version=2)["_version"] == 3
     assert store.upsert(database, ITEMS, {"_id": "1", "d": 4, "_version": 99}) == {"_id": "1", "d": 4, "_version": 4}
     assert store.upsert(database, ITEMS, {"_id": "2"}) == {"_id": "2", "_version": 1}
-    assert ids(store.find(database, ITEMS, {"_version": {"$gte": 4}})) == ["1"]
-    assert ids(store.find(database, ITEMS, {"_version": "1"})) == []
 
 
 def test_an_update_with_another_version_changes_nothing(store: DocumentStore, database: str) -> None:
@@ -133,73 +126,53 @@ def test_documents_are_inserted_all_or_none(store: DocumentStore, database: str)
     with pytest.raises(InvalidInput):
         store.insert_many(database, ITEMS, [{"_id": "c"}, {"_id": "d", "x": math.nan}])
     assert store.find(database, ITEMS) == [{"_id": "30", "first": True, "_version": 1}]
-    assert store.changed_since(database, ITEMS, before.cursor).documents == []
+    assert store.changed_since(database, ITEMS, before.cursor).cursor == before.cursor
     store.insert_many(database, ITEMS, [])
-    assert store.count(database, ITEMS) == 1
+    assert len(store.find(database, ITEMS)) == 1
 
 
-MIXED: list[dict[str, Any]] = [
-    {"_id": "a", "v": 1, "sub": {"k": "x", "deep": {"er": 1}}},
-    {"_id": "b", "v": 1.0, "sub": {"k": None}},
-    {"_id": "c", "v": True, "sub": "text"},
-    {"_id": "d", "v": "1", "sub": ["x"]},
-    {"_id": "e", "v": None, "sub": [{"k": "x"}]},
-    {"_id": "f", "sub": {}},
-    {"_id": "g", "v": [1, "1"], "sub": {"k": ["x"]}},
-    {"_id": "h", "v": {"v": 1}, "sub": {"k": {"x": 1}}},
-    {"_id": "i", "v": 0.1 + 0.2, "sub": None},
-    {"_id": "j", "v": 2**53 + 1},
-    {"_id": "k", "v": b"1"},
-    {"_id": "l", "v": "Zoë"},
-    {"_id": "m", "v": False, "sub": {"deep": {"er": 2.5}}},
-    {"_id": "n", "v": -3},
+ROWS: list[dict[str, Any]] = [
+    {"_id": "a", "n": 1, "t": "x", "b": True},
+    {"_id": "b", "n": 2, "t": "1", "b": False},
+    {"_id": "c", "n": 2**53 + 1, "t": ""},
+    {"_id": "d", "n": 2**53, "t": "é"},
+    {"_id": "e", "n": -3, "t": "🎬", "b": True},
+    {"_id": "f", "n": 1.5, "t": "X"},
+    {"_id": "g", "n": None, "t": None},
+    {"_id": "h"},
 ]
 
 FILTERS: dict[str, tuple[dict[str, Any], str]] = {
-    "no condition": ({}, "abcdefghijklmn"),
-    "a number, whole or not": ({"v": 1}, "ab"),
-    "a float": ({"v": 0.1 + 0.2}, "i"),
-    "a float next to it": ({"v": 0.3}, ""),
-    "a whole number beyond floats": ({"v": 2**53 + 1}, "j"),
-    "the float below it": ({"v": float(2**53)}, ""),
-    "true is not 1": ({"v": True}, "c"),
-    "false is not 0 or none": ({"v": False}, "m"),
-    "a text is not its number": ({"v": "1"}, "d"),
-    "a text is not its list": ({"v": '[1,"1"]'}, ""),
-    "none is missing too": ({"v": None}, "ef"),
-    "none below anything but a mapping": ({"sub.k": None}, "bcdefijklmn"),
-    "in": ({"v": {"$in": [1, "1", True]}}, "abcd"),
-    "in with none": ({"v": {"$in": [None, "Zoë"]}}, "efl"),
-    "in nothing": ({"v": {"$in": []}}, ""),
-    "in many": ({"v": {"$in": [*map(str, range(5000)), *range(5000), None, False]}}, "abdefm"),
-    "in many floats": ({"v": {"$in": [number + 0.25 for number in range(1000)] + [0.1 + 0.2]}}, "i"),
-    "in many ids": ({"_id": {"$in": ["a", "c", *(f"none-{number}" for number in range(5000))]}}, "ac"),
-    "above a number": ({"v": {"$gt": 0}}, "abij"),
-    "from a number to a number": ({"v": {"$gte": -3, "$lte": 1}}, "abin"),
-    "below a number": ({"v": {"$lt": 1}}, "in"),
-    "from a float": ({"v": {"$gte": 0.1 + 0.2}}, "abij"),
-    "above a float": ({"v": {"$gt": 0.1 + 0.2}}, "abj"),
-    "above a text": ({"v": {"$gt": "1"}}, "l"),
-    "up to a text": ({"v": {"$lte": "1"}}, "d"),
-    "bounds of two kinds": ({"v": {"$gte": 0, "$lte": "z"}}, ""),
-    "below a dot": ({"sub.k": "x"}, "a"),
-    "below two dots": ({"sub.deep.er": {"$in": [1, 2.5]}}, "am"),
-    "never into a list": ({"sub.0": "x"}, ""),
-    "several conditions": ({"v": 1, "sub.k": None}, "b"),
-    "ids": ({"_id": {"$gt": "k"}}, "lmn"),
-    "an id that is a number": ({"_id": 1}, ""),
-    "an id and more": ({"_id": "a", "v": 2}, ""),
+    "no condition": ({}, "abcdefgh"),
+    "a whole number": ({"n": 1}, "a"),
+    "a whole number beyond floats": ({"n": 2**53 + 1}, "c"),
+    "a text": ({"t": "x"}, "a"),
+    "a text is not its number": ({"t": 1}, ""),
+    "a number is not its text": ({"n": "1"}, ""),
+    "true": ({"b": True}, "ae"),
+    "false is not missing": ({"b": False}, "b"),
+    "in": ({"t": {"$in": ["x", "é", "none"]}}, "ad"),
+    "in nothing": ({"n": {"$in": []}}, ""),
+    "in many": ({"n": {"$in": tuple(range(50_000))}}, "ab"),
+    "in many ids": ({"_id": {"$in": {"a", "c", *(f"none-{number}" for number in range(50_000))}}}, "ac"),
+    "above a number": ({"n": {"$gt": 1}}, "bcdf"),
+    "from a number to a number": ({"n": {"$gte": -3, "$lte": 1}}, "ae"),
+    "below a number": ({"n": {"$lt": 1}}, "e"),
+    "above a text": ({"t": {"$gt": "x"}}, "de"),
+    "up to a text": ({"t": {"$lte": "1"}}, "bc"),
+    "several conditions": ({"b": True, "n": {"$lt": 0}}, "e"),
+    "ids": ({"_id": {"$gt": "f"}}, "gh"),
+    "an id and more": ({"_id": "a", "n": 2}, ""),
 }
 
 
 @pytest.mark.parametrize(("where", "expected"), FILTERS.values(), ids=FILTERS.keys())
 def test_filters_mean_one_thing(store: DocumentStore, database: str, where: dict[str, Any], expected: str) -> None:
-    store.insert_many(database, ITEMS, MIXED)
+    store.insert_many(database, ITEMS, ROWS)
     assert "".join(ids(store.find(database, ITEMS, where))) == expected
-    assert store.count(database, ITEMS, where) == len(expected)
     assert "".join(ids(store.find(database, ITEMS, where, limit=2))) == expected[:2]
     assert store.delete(database, ITEMS, where) == len(expected)
-    assert "".join(ids(store.find(database, ITEMS))) == "".join(name for name in "abcdefghijklmn" if name not in expected)
+    assert "".join(ids(store.find(database, ITEMS))) == "".join(name for name in "abcdefgh" if name not in expected)
 
 
 @pytest.mark.parametrize(
@@ -209,19 +182,21 @@ def test_filters_mean_one_thing(store: DocumentStore, database: str, where: dict
         {"a": {}},
         {"a": {"$gt": 1, "$in": [1]}},
         {"a": {"$gt": None}},
-        {"a": {"$gt": True}},
         {"a": {"$in": "text"}},
         {"a": {"$in": [[1]]}},
         {"a": {"plain": 1}},
+        {"a": None},
+        {"a": 1.0},
         {"a": [1]},
         {"a": b"1"},
         {"a": math.nan},
-        {"a": math.inf},
         {"a": 2**63},
+        {"a": "half a \ud800"},
+        {"a": "nul \x00"},
+        {"_id": 1},
         {"$or": []},
-        {"a..b": 1},
-        {"a.$b": 1},
-        {"_seq": 1},
+        {"a.b": 1},
+        {"_version": 1},
         {"": 1},
         {1: 1},
         {'a"b': 1},
@@ -230,35 +205,34 @@ def test_filters_mean_one_thing(store: DocumentStore, database: str, where: dict
     ids=repr,
 )
 def test_other_filters_are_refused(store: DocumentStore, database: str, where: Any) -> None:
-    store.insert_many(database, ITEMS, MIXED)
-    for call in (store.find, store.count, store.delete):
+    store.insert_many(database, ITEMS, ROWS)
+    for call in (store.find, store.delete):
         with pytest.raises(InvalidInput, match="expected"):
             call(database, ITEMS, where)
-    assert store.count(database, ITEMS) == len(MIXED)
+    assert len(store.find(database, ITEMS)) == len(ROWS)
 
 
-def test_order_is_none_numbers_texts_by_code_point_and_last_true_and_false(store: DocumentStore, database: str) -> None:
-    values = [None, -5, -0.5, 0, 2.5, 3, 2**40, "", "10", "9", "B", "a", "é", "\ud7ff", "\ud800", "\uffff", "🎬", False, True]
-    rows = [{"_id": f"{place:02}", "v": value, "group": 1} for place, value in enumerate(values)]
-    store.insert_many(database, ITEMS, [*reversed(rows), {"_id": "000"}])
-    expected = ["000", *ids(rows)]
-    expected[:2] = ["00", "000"]  # None and missing tie
-    assert ids(store.find(database, ITEMS, sort=[("v", 1)])) == expected
-    assert ids(store.find(database, ITEMS, sort=[("v", -1)])) == [*reversed(expected[2:]), "00", "000"]
-    assert ids(store.find(database, ITEMS, {"group": 1}, sort=[("v", -1)], limit=3)) == ["18", "17", "16"]
+def test_none_and_missing_come_first_then_numbers_and_texts_by_code_point(store: DocumentStore, database: str) -> None:
+    numbers, texts = [-5, -0.5, 0, 2.5, 3, 2**40], ["", "10", "9", "B", "a", "é", "\ud7ff", "\uffff", "🎬"]
+    rows = [{"_id": f"{place:02}", "n": value, "group": 1} for place, value in enumerate(numbers)]
+    rows += [{"_id": f"{place:02}", "t": value} for place, value in enumerate(texts, len(rows))]
+    store.insert_many(database, ITEMS, [*reversed(rows), {"_id": "x", "n": None, "t": None}])
+    assert ids(store.find(database, ITEMS, sort=[("n", 1)])) == [*ids(rows)[6:], "x", *ids(rows)[:6]]
+    assert ids(store.find(database, ITEMS, sort=[("t", -1)])) == [*ids(rows)[:5:-1], *ids(rows)[:6], "x"]
+    assert ids(store.find(database, ITEMS, {"group": 1}, sort=[("n", -1)], limit=3)) == ["05", "04", "03"]
 
 
 def test_ties_of_an_order_are_settled_by_the_next_field_and_last_by_id(store: DocumentStore, database: str) -> None:
     rows = [("a", 1, "x"), ("b", 2, "x"), ("c", 1, "y"), ("d", 2, "y"), ("e", 1, "x")]
-    store.insert_many(database, ITEMS, [{"_id": id, "n": {"m": number}, "t": text} for id, number, text in rows[::-1]])
+    store.insert_many(database, ITEMS, [{"_id": id, "n": number, "t": text} for id, number, text in rows[::-1]])
     assert ids(store.find(database, ITEMS)) == list("abcde")
-    assert ids(store.find(database, ITEMS, sort=[("n.m", 1)])) == list("acebd")
-    assert ids(store.find(database, ITEMS, sort=[("n.m", -1), ("t", -1)])) == list("dbcae")
+    assert ids(store.find(database, ITEMS, sort=[("n", 1)])) == list("acebd")
+    assert ids(store.find(database, ITEMS, sort=[("n", -1), ("t", -1)])) == list("dbcae")
     assert ids(store.find(database, ITEMS, sort=[("_id", -1)], limit=2)) == list("ed")
     assert store.find(database, ITEMS, limit=0) == []
 
 
-@pytest.mark.parametrize("sort", [[("a", 0)], [("a", "asc")], ["a"], [("a",)], [("$a", 1)], [("a", 1), ("a", -1)]], ids=repr)
+@pytest.mark.parametrize("sort", [[("a", 0)], [("a", "asc")], ["a"], [("a",)], [("$a", 1)], [("a.b", 1)]], ids=repr)
 def test_other_orders_are_refused(store: DocumentStore, database: str, sort: Any) -> None:
     with pytest.raises(InvalidInput, match="expected"):
         store.find(database, ITEMS, sort=sort)
@@ -268,13 +242,6 @@ def test_other_orders_are_refused(store: DocumentStore, database: str, sort: Any
 def test_other_limits_are_refused(store: DocumentStore, database: str, limit: Any) -> None:
     with pytest.raises(InvalidInput, match="limit is .* expected"):
         store.find(database, ITEMS, limit=limit)
-    with pytest.raises(InvalidInput, match="limit is .* expected"):
-        store.changed_since(database, ITEMS, limit=limit)
-
-
-def test_a_page_of_no_changes_is_refused(store: DocumentStore, database: str) -> None:
-    with pytest.raises(InvalidInput, match="limit is 0, expected"):
-        store.changed_since(database, ITEMS, limit=0)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../up", "a.b", "ä", "x" * 64, "admin", "Local", "config", "a\n", 5], ids=repr)
@@ -295,14 +262,11 @@ def test_unsafe_collection_names_are_refused(store: DocumentStore, database: str
         lambda: store.update(database, name, "1", {}),
         lambda: store.upsert(database, name, {"_id": "1"}),
         lambda: store.delete(database, name, {}),
-        lambda: store.count(database, name),
-        lambda: store.ensure_unique(database, name, ["a"]),
         lambda: store.changed_since(database, name),
     ]
     for call in calls:
         with pytest.raises(InvalidInput, match="collection is .* expected"):
             call()
-    assert database not in store.databases()
 
 
 @pytest.mark.parametrize(
@@ -322,6 +286,13 @@ def test_unsafe_collection_names_are_refused(store: DocumentStore, database: str
         {"_id": "1", "a": object()},
         {"_id": "1", "a": bytearray(b"1")},
         {"_id": "1", "a": nested(80)},
+        {"_id": "1", "a": {"b": [{"$ref": 1}]}},
+        {"_id": "1", "a": "nul \x00"},
+        {"_id": "1", "a": ["half a \ud800"]},
+        {"_id": "1", "a": {"\udfff": 1}},
+        {"_id": "1", "a\x00": 1},
+        {"_id": "a\x00"},
+        {"_id": "\ud800"},
         {"_id": "1", "a.b": 1},
         {"_id": "1", "$a": 1},
         {"_id": "1", "_seq": 1},
@@ -337,7 +308,20 @@ def test_what_would_not_come_back_the_same_is_refused(store: DocumentStore, data
         store.insert_many(database, ITEMS, [{"_id": "0"}, document])
     with pytest.raises(InvalidInput, match="expected"):
         store.upsert(database, ITEMS, document)
-    assert store.count(database, ITEMS) == 0
+    assert store.find(database, ITEMS) == []
+
+
+def test_a_refused_text_is_told_by_collection_id_and_field(store: DocumentStore, database: str) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"^content of gather 'a1' is 'x\\x00', expected text without NUL characters and lone surrogates$"
+    ):
+        store.insert_many(database, ITEMS, [{"_id": "a1", "content": "x\x00"}])
+
+
+@pytest.mark.parametrize("id", ["", "x" * 513, "a\x00", "\ud800", 5, None, {"$ne": 1}], ids=lambda id: repr(id)[:12])
+def test_nothing_has_an_id_that_no_document_could_have(store: DocumentStore, database: str, id: Any) -> None:
+    store.insert_many(database, ITEMS, [{"_id": "1"}])
+    assert store.get(database, ITEMS, id) is None
 
 
 @pytest.mark.parametrize("changes", [{"_id": "2"}, {"_version": 5}, {"a.b": 1}, {"$set": {}}, {"a": math.nan}, {"": 1}], ids=repr)
@@ -356,107 +340,38 @@ def test_a_document_of_15_mb_is_stored(store: DocumentStore, database: str) -> N
     assert found and found["text"] == text and found["bytes"] == b"x" * 500_000
 
 
-def test_a_document_of_17_mb_is_refused_with_both_sizes(store: DocumentStore, database: str) -> None:
-    for document in ({"_id": "1", "text": "x" * 17_000_000}, {"_id": "1", "list": [0.5] * 1_000_000}):
-        with pytest.raises(InvalidInput, match=r"takes \d{8} bytes, expected at most 16000000"):
-            store.upsert(database, ITEMS, document)
+def test_a_document_too_large_for_the_engine_is_refused_whole(store: DocumentStore, body: Body, database: str) -> None:
+    if body.kind == "sqlite":
+        pytest.skip("SQLite takes up to a gigabyte")
+    large = {"_id": "2", "text": "x" * 17_000_000}
+    for call in (lambda: store.upsert(database, ITEMS, large), lambda: store.insert_many(database, ITEMS, [{"_id": "1"}, large])):
+        with pytest.raises(InvalidInput, match="is larger than MongoDB takes"):
+            call()
+    assert store.find(database, ITEMS) == []
     store.insert_many(database, ITEMS, [{"_id": "1", "a": "x" * 9_000_000}])
-    with pytest.raises(InvalidInput, match="bytes|16 MB"):
+    with pytest.raises((InvalidInput, StoreError), match="is larger than MongoDB takes|refuses"):
         store.update(database, ITEMS, "1", {"b": "x" * 9_000_000})
-    assert store.find(database, ITEMS, {"b": None}) == [{"_id": "1", "a": "x" * 9_000_000, "_version": 1}]
+    assert store.find(database, ITEMS) == [{"_id": "1", "a": "x" * 9_000_000, "_version": 1}]
 
 
-def test_fields_together_are_a_unique_key(store: DocumentStore, database: str) -> None:
-    store.ensure_unique(database, ITEMS, ["department", "number"])
-    store.ensure_unique(database, ITEMS, ["department", "number"])
-    rows = [("1", "story", 1), ("2", "story", 2), ("3", "light", 1)]
-    store.insert_many(database, ITEMS, [{"_id": id, "department": name, "number": number} for id, name, number in rows])
-    with pytest.raises(DuplicateKey, match="department.number"):
-        store.insert_many(database, ITEMS, [{"_id": "4"}, {"_id": "5", "department": "light", "number": 1.0}])
-    with pytest.raises(DuplicateKey, match="department.number"):
-        store.update(database, ITEMS, "2", {"number": 1})
-    with pytest.raises(DuplicateKey, match="department.number"):
-        store.upsert(database, ITEMS, {"_id": "9", "department": "story", "number": 2})
-    assert [(row["_id"], row["number"], row["_version"]) for row in store.find(database, ITEMS)] == [("1", 1, 1), ("2", 2, 1), ("3", 1, 1)]
-    assert store.upsert(database, ITEMS, {"_id": "2", "department": "story", "number": 2})["_version"] == 2
-    assert len(store.changed_since(database, ITEMS).documents) == 3
-
-
-def test_in_a_unique_key_none_is_a_value_and_kinds_differ(store: DocumentStore, database: str) -> None:
-    store.ensure_unique(database, ITEMS, ["key"])
-    store.insert_many(database, ITEMS, [{"_id": "1", "key": 1}, {"_id": "2", "key": "1"}, {"_id": "3", "key": True}, {"_id": "4"}])
-    for taken in (1.0, "1", True, None):
-        with pytest.raises(DuplicateKey, match="key"):
-            store.insert_many(database, ITEMS, [{"_id": "5", "key": taken}])
-    store.insert_many(database, ITEMS, [{"_id": "5", "key": False}, {"_id": "6", "key": "a\x00b"}, {"_id": "7", "key": "a\x00c"}])
-
-
-def test_a_key_that_documents_repeat_cannot_become_unique(store: DocumentStore, database: str) -> None:
-    store.insert_many(database, ITEMS, [{"_id": "1", "key": 1}, {"_id": "2", "key": 1}])
-    with pytest.raises(DuplicateKey, match="key"):
-        store.ensure_unique(database, ITEMS, ["key"])
-    store.delete(database, ITEMS, {"_id": "2"})
-    store.ensure_unique(database, ITEMS, ["key"])
-    with pytest.raises(DuplicateKey, match="key"):
-        store.insert_many(database, ITEMS, [{"_id": "2", "key": 1}])
-
-
-@pytest.mark.parametrize("fields", [[], ["a", "a"], "a", ["_id"], ["$a"], [""]], ids=repr)
-def test_other_unique_keys_are_refused(store: DocumentStore, database: str, fields: Any) -> None:
-    with pytest.raises(InvalidInput, match="expected"):
-        store.ensure_unique(database, ITEMS, fields)
-
-
-def test_changes_come_in_order_each_document_once_in_its_newest_state(store: DocumentStore, database: str) -> None:
+def test_changes_come_each_document_once_in_its_newest_state(store: DocumentStore, database: str) -> None:
+    """A body may tell a change again, so the ids looked for are those that are new."""
     store.insert_many(database, ITEMS, [{"_id": "a"}, {"_id": "b"}, {"_id": "c"}])
     store.insert_many(database, "other", [{"_id": "x"}])
     first = store.changed_since(database, ITEMS)
-    assert ids(first.documents) == ["a", "b", "c"]
+    assert sorted(ids(first.documents)) == ["a", "b", "c"]
     store.update(database, ITEMS, "a", {"n": 1})
     store.delete(database, ITEMS, {"_id": "b"})
     store.upsert(database, ITEMS, {"_id": "d"})
     store.update(database, ITEMS, "a", {"n": 2})
     changed = store.changed_since(database, ITEMS, first.cursor)
-    assert changed.documents == [{"_id": "b", "_deleted": True}, {"_id": "d", "_version": 1}, {"_id": "a", "n": 2, "_version": 3}]
-    again = store.changed_since(database, ITEMS, changed.cursor)
-    assert (again.documents, again.cursor) == ([], changed.cursor)
-    assert ids(store.changed_since(database, ITEMS).documents) == ["c", "b", "d", "a"]
+    told = {row["_id"]: row for row in changed.documents if row["_id"] != "c"}
+    assert told == {"a": {"_id": "a", "n": 2, "_version": 3}, "d": {"_id": "d", "_version": 1}}
+    assert len({*ids(changed.documents)}) == len(changed.documents)
+    assert store.changed_since(database, ITEMS, changed.cursor).cursor == changed.cursor
+    assert sorted(ids(store.changed_since(database, ITEMS).documents)) == ["a", "c", "d"]
     assert ids(store.changed_since(database, "other").documents) == ["x"]
     assert store.changed_since(database, "none", changed.cursor).cursor == changed.cursor
-
-
-def test_a_document_that_came_back_is_not_told_as_deleted(store: DocumentStore, database: str) -> None:
-    store.insert_many(database, ITEMS, [{"_id": "a"}, {"_id": "b"}])
-    start = store.changed_since(database, ITEMS).cursor
-    store.delete(database, ITEMS, {"_id": {"$in": ["a", "b"]}})
-    store.insert_many(database, ITEMS, [{"_id": "a", "new": True}])
-    assert store.changed_since(database, ITEMS, start).documents == [
-        {"_id": "b", "_deleted": True},
-        {"_id": "a", "new": True, "_version": 1},
-    ]
-
-
-def test_a_page_is_empty_at_the_end_only(store: DocumentStore, database: str) -> None:
-    """Readers stop at an empty page, also where a page's worth of documents was deleted and came back."""
-    store.insert_many(database, ITEMS, [{"_id": id} for id in "abcd"])
-    store.delete(database, ITEMS, {})
-    store.insert_many(database, ITEMS, [{"_id": id, "new": True} for id in "abcd"])
-    page = store.changed_since(database, ITEMS, limit=2)
-    assert ids(page.documents) == ["a", "b"]
-    assert ids(store.changed_since(database, ITEMS, page.cursor, limit=2).documents) == ["c", "d"]
-
-
-def test_pages_of_changes_join_without_gap_or_overlap(store: DocumentStore, database: str) -> None:
-    store.insert_many(database, ITEMS, [{"_id": f"{number:02}"} for number in range(7)])
-    store.delete(database, ITEMS, {"_id": {"$lt": "03"}})
-    seen: list[str] = []
-    cursor = ""
-    while (page := store.changed_since(database, ITEMS, cursor, limit=2)).documents:
-        assert len(page.documents) <= 2
-        assert page.cursor != cursor
-        seen += ids(page.documents)
-        cursor = page.cursor
-    assert seen == ["03", "04", "05", "06", "00", "01", "02"]
 
 
 @pytest.mark.parametrize("cursor", ["0", "garbage", "0123456789abcdef.1", "\ud800", None, 5, " "], ids=repr)
@@ -468,7 +383,7 @@ def test_a_cursor_that_no_page_gave_is_refused(store: DocumentStore, database: s
     with pytest.raises(InvalidInput, match="cursor is"):
         store.changed_since(database, ITEMS, cursor)
     given = store.changed_since(database, ITEMS).cursor
-    with pytest.raises(InvalidInput, match="cursor is"):
+    with pytest.raises(StaleCursor, match="cursor is"):
         store.changed_since(database, ITEMS, given + "0")
 
 
@@ -481,20 +396,6 @@ def test_a_cursor_of_another_database_is_refused(store: DocumentStore, body: Bod
             store.changed_since(other, ITEMS, store.changed_since(database, ITEMS).cursor)
     finally:
         body.drop(other)
-
-
-def test_databases_are_those_that_hold_a_document(store: DocumentStore, body: Body, database: str) -> None:
-    names = sorted(body.new_database() for _ in range(3))
-    try:
-        for name in reversed(names):
-            store.insert_many(name, ITEMS, [{"_id": "a"}])
-        store.ensure_unique(database, ITEMS, ["a"])
-        assert [name for name in store.databases() if name in (*names, database)] == names
-        store.delete(names[1], ITEMS, {})
-        assert [name for name in store.databases() if name in names] == [names[0], names[2]]
-    finally:
-        for name in names:
-            body.drop(name)
 
 
 def test_what_one_store_wrote_another_reads(body: Body, store: DocumentStore, database: str) -> None:
@@ -511,7 +412,7 @@ def test_a_closed_store_refuses_and_closes_twice(body: Body, database: str) -> N
     store.insert_many(database, ITEMS, [{"_id": "a"}])
     store.close()
     store.close()
-    for call in (lambda: store.find(database, ITEMS), lambda: store.upsert(database, ITEMS, {"_id": "b"}), store.databases):
+    for call in (lambda: store.find(database, ITEMS), lambda: store.upsert(database, ITEMS, {"_id": "b"})):
         with pytest.raises(StoreError, match="closed"):
             call()
 
@@ -536,7 +437,7 @@ def test_threads_share_a_store(store: DocumentStore, database: str) -> None:
         list(pool.map(work, range(4)))
     counter = store.get(database, ITEMS, "counter")
     assert counter == {"_id": "counter", "n": 40, "_version": 41}
-    assert store.count(database, ITEMS, {"by": {"$gte": 0}}) == 40
+    assert len(store.find(database, ITEMS, {"by": {"$gte": 0}})) == 40
     assert sorted(ids(store.changed_since(database, ITEMS).documents)) == ids(store.find(database, ITEMS))
 
 
@@ -544,18 +445,3 @@ def test_upserts_of_one_new_document_at_once_all_succeed(store: DocumentStore, d
     with ThreadPoolExecutor(8) as pool:
         stored = list(pool.map(lambda number: store.upsert(database, ITEMS, {"_id": "a", "n": number}), range(16)))
     assert sorted(document["_version"] for document in stored) == list(range(1, 17))
-
-
-def test_a_large_collection_answers_the_same(store: DocumentStore, database: str) -> None:
-    """From some size on, indexes are made for the filters that are used; a unique key over the same fields is still possible."""
-    rows = [{"_id": f"{number:04}", "n": number, "text": f"t{number % 7}", "flag": number % 2 == 0} for number in range(250)]
-    store.insert_many(database, ITEMS, rows)
-    wanted = {"text": "t3", "n": {"$gte": 100}, "flag": True}
-    expected = [row["_id"] for row in rows if row["n"] % 7 == 3 and row["n"] >= 100 and row["flag"]]
-    for _ in range(2):
-        assert ids(store.find(database, ITEMS, wanted)) == expected
-        assert store.count(database, ITEMS, {"n": 5}) == 1
-        assert ids(store.find(database, ITEMS, sort=[("n", -1)], limit=2)) == ["0249", "0248"]
-    store.ensure_unique(database, ITEMS, ["n"])
-    with pytest.raises(DuplicateKey):
-        store.insert_many(database, ITEMS, [{"_id": "x", "n": 5}])

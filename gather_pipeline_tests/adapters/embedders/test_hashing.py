@@ -9,7 +9,7 @@ from math import log1p
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
@@ -44,31 +44,13 @@ def plain(text: str, dimensions: int) -> Vectors:
     return row
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=5), st.sampled_from([16, 100, 256]))
 def test_vectors_are_to_the_bit_what_their_definition_gives(texts: list[str], dimensions: int) -> None:
     """Stored vectors of an earlier release must stay those of their texts."""
     texts += ["a lamp in the storm " * 400, "Mara hides the key. Mara hides it again.", "x" * 90]
     rows = HashingEmbedder(dimensions).embed(texts)
     assert rows.tobytes() == np.stack([plain(text, dimensions) for text in texts]).tobytes()
-
-
-def test_a_text_is_computed_once_and_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    embedder, computed = HashingEmbedder(64), list[str]()
-    compute = embedder._compute
-
-    def noted(text: str) -> Vectors:
-        computed.append(text)
-        return compute(text)
-
-    monkeypatch.setattr(embedder, "_compute", noted)
-    monkeypatch.setattr("gather_pipeline.adapters.embedders.hashing.CACHE_ROWS", 2)
-    first = embedder.embed(["a lamp", "a lamp", "a storm"])
-    first[0] = 0
-    assert embedder.embed(["a lamp"])[0].any()
-    assert computed == ["a lamp", "a storm"]
-    embedder.embed(["a quay"])  # takes the place of the storm, which was asked for longest ago
-    embedder.embed(["a lamp", "a storm"])
-    assert computed == ["a lamp", "a storm", "a quay", "a storm"]
 
 
 def test_near_copies_are_near_and_strangers_are_far() -> None:

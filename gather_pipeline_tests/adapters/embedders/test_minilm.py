@@ -20,9 +20,9 @@ KEEPER_AGAIN = "Before the gale arrives at the port, the lighthouse keeper tends
 TAX = "Quarterly tax returns are due in April."
 
 
-@pytest.fixture(scope="module")
-def embedder() -> MiniLM:
-    return MiniLM()
+@pytest.fixture
+def embedder(minilm: MiniLM) -> MiniLM:
+    return minilm
 
 
 def test_rows_are_unit_vectors_of_384_floats(embedder: MiniLM) -> None:
@@ -63,14 +63,13 @@ def test_a_text_is_computed_once_a_process(embedder: MiniLM, monkeypatch: pytest
     assert np.array_equal(embedder.embed([KEEPER])[0], first[1])
 
 
-def test_the_cache_forgets_the_oldest_first(embedder: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minilm, "CACHE_ROWS", 2)
+def test_what_is_remembered_is_bounded(embedder: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minilm, "KNOWN_ROWS", 2)
     small = MiniLM()
     small._model = embedder._model
     rows = small.embed(["one", "two", "three"])
-    assert rows.shape == (3, 384)
-    assert len(small._cache) == 2
-    assert np.array_equal(small.embed(["three", "one"])[0], rows[2])
+    assert np.abs(small.embed(["three", "four"])[0] - rows[2]).max() < 1e-6
+    assert set(small._known) == {"three", "four"}
 
 
 def test_threads_share_one_model(embedder: MiniLM) -> None:
@@ -81,7 +80,7 @@ def test_threads_share_one_model(embedder: MiniLM) -> None:
     assert np.abs(np.stack(rows) - embedder.embed(texts)).max() < 1e-6
 
 
-@pytest.mark.parametrize("text", ["\ud800 torn", "灯台守は嵐の前にランプを整える。", "x" * 50_000, "\x00", " \n\t "])
+@pytest.mark.parametrize("text", ["灯台守は嵐の前にランプを整える。", "x" * 50_000, "\x00", " \n\t "])
 def test_odd_texts_get_a_vector(embedder: MiniLM, text: str) -> None:
     assert np.isfinite(embedder.embed([text])).all()
 

@@ -44,27 +44,6 @@ def test_a_file_is_read_anew_at_each_call(tmp_path: Path) -> None:
     assert len(source.departments()) == 2
 
 
-def test_an_unchanged_file_is_parsed_once_and_nobody_can_spoil_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "departments.json"
-    file.write_text(json.dumps([ROW]), encoding="utf-8")
-    source, parsed = DepartmentFile(file), list[str]()
-    loads = json.loads
-
-    def noted(text: str) -> object:
-        parsed.append(text)
-        return loads(text)
-
-    monkeypatch.setattr(json, "loads", noted)
-    source.departments().clear()
-    assert [one.slug for one in source.departments()] == ["story"]
-    assert len(parsed) == 1
-    file.write_text(json.dumps([ROW | {"slug": "sound"}]), encoding="utf-8")  # as long as it was
-    assert [one.slug for one in source.departments()] == ["sound"]
-    file.unlink()
-    with pytest.raises(InvalidInput, match="expected a file that can be read"):
-        source.departments()
-
-
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
-from gather_pipeline.adapters.metrics.measurements import IngestReport
-from gather_pipeline.adapters.metrics.store import ingest, query
+from gather_pipeline.adapters.metrics.store import IngestReport, ingest, query
 
 PROJECT = {"project_id": "harbour", "task_id": "t1"}
 
@@ -75,6 +74,14 @@ from gather_pipeline.adapters.metrics.store import ingest
 print("ready", flush=True)
 print(ingest(Path(sys.argv[1]), Path(sys.argv[2]), patience_s=60).rows, flush=True)
 """
+KILLED_AT_A_MOVE = f"""
+import os, signal, sys
+moved = sys.argv.pop()
+def kill(event, args):
+    if event == "os.rename" and os.path.basename(args[1]) == moved:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+{INGEST}"""
 HOLD = """
 import sys, duckdb, time
 connection = duckdb.connect(sys.argv[1])

@@ -13,7 +13,7 @@ import pytest
 
 from gather_pipeline.adapters.metrics.store import query
 from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable, UnknownEntity
-from gather_pipeline_tests.adapters.metrics.metrics_folder import HOLD, INGEST, PROJECT, Metrics, python
+from gather_pipeline_tests.adapters.metrics.metrics_folder import HOLD, INGEST, KILLED_AT_A_MOVE, PROJECT, Metrics, python
 
 
 def test_several_processes_at_once_take_every_row_once(metrics: Metrics) -> None:
@@ -49,6 +49,21 @@ def test_threads_of_one_process_may_ingest_and_query_at_once(metrics: Metrics) -
     assert metrics.rows("SELECT count(*) AS n FROM timing") == [{"n": 7}]
 
 
+@pytest.mark.parametrize("moved", ["metrics.duckdb", "run-1.jsonl"], ids=["made and not in its place", "taken and not in the archive"])
+def test_an_ingestion_killed_before_it_moves_a_file_loses_and_doubles_nothing(metrics: Metrics, moved: str) -> None:
+    log = metrics.log()
+    for n in range(400):
+        log.append("timing", {"count": n})
+    log.close()
+    process = python(KILLED_AT_A_MOVE, metrics.database, metrics.incoming, moved)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    metrics.ingest()
+    assert metrics.rows("SELECT count(*) AS n, count(DISTINCT row_id) AS ids FROM timing") == [{"n": 400, "ids": 400}]
+    assert not list(metrics.incoming.iterdir())
+
+
+@pytest.mark.storm
 def test_a_kill_at_any_point_of_an_ingestion_loses_and_doubles_nothing(metrics: Metrics) -> None:
     """Includes the making of the database, its migrations and the moves to the archive."""
     random.seed(7)
@@ -96,7 +111,7 @@ def test_a_holder_that_stays_is_reported_and_the_rows_wait(metrics: Metrics) -> 
     finally:
         holder.kill()
         holder.communicate()
-    assert (metrics.incoming / "run-2.jsonl").exists()
+    assert [path.name.split(".")[0] for path in metrics.incoming.iterdir()] == ["run-2"]
     assert metrics.ingest().rows == 1
 
 
@@ -134,7 +149,7 @@ def test_a_damaged_database_is_named_and_the_rows_wait(metrics: Metrics) -> None
     for action in (metrics.ingest, lambda: query(metrics.database, "SELECT 1")):
         with pytest.raises(StoreError, match=r"metrics database .*metrics\.duckdb cannot be opened: "):
             action()
-    assert (metrics.incoming / "run-2.jsonl").exists()
+    assert [path.name.split(".")[0] for path in metrics.incoming.iterdir()] == ["run-2"]
 
 
 def test_a_database_that_is_a_folder_is_named(metrics: Metrics) -> None:

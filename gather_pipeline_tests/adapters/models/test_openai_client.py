@@ -155,8 +155,8 @@ def test_importing_every_model_loads_no_engine() -> None:
     """`gather --help` imports what chooses among them."""
     code = (
         "import sys\n"
-        "from gather_pipeline.adapters import embedded_model, hashing_embedder, minilm, model_routes\n"
-        "from gather_pipeline.adapters import openai_model, scripted_model, weights\n"
+        "from gather_pipeline.adapters.embedders import hashing, minilm\n"
+        "from gather_pipeline.adapters.models import embedded, openai_client, routes, scripted, weights\n"
         "print(sorted({'openai', 'xllamacpp', 'torch', 'sentence_transformers', 'httpx2', 'filelock'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

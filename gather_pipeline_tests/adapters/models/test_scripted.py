@@ -112,11 +112,6 @@ def test_a_latency_longer_than_the_request_allows_is_a_timeout() -> None:
         ask(ScriptedModel(["a"], latency_s=5), make_request(timeout_s=0.01))
 
 
-def test_a_request_that_no_model_may_see_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="temperature is 2"):
-        ask(ScriptedModel(), make_request(temperature=2))
-
-
 def test_an_impossible_share_of_duplicates_is_refused() -> None:
     with pytest.raises(InvalidInput, match="duplicate_rate is 1.5"):
         ScriptedModel(duplicate_rate=1.5)
@@ -184,9 +179,9 @@ def test_a_second_try_still_knows_the_aspect() -> None:
     assert "winter light" in json.loads(text)["content"]
 
 
-def test_many_notes_are_distinct_for_an_embedder() -> None:
+def test_many_notes_are_distinct_for_an_embedder(minilm: MiniLM) -> None:
     found = notes(ScriptedModel(duplicate_rate=0), rounds=12)
-    vectors = MiniLM().embed([note["content"] for note in found])
+    vectors = minilm.embed([note["content"] for note in found])
     alike = vectors @ vectors.T - 2 * np.eye(len(found), dtype=np.float32)
     assert len(found) == 96
     assert alike.max() < 0.9
@@ -194,20 +189,20 @@ def test_many_notes_are_distinct_for_an_embedder() -> None:
     assert len({note["summary"] for note in found}) > 80
 
 
-def test_a_share_of_the_notes_repeats_another_one_nearly_word_for_word() -> None:
+def test_a_share_of_the_notes_repeats_another_one_nearly_word_for_word(minilm: MiniLM) -> None:
     found = notes(ScriptedModel(duplicate_rate=0.2), rounds=12)
-    vectors = MiniLM().embed([note["content"] for note in found])
+    vectors = minilm.embed([note["content"] for note in found])
     earlier = np.tril(vectors @ vectors.T, -1).max(axis=1)
     assert 0.05 < (earlier > 0.9).mean() < 0.4
 
 
-def test_a_repetition_takes_up_a_note_of_the_prompt_and_keeps_its_names_and_numbers() -> None:
+def test_a_repetition_takes_up_a_note_of_the_prompt_and_keeps_its_names_and_numbers(minilm: MiniLM) -> None:
     known = "Mara Lindqvist counts 112 steps because nobody trusts the small bell, and she never stops beside the red door."
     request = make_request(make_prompt("silence", (known,)), response_schema=ITEM)
     content = json.loads(ask(ScriptedModel(duplicate_rate=1), request)[0].text)["content"]
     assert content != known
     assert all(word in content for word in ("Mara Lindqvist", "112", "never", "red door"))
-    first, second = MiniLM().embed([known, content])
+    first, second = minilm.embed([known, content])
     assert first @ second > 0.9
 
 

@@ -10,10 +10,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from gather_pipeline.errors import DuplicateKey, GatherError, InvalidInput, StoreError, StoreUnavailable, shorten
 
@@ -27,8 +24,6 @@ T = TypeVar("T")
 
 HOST = re.compile(r"mongodb(?:\+srv)?://(?:[^@/?#]*@)?((?:[\w.-]|%2F|\[[0-9a-fA-F:]+\])+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)(?:[/?][^@]*)?")
 URI_FORM = "mongodb://[user:password@]host[:port]/[?options], with '%', '/', ':' and '@' in user and password written as %25, %2F, %3A, %40"
-ATTEMPTS = 3
-WAIT_S, WAIT_LIMIT_S = 0.05, 0.5
 SOCKET_TIMEOUTS = 6  # times timeout_s: large batches and index builds take longer than finding a server does
 TAKEN = 11000
 TOO_LARGE = frozenset({10334, 17419, 17420})
@@ -90,41 +85,26 @@ class MongoConnection:
         """A database of the server; nothing is asked yet."""
         return self.client[name]
 
-    def run(self, work: Callable[[], T], what: str = "", *, again: bool = False, race: bool = False) -> T:
-        """Runs work on the server.
+    def run(self, work: Callable[[], T], what: str) -> T:
+        """Runs work on the server; what may be repeated safely the driver repeats by itself.
 
         Args:
             work: Calls to pymongo.
             what: What is worked on, e.g. ``gather``, for messages.
-            again: The work may be done twice, so a lost connection is tried again (what pymongo may repeat safely it repeats by itself).
-            race: Two upserts of one ``_id`` at once may collide, which the next try settles.
 
         Raises:
             StoreUnavailable: The server does not answer.
             StoreError: It refuses.
         """
-        from pymongo.errors import AutoReconnect, NetworkTimeout, PyMongoError, ServerSelectionTimeoutError
+        from pymongo.errors import DocumentTooLarge, PyMongoError
 
-        def passing(error: BaseException) -> bool:
-            lost = isinstance(error, AutoReconnect) and not isinstance(error, (NetworkTimeout, ServerSelectionTimeoutError))
-            return (again and lost) or (race and isinstance(error, PyMongoError) and _taken_key(error) == ["_id"])
-
-        retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(WAIT_S, WAIT_LIMIT_S),
-            retry=retry_if_exception(passing),
-            reraise=True,
-        )
         try:
-            return retrying(work) if again or race else work()
+            return work()
+        except DocumentTooLarge as error:  # which is none of the others
+            raise InvalidInput(f"{what} is larger than MongoDB takes (16 MB)") from error
         except PyMongoError as error:
             fault = self._fault(error, what)
             raise fault from (None if getattr(error, "code", None) in ACCESS else error)
-
-    def server_time(self) -> datetime:
-        """The server's clock, in UTC."""
-        found: datetime = self.run(lambda: self.client.admin.command("hello"), again=True)["localTime"]
-        return found
 
     def close(self) -> None:
         """Closes the client; later calls are refused."""
@@ -135,30 +115,26 @@ class MongoConnection:
                 self._client = None
 
     def _fault(self, error: PyMongoError, what: str) -> GatherError:
-        from pymongo.errors import ConnectionFailure, DocumentTooLarge, ExecutionTimeout, InvalidOperation, WTimeoutError
+        from pymongo.errors import ConnectionFailure, ExecutionTimeout, InvalidOperation, WTimeoutError
 
         code = getattr(error, "code", None)
-        taken = _taken_key(error)
-        if taken is not None:
-            return DuplicateKey(f"{what} at {self.host} repeats the key {'+'.join(taken) or 'it has'} of another document")
+        faults = _faults(error)
+        if any(found.get("code") == TAKEN for found in faults):
+            return DuplicateKey(f"{what} at {self.host} repeats the _id of another document")
         if isinstance(error, ConnectionFailure) and code not in ACCESS:
             return StoreUnavailable(f"MongoDB at {self.host} does not answer (waited up to {self._timeout_s:g} s to reach it)")
         if isinstance(error, (ExecutionTimeout, WTimeoutError)):
             return StoreUnavailable(f"MongoDB at {self.host} did not finish in time")
         if isinstance(error, InvalidOperation):
             return StoreError(f"the store at {self.host} is closed")
-        if isinstance(error, DocumentTooLarge) or code in TOO_LARGE:
-            return InvalidInput(f"a document for {what} is larger than MongoDB takes (16 MB)")
-        details = getattr(error, "details", None) or {}
-        said = next((found["errmsg"] for found in [details, *details.get("writeErrors", [])] if "errmsg" in found), str(error))
+        if any(found.get("code") in TOO_LARGE for found in faults):
+            return InvalidInput(f"{what} is larger than MongoDB takes (16 MB)")
+        said = next((found["errmsg"] for found in faults if "errmsg" in found), str(error))
         reason = ACCESS.get(code or 0) or shorten(said, 200)
         return StoreError(f"MongoDB at {self.host} refuses: {reason}")
 
 
-def _taken_key(error: PyMongoError) -> list[str] | None:
-    """Fields of the unique key that a write found taken; None where that is not the fault."""
-    details = getattr(error, "details", None) or {}
-    for found in [details, *details.get("writeErrors", [])]:
-        if found.get("code") == TAKEN:
-            return list(found.get("keyPattern", {}))
-    return None
+def _faults(error: PyMongoError) -> list[dict[str, Any]]:
+    """What the server said of a request, and of the writes in it."""
+    details: dict[str, Any] = getattr(error, "details", None) or {}
+    return [details, *details.get("writeErrors", [])]

@@ -6,9 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
-from gather_pipeline.errors import GatherError, StoreError, StoreUnavailable
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
 
 REFUSALS = {
     sqlite3.SQLITE_NOTADB: "is not a SQLite database, expected a file that this store made",
@@ -22,12 +21,12 @@ REFUSALS = {
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    """Commits at the end of the block, or leaves no trace. A generator, which undoes also where its own end is interrupted."""
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits at the end of the block, or leaves no trace."""
     try:
         if connection.in_transaction:  # left by an interruption in the middle of undoing
             connection.execute("ROLLBACK")
-        connection.execute(begin)
+        connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("COMMIT")
     except BaseException:
@@ -36,31 +35,23 @@ def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") 
         raise
 
 
-class Faults:
-    """Turns the errors of a block on a store file into `StoreError` and `StoreUnavailable`.
-
-    No generator, because every call passes here and keeps nothing that an interruption could leave behind.
-    """
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if isinstance(error, sqlite3.Error):
-            raise _fault(self._path, error) from error
-        if isinstance(error, OSError):
-            raise StoreError(f"{self._path} cannot be opened: {error.strerror}") from error
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turns the errors of a block on a store file into one sentence that names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _fault(path, error) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
 
 
 def _fault(path: Path, error: sqlite3.Error) -> GatherError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreUnavailable(f"{path} is locked: another process has been writing to it for too long")
+    if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
+        return InvalidInput(f"a document for {path} is larger than SQLite takes")
     if code in REFUSALS:
         return StoreError(f"{path} {REFUSALS[code]}")
     return StoreError(f"{path} cannot be used: {error}")

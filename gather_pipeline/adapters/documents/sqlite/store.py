@@ -1,26 +1,27 @@
 """The document store on SQLite: the embedded default, one file a database.
 
 Documents lie as JSON beside their id, version and change number. Writers take turns (WAL, one at a time a file), a commit is on
-disk before it returns (synchronous=FULL), and change numbers are given inside the write, so that their order is the order of
-commits. Indexes are over expressions of the JSON: SQLite keeps them true whichever process writes, and no answer depends on them.
+disk before it returns (synchronous=FULL), and change numbers are given inside the write, so that their order is the order of commits.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gather_pipeline.adapters.documents import cursors, filters
-from gather_pipeline.adapters.documents.sqlite import filters as sqlite_filters
-from gather_pipeline.adapters.documents.sqlite.file import StoreFile, exists, open_file
-from gather_pipeline.adapters.documents.sqlite.guard import Faults
-from gather_pipeline.domain import documents as docs
-from gather_pipeline.errors import StoreError, UnknownEntity, VersionConflict
+from gather_pipeline.adapters.documents import filters, rules
+from gather_pipeline.adapters.documents.sqlite.file import StoreFile, open_file, value_of
+from gather_pipeline.errors import DuplicateKey, StoreError, UnknownEntity, VersionConflict, shorten
 from gather_pipeline.ports import Changes, Document
+
+BYTES = "$bytes"  # the only key that begins with "$": a document with one of its own is refused
+OPERATORS = {filters.EQUAL: "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
 class SqliteStore:
@@ -43,22 +44,25 @@ class SqliteStore:
 
     def insert_many(self, database: str, collection: str, documents: Sequence[Document]) -> None:
         """Stores new documents in one transaction: all or none, also where the process is killed."""
-        docs.check_database(database)
-        apart = docs.take_all_apart(docs.check_collection(collection), documents)
-        rows = [(docs.escape(id), docs.to_json(fields)) for id, fields in apart.items()]
-        if rows:
-            with self._write(database, collection) as file:
-                file.insert(collection, rows)
+        rules.check_database(database)
+        rows = rules.split_all(rules.check_collection(collection), documents)
+        if not rows:
+            return
+        with self._writing(database, collection) as file:
+            sql = f'INSERT INTO "{collection}" (seq, id, version, doc) VALUES (?, ?, 1, ?)'
+            for sequence, (id, fields) in enumerate(rows.items(), file.take(len(rows))):
+                try:
+                    file.connection.execute(sql, [sequence, id, _to_json(fields)])
+                except sqlite3.IntegrityError as error:
+                    raise DuplicateKey(f"{collection} {shorten(id)} in {file.path} repeats the _id of another document") from error
 
     def get(self, database: str, collection: str, id: str) -> Document | None:
         """The document with that ``_id``, None where there is none."""
-        key = docs.escape(docs.check_id(collection, id))
         file = self._existing(database, collection)
-        if not file:
+        if not file or not rules.is_id(id):
             return None
-        with file.lock, file.faults:
-            row = file.connection.execute(f'SELECT id, version, doc FROM "{collection}" WHERE id = ?', (key,)).fetchone()
-        return _document(*row) if row else None
+        with file.reading():
+            return _get(file, collection, id)
 
     def find(
         self,
@@ -69,128 +73,79 @@ class SqliteStore:
         sort: Sequence[tuple[str, int]] = (),
         limit: int | None = None,
     ) -> list[Document]:
-        """Matching documents in order; the first such query on a large collection makes the index that serves it."""
-        conditions, order = filters.parse(where), filters.check_sort(sort)
-        docs.check_limit(limit)
+        """Matching documents in order."""
+        clause, values = _where(filters.parse(where))
+        order = ", ".join(f"{value_of(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in rules.check_sort(sort))
+        rules.check_limit(limit)
         file = self._existing(database, collection)
         if not file:
             return []
-        with file.lock, file.faults:
-            file.ensure_index(collection, filters.index_fields(conditions, order if limit is not None else ()))
-            return _rows(file, collection, conditions, order, limit)
+        sql = f'SELECT id, version, doc FROM "{collection}"{clause} ORDER BY {order} LIMIT ?'
+        with file.reading() as connection:
+            rows = connection.execute(sql, [*values, -1 if limit is None else limit]).fetchall()
+        return [_document(*row) for row in rows]
 
     def update(
         self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
     ) -> Document:
         """Sets top-level fields of a document and returns it."""
-        id = docs.check_id(docs.check_collection(collection), id)
-        size = docs.check_fields(collection, id, changes)
-        key, changed = docs.escape(id), docs.from_json(docs.to_json(changes))
+        rules.check_fields(rules.check_collection(collection), rules.check_id(collection, id), changes)
+        missing = UnknownEntity(f"{collection} {shorten(id)} is not in database {database}")
         file = self._existing(database, collection)
         if not file:
-            raise UnknownEntity(f"{collection} {id!r} is not in database {database}")
-        with file.writing(collection):
-            row = file.connection.execute(f'SELECT version, doc FROM "{collection}" WHERE id = ?', (key,)).fetchone()
-            if row is None:
-                raise UnknownEntity(f"{collection} {id!r} is not in database {database}")
-            version, held = row
+            raise missing
+        with file.writing(collection) as connection:
+            held = _get(file, collection, id)
+            if held is None:
+                raise missing
+            version = held["_version"]
             if expected_version is not None and version != expected_version:
-                raise VersionConflict(f"{collection} {id!r} has version {version}, expected {expected_version}")
-            fields = docs.from_json(held) | changed
-            if not docs.surely_fits(size, held):
-                docs.check_fields(collection, id, fields)
-            with file.unique(collection, key):
-                sql = f'UPDATE "{collection}" SET version = version + 1, seq = ?, doc = ? WHERE id = ?'
-                file.connection.execute(sql, (file.take(1), docs.to_json(fields), key))
-        return {"_id": id, **fields, "_version": version + 1}
+                raise VersionConflict(f"{collection} {shorten(id)} has version {version}, expected {expected_version}")
+            doc = _to_json({name: value for name, value in held.items() if name not in ("_id", "_version")} | dict(changes))
+            sql = f'UPDATE "{collection}" SET version = version + 1, seq = ?, doc = ? WHERE id = ?'
+            connection.execute(sql, [file.take(), doc, id])
+        return _document(id, version + 1, doc)
 
     def upsert(self, database: str, collection: str, document: Document) -> Document:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
-        id, fields = docs.take_apart(docs.check_collection(collection), document)
-        doc = docs.to_json(fields)
-        with self._write(database, collection) as file, file.unique(collection, docs.escape(id)):
+        id, fields = rules.split(rules.check_collection(collection), document)
+        doc = _to_json(fields)
+        with self._writing(database, collection) as file:
             sql = f"""INSERT INTO "{collection}" (id, version, seq, doc) VALUES (?, 1, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET version = version + 1, seq = excluded.seq, doc = excluded.doc RETURNING version"""
-            ((version,),) = file.connection.execute(sql, (docs.escape(id), file.take(1), doc)).fetchall()
-        return _document(docs.escape(id), version, doc)
+            ((version,),) = file.connection.execute(sql, [id, file.take(), doc]).fetchall()
+        return _document(id, version, doc)
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
-        """Deletes matching documents and returns how many; each leaves its id with a change number."""
-        conditions = filters.parse(where)
-        if not self._existing(database, collection):
-            return 0
-        with self._write(database, collection) as file:
-            ids = [docs.escape(row["_id"]) for row in _rows(file, collection, conditions)]
-            if not ids:
-                return 0
-            gone = [(collection, id, sequence) for sequence, id in enumerate(ids, file.take(len(ids)))]
-            file.connection.executemany("INSERT OR REPLACE INTO _deleted (collection, id, seq) VALUES (?, ?, ?)", gone)
-            file.connection.executemany(f'DELETE FROM "{collection}" WHERE id = ?', [(id,) for id in ids])
-        return len(ids)
-
-    def count(self, database: str, collection: str, where: Mapping[str, Any] | None = None) -> int:
-        """How many documents match."""
-        conditions = filters.parse(where)
-        clause, values, loose = sqlite_filters.where(conditions)
+        """Deletes matching documents and returns how many."""
+        clause, values = _where(filters.parse(where))
         file = self._existing(database, collection)
         if not file:
             return 0
-        with file.lock, file.faults:
-            file.ensure_index(collection, filters.index_fields(conditions))
-            if loose:
-                return len(_rows(file, collection, conditions))
-            ((number,),) = file.connection.execute(f'SELECT count(*) FROM "{collection}"{clause}', values).fetchall()
-            return int(number)
+        with file.writing(collection) as connection:
+            return connection.execute(f'DELETE FROM "{collection}"{clause}', values).rowcount
 
-    def ensure_unique(self, database: str, collection: str, fields: Sequence[str]) -> None:
-        """Makes the fields together a unique key, None and missing counting as one value; `DuplicateKey` where documents repeat it."""
-        name = f"{docs.check_collection(collection)}:unique:{'+'.join(filters.check_key(fields))}"
-        if there := self._existing(database, collection):
-            with there.lock, there.faults:
-                if exists(there.connection, "index", name):
-                    return
-        with self._write(database, collection) as file, file.unique(collection):
-            columns = ", ".join(map(sqlite_filters.key, fields))
-            file.connection.execute(f'CREATE UNIQUE INDEX IF NOT EXISTS "{name}" ON "{collection}" ({columns})')
-
-    def changed_since(self, database: str, collection: str, cursor: str = "", *, limit: int = 1000) -> Changes:
-        """Changes after the cursor in the order of their commits."""
-        docs.check_limit(limit, 1)
-        docs.check_collection(collection)
-        place = cursors.parse(cursor)
+    def changed_since(self, database: str, collection: str, cursor: str = "") -> Changes:
+        """Documents changed after the cursor, in the order of their commits, each once."""
+        rules.check_collection(collection)
         file = self._file(database)
         if not file:
-            cursors.check(place, epoch=None, last=0, era=None)
-            return Changes(documents=[], cursor=cursor)
-        with file.lock, file.faults:
-            after, last = file.check(place)
-            if after == last or not file.has(collection):
-                return Changes(documents=[], cursor=cursor)
-        with file.lock, file.faults, file.snapshot():
-            after, _ = file.check(place)
-            sql = f"""SELECT seq, id, version, doc FROM "{collection}" WHERE seq > :after
-                UNION ALL SELECT seq, id, NULL, NULL FROM _deleted AS gone WHERE collection = :collection AND seq > :after
-                    AND NOT EXISTS (SELECT 1 FROM "{collection}" AS there WHERE there.id = gone.id)
-                ORDER BY seq LIMIT :limit"""
-            rows = file.connection.execute(sql, {"after": after, "collection": collection, "limit": limit}).fetchall()
-            cursor = str(file.place(rows[-1][0])) if rows else cursor
-        changed = [_document(id, version, doc) if doc else {"_id": docs.unescape(id), "_deleted": True} for _, id, version, doc in rows]
-        return Changes(documents=changed, cursor=cursor)
+            if cursor != "":
+                raise rules.stale(cursor)
+            return Changes(documents=[], cursor="")
+        with file.reading() as connection:
+            after, newest = file.place(cursor), file.newest()
+            sql = f'SELECT seq, id, version, doc FROM "{collection}" WHERE seq > ? ORDER BY seq'
+            rows = connection.execute(sql, [after]).fetchall() if file.has(collection) else []
+        return Changes(documents=[_document(*row[1:]) for row in rows], cursor=newest if rows else cursor)
 
     def position(self, database: str) -> str:
         """The cursor after the newest change of a database, empty where there is none."""
         file = self._file(database)
         if not file:
             return ""
-        with file.lock, file.faults, file.snapshot():
-            _, last = file.check(None)
-            return str(file.place(last)) if last else ""
-
-    def databases(self) -> list[str]:
-        """Names of the databases that hold a document, in order; `StoreError` where one of the files cannot be read."""
-        with Faults(self._folder):
-            names = sorted(path.stem for path in self._folder.glob("*.sqlite3")) if self._folder.is_dir() else []
-        return [name for name in names if docs.is_database(name) and self._holds_documents(name)]
+        with file.reading():
+            return file.newest()
 
     def close(self) -> None:
         """Closes every file; later calls are refused with `StoreError`."""
@@ -198,42 +153,33 @@ class SqliteStore:
             self._closed = True
             files, self._files = list(self._files.values()), {}
         for file in files:
-            with file.lock, file.faults:
-                file.connection.close()
-
-    def _holds_documents(self, database: str) -> bool:
-        """Looks through a connection of its own: a listing of many databases must not hold them all open."""
-        file = open_file(self._path(database), create=False, timeout_s=self._timeout_s)
-        if not file:
-            return False
-        with closing(file.connection), file.faults:
-            tables = [name for (name,) in file.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            kept = filter(docs.COLLECTION.fullmatch, tables)
-            return any(file.connection.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in kept)
-
-    def _path(self, database: str) -> Path:
-        if self._closed:
-            raise StoreError(f"{self!r} is closed")
-        return self._folder / f"{docs.check_database(database)}.sqlite3"
+            with file.reading() as connection:
+                connection.close()
 
     def _file(self, database: str, *, create: bool = False) -> StoreFile | None:
-        if isinstance(database, str) and (file := self._files.get(database)):
+        rules.check_database(database)
+        file = self._files.get(database)
+        if file is not None:
             return file
         with self._lock:
-            path = self._path(database)
-            file = self._files.get(database) or open_file(path, create=create, timeout_s=self._timeout_s)
-            if file:
+            if self._closed:
+                raise StoreError(f"{self!r} is closed")
+            file = self._files.get(database) or open_file(self._folder / f"{database}.sqlite3", create=create, timeout_s=self._timeout_s)
+            if file is not None:
                 self._files[database] = file
-            return file
+        return file
 
     def _existing(self, database: str, collection: str) -> StoreFile | None:
         """The file that holds a collection; None where it, or the collection, is not there."""
-        docs.check_collection(collection)
+        rules.check_collection(collection)
         file = self._file(database)
-        return file if file and file.has(collection) else None
+        if file is None:
+            return None
+        with file.reading():
+            return file if file.has(collection) else None
 
     @contextmanager
-    def _write(self, database: str, collection: str) -> Iterator[StoreFile]:
+    def _writing(self, database: str, collection: str) -> Iterator[StoreFile]:
         """A transaction that commits at the end of the block; the database and collection are made where they are missing."""
         file = self._file(database, create=True)
         assert file
@@ -241,26 +187,38 @@ class SqliteStore:
             yield file
 
 
-def _rows(
-    file: StoreFile,
-    collection: str,
-    conditions: Sequence[filters.Condition],
-    order: tuple[tuple[str, int], ...] = (),
-    limit: int | None = None,
-) -> list[Document]:
-    where, values, loose = sqlite_filters.where(conditions)
-    sql = f'SELECT id, version, doc FROM "{collection}"{where}'
-    if order:
-        sql += " ORDER BY " + sqlite_filters.ordered(order)
-    if limit is not None and loose:
-        with closing(file.connection.execute(sql, values)) as cursor:
-            found = (document for row in cursor if filters.matches(document := _document(*row), loose))
-            return list(islice(found, limit))
-    if limit is not None:
-        sql += f" LIMIT {limit}"
-    documents = [_document(*row) for row in file.connection.execute(sql, values).fetchall()]
-    return [document for document in documents if filters.matches(document, loose)] if loose else documents
+def _where(conditions: Sequence[filters.Condition]) -> tuple[str, list[object]]:
+    """The WHERE clause of a filter, empty for none, and its values."""
+    clauses: list[str] = []
+    values: list[object] = []
+    for condition in conditions:
+        expression, value = value_of(condition.field), condition.value
+        if condition.operator == filters.IN:  # as one value, because a statement takes so many only
+            clauses.append(f"{expression} IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(value))
+        else:
+            clauses.append(f"{expression} {OPERATORS[condition.operator]} ?")
+            values.append(value)
+    return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
+
+
+def _get(file: StoreFile, collection: str, id: str) -> Document | None:
+    row = file.connection.execute(f'SELECT id, version, doc FROM "{collection}" WHERE id = ?', [id]).fetchone()
+    return _document(*row) if row else None
 
 
 def _document(id: str, version: int, doc: str) -> Document:
-    return {"_id": docs.unescape(id), **docs.from_json(doc), "_version": version}
+    fields = json.loads(doc, object_hook=_restore) if BYTES in doc else json.loads(doc)
+    return {"_id": id, **fields, "_version": version}
+
+
+def _to_json(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return {BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else dict(value)
+
+
+def _restore(found: dict[str, Any]) -> Any:
+    return base64.b64decode(found[BYTES]) if found.keys() == {BYTES} else found

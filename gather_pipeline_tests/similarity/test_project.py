@@ -11,7 +11,7 @@ from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Embedder
-from gather_pipeline.records.duplicates import threshold_of
+from gather_pipeline.similarity.project import threshold_of
 from gather_pipeline.similarity.thresholds import FLOOR_OF_EVIDENCE, Threshold
 from gather_pipeline_tests.harness import PROJECT, Studio
 
@@ -25,11 +25,11 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 
 
 def desk(studio: Studio) -> People:
-    return People(studio.services.store, studio.services.main_database, studio.services.clock)
+    return People(studio.services)
 
 
 def threshold(studio: Studio, cost: float = 2.0) -> Threshold:
-    return threshold_of(studio.repository.everything(), studio.repository.dropped(), HashingEmbedder, cost)
+    return threshold_of(studio.view.everything, studio.view.dropped, HashingEmbedder, cost)
 
 
 def mark_pairs(studio: Studio, count: int) -> None:
@@ -40,7 +40,7 @@ def mark_pairs(studio: Studio, count: int) -> None:
             f"The keeper waits in cellar {number} for the tide.",
             f"Down there, until the water falls, he does not move, night {number}.",
         )
-        kept, gone = (people.add(PROJECT, "story", Texts(content=text), "ana", studio.services.departments) for text in texts)
+        kept, gone = (people.add(PROJECT, "story", Texts(content=text), "ana") for text in texts)
         people.mark_same(gone.id, kept.id, "ana", project_id=PROJECT)
 
 
@@ -49,17 +49,17 @@ def never() -> Embedder:
 
 
 def test_a_pair_that_a_person_marked_is_set_aside_listed_and_restorable(studio: Studio) -> None:
-    kept, gone, *_ = studio.repository.items("story")
+    kept, gone, *_ = studio.view.items_of("story")
     after = desk(studio).mark_same(gone.id, kept.id, "ana")
     assert (after.state, after.history()[-1].note) == ("dropped", f"ana says that it is the same as {kept.id}")
-    (row,) = [row for row in studio.repository.dropped() if row["item_id"] == gone.id]
-    assert (row["rule"], row["match_id"], row["match_content"]) == ("person", kept.id, kept.content)
+    (decision,) = [one.decision for one in studio.view.dropped if one.item_id == gone.id]
+    assert (decision.rule, decision.match_id, decision.match_content) == ("person", kept.id, kept.content)
     assert desk(studio).restore(gone.id, "ben").is_active
 
 
 def test_below_the_floor_of_evidence_nothing_moves_and_nothing_is_embedded(studio: Studio) -> None:
     mark_pairs(studio, FLOOR_OF_EVIDENCE - 1)
-    found = threshold_of(studio.repository.everything(), studio.repository.dropped(), never, 2.0)
+    found = threshold_of(studio.view.everything, studio.view.dropped, never, 2.0)
     assert found.value == found.usual == pytest.approx(2 / 3)
     assert found.reason == f"dropped from 67%; 0 restored and {FLOOR_OF_EVIDENCE - 1} marked as the same, {FLOOR_OF_EVIDENCE} move it"
 
@@ -71,7 +71,7 @@ def test_enough_marked_pairs_lower_the_threshold_of_the_next_run(studio: Studio)
 
 
 def test_only_two_active_items_of_one_project_can_be_marked(studio: Studio) -> None:
-    kept, gone, *_ = studio.repository.items("story")
+    kept, gone, *_ = studio.view.items_of("story")
     people = desk(studio)
     with pytest.raises(InvalidInput, match=f"other is '{kept.id}', expected another item"):
         people.mark_same(kept.id, kept.id, "ana")

@@ -1,19 +1,22 @@
-"""Shows a run's progress on standard error: a live table on a terminal, one line an event elsewhere."""
+"""What a run shows: its progress on standard error, a live table on a terminal and one line an event elsewhere, and its end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
 
-from gather_pipeline.cli.output import error_console, say
+import click
+
+from gather_pipeline.cli.output import error_console, print_table, say
 from gather_pipeline.cli.views.events import count_of, duration, score_of, sentence
 from gather_pipeline.cli.views.progress import DepartmentProgress, RunProgress
+from gather_pipeline.domain.automation import AutomationResult
+from gather_pipeline.domain.events import Event
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.live import Live
 
 REFRESHES_PER_S = 4
 LINES_TOO = ("model_fault", "stagnation_detected")  # of passing interest in a table, so said above it
@@ -23,87 +26,41 @@ NAME_WIDTH = 20
 COLUMNS = {"department": 10, "iter": 4, "score": 8, "kept": 4, "drop": 4, "calls": 5, "rate": 7, "left": 5, "tokens": 7, "": 13}
 
 
-class Display(Protocol):
-    """Gets every event and state of a run, between its beginning and its end."""
-
-    progress: RunProgress
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        """Shows one."""
-
-    def __enter__(self) -> Self:
-        """Begins."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Ends, however the run did."""
-
-
-def choose_display(slugs: Sequence[str]) -> Display:
-    """The display that suits standard error.
+class Display:
+    """Is called with every event and state of a run.
 
     Args:
         slugs: Departments that will run, in order.
     """
-    console = error_console()
-    animated = console.is_terminal and not console.is_dumb_terminal
-    return LiveTable(slugs) if animated else Lines(slugs)
-
-
-class Lines:
-    """One line an event."""
 
     def __init__(self, slugs: Sequence[str]) -> None:
         self.progress = RunProgress.of(slugs, time.monotonic())
+        console = error_console()
+        self._is_table = console.is_terminal and not console.is_dumb_terminal
 
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        """Says the event, if it is of interest by itself."""
+    def __call__(self, event: Event) -> None:
+        """Takes the event up, and says it where it is of interest by itself."""
         self.progress.take(event, time.monotonic())
-        line = sentence(event) if event["type"] not in LEFT_OUT else None
-        if line is not None:
+        is_said = event.type in LINES_TOO if self._is_table else event.type not in LEFT_OUT
+        if is_said and (line := sentence(event)):
             say(line)
 
-    def __enter__(self) -> Self:
-        """Nothing to begin."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Nothing to end."""
-
-
-class LiveTable:
-    """A row a department, drawn anew four times a second by a thread of rich."""
-
-    def __init__(self, slugs: Sequence[str]) -> None:
-        self.progress = RunProgress.of(slugs, time.monotonic())
-        self._live: Live | None = None
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        """Takes the event up; the next drawing shows it."""
-        self.progress.take(event, time.monotonic())
-        if event["type"] in LINES_TOO:
-            say(sentence(event) or "")
-
-    def __enter__(self) -> Self:
-        """Begins to draw; what others print meanwhile appears above."""
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Within it the table, where there is one, is drawn anew by a thread of rich; what others print meanwhile appears above it."""
+        if not self._is_table:
+            yield
+            return
         from rich.live import Live
 
-        self._live = Live(
-            get_renderable=self._draw,
+        with Live(
+            get_renderable=lambda: table_of(self.progress, time.monotonic()),
             console=error_console(),
             refresh_per_second=REFRESHES_PER_S,
             redirect_stdout=False,
             redirect_stderr=True,
-        )
-        self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Leaves the last drawing on the screen."""
-        if self._live is not None:
-            self._live.stop()
-
-    def _draw(self) -> RenderableType:
-        return table_of(self.progress, time.monotonic())
+        ):
+            yield
 
 
 def table_of(progress: RunProgress, now: float) -> RenderableType:
@@ -148,3 +105,35 @@ def cells_of(department: DepartmentProgress, now: float) -> list[str]:
         count_of(department.tokens),
         (department.reason if department.stage == "ended" else department.phase) + unjudged + faults,
     ]
+
+
+def print_summary(result: AutomationResult) -> None:
+    """A table of the departments, a line of totals, and the next commands."""
+    if result.summary:
+        rows = [
+            [row.department, f"{score_of(row.quality_score)}/{row.threshold:g}", row.iterations, row.items_created, row.reason]
+            for row in result.summary
+        ]
+        headings = ["department", "score", "iterations", "items", "why it ended"]
+        print_table(headings, rows, right=headings[1:4])
+    cost = "unknown" if result.cost is None else f"{result.cost:.4f} US dollars"
+    click.echo(
+        f"{result.status.capitalize()}: {result.items_created} items in {result.iterations} iterations, "
+        f"{duration(result.processing_time_ms / 1000)} minutes, {count_of(result.tokens)} tokens, cost {cost}."
+    )
+    if result.status != "completed":
+        click.echo(f"Reason: {result.reason}.")
+    if result.task_id:
+        click.echo(f"Task: {result.task_id}")
+    click.echo("Next:")
+    project = f"--project {result.project_id}"
+    steps = [(f"gather run {project}", "goes on from what is saved")] if result.status != "completed" else []
+    steps += [
+        (f"gather items {project}", "the notes"),
+        (f"gather items {project} --dropped", "what was dropped and why"),
+        (f"gather report {project} --html report.html", "figures and plots"),
+        ("make dev", "the run in Dagster's UI"),
+    ]
+    width = max(len(command) for command, _ in steps)
+    for command, purpose in steps:
+        click.echo(f"  {command:<{width}}  {purpose}")

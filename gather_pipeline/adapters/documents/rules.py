@@ -1,0 +1,148 @@
+"""What a document store takes, decided once for every body of `DocumentStore`: names, ids, values and sort orders."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gather_pipeline.errors import DuplicateKey, InvalidInput, StaleCursor, shorten
+
+DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}")
+ENGINE_DATABASES = frozenset({"admin", "config", "local"})  # MongoDB keeps these for itself
+COLLECTION = re.compile(r"(?!_|sqlite_)[a-z_]{1,63}")  # a store's own collections begin with "_", SQLite's with "sqlite_"
+FIELD = re.compile(r"_id|[A-Za-z0-9][A-Za-z0-9_-]*")
+UNFIT = re.compile("[\x00\ud800-\udfff]")  # SQLite's JSON ends at NUL, UTF-8 has no lone surrogates
+TEXT = "text without NUL characters and lone surrogates"
+ID_LIMIT = 512  # characters
+DEPTH_LIMIT = 64  # levels; MongoDB ends at 100
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
+INDEXED = ("department", "item_id", "sequence")  # fields that filters or orders name in collections that grow; each has an index
+
+
+def check_database(name: str) -> str:
+    """Returns the name of a database, or raises `InvalidInput` where it could not be a file's or a MongoDB database's."""
+    if not isinstance(name, str) or not DATABASE.fullmatch(name) or name.lower() in ENGINE_DATABASES:
+        raise InvalidInput.field("database", name, "1 to 63 of A-Z, a-z, 0-9, '_' and '-', not admin, config or local")
+    return name
+
+
+def check_collection(name: str) -> str:
+    """Returns the name of a collection, or raises `InvalidInput`."""
+    if not isinstance(name, str) or not COLLECTION.fullmatch(name):
+        raise InvalidInput.field("collection", name, "1 to 63 of a-z and '_', beginning neither with '_' nor with 'sqlite_'")
+    return name
+
+
+def is_id(value: object) -> bool:
+    """Whether a document could have that id."""
+    return isinstance(value, str) and 0 < len(value) <= ID_LIMIT and not UNFIT.search(value)
+
+
+def check_id(collection: str, id: object) -> str:
+    """Returns a document's id, or raises `InvalidInput`."""
+    if not isinstance(id, str) or not is_id(id):
+        raise InvalidInput.field(f"_id of a document for {collection}", id, f"{TEXT} of 1 to {ID_LIMIT} characters")
+    return id
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises `InvalidInput` where a limit is no whole number from 0 on; None is no limit."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+        raise InvalidInput.field("limit", limit, "a whole number from 0 on")
+
+
+def check_sort(sort: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Returns a sort order with ``_id`` as its end, or raises `InvalidInput`."""
+    order: dict[str, int] = {}
+    for pair in sort:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or pair[1] not in (1, -1):
+            raise InvalidInput.field("sort", pair, "a field and 1 or -1")
+        order.setdefault(check_field(pair[0], "sort order"), pair[1])
+    return list((order if "_id" in order else order | {"_id": 1}).items())
+
+
+def check_field(field: str, use: str) -> str:
+    """Returns the name of a field for a filter or a sort order, or raises `InvalidInput`."""
+    if not isinstance(field, str) or not FIELD.fullmatch(field):
+        raise InvalidInput.field(f"field of a {use}", field, "_id or a name of A-Z, a-z, 0-9, '_' and '-'")
+    return field
+
+
+def split(collection: str, document: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A new document's id and its other fields, checked; a ``_version`` that it was read with is left out.
+
+    Raises:
+        InvalidInput: Something in it could not be stored, or not be read back the same.
+    """
+    if not isinstance(document, Mapping):
+        raise InvalidInput.field(f"document for {collection}", document, "a mapping")
+    id = check_id(collection, document.get("_id"))
+    fields = {name: value for name, value in document.items() if name not in ("_id", "_version")}
+    check_fields(collection, id, fields)
+    return id, fields
+
+
+def split_all(collection: str, documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Fields of new documents by id, in order; raises as `split` does, and `DuplicateKey` where two have one id."""
+    found: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        id, fields = split(collection, document)
+        if id in found:
+            raise DuplicateKey(f"two of the documents for {collection} have _id {shorten(id)}")
+        found[id] = fields
+    return found
+
+
+def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> None:
+    """Raises `InvalidInput`, naming the first such field, where fields could not be stored, or not be read back the same."""
+    for name, value in fields.items():
+        if not isinstance(name, str) or not name or name[0] in "_$" or "." in name or UNFIT.search(name):
+            expected = f"{TEXT} and '.', beginning neither with '_' nor '$'"
+            raise InvalidInput.field(f"field name in {collection} {shorten(id)}", name, expected)
+        try:
+            check_value(value)
+        except Unfit as unfit:
+            raise InvalidInput.field(f"{name} of {collection} {shorten(id)}", unfit.value, unfit.expected) from None
+
+
+class Unfit(Exception):
+    """A value that cannot be stored, and what could have been."""
+
+    def __init__(self, value: object, expected: str) -> None:
+        super().__init__(expected)
+        self.value = value
+        self.expected = expected
+
+
+def check_value(value: object, levels: int = DEPTH_LIMIT) -> None:
+    """Raises `Unfit` where one of the engines could not keep the value."""
+    if isinstance(value, str):
+        if UNFIT.search(value):
+            raise Unfit(value, TEXT)
+    elif isinstance(value, bool | bytes | None):
+        return
+    elif isinstance(value, int):
+        if not LOWEST <= value <= HIGHEST:
+            raise Unfit(value, "a whole number of 64 bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise Unfit(value, "a finite number")
+    elif not isinstance(value, (Mapping, list, tuple)):
+        raise Unfit(value, "text, bytes, a number, true, false, none, or a list or mapping of these")
+    elif not levels:
+        raise Unfit("nested deeper", f"at most {DEPTH_LIMIT} levels of nesting")
+    else:
+        for key in value if isinstance(value, Mapping) else ():
+            if not isinstance(key, str) or key.startswith("$") or UNFIT.search(key):
+                raise Unfit(key, f"as key {TEXT} that does not begin with '$'")
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            check_value(inner, levels - 1)
+
+
+def stale(cursor: object) -> InvalidInput:
+    """The refusal of a cursor that is not known to the store."""
+    expected = "one that this database gave: it was put back from a copy, made anew, or is another one, so read from the start"
+    return StaleCursor.field("cursor", cursor, expected)

@@ -1,0 +1,180 @@
+"""What is known of an item: every version of it, where it came from, and how often its text was dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gather_pipeline.domain.decisions import DecidedText
+from gather_pipeline.domain.item_lines import TEXTS
+from gather_pipeline.domain.items import Item, Revision, content_hash
+from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.people.edit import People
+from gather_pipeline.services import Services
+
+UsedState = Literal["as it was", "edited", "deleted", "dropped", "gone"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """A text that was dropped; of an item that another store set aside only its own history is known.
+
+    Attributes:
+        id: Key of the decision.
+        item_id: Id to restore it by.
+        match_id: Item that it was held to repeat.
+        similarity: 0 to 1, None where nothing was compared.
+        rule: The rule that decided, or ``set aside``.
+        rules_version: Version of the rules, None where it is unknown.
+        restored_by: Who brought it back, None where nobody did.
+    """
+
+    id: str
+    item_id: str
+    content: str
+    match_id: str | None = None
+    match_content: str | None = None
+    similarity: float | None = None
+    cosine: float | None = None
+    rule: str
+    reason: str
+    department: str
+    iteration: int
+    rules_version: str | None = None
+    restored_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A version of an item, with the names of the texts that it changed."""
+
+    revision: Revision
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsedItem:
+    """An item that a prompt had, and whether it is still as it was then; of one that is gone only the id is known."""
+
+    id: str
+    department: str | None
+    summary: str | None
+    state: UsedState
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemHistory:
+    """An item with everything that is kept of it.
+
+    Attributes:
+        versions: In order, the present one last.
+        context_items: What the prompt that made it had of other items.
+        drops: When its text was dropped.
+    """
+
+    item: Item
+    versions: tuple[Version, ...]
+    context_items: tuple[UsedItem, ...]
+    drops: tuple[Drop, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DroppedText:
+    """A text that was dropped before it became an item."""
+
+    project_id: str
+    drop: Drop
+
+
+def history_of(services: Services, id: str, project_id: str | None = None) -> ItemHistory | DroppedText:
+    """Everything that is kept of an item, or of a dropped text.
+
+    Args:
+        services: The engines.
+        id: Of the item, or the one that a dropped text would have had.
+        project_id: Its project, None to look for it.
+
+    Raises:
+        UnknownEntity: There is neither.
+    """
+    try:
+        item = People(services).find(id, project_id)
+    except UnknownEntity:
+        for project in [services.projects.get(project_id)] if project_id else services.projects.all():
+            decided = [one for one in services.project(project.id).view().dropped if one.item_id == id]
+            for drop in drops_of(decided, []):
+                return DroppedText(project_id=project.id, drop=drop)
+        raise
+    view = services.project(item.project_id).view()
+    known = {one.id: one for one in view.everything}
+    used = item.provenance.get("context_items")
+    return ItemHistory(
+        item=item,
+        versions=_versions(item.history()),
+        context_items=tuple(_used(id, hash, known.get(id)) for id, hash in used.items()) if isinstance(used, Mapping) else (),
+        drops=tuple(drops_of([one for one in view.dropped if one.item_id == id], [item])),
+    )
+
+
+def drops_of(decided: Iterable[DecidedText], items: Sequence[Item]) -> list[Drop]:
+    """Dropped texts with what people want to know of them.
+
+    Args:
+        decided: Decisions that dropped a text.
+        items: Committed items whatever their state: one that was set aside is listed too, and one that was restored is marked.
+    """
+    by_id = {item.id: item for item in items}
+    drops = [_drop(one, by_id.get(one.item_id)) for one in decided]
+    listed = {drop.item_id for drop in drops}
+    return drops + [_set_aside(item) for item in items if item.state == "dropped" and item.id not in listed]
+
+
+def _drop(decided: DecidedText, item: Item | None) -> Drop:
+    decision = decided.decision
+    return Drop(
+        id=decided.key,
+        item_id=decided.item_id,
+        content=decided.text.content,
+        match_id=decision.match_id,
+        match_content=decision.match_content,
+        similarity=decision.similarity,
+        cosine=decision.cosine,
+        rule=decision.rule,
+        reason=decision.reason,
+        department=decided.department,
+        iteration=decided.iteration,
+        rules_version=decided.rules_version or None,
+        restored_by=_restorer(item) if item is not None and item.state != "dropped" else None,
+    )
+
+
+def _restorer(item: Item) -> str | None:
+    restored = [version.by for version in item.history() if version.action == "restored"]
+    return restored[-1] if restored else item.written_by
+
+
+def _set_aside(item: Item) -> Drop:
+    return Drop(
+        id=item.id,
+        item_id=item.id,
+        content=item.content,
+        rule="set aside",
+        reason=item.history()[-1].note,
+        department=item.department,
+        iteration=item.iteration,
+    )
+
+
+def _versions(revisions: Sequence[Revision]) -> tuple[Version, ...]:
+    return tuple(
+        Version(revision=now, changed=tuple(name for name in TEXTS if before and getattr(before, name) != getattr(now, name)))
+        for before, now in zip([None, *revisions[:-1]], revisions, strict=True)
+    )
+
+
+def _used(id: str, hash: str, item: Item | None) -> UsedItem:
+    if item is None:
+        return UsedItem(id=id, department=None, summary=None, state="gone")
+    state: UsedState = "as it was" if content_hash(item.content) == hash else "edited"
+    return UsedItem(id=id, department=item.department, summary=item.summary, state=state if item.state == "active" else item.state)

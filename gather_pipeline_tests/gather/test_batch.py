@@ -1,0 +1,144 @@
+"""The calls of one iteration: begun together, taken up as they are answered, and none waits for what this thread does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.errors import TaskCancelled
+from gather_pipeline.gather.batch import Batch
+from gather_pipeline.gather.iteration import Attempt, writer_for
+from gather_pipeline.gather.ladder import Plan
+from gather_pipeline.gather.session import Session, open_session
+from gather_pipeline.gather.state import DepartmentState
+from gather_pipeline.gather.writers import Assignment
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
+
+
+class Opened:
+    """A studio with the session of a run, and a switch that asks the run to end."""
+
+    def __init__(self, home: Path, **settings: Any) -> None:
+        self.studio = Studio.open(home, [department_row("story", 1, most=3)], **settings)
+        self.cancelled = threading.Event()
+        self._stack = ExitStack()
+        services = self.studio.services
+        self.session: Session = self._stack.enter_context(
+            open_session(
+                services,
+                AutomationRequest(project_id=PROJECT),
+                services.projects.get(PROJECT),
+                "task-1",
+                None,
+                self.cancelled.is_set,
+                lambda: False,
+            )
+        )
+
+    def batch(self) -> Batch:
+        session, department = self.session, Department.model_validate(department_row("story", 1))
+        writer = writer_for("scripted")
+        plan = Plan(aspects=department.aspects, temperature=0.7, model=0, longer=False)
+        context = writer.context(session, department, [])
+        kept = session.vectors_of("story")
+        work = Assignment(department=department, iteration=1, plan=plan, model="scripted", fallback_models=[], context=context, kept=kept)
+        return Batch(session, writer, work, session.runner(lambda usage: None))
+
+    def close(self) -> None:
+        self._stack.close()
+        self.studio.close()
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    opened = Opened(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_notes_come_in_the_order_of_their_aspects_each_with_its_embedding(opened: Opened) -> None:
+    batch = opened.batch()
+    assert batch.collect(lambda place, notes: None) is None
+    aspects = [f"story {word}" for word in ("opening", "conflict", "tower", "hour", "snow")]
+    assert [note.aspect for note in batch.notes] == aspects
+    assert batch.vectors.shape == (5, 256)
+    expected = opened.studio.services.embedder.embed([note.content for note in batch.notes])
+    assert (batch.vectors == expected).all()
+
+
+def test_a_cancel_keeps_what_was_answered_and_lets_go_of_the_rest(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    slow = threading.Event()
+    body = opened.studio.model.body
+
+    class Slow:
+        """Answers all calls but the fourth."""
+
+        calls = 0
+
+        async def complete(self, request: Any) -> Any:
+            self.calls += 1
+            if self.calls == 4:
+                opened.cancelled.set()
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    slow.set()
+            return await body.complete(request)
+
+        async def aclose(self) -> None:
+            await body.aclose()
+
+    opened.studio.model.body = Slow()
+    batch = opened.batch()
+    began = time.monotonic()
+    assert isinstance(batch.collect(lambda place, notes: None), TaskCancelled)
+    assert 3 <= len(batch.notes) <= 4
+    assert slow.wait(5)
+    assert time.monotonic() - began < 30
+    opened.close()
+
+
+def test_calls_go_on_while_this_thread_is_at_work(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, script_latency_s=0.05)
+    batch = opened.batch()
+    batch.begin_all()
+    while opened.studio.model.calls < 5:
+        time.sleep(0.05)  # as judging and storing would
+    assert batch.notes == []
+    assert batch.collect(lambda place, notes: None) is None
+    assert len(batch.notes) == 5
+    opened.close()
+
+
+def test_a_call_begun_ahead_knows_the_answer_whose_place_it_takes(opened: Opened) -> None:
+    state = DepartmentState.read(opened.session, Department.model_validate(department_row("story", 1, most=3)), [], 3)
+    first, ahead = Attempt(state, 1), Attempt(state, 2)
+    first.generate(ahead.batch.begin)
+    assert ahead.batch.under_way == 5
+    ahead.generate(lambda place, notes: None)
+    for note, request in zip(first.batch.notes, opened.studio.model.requests[-5:], strict=True):
+        assert note.summary in "".join(message.content for message in request.messages)
+    for attempt in (first, ahead):
+        attempt.finish(partial=False)
+    assert [one.number for one in opened.studio.view.iterations] == [1, 2]
+
+
+def test_how_quickly_answers_come_changes_nothing_that_is_written(tmp_path: Path) -> None:
+    rows = [department_row("story", 1, most=4), department_row("visual", 2, most=3)]
+    texts = []
+    for latency_s in (0.0, 0.03):
+        studio = Studio.open(tmp_path / str(latency_s), rows, script_latency_s=latency_s)
+        assert studio.run().items_created > 20
+        texts.append(studio.state())
+        studio.close()
+    assert texts[0] == texts[1]

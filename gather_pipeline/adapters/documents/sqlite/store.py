@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gather_pipeline.adapters.documents import filters, rules
+from gather_pipeline.adapters.documents import rules
 from gather_pipeline.adapters.documents.sqlite.file import StoreFile, open_file, value_of
 from gather_pipeline.errors import DuplicateKey, StoreError, UnknownEntity, VersionConflict, shorten
 from gather_pipeline.ports import Changes, Document
 
 BYTES = "$bytes"  # the only key that begins with "$": a document with one of its own is refused
-OPERATORS = {filters.EQUAL: "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+OPERATORS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
 class SqliteStore:
@@ -74,9 +74,8 @@ class SqliteStore:
         limit: int | None = None,
     ) -> list[Document]:
         """Matching documents in order."""
-        clause, values = _where(filters.parse(where))
+        clause, values = _where(rules.check_filter(where))
         order = ", ".join(f"{value_of(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in rules.check_sort(sort))
-        rules.check_limit(limit)
         file = self._existing(database, collection)
         if not file:
             return []
@@ -118,7 +117,7 @@ class SqliteStore:
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many."""
-        clause, values = _where(filters.parse(where))
+        clause, values = _where(rules.check_filter(where))
         file = self._existing(database, collection)
         if not file:
             return 0
@@ -187,18 +186,18 @@ class SqliteStore:
             yield file
 
 
-def _where(conditions: Sequence[filters.Condition]) -> tuple[str, list[object]]:
+def _where(conditions: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[object]]:
     """The WHERE clause of a filter, empty for none, and its values."""
     clauses: list[str] = []
     values: list[object] = []
-    for condition in conditions:
-        expression, value = value_of(condition.field), condition.value
-        if condition.operator == filters.IN:  # as one value, because a statement takes so many only
-            clauses.append(f"{expression} IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(value))
-        else:
-            clauses.append(f"{expression} {OPERATORS[condition.operator]} ?")
-            values.append(value)
+    for field, wanted in conditions.items():
+        for operator, value in wanted.items():
+            if operator == "$in":  # as one value, because a statement takes so many only
+                clauses.append(f"{value_of(field)} IN (SELECT value FROM json_each(?))")
+                values.append(json.dumps(value))
+            else:
+                clauses.append(f"{value_of(field)} {OPERATORS[operator]} ?")
+                values.append(value)
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 

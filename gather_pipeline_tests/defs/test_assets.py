@@ -16,6 +16,7 @@ from gather_pipeline.records.lease import Lease, Owner, holding
 from gather_pipeline.records.project import DRAFTS, SCORES
 from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, Opener, Stage, failure_of, key
 from gather_pipeline_tests.harness import PROJECT, department_row
+from gather_pipeline_tests.played import PlayedModel
 
 
 def test_departments_are_shown_in_their_order(open_stage: Opener) -> None:
@@ -141,7 +142,7 @@ def test_an_evaluation_alone_is_left_out_by_config(stage: Stage) -> None:
 
 def test_a_failed_automation_fails_the_run_with_its_reason_and_shows_what_ended_before(open_stage: Opener) -> None:
     refusal: dict[int, Exception] = {number: ModelRefused("the key is not valid") for number in range(11, 60)}
-    stage = open_stage(body=ScriptedModel(faults=refusal))
+    stage = open_stage(body=PlayedModel(faults=refusal))
     result = stage.materialize("gather_items", between=(key("story"), key("music")))
     assert not result.success
     assert "the key is not valid" in failure_of(result)

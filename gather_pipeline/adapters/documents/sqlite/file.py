@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
-
 from gather_pipeline.adapters.documents.rules import INDEXED, is_id, stale
 from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
 
@@ -141,6 +139,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: bool, timeout_s
     if _is_blank(connection):
         if not create:
             return False
+        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
         # Two processes that make one file: SQLite does not wait here.
         again = Retrying(retry=retry_if_exception(_is_busy), stop=stop_after_delay(timeout_s), wait=wait_fixed(RETRY_S), reraise=True)
         again(connection.execute, "PRAGMA journal_mode = WAL")

@@ -86,10 +86,8 @@ def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) ->
             with _connect(database, patience_s, read_only=False) as connection:
                 _migrate(connection)
                 report = _take_lines(connection, paths) if paths else IngestReport(rows=0, files=0)
-            archive = incoming.parent / "archive"
-            archive.mkdir(exist_ok=True)
             for path in finished:
-                path.rename(archive / path.name)
+                _move_to(incoming.parent / "archive", path)
     except Timeout:
         raise StoreUnavailable(f"metrics database {database} is being written by another process") from None
     except duckdb.Error as error:
@@ -236,6 +234,15 @@ def _is_finished(path: Path) -> bool:
         except BlockingIOError:
             return False
     return True
+
+
+def _move_to(archive: Path, path: Path) -> None:
+    archive.mkdir(exist_ok=True)
+    target, number = archive / path.name, 1
+    while target.exists():
+        number += 1
+        target = archive / f"{path.stem}.{number}{path.suffix}"
+    path.rename(target)
 
 
 def _reason(error: Exception) -> str:

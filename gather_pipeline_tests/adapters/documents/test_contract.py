@@ -300,13 +300,6 @@ def test_what_would_not_come_back_the_same_is_refused(store: DocumentStore, data
     assert store.find(database, ITEMS) == []
 
 
-def test_a_refused_text_is_told_by_collection_id_and_field(store: DocumentStore, database: str) -> None:
-    with pytest.raises(
-        InvalidInput, match=r"^content of gather 'a1' is 'x\\x00', expected text without NUL characters and lone surrogates$"
-    ):
-        store.insert_many(database, ITEMS, [{"_id": "a1", "content": "x\x00"}])
-
-
 @pytest.mark.parametrize("id", ["", "x" * 513, "a\x00", "\ud800", 5, None, {"$ne": 1}], ids=lambda id: repr(id)[:12])
 def test_nothing_has_an_id_that_no_document_could_have(store: DocumentStore, database: str, id: Any) -> None:
     store.insert_many(database, ITEMS, [{"_id": "1"}])
@@ -363,13 +356,13 @@ def test_changes_come_each_document_once_in_its_newest_state(store: DocumentStor
     assert store.changed_since(database, "none", changed.cursor).cursor == changed.cursor
 
 
-@pytest.mark.parametrize("cursor", ["0", "garbage", "0123456789abcdef.1", "\ud800", None, 5, " "], ids=repr)
+@pytest.mark.parametrize("cursor", ["0", "é", "0123456789abcdef.1", "0123456789abcdef.1.0123456789abcdef", "\ud800", None, " "], ids=repr)
 def test_a_cursor_that_no_page_gave_is_refused(store: DocumentStore, database: str, cursor: Any) -> None:
-    """Else a reader whose database was made anew would wait for changes that it has already passed."""
-    with pytest.raises(InvalidInput, match="cursor is"):
+    """Else a reader whose database was made anew would wait for changes that it has passed. Earlier releases gave three parts."""
+    with pytest.raises(StaleCursor, match="cursor is"):
         store.changed_since(database, ITEMS, cursor)
     store.insert_many(database, ITEMS, [{"_id": "a"}])
-    with pytest.raises(InvalidInput, match="cursor is"):
+    with pytest.raises(StaleCursor, match="cursor is"):
         store.changed_since(database, ITEMS, cursor)
     given = store.changed_since(database, ITEMS).cursor
     with pytest.raises(StaleCursor, match="cursor is"):

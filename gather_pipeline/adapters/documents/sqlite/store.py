@@ -39,9 +39,6 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._closed = False
 
-    def __repr__(self) -> str:
-        return f"SqliteStore({str(self._folder)!r})"
-
     def insert_many(self, database: str, collection: str, documents: Sequence[Document]) -> None:
         """Stores new documents in one transaction: all or none, also where the process is killed."""
         rules.check_database(database)
@@ -162,7 +159,7 @@ class SqliteStore:
             return file
         with self._lock:
             if self._closed:
-                raise StoreError(f"{self!r} is closed")
+                raise StoreError(f"the store in {self._folder} is closed")
             file = self._files.get(database) or open_file(self._folder / f"{database}.sqlite3", create=create, timeout_s=self._timeout_s)
             if file is not None:
                 self._files[database] = file

@@ -95,13 +95,12 @@ def run_gather_pipeline(job: Job) -> int:
     from gather_pipeline import bootstrap
     from gather_pipeline.domain.automation import AutomationRequest
     from gather_pipeline.gather.automate import run_automation
-    from gather_pipeline.records.registry import Projects
     from gather_pipeline.settings import load_settings
 
     file = departments_file(job.folder)
     settings = load_settings(_env_file=None, home=job.folder, departments=file, judge_model="none", concurrency=job.at_once)
     services = bootstrap.build_services(settings)
-    Projects(services.store, services.main_database, services.clock).create("Peers", BRIEF, PROJECT)
+    services.projects.create("Peers", BRIEF, PROJECT)
     request = AutomationRequest(project_id=PROJECT, max_iterations=job.notes // len(ASPECTS))
     result = run_automation(services, request, task_id="peers")
     services.close()
@@ -155,9 +154,12 @@ def run_distilabel(job: Job) -> int:
     from distilabel.steps import EmbeddingGeneration, LoadDataFromDicts
     from distilabel.steps.tasks import TextGeneration
 
-    from gather_pipeline.adapters.embedders.minilm import model_folder
+    from gather_pipeline.adapters.embedders.minilm import PACKAGE
 
-    embeddings = SentenceTransformerEmbeddings(model=str(model_folder()), device="cpu")
+    package = find_spec(PACKAGE)
+    assert package is not None
+    folder = Path(package.submodule_search_locations[0]) / "model"  # type: ignore[index]
+    embeddings = SentenceTransformerEmbeddings(model=str(folder), device="cpu")
     with Pipeline(name="peers", cache_dir=job.folder) as pipeline:
         load = LoadDataFromDicts(data=[{"instruction": prompt} for prompt in job.prompts()])
         write = TextGeneration(llm=OpenAILLM(model=MODEL), input_batch_size=job.at_once, output_mappings={"generation": "text"})

@@ -12,8 +12,8 @@ import yaml
 from gather_pipeline import bootstrap
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.domain.events import Progress
-from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.executions import Completion, ModelRequest
+from gather_pipeline.domain.projects import project_database
 from gather_pipeline.gather.automate import run_automation
 from gather_pipeline.ports import LanguageModel
 from gather_pipeline.records.project import ProjectRecords

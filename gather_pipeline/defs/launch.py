@@ -23,6 +23,7 @@ from gather_pipeline.defs.jobs import LOOP_LIMIT_S, automated_gather_creation, g
 from gather_pipeline.defs.reporting import metrics_event, report_sources
 from gather_pipeline.defs.resources import Caller, Gather
 from gather_pipeline.defs.running import MARGIN_S, MAX_RUNTIME
+from gather_pipeline.defs.sensors.following import is_anything_in_flight
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.domain.departments import select, to_automate
 from gather_pipeline.domain.events import Progress
@@ -114,8 +115,7 @@ def run_in_process(
         chosen = [department.slug for department in select(departments, request.departments)]
         caller = Caller(progress=progress, webhook_url=request.webhook_url)
         with _speaking_of(settings, caller), open_instance(settings) as instance:
-            instance.add_dynamic_partitions(str(partitions.projects.name), [project.id])
-            instance.add_dynamic_partitions(str(partitions.departments.name), [department.slug for department in departments])
+            _keep_keys(instance, project.id, [department.slug for department in departments])
             report_sources(instance, services, [project], departments)
             gather = Gather(build=lambda: services, caller=caller)
             status = _execute(instance, request, chosen, gather, settings.timeout_s, verbose)
@@ -134,6 +134,16 @@ def _speaking_of(settings: Settings, caller: Caller) -> Iterator[None]:
         if isinstance(caller.error, GatherError):
             raise caller.error from error
         raise StoreError(f"the Dagster instance in {settings.dagster_home} cannot be written: {error.orig}") from error
+
+
+def _keep_keys(instance: dg.DagsterInstance, project_id: str, slugs: list[str]) -> None:
+    """Adds the run's keys where no sensor has; a retired department's goes, for it would stand between those of the run's range."""
+    instance.add_dynamic_partitions(str(partitions.projects.name), [project_id])
+    instance.add_dynamic_partitions(str(partitions.departments.name), slugs)
+    retired = set(instance.get_dynamic_partitions(str(partitions.departments.name))) - set(slugs)
+    if retired and not is_anything_in_flight(instance):
+        for slug in retired:
+            instance.delete_dynamic_partition(str(partitions.departments.name), slug)
 
 
 def _execute(

@@ -1,36 +1,29 @@
 """Each family, materialized by Dagster on small real services."""
 
 from dataclasses import replace
-from typing import Any
 
 import dagster as dg
 import pytest
-from gather_pipeline.defs.versions import described
-from gather_pipeline.records.registry import Projects
 
 from gather_pipeline.adapters.models.scripted import ScriptedModel
-from gather_pipeline.defs.metadata import Stored
 from gather_pipeline.domain.executions import Completion, ModelRequest
-from gather_pipeline.errors import ModelRefused
-from gather_pipeline.records.lease import Lease, Owner, holding
-from gather_pipeline.records.project import DRAFTS, SCORES
+from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, Opener, Stage, failure_of, key
 from gather_pipeline_tests.harness import PROJECT, department_row
-from gather_pipeline_tests.played import PlayedModel
 
 
-def test_departments_are_shown_in_their_order(open_stage: Opener) -> None:
+def test_a_department_is_shown_with_its_place_and_what_ends_it(open_stage: Opener) -> None:
     stage = open_stage([department_row("visual", 2), department_row("story", 1), department_row("crew", 3, gatherCheck=False)])
-    assert stage.materialize("departments", partition_key=PROJECT).success
-    shown = stage.shown("departments", PROJECT)
-    assert shown["dagster/row_count"] == 2
-    assert [record.data["slug"] for record in shown["departments"].records] == ["story", "visual"]
-    assert stage.version("departments", PROJECT) == shown["data version"]
+    assert stage.materialize("departments", partition_key="visual").success
+    shown = stage.shown("departments", "visual")
+    assert (shown["place"], shown["name"], shown["threshold"], shown["most iterations"]) == (2, "Visual Department", 99, "2")
+    assert stage.version("departments", "visual") == shown["data version"]
+    assert {record.partition_key for record in stage.events("departments")} == {"story", "visual"}
 
 
 def test_one_department_can_be_materialized_alone(stage: Stage) -> None:
     assert stage.materialize("gather_items", partition_key=key("visual")).success
-    assert {item.department for item in stage.studio.repository.items()} == {"visual"}
+    assert {item.department for item in stage.studio.view.items} == {"visual"}
     assert len(stage.events("gather_items")) == 1
 
 
@@ -38,11 +31,11 @@ def test_a_materialization_shows_what_happened_and_why(open_stage: Opener) -> No
     stage = open_stage([department_row("story", 1)], body=ScriptedModel(duplicate_rate=0.6))
     assert stage.materialize("gather_items", partition_key=key("story")).success
     shown = stage.shown("gather_items", key("story"))
-    items = stage.studio.repository.items("story")
-    dropped = stage.studio.repository.dropped("story")
+    items = stage.studio.view.items_of("story")
+    dropped = stage.studio.view.dropped
     assert shown["dagster/row_count"] == shown["items added"] == len(items) > 0
-    assert shown["duplicates dropped"] == len([row for row in dropped if row["rule"] != "content_filter"]) > 0
-    assert shown["duplicates"].records[0].data["dropped"][:200] == dropped[-1]["content"][:200]
+    assert shown["duplicates dropped"] == len([row for row in dropped if row.decision.rule != "content_filter"]) > 0
+    assert shown["duplicates"].records[0].data["dropped"][:200] == dropped[-1].text.content[:200]
     assert shown["duplicates"].records[0].data["matches"]
     assert (shown["iterations"], shown["ended by"], shown["model"], shown["threshold"]) == (2, "maxIterations", "scripted", 99)
     assert shown["tokens"] > 0
@@ -51,8 +44,8 @@ def test_a_materialization_shows_what_happened_and_why(open_stage: Opener) -> No
     assert all(record.data["reasons"] for record in shown["score parts"].records)
     assert shown["newest items"].records[0].data["item"][:200] == items[-1].content[:200]
     assert shown["quality plot"].startswith("![Quality by iteration](data:image/png;base64,iVBORw0KGgo")
-    assert shown["quality score"] == stage.studio.repository.iterations("story")[-1].score
-    assert shown["data version"] == stage.version("gather_items", key("story")) == stage.studio.repository.data_version("story")
+    assert shown["quality score"] == stage.studio.view.history("story")[-1].score
+    assert shown["data version"] == stage.version("gather_items", key("story")) == stage.studio.view.version("story")
 
 
 class Silent(ScriptedModel):
@@ -71,11 +64,11 @@ def test_tokens_and_cost_that_nobody_told_are_unknown_and_not_zero(open_stage: O
 
 
 def test_a_whole_project_goes_through_every_family_in_one_run(stage: Stage) -> None:
-    result = stage.materialize(*BY_DEPARTMENT, between=(key("story"), key("music")), checks=True)
+    result = stage.materialize(*BY_DEPARTMENT, between=(key("story"), key("music")))
     assert result.success
     for family in BY_DEPARTMENT:
         assert sorted(str(record.partition_key) for record in stage.events(family)) == [key("music"), key("story"), key("visual")], family
-    assert stage.shown("embeddings", key("music"))["dagster/row_count"] == len(stage.studio.repository.items("music"))
+    assert stage.shown("embeddings", key("music"))["dagster/row_count"] == len(stage.studio.view.items_of("music"))
     assert stage.shown("drafts", key("music"))["status"] == "pending"
     assert 0 < stage.shown("quality_scores", key("music"))["coverage score"] <= 100
 
@@ -83,7 +76,7 @@ def test_a_whole_project_goes_through_every_family_in_one_run(stage: Stage) -> N
 def test_each_partition_of_a_range_shows_its_own_version(stage: Stage) -> None:
     stage.materialize("gather_items", between=(key("story"), key("music")))
     versions = {slug: stage.shown("gather_items", key(slug))["data version"] for slug in ("story", "visual", "music")}
-    assert versions == {slug: stage.studio.repository.data_version(slug) for slug in versions}
+    assert versions == {slug: stage.studio.view.version(slug) for slug in versions}
     assert len(set(versions.values())) == 3
 
 
@@ -98,12 +91,12 @@ def test_a_second_materialization_makes_no_model_call_and_keeps_the_version(stag
 
 def test_a_range_over_two_projects_is_one_automation_for_each(stage: Stage) -> None:
     services = stage.studio.services
-    Projects(services.store, services.main_database, services.clock).create("Other", "A brief about Mara and Ossi in Wien.", "other")
+    services.projects.create("Other", "A brief about Mara and Ossi in Wien.", "other")
     stage.instance.add_dynamic_partitions("projects", ["other"])
     result = stage.materialize("gather_items", between=(key("story"), key("visual", "other")))
     assert result.success
     run_id = result.run_id
-    tasks = {run["_id"]: run["project_id"] for run in services.store.find(services.main_database, "runs")}
+    tasks = {run.task_id: run.project_id for id in (PROJECT, "other") for run in services.runs.of_project(id)}
     assert tasks == {f"{run_id}_{PROJECT}": PROJECT, f"{run_id}_other": "other"}
     assert stage.shown("gather_items", key("visual", "other"))["items added"] > 0
 
@@ -114,7 +107,7 @@ def test_a_combination_that_does_not_exist_is_refused_before_any_work(stage: Sta
     assert not result.success
     assert failure_of(result).startswith("partition story|ghost, visual|ghost, music|ghost is not there, expected a department of story")
     assert stage.studio.model.calls == 0
-    assert stage.studio.repository.items() == []
+    assert stage.studio.view.items == []
     assert stage.events("gather_items") == []
 
 
@@ -124,37 +117,15 @@ def test_no_family_works_on_a_combination_that_does_not_exist(stage: Stage, fami
     assert failure_of(stage.materialize(family, partition_key=key("story", "ghost"))).startswith("partition story|ghost is not there")
 
 
-def test_evaluations_and_drafts_that_a_department_brought_about_are_shown_where_the_run_has_no_step_for_them(stage: Stage) -> None:
-    assert stage.materialize("gather_items", partition_key=key("story")).success
-    for family in ("embeddings", "quality_scores", "drafts"):
-        assert [record.partition_key for record in stage.events(family)] == [key("story")], family
-    assert stage.materialize("quality_scores", "drafts", partition_key=key("story")).success
-    assert len(stage.events("drafts", key("story"))) == 2
-    assert stage.version("drafts", key("story")) == stage.shown("drafts", key("story"))["data version"]
-
-
 def test_an_evaluation_alone_is_left_out_by_config(stage: Stage) -> None:
     assert stage.materialize("gather_items", partition_key=key("story"), enable_auto_evaluation=False).success
-    assert stage.studio.repository.rows(SCORES) == []
-    assert stage.events("quality_scores") == []
-    assert len(stage.studio.repository.rows(DRAFTS)) == 1
-
-
-def test_a_failed_automation_fails_the_run_with_its_reason_and_shows_what_ended_before(open_stage: Opener) -> None:
-    refusal: dict[int, Exception] = {number: ModelRefused("the key is not valid") for number in range(11, 60)}
-    stage = open_stage(body=PlayedModel(faults=refusal))
-    result = stage.materialize("gather_items", between=(key("story"), key("music")))
-    assert not result.success
-    assert "the key is not valid" in failure_of(result)
-    assert "department visual" in failure_of(result)
-    assert key("story") in [record.partition_key for record in stage.events("gather_items")]
-    assert stage.studio.repository.items("story")
+    assert stage.studio.view.scores == {}
+    assert list(stage.studio.view.drafts) == ["story"]
 
 
 def test_a_busy_project_is_refused_with_its_sentence(stage: Stage) -> None:
     services = stage.studio.services
-    lease = Lease(services.store, services.main_database, PROJECT, Owner.this_process("other-run"), 30)
-    with holding(lease, 30):
+    with holding(services.leases.lease(PROJECT, Owner.this_process("other-run"), 30)):
         result = stage.materialize("gather_items", partition_key=key("story"))
     assert f"project {PROJECT} is busy: run other-run holds it" in failure_of(result)
 
@@ -172,10 +143,9 @@ def test_a_store_that_is_none_fails_with_one_sentence(stage: Stage) -> None:
 
 def test_embeddings_are_made_again_where_they_are_missing(stage: Stage) -> None:
     stage.materialize("gather_items", partition_key=key("story"))
-    repository = stage.studio.repository
-    repository.store.delete(repository.database, "embeddings", {"department": "story"})
+    stage.studio.records.drop_embeddings([item.id for item in stage.studio.view.items])
     assert stage.materialize("embeddings", partition_key=key("story")).success
-    assert stage.shown("embeddings", key("story"))["dagster/row_count"] == len(repository.items("story"))
+    assert stage.shown("embeddings", key("story"))["dagster/row_count"] == len(stage.studio.view.items)
 
 
 def test_metrics_takes_what_runs_left_exactly_once(stage: Stage) -> None:
@@ -188,22 +158,3 @@ def test_metrics_takes_what_runs_left_exactly_once(stage: Stage) -> None:
     assert first.metadata["rows ingested"].value > 5
     assert second.metadata["rows ingested"].value == 0
     assert stage.studio.services.settings.metrics_database.is_file()
-
-
-def test_a_department_without_anything_stored_is_described_without_guessing(stage: Stage) -> None:
-    stored: dict[str, Any] = {"services": stage.studio.services, "project_id": PROJECT, "slug": "story", "task_id": "t"}
-    shown = described("gather_items", Stored(**stored))
-    assert (shown["quality score"], shown["ended by"], shown["model"], shown["dagster/row_count"]) == (
-        "not scored",
-        "not ended",
-        "none yet",
-        0,
-    )
-    assert described("quality_scores", Stored(**stored)) == {"quality score": "not evaluated", "data version": "none"}
-    assert described("drafts", Stored(**stored)) == {"draft": "none, for there are no notes", "data version": "none"}
-
-
-def test_a_department_without_notes_gets_no_draft_and_the_asset_says_so(stage: Stage) -> None:
-    assert stage.materialize("drafts", partition_key=key("story")).success
-    assert stage.shown("drafts", key("story")) == {"draft": "none, for there are no notes", "data version": "none"}
-    assert stage.studio.repository.rows(DRAFTS) == []

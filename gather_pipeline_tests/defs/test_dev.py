@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.defs.launch import prepare_home
-from gather_pipeline.people.edit import People, Texts
-from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, key
+from gather_pipeline_tests.defs.conftest import BEHIND, BY_DEPARTMENT, FRESH, key
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row, make_settings
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +33,7 @@ mutation($params: LaunchBackfillParams!) {
 BACKFILL = """
 query($id: String!) {
   partitionBackfillOrError(backfillId: $id) {
-    ... on PartitionBackfill { status error { message } runs(limit: 9) { id status } }
+    ... on PartitionBackfill { status error { message } runs(limit: 9) { id status tags { key value } } }
   }
 }
 """
@@ -146,7 +145,7 @@ def stale(server: Server, slug: str) -> dict[str, str]:
 
 
 @pytest.mark.timeout(400)
-def test_a_project_is_filled_by_a_backfill_of_the_daemon_and_shown_and_an_edit_shows_too(server: Server, tmp_path: Path) -> None:
+def test_a_project_is_filled_by_a_backfill_of_the_daemon_and_an_edit_and_a_brief_show_too(server: Server, tmp_path: Path) -> None:
     server.wait("partitions", lambda: partitions(server), 120)
     params = {
         "partitionNames": [key("story"), key("visual")],
@@ -161,7 +160,9 @@ def test_a_project_is_filled_by_a_backfill_of_the_daemon_and_shown_and_an_edit_s
 
     backfill = server.wait("end of the backfill", ended, 200)
     assert backfill["status"] == "COMPLETED_SUCCESS", (backfill, server.tail())
-    assert [run["status"] for run in backfill["runs"]] == ["SUCCESS"]
+    (run,) = backfill["runs"]
+    assert run["status"] == "SUCCESS"
+    assert {"key": "gather/project", "value": PROJECT} in run["tags"], "the queue admits one run a project, whatever its form"
     for family in BY_DEPARTMENT:
         for slug in ("story", "visual"):
             asked = {"asset": {"path": [family]}, "partitions": [key(slug)]}
@@ -169,12 +170,15 @@ def test_a_project_is_filled_by_a_backfill_of_the_daemon_and_shown_and_an_edit_s
             assert shown["partition"] == key(slug)
             assert "data version" in {entry["label"] for entry in shown["metadataEntries"]}
     studio = Studio.open(tmp_path, ROWS)
-    assert {item.department for item in studio.repository.items()} == {"story", "visual"}
-    assert set(stale(server, "story").values()) == {"FRESH"}
-    services = studio.services
-    people = People(services.store, services.main_database, services.clock)
-    people.edit(studio.repository.items("story")[0].id, Texts(content="The keeper counts the hour twice."), "ana")
+    assert {item.department for item in studio.view.items} == {"story", "visual"}
+    assert (stale(server, "story"), stale(server, "visual")) == (FRESH, FRESH)
+    item = studio.view.items_of("visual")[0]
+    found = studio.records.item(item.id)
+    assert found is not None
+    studio.services.marks.set(PROJECT, "visual")
+    studio.records.change_item(found[0].changed("edited", "ana", "2031", content="The keeper counts the hour twice."), found[1])
+    server.wait("tick that tells of the edit", lambda: stale(server, "visual") == BEHIND, 60)
+    assert stale(server, "story") == FRESH
+    studio.services.projects.update(PROJECT, brief="The clock keeper leaves Graz for good.")
     studio.close()
-    behind = {"gather_items": "FRESH", "embeddings": "STALE", "quality_scores": "STALE", "drafts": "STALE"}
-    server.wait("tick that tells of the edit", lambda: stale(server, "story") == behind, 60)
-    assert set(stale(server, "visual").values()) == {"FRESH"}
+    server.wait("tick that tells of the brief", lambda: stale(server, "story") == FRESH | {"gather_items": "STALE"}, 60)

@@ -199,6 +199,19 @@ def test_a_wrong_list_of_departments_is_refused_before_dagster_makes_a_file(sett
     assert not settings.dagster_home.exists()
 
 
+def test_a_retired_department_does_not_stand_in_the_range_of_a_later_run(tmp_path: Path) -> None:
+    rows = [department_row(slug, number, most=1) for number, slug in enumerate(("story", "visual", "music"))]
+    Studio.open(tmp_path, rows).close()
+    run(make_settings(tmp_path, rows))
+    settings = make_settings(tmp_path, [rows[0], rows[2]])
+    result = run(settings)
+    with open_instance(settings) as instance:
+        assert list(instance.get_dynamic_partitions("departments")) == ["story", "music"]
+        record = instance.get_run_by_id(result.task_id)
+    assert record is not None
+    assert record.run_config["ops"]["gather_items"]["config"]["departments"] == []
+
+
 def test_a_busy_project_is_refused_and_the_run_says_so(settings: Settings) -> None:
     with closing(build_services(settings)) as services:
         lease = services.leases.lease(PROJECT, Owner.this_process("other-run"), 30)

@@ -1,6 +1,7 @@
 """What is done by the clock: scores that are behind every night, a page of every project every week."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +19,15 @@ NIGHT = datetime(2031, 1, 6, 3, tzinfo=UTC)
 
 
 @pytest.fixture
-def ran(open_stage: Opener) -> Stage:
+def ran(open_stage: Opener, tmp_path: Path) -> Iterator[Stage]:
+    """A stage whose project has run; a schedule's context needs an instance that lasts."""
     stage = open_stage(ROWS)
     stage.studio.run()
-    return stage
+    (tmp_path / "instance").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
+        lasting = replace(stage, instance=instance)
+        lasting.follow()
+        yield lasting
 
 
 def night(stage: Stage) -> Sequence[dg.RunRequest] | str:

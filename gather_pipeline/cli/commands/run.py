@@ -85,8 +85,6 @@ def run(
             if progress.task_id is not None or not signals.received:
                 raise
             result = _stopped(request, progress, None)
-        else:
-            _ingest()
     if as_json:
         print_json(result.to_document() | {"task_id": result.task_id or None})
     else:
@@ -171,12 +169,3 @@ def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseExcept
         tokens=None,
         cost=None,
     )
-
-
-def _ingest() -> None:
-    """Makes the run's measurements askable; where that fails or is interrupted they wait for the next time."""
-    try:
-        with opened() as services:
-            services.metrics.ingest()
-    except (GatherError, KeyboardInterrupt) as error:
-        say(f"The measurements wait for the next command that reads them: {str(error) or 'interrupted'}")

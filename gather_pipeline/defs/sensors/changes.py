@@ -15,7 +15,7 @@ from gather_pipeline.defs.partitions import projects as project_keys
 from gather_pipeline.defs.reporting import report_context_notes, report_items, report_sources
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.running import mark_dead
-from gather_pipeline.defs.sensors.following import IN_FLIGHT, Cursor, Looks, read_cursor, since, store_of
+from gather_pipeline.defs.sensors.following import Cursor, Looks, is_anything_in_flight, read_cursor, since, store_of
 from gather_pipeline.domain.departments import Department, in_order
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.standing import standings
@@ -105,14 +105,9 @@ def _key_requests(
             requests.append(definition.build_add_request(new))
         if old := sorted(set(known) - set(wanted)):
             leaving[definition] = old
-    if leaving and _is_anything_in_flight(instance):
+    if leaving and is_anything_in_flight(instance):
         return requests, [key for keys in leaving.values() for key in keys]
     return [*requests, *(definition.build_delete_request(keys) for definition, keys in leaving.items())], []
-
-
-def _is_anything_in_flight(instance: dg.DagsterInstance) -> bool:
-    asked = any(backfill.status.value == "REQUESTED" for backfill in instance.get_backfills(limit=20))
-    return asked or bool(instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT), limit=1))
 
 
 def _look(

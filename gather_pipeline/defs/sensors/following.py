@@ -63,6 +63,12 @@ def busy_projects(services: Services, instance: dg.DagsterInstance) -> frozenset
     return services.leases.live() | {run.tags[PROJECT_TAG] for run in runs if PROJECT_TAG in run.tags}
 
 
+def is_anything_in_flight(instance: dg.DagsterInstance) -> bool:
+    """Whether a run or a requested backfill may be using a partition's key."""
+    asked = any(backfill.status.value == "REQUESTED" for backfill in instance.get_backfills(limit=20))
+    return asked or bool(instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT), limit=1))
+
+
 @dataclass(kw_only=True)
 class Looks:
     """The looks at projects within one tick: none begins when its time is over, and a broken project keeps no other waiting.

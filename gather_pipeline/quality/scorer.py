@@ -14,14 +14,11 @@ from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import SCORER_VERSION, WEIGHTS, Quality
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.quality.actionability import actionability
 from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, worth_of
-from gather_pipeline.quality.coherence import coherence, soundness
-from gather_pipeline.quality.coverage import coverage
-from gather_pipeline.quality.depth import depth
 from gather_pipeline.quality.facts import contradictions
 from gather_pipeline.quality.judge import QualityJudge, judged, readings
 from gather_pipeline.quality.notes import Topic, read_notes
+from gather_pipeline.quality.parts import actionability, coherence, coverage, depth, soundness
 from gather_pipeline.similarity.defaults import default_embedder
 
 NAME = "text-statistics"
@@ -85,13 +82,7 @@ def measure(
 def analyze_department_quality(
     project_id: str, department: Department | Mapping[str, object], gather_items: Sequence[object], *, embedder: Embedder | None = None
 ) -> float:
-    """Quality of a department, 0 to 100, from all items of the project (S001-QUAL-01).
-
-    Args:
-        project_id: The project; items that name another one are left out.
-        department: A `Department`, or a row of the CMS.
-        gather_items: `Item` objects or mappings with `content`; items of other departments are left out (C31).
-        embedder: The installed default where None.
+    """Quality of a department, 0 to 100, from all items of the project (S001-QUAL-01); the rest as in `measure`.
 
     Raises:
         InvalidInput: The department is no department, an item has no content, or its content is not a string.

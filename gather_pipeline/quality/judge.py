@@ -32,13 +32,7 @@ UNKNOWN = "Unknown: the judge did not say, or not on the scale from 0 to 100."
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One answer of the judge, checked.
-
-    Attributes:
-        parts: Score and reason of each part that it gave.
-        aspects: Score by aspect.
-        contradictions: One sentence for each with both places named.
-    """
+    """One answer of the judge, checked: score and reason by part, score by aspect, a sentence for each contradiction with both places."""
 
     parts: Mapping[str, tuple[float, str]]
     aspects: Mapping[str, float]

@@ -17,10 +17,8 @@ class Threshold:
     """The probability from which texts are dropped, and where it comes from.
 
     Attributes:
-        value: 0 to 1.
         usual: What it would be without anybody's word.
-        restored: Pairs that a person said are two notes.
-        marked: Pairs that a person said are one.
+        restored, marked: Pairs that a person said are two notes, and pairs that a person said are one.
     """
 
     value: float

@@ -86,11 +86,11 @@ class ImportJudge:
         contents = [line.item.content for line in judged]
         known = self._known_of(compared)
         vectors = self._vectors_of([line.item for line in judged])
-        screen = self._detector.screen_by_rules if by_hand else self._detector.against
+        decisions = self._detector.screen_by_rules(contents, vectors, known, within=by_hand)
         ids = {batch_id(place): line.item.id for place, line in enumerate(judged)}
         return [
             self._decided(line, replace(decision, match_id=ids.get(decision.match_id or "", decision.match_id)))
-            for line, decision in zip(judged, screen(contents, vectors, known), strict=True)
+            for line, decision in zip(judged, decisions, strict=True)
             if decision.duplicate
         ]
 
@@ -139,4 +139,4 @@ class _ComparedItems:
 
     def __init__(self, items: Iterable[Item]) -> None:
         self.items = list(items)
-        self.known = KnownItems.empty()
+        self.known = KnownItems()

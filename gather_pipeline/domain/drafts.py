@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-DraftStatus = Literal["pending", "withdrawn"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """A department's summary, proposed for review.
 
     Attributes:
-        department: Slug.
         text: Markdown; empty where it is withdrawn.
         status: Withdrawn where the items that it was made of are gone.
         quality_score: Quality of the department when it was made, None where it was never scored.
@@ -27,7 +24,7 @@ class Draft:
     department: str
     title: str
     text: str
-    status: DraftStatus
+    status: Literal["pending", "withdrawn"]
     quality_score: float | None
     threshold: float
     item_ids: tuple[str, ...]

@@ -13,24 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.departments import SLUG, SLUG_EXPECTED
-from gather_pipeline.domain.items import Item, Origin, Overruled, Revision, State, content_hash
+from gather_pipeline.domain.items import TEXTS, Item, Origin, Overruled, Revision, State, content_hash
 from gather_pipeline.domain.projects import ID as PROJECT_ID
 from gather_pipeline.domain.projects import ID_EXPECTED
 from gather_pipeline.errors import InvalidInput
 
 Format = Literal["jsonl", "csv", "md", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-SUFFIXES: dict[str, Format] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".md": "md",
-    ".markdown": "md",
-    ".parquet": "parquet",
-}
-
+SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".md": "md", ".markdown": "md", ".parquet": "parquet"}
 NEEDED = ("department", "content")  # of a line that a person made by hand
-TEXTS = ("content", "summary", "context", "aspect")
 
 # A field's description is what a message says was expected.
 ItemId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hexadecimal digits")]

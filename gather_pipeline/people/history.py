@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gather_pipeline.domain.decisions import DecidedText
-from gather_pipeline.domain.item_lines import TEXTS
-from gather_pipeline.domain.items import Item, Revision, content_hash
+from gather_pipeline.domain.items import TEXTS, Item, Revision, content_hash
 from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.people.edit import People
 from gather_pipeline.services import Services

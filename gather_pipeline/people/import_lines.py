@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, NoteFields, from_fields
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.item_lines import COLUMNS, Line, NoteFields, from_fields
+from gather_pipeline.domain.items import TEXTS, Item
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.edit import Texts
@@ -146,8 +146,6 @@ class _Reader:
             id=fields.id or hashlib.sha256(key.encode()).hexdigest()[:24],
             project_id=order.project_id,
             department=fields.department,
-            iteration=0,
-            task_id="",
             user_id=order.by,
             created_at=self._now,
             origin="imported",

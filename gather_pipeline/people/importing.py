@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gather_pipeline.domain.item_lines import TEXTS
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import TEXTS, Item
 from gather_pipeline.people.import_judge import ImportDecision, ImportJudge
 from gather_pipeline.people.import_lines import ImportedLine, Order, Refusal, check_lines
 from gather_pipeline.records.lease import IMPORT, Owner, holding

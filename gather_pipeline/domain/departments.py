@@ -88,14 +88,11 @@ class StoredDepartment:
 
 
 def parse_departments(rows: object, source: str) -> list[Department]:
-    """Checks a whole list of CMS rows.
+    """Checks a whole list of CMS rows: every department, active or not, in the order given.
 
     Args:
         rows: A list of mappings, or a mapping with the list under ``docs`` (the CMS's own envelope) or ``departments``.
         source: Where the rows come from, for the message.
-
-    Returns:
-        Every department, active or not, in the order given.
 
     Raises:
         InvalidInput: One row is wrong; names the row, the field and the value.

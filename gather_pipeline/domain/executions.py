@@ -28,7 +28,6 @@ class ModelRequest:
         model: Model id as the department names it, e.g. ``anthropic/claude-sonnet-4.5``, ``embedded`` or ``scripted``.
         messages: Turns; a final assistant turn is a prefilled opening that the answer continues.
         temperature: 0 to 1 (C57).
-        max_tokens: Most tokens of the answer.
         timeout_s: Seconds until the call counts as hung.
         seed: Sampling seed where the provider knows one.
         response_schema: JSON Schema of a structured answer; None for plain text.

@@ -121,11 +121,7 @@ def to_fields(item: Item, place: int) -> dict[str, Any]:
 
 
 def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
-    """The item of an export's line, and its place.
-
-    Args:
-        fields: Values by name; what is not of an item is passed over.
-        project_id: The project that the item is to belong to.
+    """The item of an export's line, as one of a project, and its place; what is not of an item is passed over.
 
     Raises:
         InvalidInput: A field is missing or wrong; names it, its value and what was expected.

@@ -22,12 +22,7 @@ FINISHED: tuple[EndedBy, ...] = ("threshold", "maxIterations", "stagnation")
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One thing that a department's prompts used and that is another now.
-
-    Attributes:
-        cause: What kind of thing.
-        reason: A clause for a person.
-    """
+    """One thing that a department's prompts used and that is another now; the reason is a clause for a person."""
 
     cause: Literal["brief", "department", "model", "definition", "items"]
     reason: str
@@ -80,13 +75,12 @@ class Fingerprint:
 
 def fingerprint(project_name: str, brief: str, department: Department, model: str, definition_hash: str) -> Fingerprint:
     """The present inputs of a department, context items left out."""
-    settings = department.coordinationSettings
     fields = {
         "name": department.name,
         "description": department.description,
         "aspects": list(department.aspects),
         "threshold": department.threshold,
-        "maxIterations": settings.maxIterations,
+        "maxIterations": department.coordinationSettings.maxIterations,
     }
     return Fingerprint(
         brief=digest([project_name, brief]),

@@ -22,9 +22,12 @@ from gather_pipeline.text.sentences import summary_line
 
 logger = logging.getLogger(__name__)
 
-CONTENT_LIMIT = 20_000  # characters; about ten pages, far more than a note
-LINE_LIMIT = 2_000
-LIMITS = {"content": CONTENT_LIMIT, "summary": LINE_LIMIT, "context": LINE_LIMIT, "aspect": 200}
+LIMITS = {
+    "content": 20_000,
+    "summary": 2_000,
+    "context": 2_000,
+    "aspect": 200,
+}  # characters; a content of ten pages is far more than a note
 ATTEMPTS = 5
 
 
@@ -62,9 +65,6 @@ class People:
     In every method `by` is the person's name, `revision` the version of the item that the change was made from (None: the one that is
     stored), and `project_id` the item's project (None: it is looked for in all). All raise `UnknownEntity` where there is no such item, and
     `EditConflict` where another person changed it after `revision`.
-
-    Args:
-        services: The chosen bodies.
     """
 
     def __init__(self, services: Services) -> None:
@@ -145,19 +145,12 @@ class People:
             return self._change(id, change, revision, project_id)
         except UnknownEntity:
             for records in self._records(project_id):
-                for drop in records.view().dropped:
-                    if drop.item_id == id:
-                        return self._make_item(records.project_id, drop, by)
+                if drop := next((drop for drop in records.view().dropped if drop.item_id == id), None):
+                    return self._make_item(records.project_id, drop, by)
             raise
 
     def mark_same(self, id: str, other: str, by: str, *, project_id: str | None = None) -> Item:
-        """Sets an item aside because a person says that another one says the same; it is listed with the drops and restorable.
-
-        Args:
-            id: Id of the item that goes.
-            other: Id of the one that stays.
-            by: Who says so.
-            project_id: Of both.
+        """Sets an item aside because a person says that `other`, which stays, says the same; it is listed with the drops and restorable.
 
         Raises:
             InvalidInput: The two are one item, or one of them is not active.

@@ -25,8 +25,6 @@ class Drop:
         match_id: Item that it was held to repeat.
         similarity: 0 to 1, None where nothing was compared.
         rule: The rule that decided, or ``set aside``.
-        rules_version: Version of the rules, None where it is unknown.
-        restored_by: Who brought it back, None where nobody did.
     """
 
     id: str
@@ -57,8 +55,8 @@ class UsedItem:
     """An item that a prompt had, and whether it is still as it was then; of one that is gone only the id is known."""
 
     id: str
-    department: str | None
-    summary: str | None
+    department: str | None = None
+    summary: str | None = None
     state: UsedState
 
 
@@ -87,11 +85,11 @@ class DroppedText:
 
 
 def history_of(services: Services, id: str, project_id: str | None = None) -> ItemHistory | DroppedText:
-    """Everything that is kept of an item, or of a dropped text.
+    """Everything that is kept of an item, or of a dropped text by the id that its item would have had.
 
     Args:
-        services: The engines.
-        id: Of the item, or the one that a dropped text would have had.
+        services: The chosen bodies.
+        id: Of the item.
         project_id: Its project, None to look for it.
 
     Raises:
@@ -174,6 +172,6 @@ def _versions(revisions: Sequence[Revision]) -> tuple[Version, ...]:
 
 def _used(id: str, hash: str, item: Item | None) -> UsedItem:
     if item is None:
-        return UsedItem(id=id, department=None, summary=None, state="gone")
+        return UsedItem(id=id, state="gone")
     state: UsedState = "as it was" if content_hash(item.content) == hash else "edited"
     return UsedItem(id=id, department=item.department, summary=item.summary, state=state if item.state == "active" else item.state)

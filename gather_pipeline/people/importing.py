@@ -47,11 +47,7 @@ class Imported:
 
 
 class Importer:
-    """Takes lines into projects.
-
-    Args:
-        services: The chosen bodies.
-    """
+    """Takes lines into projects."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import Item, NewItem
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.report.page import duration, money, number, render_page
 from gather_pipeline.report.tables import ReportTables
@@ -76,16 +77,18 @@ def make_item(index: int, **changes: Any) -> Item:
     return Item(**(values | changes))
 
 
-def make_drop(index: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "department": "story",
-        "iteration": 1,
-        "content": f"Dropped {index}.",
-        "match_content": f"Match {index}.",
-        "similarity": 0.934,
-        "rule": "embedding",
-        "reason": f"Reason {index}.",
-    } | changes
+def make_drop(index: int, department: str = "story", content: str = "", **changes: Any) -> DecidedText:
+    values = {"similarity": 0.934, "rule": "embedding", "match_content": f"Match {index}.", "reason": f"Reason {index}."}
+    return DecidedText(
+        key=str(index),
+        item_id=str(index),
+        department=department,
+        iteration=1,
+        place=0,
+        text=NewItem(content=content or f"Dropped {index}.", summary="", context=""),
+        decision=Decision(duplicate=True, **values | changes),
+        rules_version="1",
+    )
 
 
 def page(tables: ReportTables, **changes: Any) -> str:

@@ -17,7 +17,6 @@ class Draft:
         item_ids: Items that it was made of, in order.
         data_version: Version of these items, see `items.version_of`.
         draft_version: Version of the rules that made it.
-        created_at: When, UTC.
         revision: How often the department's draft was written.
     """
 

@@ -131,18 +131,12 @@ def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
     del values["content_hash"]
     history = {name: tuple(values[name]) for name in ("revisions", "overruled")}
     item = Item(**{**values, **history, "project_id": project_id, "provenance": provenance})
-    _check_history(item)
-    return item, place
-
-
-def _check_history(item: Item) -> None:
-    if not item.revisions:
-        if item.revision != 1:
-            raise InvalidInput.field("revision", item.revision, "1 where there are no revisions")
-        return
     numbers = [version.revision for version in item.revisions]
-    if numbers != list(range(1, item.revision + 1)):
+    if not numbers and item.revision != 1:
+        raise InvalidInput.field("revision", item.revision, "1 where there are no revisions")
+    if numbers and numbers != list(range(1, item.revision + 1)):
         raise InvalidInput.field("revisions", numbers, f"the versions 1 to {item.revision} in order")
     for name in TEXTS:
-        if getattr(item.revisions[-1], name) != getattr(item, name):
+        if getattr(item.history()[-1], name) != getattr(item, name):
             raise InvalidInput.field(name, getattr(item, name), "the text of the last of its revisions")
+    return item, place

@@ -106,9 +106,10 @@ def history_of(services: Services, id: str, project_id: str | None = None) -> It
     view = services.project(item.project_id).view()
     known = {one.id: one for one in view.everything}
     used = item.provenance.get("context_items")
+    revisions = item.history()
     return ItemHistory(
         item=item,
-        versions=_versions(item.history()),
+        versions=tuple(_version(before, now) for before, now in zip([None, *revisions], revisions, strict=False)),
         context_items=tuple(_used(id, hash, known.get(id)) for id, hash in used.items()) if isinstance(used, Mapping) else (),
         drops=tuple(drops_of([one for one in view.dropped if one.item_id == id], [item])),
     )
@@ -128,21 +129,16 @@ def drops_of(decided: Iterable[DecidedText], items: Sequence[Item]) -> list[Drop
 
 
 def _drop(decided: DecidedText, item: Item | None) -> Drop:
-    decision = decided.decision
+    why = {name: value for name, value in vars(decided.decision).items() if name != "duplicate"}
     return Drop(
         id=decided.key,
         item_id=decided.item_id,
         content=decided.text.content,
-        match_id=decision.match_id,
-        match_content=decision.match_content,
-        similarity=decision.similarity,
-        cosine=decision.cosine,
-        rule=decision.rule,
-        reason=decision.reason,
         department=decided.department,
         iteration=decided.iteration,
         rules_version=decided.rules_version or None,
         restored_by=_restorer(item) if item is not None and item.state != "dropped" else None,
+        **why,
     )
 
 
@@ -163,11 +159,8 @@ def _set_aside(item: Item) -> Drop:
     )
 
 
-def _versions(revisions: Sequence[Revision]) -> tuple[Version, ...]:
-    return tuple(
-        Version(revision=now, changed=tuple(name for name in TEXTS if before and getattr(before, name) != getattr(now, name)))
-        for before, now in zip([None, *revisions[:-1]], revisions, strict=True)
-    )
+def _version(before: Revision | None, now: Revision) -> Version:
+    return Version(revision=now, changed=tuple(name for name in TEXTS if before and getattr(before, name) != getattr(now, name)))
 
 
 def _used(id: str, hash: str, item: Item | None) -> UsedItem:

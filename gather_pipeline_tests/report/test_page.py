@@ -77,17 +77,25 @@ def make_item(index: int, **changes: Any) -> Item:
     return Item(**(values | changes))
 
 
-def make_drop(index: int, department: str = "story", content: str = "", **changes: Any) -> DecidedText:
-    values = {"similarity": 0.934, "rule": "embedding", "match_content": f"Match {index}.", "reason": f"Reason {index}."}
+def make_drop(index: int, **changes: Any) -> DecidedText:
+    decision = {
+        "duplicate": True,
+        "rule": "embedding",
+        "similarity": 0.934,
+        "match_id": "item-1",
+        "match_content": f"Match {index}.",
+        "reason": f"Reason {index}.",
+    }
+    own = {"department": "story", "content": f"Dropped {index}."} | {name: value for name, value in changes.items() if name not in decision}
     return DecidedText(
-        key=str(index),
-        item_id=str(index),
-        department=department,
+        key=f"d{index}",
+        item_id=f"d{index}",
+        department=own["department"],
         iteration=1,
         place=0,
-        text=NewItem(content=content or f"Dropped {index}.", summary="", context=""),
-        decision=Decision(duplicate=True, **values | changes),
-        rules_version="1",
+        text=NewItem(content=own["content"], summary="", context=""),
+        decision=Decision(**decision | {name: value for name, value in changes.items() if name in decision}),
+        rules_version="r",
     )
 
 

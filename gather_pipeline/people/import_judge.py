@@ -42,14 +42,7 @@ class ImportDecision:
 
 
 class ImportJudge:
-    """The decisions of one import. What is compared is embedded when it is first needed.
-
-    Args:
-        services: The chosen bodies.
-        view: The project before the import.
-        lines: Every line that can be an item.
-        dry_run: Write nothing, embeddings included.
-    """
+    """The decisions of one import of `lines` into what `view` shows. What is compared is embedded when it is first needed."""
 
     def __init__(self, services: Services, view: ProjectView, lines: Sequence[ImportedLine], *, dry_run: bool) -> None:
         self._services, self._view, self._lines, self._dry_run = services, view, lines, dry_run
@@ -61,12 +54,7 @@ class ImportJudge:
         self._vectors: dict[str, Vectors] = {}
 
     def decide(self, fresh: Sequence[ImportedLine], *, by_hand: bool) -> ImportDecision:
-        """Decides about lines whose items are not there yet, and takes up what is kept for the lines that come after them.
-
-        Args:
-            fresh: In the order of the file.
-            by_hand: Whether a person made them; all of them or none.
-        """
+        """Decides about lines whose items are not there yet, all or none made by hand; those after them are held against what is kept."""
         before = {line.item.id for line in fresh if line.is_judged and (line.item.id, line.item.content) in self._dropped_before}
         judged = [line for line in fresh if line.is_judged and line.item.id not in before]
         dropped = self._repeated(judged, by_hand=by_hand)

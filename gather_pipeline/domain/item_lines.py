@@ -5,6 +5,7 @@ A line holds everything that is kept of an item, so that a round trip loses noth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self, get_args
@@ -129,6 +130,7 @@ def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
     values = dict(StoredFields.of(fields))
     place, provenance = values.pop("place"), values.pop("automation")
     del values["content_hash"]
+    _check_numbers("automation", provenance)
     history = {name: tuple(values[name]) for name in ("revisions", "overruled")}
     item = Item(**{**values, **history, "project_id": project_id, "provenance": provenance})
     numbers = [version.revision for version in item.revisions]
@@ -140,3 +142,17 @@ def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
         if getattr(item.history()[-1], name) != getattr(item, name):
             raise InvalidInput.field(name, getattr(item, name), "the text of the last of its revisions")
     return item, place
+
+
+def _check_numbers(where: str, value: object) -> None:
+    """Refuses numbers that no store could keep, wherever they stand in a JSON value."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_numbers(f"{where}.{key}", inner)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            _check_numbers(f"{where}[{place}]", inner)
+    elif isinstance(value, int) and value.bit_length() > 63:
+        raise InvalidInput.field(where, value, "a whole number of 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput.field(where, value, "a finite number")

@@ -115,9 +115,10 @@ class MongoStore:
         new = {"$literal": {"_id": id, **fields}}
         change = [{"$replaceWith": {"$mergeObjects": [new, {"_version": INCREASED}]}}]
         self._index(target)
-        row: Any = self._server.run(
-            lambda: target.find_one_and_update({"_id": id}, change, upsert=True, return_document=True), f"{collection} {shorten(id)}"
-        )
+        what = f"{collection} {shorten(id)}"
+        row: Any = None
+        while row is None:  # a server may answer nothing to one of two who make a document at once
+            row = self._server.run(lambda: target.find_one_and_update({"_id": id}, change, upsert=True, return_document=True), what)
         return _document(row)
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:

@@ -5,16 +5,24 @@ Bodies are cheap to make: each loads its engine when it is first used, so that a
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
+from gather_pipeline.adapters.brain.local import LocalBrain, Memory
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.files.departments import DepartmentFile
-from gather_pipeline.domain.routing import Provider, choose_provider, resolve_model
+from gather_pipeline.adapters.files.items import read_items as read_items
+from gather_pipeline.adapters.files.items import write_items as write_items
+from gather_pipeline.adapters.files.whole import write_whole as write_whole
+from gather_pipeline.adapters.models.embedded import SLOTS, EmbeddedModel
+from gather_pipeline.adapters.models.openai_client import OpenAiModel
+from gather_pipeline.adapters.models.routes import ModelRouter
+from gather_pipeline.adapters.models.scripted import ScriptedModel
+from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
+from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider, resolve_model
 from gather_pipeline.errors import StoreError
 from gather_pipeline.ports import DocumentStore, Embedder, EventBus, IngestReport, LanguageModel, MetricsLog
 from gather_pipeline.records.project import ProjectRecords
@@ -24,12 +32,9 @@ from gather_pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gather_pipeline.adapters.brain.local import Memory
-    from gather_pipeline.domain.item_lines import Format, Line
     from gather_pipeline.tasks.catalogue import Catalogue
 
 STORE_FOLDER, INCOMING = "store", "incoming"
-EMBEDDED_SLOTS = 4  # requests at once: eight bring little more and quarter the context of each
 
 
 def build_services(settings: Settings | None = None) -> Services:
@@ -42,8 +47,6 @@ def build_services(settings: Settings | None = None) -> Services:
         InvalidInput: A setting is wrong.
         StoreError: `GATHER_HOME` is there and is no folder.
     """
-    from gather_pipeline.adapters.brain.local import LocalBrain
-
     settings = settings or load_settings()
     store, embedder, provider = _store(settings), _embedder(settings), _provider(settings)
     return Services(
@@ -86,39 +89,13 @@ class DuckDbMetrics:
         return query(self.settings.metrics_database, sql)
 
 
-def write_items(rows: Iterable[Mapping[str, Any]], format: Format, path: Path | None, stream: BinaryIO, title: str) -> None:
-    """Writes items' lines to a file, whole or not at all; to the stream where there is no path."""
-    from gather_pipeline.adapters.files.items import write_items
-
-    write_items(rows, format, path, stream, title)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file whole or not at all; `OSError` where it cannot be written."""
-    from gather_pipeline.adapters.files.whole import written_whole
-
-    with written_whole(path) as file:
-        file.write(text.encode())
-
-
-def read_items(path: Path | None, format: Format, shown: str) -> Iterator[Line]:
-    """The lines of a file of items; of standard input where there is no path."""
-    from gather_pipeline.adapters.files.items import read_items
-
-    return read_items(path, sys.stdin.buffer, format, shown)
-
-
 def fetch_weights(settings: Settings, progress: Callable[[str], None]) -> Path:
     """Fetches the embedded model's weights where they are missing; the only thing that ever downloads."""
-    from gather_pipeline.adapters.models.weights import ensure_weights
-
     return settings.model_path or ensure_weights(settings.models_dir, progress=progress)
 
 
 def weights_file(settings: Settings) -> Path:
     """Where the embedded model's weights are or would be: `MODEL_PATH`, else the packaged model's place."""
-    from gather_pipeline.adapters.models.weights import weights_path
-
     return settings.model_path or weights_path(settings.models_dir)
 
 
@@ -150,17 +127,10 @@ def _provider(settings: Settings) -> Provider | None:
 
 
 def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
-    from gather_pipeline.adapters.models.embedded import EmbeddedModel
-    from gather_pipeline.adapters.models.openai_client import OpenAiModel
-    from gather_pipeline.adapters.models.routes import ModelRouter
-    from gather_pipeline.adapters.models.scripted import ScriptedModel
-
     clock = SystemClock()
 
     def local_client(base_url: str) -> LanguageModel:
-        return OpenAiModel(
-            base_url=base_url, api_key="", provider="embedded", clock=clock, concurrency=EMBEDDED_SLOTS, prefill=True, sampling=True
-        )
+        return OpenAiModel(base_url=base_url, api_key="", provider=EMBEDDED, clock=clock, concurrency=SLOTS)
 
     remote: LanguageModel | None = None
     if provider is not None:
@@ -173,7 +143,7 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
             prices=settings.prices,
         )
     return ModelRouter(
-        embedded=EmbeddedModel(weights_file(settings), client=local_client, slots=EMBEDDED_SLOTS),
+        embedded=EmbeddedModel(weights_file(settings), client=local_client),
         scripted=ScriptedModel(latency_s=settings.script_latency_s),
         remote=remote,
         provider=provider.name if provider else None,
@@ -200,7 +170,6 @@ def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory
     """A project's active items with their embeddings; what has none yet is embedded for the moment."""
     import numpy as np
 
-    from gather_pipeline.adapters.brain.local import Memory
     from gather_pipeline.domain.items import content_hash
 
     view = ProjectRecords(store, project_id).view()

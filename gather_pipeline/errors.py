@@ -1,13 +1,13 @@
-"""Every error that the package raises on purpose, in one tree.
+"""Every error that the package raises on purpose, in one tree, which says what each is.
 
 GatherError
 ├── PermanentError            trying again without a change is pointless
 │   ├── InvalidInput          a value from outside is wrong (exit 2)
 │   │   ├── UnknownEntity     a project, department, task or item that is not there (exit 3)
-│   │   ├── StaleCursor       a change cursor of another history: read from the start
+│   │   ├── StaleCursor       a change cursor of another store, or of one put back from a copy: read from the start
 │   │   └── OutputInvalid     a model's answer does not fit its task's output schema
 │   ├── ProjectBusy           another live run holds the project's lease (exit 4)
-│   ├── EditConflict          somebody else changed the item first (exit 4)
+│   ├── EditConflict          somebody else changed the item first, what they wrote stays (exit 4)
 │   ├── StoreError            the store refuses: not a store, no disk, no permission (exit 5)
 │   │   ├── DuplicateKey      a unique key is taken
 │   │   └── VersionConflict   somebody else changed the document first
@@ -34,12 +34,10 @@ class GatherError(Exception):
     exit_code = 1
 
 
-class PermanentError(GatherError):
-    """Trying again without a change is pointless."""
+class PermanentError(GatherError): ...
 
 
-class TransientError(GatherError):
-    """The same call may succeed later."""
+class TransientError(GatherError): ...
 
 
 class InvalidInput(PermanentError):
@@ -60,97 +58,70 @@ class InvalidInput(PermanentError):
 
 
 class UnknownEntity(InvalidInput):
-    """A project, department, task or item that is not there."""
-
     exit_code = 3
 
 
-class StaleCursor(InvalidInput):
-    """A change cursor of another history, of another store or one put back from a copy: whoever holds it reads from the start."""
+class StaleCursor(InvalidInput): ...
 
 
-class OutputInvalid(InvalidInput):
-    """A model's answer does not fit its task's output schema."""
+class OutputInvalid(InvalidInput): ...
 
 
 class ProjectBusy(PermanentError):
-    """Another live run holds the project's lease."""
-
     exit_code = 4
 
 
 class EditConflict(PermanentError):
-    """Somebody else changed the item first; what they wrote stays."""
-
     exit_code = 4
 
 
 class StoreError(PermanentError):
-    """The store refuses: the file is not a store, the disk is full, access is denied."""
-
     exit_code = 5
 
 
-class DuplicateKey(StoreError):
-    """A unique key is taken."""
+class DuplicateKey(StoreError): ...
 
 
-class VersionConflict(StoreError):
-    """Somebody else changed the document first."""
+class VersionConflict(StoreError): ...
 
 
 class SetupMissing(PermanentError):
-    """A file that `gather setup` fetches is not there."""
-
     exit_code = 6
 
 
-class ModelRefused(PermanentError):
-    """The provider refuses: key, model id or request (4xx)."""
+class ModelRefused(PermanentError): ...
 
 
 class StoreUnavailable(TransientError):
-    """The store does not answer."""
-
     exit_code = 5
 
 
-class BrainUnavailable(TransientError):
-    """The brain does not answer."""
+class BrainUnavailable(TransientError): ...
 
 
-class ModelUnavailable(TransientError):
-    """Connection lost, 5xx or a malformed answer."""
+class ModelUnavailable(TransientError): ...
 
 
-class ModelTimeout(ModelUnavailable):
-    """No answer within the time given."""
+class ModelTimeout(ModelUnavailable): ...
 
 
 class RateLimited(ModelUnavailable):
-    """The provider asks to wait (429)."""
-
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
-class Stopped(GatherError):
-    """The loop ends early and has saved its work."""
+class Stopped(GatherError): ...
 
 
 class TaskCancelled(Stopped):
-    """A person or Dagster asked for the end."""
-
     exit_code = 130
 
 
-class DeadlineReached(Stopped):
-    """The time given is spent."""
+class DeadlineReached(Stopped): ...
 
 
-class BudgetExhausted(Stopped):
-    """The tokens, cost or iterations given are spent."""
+class BudgetExhausted(Stopped): ...
 
 
 def shorten(value: object, limit: int = 80) -> str:

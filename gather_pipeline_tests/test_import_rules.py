@@ -46,7 +46,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "services": (*ENGINES, *all_but("domain", "ports", "tasks", "records")),
     "people": (*ENGINES, *all_but(*CENTRE, "people")),
     "upkeep": (*ENGINES, *all_but(*CENTRE, "upkeep")),
-    "gather": (*ENGINES, *all_but(*CENTRE, "upkeep", "gather")),  # a department's end calls for its upkeep: docs/decisions/0014
+    "gather": (*ENGINES, *all_but(*CENTRE, "upkeep", "gather")),  # a department's end calls for its upkeep: docs/decisions/0001
     "report": (*ENGINES, *all_but(*CENTRE, "report")),
     "adapters": ("dagster", "fastapi", *all_but("domain", "ports"), *own("settings")),
     "bootstrap": ("dagster", "fastapi", *own("defs", "definitions", "cli")),

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gather_pipeline.context.ledger import Entry, Kind, Ledger, Outcome
 from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.text.sentences import sentence_ends
 
+Kind = Literal["brief", "department", "own", "predecessor", "brain"]
 Priority = Literal["high", "medium", "low"]
 TokenCounter = Callable[[str], int]  # tokens of a text, 0 of an empty one
 PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
@@ -27,8 +27,6 @@ class Candidate:
 
     Attributes:
         id: Unique among the candidates.
-        kind: What it is.
-        text: What would go in.
         priority: ``high`` must go in, ``medium`` should, ``low`` may.
         hash: Version or content hash of its source, kept for provenance.
     """
@@ -41,16 +39,36 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What became of one candidate: why a model did not know something, and whether a generated thing is out of date (D5).
+
+    Attributes:
+        hash: Version of the candidate's whole text.
+        tokens: Tokens that went into the prompt; for a dropped one those it would have taken.
+        full_tokens: Tokens of the whole text.
+        reason: Why, in a few words for a person.
+    """
+
+    id: str
+    kind: Kind
+    hash: str
+    outcome: Literal["included", "shortened", "dropped"]
+    tokens: int
+    full_tokens: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Assembly:
     """What goes into the prompt.
 
     Attributes:
         included: Candidates that go in, in the order given; a shortened one with its shortened text.
-        ledger: What became of every candidate.
+        ledger: What became of every candidate, in their order.
     """
 
     included: tuple[Candidate, ...]
-    ledger: Ledger
+    ledger: tuple[Entry, ...]
 
     def texts(self, kind: Kind) -> list[str]:
         """Texts of one kind that go in."""
@@ -66,10 +84,8 @@ def select(candidates: Sequence[Candidate], budget: int, counter: TokenCounter =
         counter: Counts tokens.
 
     Raises:
-        InvalidInput: The budget is no number of tokens, two candidates have one id, a priority is not known, or not even the first
-            sentences of all that must be included fit.
+        InvalidInput: Not even the first sentences of all that must be included fit.
     """
-    _check(candidates, budget)
     sizes = {candidate.id: counter(candidate.text) for candidate in candidates}
     texts = _must([candidate for candidate in candidates if candidate.priority == "high"], sizes, budget, counter)
     left = budget - sum(counter(text) for text in texts.values())
@@ -86,25 +102,19 @@ def select(candidates: Sequence[Candidate], budget: int, counter: TokenCounter =
 
     def entry(candidate: Candidate) -> Entry:
         size, text = sizes[candidate.id], texts.get(candidate.id)
-        outcome: Outcome = "dropped" if text is None else "included" if text == candidate.text else "shortened"
-        tokens = size if text is None else counter(text)
-        reasons = {
-            "included": "high: must be included" if candidate.priority == "high" else f"{candidate.priority}: fits",
-            "shortened": f"high: shortened at a sentence from {size} to {tokens} tokens",
-            "dropped": dropped.get(candidate.id, ""),
-        }
-        return Entry(
-            id=candidate.id,
-            kind=candidate.kind,
-            hash=candidate.hash,
-            outcome=outcome,
-            tokens=tokens,
-            full_tokens=size,
-            reason=reasons[outcome],
+        reason = "high: must be included" if candidate.priority == "high" else f"{candidate.priority}: fits"
+        whole = Entry(
+            id=candidate.id, kind=candidate.kind, hash=candidate.hash, outcome="included", tokens=size, full_tokens=size, reason=reason
         )
+        if text is None:
+            return replace(whole, outcome="dropped", reason=dropped[candidate.id])
+        if text == candidate.text:
+            return whole
+        tokens = counter(text)
+        return replace(whole, outcome="shortened", tokens=tokens, reason=f"high: shortened at a sentence from {size} to {tokens} tokens")
 
     included = tuple(replace(candidate, text=texts[candidate.id]) for candidate in candidates if candidate.id in texts)
-    return Assembly(included=included, ledger=Ledger(entries=tuple(entry(candidate) for candidate in candidates)))
+    return Assembly(included=included, ledger=tuple(entry(candidate) for candidate in candidates))
 
 
 def shorten_to(text: str, limit: int, counter: TokenCounter = estimate_tokens) -> str | None:
@@ -115,18 +125,6 @@ def shorten_to(text: str, limit: int, counter: TokenCounter = estimate_tokens) -
     while fitting and counter(text[: ends[fitting - 1]]) > limit:
         fitting -= 1
     return text[: ends[fitting - 1]] if fitting else None
-
-
-def _check(candidates: Sequence[Candidate], budget: int) -> None:
-    if isinstance(budget, bool) or not isinstance(budget, int) or budget < 0:
-        raise InvalidInput.field("context budget", budget, "a whole number of tokens from 0")
-    seen: set[str] = set()
-    for candidate in candidates:
-        if candidate.id in seen:
-            raise InvalidInput.field("context candidate id", candidate.id, "an id of its own; it stands twice")
-        if candidate.priority not in PRIORITIES:
-            raise InvalidInput.field(f"priority of {candidate.id}", candidate.priority, f"one of {', '.join(PRIORITIES)}")
-        seen.add(candidate.id)
 
 
 def _must(high: Sequence[Candidate], sizes: Mapping[str, int], budget: int, counter: TokenCounter) -> dict[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.projects import check_project_id
@@ -21,7 +23,6 @@ class AutomationRequest:
     """What a run is asked to do.
 
     Attributes:
-        project_id: 24 hexadecimal digits, or a short name of a-z, 0-9 and '-'.
         user_id: Who asked; kept with every item.
         max_iterations: Most iterations of the whole run, shared fairly between departments (C27).
         enable_auto_evaluation: Evaluate a department when it ends.
@@ -58,9 +59,8 @@ class AutomationRequest:
 
     def to_document(self) -> dict[str, Any]:
         """JSON-able form with the webhook reduced to its host."""
-        document = asdict(self) | {"departments": list(self.departments)}
-        document["webhook_url"] = urlsplit(self.webhook_url).hostname if self.webhook_url else None
-        return document
+        document: dict[str, Any] = to_jsonable_python(self)
+        return document | {"webhook_url": urlsplit(self.webhook_url).hostname if self.webhook_url else None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +69,7 @@ class DepartmentResult:
 
     Attributes:
         quality_score: Quality at its end, 0 to 100; None where nothing was ever scored.
-        ended_by: The rule that ended it.
-        reason: The same as a sentence.
+        reason: The rule that ended it as a sentence.
         judged: Whether a judge had a part in the quality; text statistics alone claim less.
     """
 
@@ -83,10 +82,6 @@ class DepartmentResult:
     ended_by: EndedBy
     reason: str
     judged: bool = False
-
-    def to_summary(self) -> dict[str, Any]:
-        """A row of the task's `summary`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +102,8 @@ class AutomationResult:
 
     def to_document(self) -> dict[str, Any]:
         """JSON-able form."""
-        return asdict(self) | {"summary": [row.to_summary() for row in self.summary]}
+        document: dict[str, Any] = to_jsonable_python(self)
+        return document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +111,8 @@ class Run:
     """A run as it is kept.
 
     Attributes:
-        request: What it was asked to do, JSON-able, its webhook reduced to the host.
-        ended_at: None as long as it runs.
-        reason: Why it ended, None as long as it runs.
+        request: What it was asked to do, as `AutomationRequest.to_document` gives it.
+        reason: Why it ended; None, like `ended_at`, as long as it runs.
         cancel_requested: Whether somebody asked it to end (C24).
         result: Its output; None as long as it runs, and where its process ended without a word.
     """

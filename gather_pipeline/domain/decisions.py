@@ -16,7 +16,6 @@ class Decision:
 
     Attributes:
         duplicate: True where the text is dropped.
-        rule: The rule that decided.
         similarity: Probability-like similarity to the match, 0 to 1.
         cosine: Cosine similarity of the two embeddings; None where the texts were never embedded.
         match_id: Id of the item it was compared with; None where nothing was near.
@@ -40,12 +39,8 @@ class DecidedText:
     Attributes:
         key: Key of the record.
         item_id: Id that the text's item has, or would have had.
-        department: Slug.
         iteration: Iteration that made it, 0 for none.
         place: Of the text in its batch.
-        text: What was decided on.
-        decision: What was decided.
-        rules_version: Version of the rules.
     """
 
     key: str

@@ -88,14 +88,11 @@ class StoredDepartment:
 
 
 def parse_departments(rows: object, source: str) -> list[Department]:
-    """Checks a whole list of CMS rows.
+    """Checks a whole list of CMS rows: every department, active or not, in the order given.
 
     Args:
         rows: A list of mappings, or a mapping with the list under ``docs`` (the CMS's own envelope) or ``departments``.
         source: Where the rows come from, for the message.
-
-    Returns:
-        Every department, active or not, in the order given.
 
     Raises:
         InvalidInput: One row is wrong; names the row, the field and the value.
@@ -104,28 +101,24 @@ def parse_departments(rows: object, source: str) -> list[Department]:
         rows = rows.get("docs", rows.get("departments"))
     if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
         raise InvalidInput(f"{source} holds {'none' if rows is None else shorten(rows)}, expected a list of departments")
-    departments = [_parse_row(row, index, source) for index, row in enumerate(rows)]
-    first: dict[str, int] = {}
-    for index, department in enumerate(departments):
-        if department.slug in first:
-            raise InvalidInput(
-                f"{source}: row {index + 1}, field slug is {department.slug!r}, "
-                f"expected a slug of its own (row {first[department.slug] + 1} has it already)"
-            )
-        first[department.slug] = index
+    departments: list[Department] = []
+    numbers: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping):
+            raise InvalidInput(f"{source}: row {number} is {row!r}, expected a mapping with slug and name")
+        try:
+            department = Department.model_validate(dict(row))
+        except ValidationError as error:
+            raise InvalidInput(f"{source}: row {number}, {_described(error)}") from None
+        first = numbers.setdefault(department.slug, number)
+        if first != number:
+            expected = f"a slug of its own (row {first} has it already)"
+            raise InvalidInput(f"{source}: row {number}, field slug is {department.slug!r}, expected {expected}")
+        departments.append(department)
     return departments
 
 
-def _parse_row(row: object, index: int, source: str) -> Department:
-    if not isinstance(row, Mapping):
-        raise InvalidInput(f"{source}: row {index + 1} is {row!r}, expected a mapping with slug and name")
-    try:
-        return Department.model_validate(dict(row))
-    except ValidationError as error:
-        raise InvalidInput(f"{source}: row {index + 1}, {describe(error)}") from None
-
-
-def describe(error: ValidationError) -> str:
+def _described(error: ValidationError) -> str:
     """Turns pydantic's first complaint into ``field X is V, expected ...``; says a missing field is missing."""
     first = error.errors()[0]
     branches = ("int", "float", "str", "bool")
@@ -142,11 +135,7 @@ def in_order(departments: Sequence[Department]) -> list[Department]:
     for department in chosen:
         if department.codeDepNumber is None:
             logger.warning("[AutoGather] Department %s has no codeDepNumber and runs last", department.slug)
-
-    def place(department: Department) -> tuple[bool, int, str]:
-        return department.codeDepNumber is None, department.codeDepNumber or 0, department.slug
-
-    return sorted(chosen, key=place)
+    return sorted(chosen, key=lambda one: (one.codeDepNumber is None, one.codeDepNumber or 0, one.slug))
 
 
 def to_automate(departments: Sequence[Department]) -> list[Department]:

@@ -27,15 +27,7 @@ EventType = Literal[
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "department_started": ("department", "department_name", "threshold", "model"),
     "deduplicating": ("department",),
-    "iteration_complete": (
-        "department",
-        "department_name",
-        "iteration",
-        "total_iterations",
-        "quality_score",
-        "items_created",
-        "threshold",
-    ),
+    "iteration_complete": ("department", "department_name", "iteration", "total_iterations", "quality_score", "items_created", "threshold"),
     "department_complete": ("department", "department_name", "quality_score", "iterations_used"),
     "max_iterations_reached": ("department", "final_quality_score", "threshold"),
     "automation_complete": ("total_iterations", "departments_processed", "items_created", "summary"),

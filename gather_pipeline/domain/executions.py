@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from gather_pipeline.errors import InvalidInput
 
 Number = TypeVar("Number", int, float)
-Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
     """One chat turn."""
 
-    role: Role
+    role: Literal["system", "user", "assistant"]
     content: str
 
 
@@ -29,7 +28,6 @@ class ModelRequest:
         model: Model id as the department names it, e.g. ``anthropic/claude-sonnet-4.5``, ``embedded`` or ``scripted``.
         messages: Turns; a final assistant turn is a prefilled opening that the answer continues.
         temperature: 0 to 1 (C57).
-        max_tokens: Most tokens of the answer.
         timeout_s: Seconds until the call counts as hung.
         seed: Sampling seed where the provider knows one.
         response_schema: JSON Schema of a structured answer; None for plain text.
@@ -49,21 +47,15 @@ class ModelRequest:
     sampling: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, str) or not self.model.strip():
+        if not self.model.strip():
             raise InvalidInput.field("model", self.model, "a model id such as 'anthropic/claude-sonnet-4.5' or 'embedded'")
-        for position, message in enumerate(self.messages):
-            if message.role not in get_args(Role):
-                raise InvalidInput.field(f"messages[{position}].role", message.role, f"one of {', '.join(get_args(Role))}")
-            if not isinstance(message.content, str):
-                raise InvalidInput.field(f"messages[{position}].content", message.content, "a string")
         if all(message.role == "assistant" for message in self.messages):
-            roles = [message.role for message in self.messages]
-            raise InvalidInput.field("messages", roles, "at least one turn of user or system")
-        if not _is_number(self.temperature) or not 0 <= self.temperature <= 1:
+            raise InvalidInput.field("messages", [message.role for message in self.messages], "at least one turn of user or system")
+        if not 0 <= self.temperature <= 1:
             raise InvalidInput.field("temperature", self.temperature, "a number from 0 to 1")
-        if not _is_number(self.max_tokens) or not isinstance(self.max_tokens, int) or self.max_tokens < 1:
+        if self.max_tokens < 1:
             raise InvalidInput.field("max_tokens", self.max_tokens, "a whole number from 1")
-        if not _is_number(self.timeout_s) or self.timeout_s <= 0:
+        if not 0 < self.timeout_s < math.inf:
             raise InvalidInput.field("timeout_s", self.timeout_s, "a number of seconds above 0")
 
 
@@ -88,10 +80,6 @@ class Usage:
             completion_tokens=_sum(self.completion_tokens, other.completion_tokens),
             cost=_sum(self.cost, other.cost),
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _sum(left: Number | None, right: Number | None) -> Number | None:

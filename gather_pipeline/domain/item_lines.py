@@ -13,24 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.departments import SLUG, SLUG_EXPECTED
-from gather_pipeline.domain.items import Item, Origin, Overruled, Revision, State, content_hash
+from gather_pipeline.domain.items import TEXTS, Item, Origin, Overruled, Revision, State, content_hash
 from gather_pipeline.domain.projects import ID as PROJECT_ID
 from gather_pipeline.domain.projects import ID_EXPECTED
 from gather_pipeline.errors import InvalidInput
 
 Format = Literal["jsonl", "csv", "md", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-SUFFIXES: dict[str, Format] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".md": "md",
-    ".markdown": "md",
-    ".parquet": "parquet",
-}
-
+SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".md": "md", ".markdown": "md", ".parquet": "parquet"}
 NEEDED = ("department", "content")  # of a line that a person made by hand
-TEXTS = ("content", "summary", "context", "aspect")
 
 # A field's description is what a message says was expected.
 ItemId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hexadecimal digits")]
@@ -130,11 +121,7 @@ def to_fields(item: Item, place: int) -> dict[str, Any]:
 
 
 def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
-    """The item of an export's line, and its place.
-
-    Args:
-        fields: Values by name; what is not of an item is passed over.
-        project_id: The project that the item is to belong to.
+    """The item of an export's line, as one of a project, and its place; what is not of an item is passed over.
 
     Raises:
         InvalidInput: A field is missing or wrong; names it, its value and what was expected.
@@ -144,18 +131,12 @@ def from_fields(fields: Mapping[str, Any], project_id: str) -> tuple[Item, int]:
     del values["content_hash"]
     history = {name: tuple(values[name]) for name in ("revisions", "overruled")}
     item = Item(**{**values, **history, "project_id": project_id, "provenance": provenance})
-    _check_history(item)
-    return item, place
-
-
-def _check_history(item: Item) -> None:
-    if not item.revisions:
-        if item.revision != 1:
-            raise InvalidInput.field("revision", item.revision, "1 where there are no revisions")
-        return
     numbers = [version.revision for version in item.revisions]
-    if numbers != list(range(1, item.revision + 1)):
+    if not numbers and item.revision != 1:
+        raise InvalidInput.field("revision", item.revision, "1 where there are no revisions")
+    if numbers and numbers != list(range(1, item.revision + 1)):
         raise InvalidInput.field("revisions", numbers, f"the versions 1 to {item.revision} in order")
     for name in TEXTS:
-        if getattr(item.revisions[-1], name) != getattr(item, name):
+        if getattr(item.history()[-1], name) != getattr(item, name):
             raise InvalidInput.field(name, getattr(item, name), "the text of the last of its revisions")
+    return item, place

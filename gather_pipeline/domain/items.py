@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
+
+from pydantic_core import to_jsonable_python
 
 Origin = Literal["generated", "person", "restored", "imported"]
 State = Literal["active", "deleted", "dropped"]
 Action = Literal["generated", "added", "imported", "edited", "deleted", "restored", "dropped"]
 
 BEGINNINGS: dict[Origin, Action] = {"generated": "generated", "person": "added", "restored": "restored", "imported": "imported"}
+TEXTS = ("content", "summary", "context", "aspect")
 RULES = "duplicate rules"  # who dropped an item that no person dropped
 
 
@@ -98,9 +101,9 @@ class Item(NewItem):
 
     id: str
     department: str
-    iteration: int
-    task_id: str
     project_id: str
+    iteration: int = 0
+    task_id: str = ""
     user_id: str | None = None
     created_at: str = ""
     origin: Origin = "generated"
@@ -144,65 +147,23 @@ class Item(NewItem):
         return str(self.provenance.get("generated_by") or self.written_by or self.user_id or "unknown")
 
     def _version(self, action: Action, by: str, at: str, note: str = "") -> Revision:
-        return Revision(
-            revision=self.revision,
-            action=action,
-            by=by,
-            at=at,
-            content=self.content,
-            summary=self.summary,
-            context=self.context,
-            aspect=self.aspect,
-            note=note,
-        )
+        texts = {name: getattr(self, name) for name in TEXTS}
+        return Revision(revision=self.revision, action=action, by=by, at=at, note=note, **texts)
 
     def to_document(self) -> dict[str, Any]:
         """The document of collection `gather` (S001-MDB-06: automation metadata with each item)."""
-        return {
-            "_id": self.id,
-            "project_id": self.project_id,
-            "department": self.department,
-            "iteration": self.iteration,
-            "task_id": self.task_id,
-            "user_id": self.user_id,
-            "content": self.content,
-            "summary": self.summary,
-            "context": self.context,
-            "aspect": self.aspect,
-            "content_hash": content_hash(self.content),
-            "automation": dict(self.provenance),
-            "created_at": self.created_at,
-            "origin": self.origin,
-            "state": self.state,
-            "revision": self.revision,
-            "written_by": self.written_by,
-            "revisions": [asdict(version) for version in self.revisions],
-            "overruled": [{**asdict(one), "hashes": list(one.hashes)} for one in self.overruled],
-        }
+        document: dict[str, Any] = to_jsonable_python(self)
+        own = {"_id": document.pop("id"), "automation": document.pop("provenance"), "content_hash": content_hash(self.content)}
+        return document | own
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Item:
         """The item of a document of collection `gather`."""
-        return cls(
-            id=document["_id"],
-            project_id=document["project_id"],
-            department=document["department"],
-            iteration=document["iteration"],
-            task_id=document["task_id"],
-            user_id=document.get("user_id"),
-            content=document["content"],
-            summary=document["summary"],
-            context=document["context"],
-            aspect=document.get("aspect", ""),
-            provenance=document.get("automation", {}),
-            created_at=document.get("created_at", ""),
-            origin=document.get("origin", "generated"),
-            state=document.get("state", "active"),
-            revision=document.get("revision", 1),
-            written_by=document.get("written_by"),
-            revisions=tuple(Revision(**version) for version in document.get("revisions", ())),
-            overruled=tuple(Overruled(**{**one, "hashes": tuple(one["hashes"])}) for one in document.get("overruled", ())),
-        )
+        values = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        values |= {"id": document["_id"], "provenance": document.get("automation", {})}
+        values["revisions"] = tuple(Revision(**version) for version in document.get("revisions", ()))
+        values["overruled"] = tuple(Overruled(**{**one, "hashes": tuple(one["hashes"])}) for one in document.get("overruled", ()))
+        return cls(**values)
 
 
 def item_id(project_id: str, department: str, iteration: int, index: int) -> str:

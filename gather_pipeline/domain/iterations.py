@@ -22,12 +22,7 @@ FINISHED: tuple[EndedBy, ...] = ("threshold", "maxIterations", "stagnation")
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One thing that a department's prompts used and that is another now.
-
-    Attributes:
-        cause: What kind of thing.
-        reason: A clause for a person.
-    """
+    """One thing that a department's prompts used and that is another now; the reason is a clause for a person."""
 
     cause: Literal["brief", "department", "model", "definition", "items"]
     reason: str
@@ -40,7 +35,6 @@ class Fingerprint:
     Attributes:
         brief: Hash of project name and brief.
         department: Hash by field of the department's fields that reach a prompt or end the loop.
-        model: Model id that the department was to use.
         definition: Hash of the task definition.
         context: Content hash by id of the context items that prompts included.
     """
@@ -80,13 +74,12 @@ class Fingerprint:
 
 def fingerprint(project_name: str, brief: str, department: Department, model: str, definition_hash: str) -> Fingerprint:
     """The present inputs of a department, context items left out."""
-    settings = department.coordinationSettings
     fields = {
         "name": department.name,
         "description": department.description,
         "aspects": list(department.aspects),
         "threshold": department.threshold,
-        "maxIterations": settings.maxIterations,
+        "maxIterations": department.coordinationSettings.maxIterations,
     }
     return Fingerprint(
         brief=digest([project_name, brief]),
@@ -114,14 +107,12 @@ class Iteration:
         number: 1 for the department's first iteration ever, and on from there over all runs.
         generated: Usable texts that the model gave.
         item_ids: Items kept, in order.
-        duplicates: Texts dropped as duplicates.
         filtered: Texts dropped by the content filter.
-        quality: Quality of the department after this iteration.
+        quality: Of the department after this iteration.
         data_version: Version of the items that the quality is of, see `items.version_of`.
         asked: Hash of what they were held against, see `asked_of`; None in rows of earlier releases.
         rung: Step of the stagnation ladder that it ran on, 0 for none.
-        tokens: Tokens spent, None where a provider did not say.
-        cost: US dollars spent, None where unknown.
+        tokens: Tokens spent; None, like `cost` in US dollars, where a provider did not say.
         seconds: Seconds by phase: context, generate, deduplicate, save, score.
         faults: What went wrong, one sentence each.
         ledger: What its context included, shortened and dropped, and why.

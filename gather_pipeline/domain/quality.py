@@ -62,17 +62,14 @@ class Score:
     """A department's quality as it is kept: what was measured, of which items, held against what (S001-EVAL).
 
     Attributes:
-        department: Slug.
         department_number: Its `codeDepNumber`.
         value: 0 to 100, as it was stored.
-        quality: The measurement.
         threshold: Quality at which the department was good enough when it was scored.
         data_version: Version of the items that were scored, see `items.version_of`.
         asked: Hash of what they were held against, see `iterations.asked_of`.
         auto_triggered: Whether the end of a department asked for it, or a person.
         user_id: Who asked, None where nobody is known.
         task_id: Run that it was made in, None for none.
-        evaluated_at: When, UTC.
         revision: How often the department's score was written.
     """
 

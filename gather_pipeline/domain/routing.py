@@ -52,14 +52,11 @@ def choose_provider(*, base_url: str | None, openrouter_key: str | None, openai_
 
 
 def resolve_model(wanted: str | None, *, provider: str | None) -> str:
-    """Model id that answers for the one wanted.
+    """Model id that answers for the one wanted, as the provider knows it (``openai/gpt-5`` is ``gpt-5`` at OpenAI itself).
 
     Args:
         wanted: What a department or a setting names; None where it names nothing: then nothing that costs money is asked.
         provider: Name of the configured provider, see `ProviderName`; None without one.
-
-    Returns:
-        ``embedded``, ``scripted``, or the id as the provider knows it (``openai/gpt-5`` is ``gpt-5`` at OpenAI itself).
 
     Raises:
         InvalidInput: OpenAI is configured and another vendor's model is wanted.

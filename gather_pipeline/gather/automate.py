@@ -189,7 +189,7 @@ def _announce_end(session: Session, result: AutomationResult) -> None:
                 total_iterations=result.iterations,
                 departments_processed=result.departments_processed,
                 items_created=result.items_created,
-                summary=[row.to_summary() for row in result.summary],
+                summary=result.to_document()["summary"],
             )
         case "cancelled":
             announce("automation_cancelled", items_created_so_far=result.items_created, reason=result.reason)

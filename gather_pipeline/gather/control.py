@@ -47,10 +47,6 @@ class RunControl:
         self.spent = Usage()
         self._lock = threading.Lock()
 
-    def remaining_s(self) -> float:
-        """Seconds until the loop must begin to save."""
-        return self._end - self._clock.monotonic()
-
     @property
     def lease_lost(self) -> bool:
         """True once another run holds the project."""

@@ -30,7 +30,7 @@ from gather_pipeline.gather.writers import Assignment, Writer
 from gather_pipeline.gather.writers.remote import RemoteWriter
 from gather_pipeline.gather.writers.small import SmallWriter
 from gather_pipeline.ports import Vectors
-from gather_pipeline.quality.scorer import DepartmentScorer
+from gather_pipeline.quality.scorer import measure_with
 from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.text import content_filter
 
@@ -185,9 +185,9 @@ class Attempt:
         everything = [*session.items.get(self.department.slug, []), *items]
         before = session.vectors_of(self.department.slug)
         ask = quality_judge(session, self.runner, judge, self.number) if judge and everything else None
-        scorer = DepartmentScorer(session.services.embedder, judge=ask)
         rows = np.concatenate([before, vectors]) if len(before) and len(vectors) else before if len(before) else vectors
-        quality = session.wait(scorer.score(self.department, everything, vectors=rows, brief=session.project.brief))
+        embedder, brief = session.services.embedder, session.project.brief
+        quality = session.wait(measure_with(ask, self.department, everything, embedder, brief=brief, vectors=rows))
         return quality, version_of(everything)
 
     def _record(self, items: Sequence[Item], decisions: Sequence[Decision], quality: Quality, version: str, partial: bool) -> Iteration:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from gather_pipeline.context.ledger import Kind
-from gather_pipeline.context.selection import Assembly, Candidate, Priority, select
+from gather_pipeline.context.selection import Assembly, Candidate, Kind, Priority, select
 from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
@@ -82,7 +81,7 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
         predecessors=_lines([item for item in earlier if item.id in texts]),
         brain=_lines([one for one in nearest if one.id in texts]),
         used=_used(assembly),
-        ledger=assembly.ledger.to_rows(),
+        ledger=[asdict(entry) for entry in assembly.ledger],
         faults=tuple(faults),
     )
 
@@ -100,7 +99,7 @@ def assemble_small(session: Session, before: Sequence[Department]) -> PromptCont
         predecessors=assembly.texts("predecessor"),
         brain=[],
         used=_used(assembly),
-        ledger=assembly.ledger.to_rows(),
+        ledger=[asdict(entry) for entry in assembly.ledger],
     )
 
 

@@ -103,7 +103,7 @@ class Session:
             self.highest[item.department] = max(item.iteration, self.highest.get(item.department, 0))
         self.items: dict[str, list[Item]] = {}
         self._vectors: dict[str, Vectors] = {}
-        self.known = KnownItems.empty()
+        self.known = KnownItems()
         for department in dict.fromkeys(item.department for item in found.items):
             places = [place for place, item in enumerate(found.items) if item.department == department]
             self._take_up(department, [found.items[place] for place in places], found.vectors[places])

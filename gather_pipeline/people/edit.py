@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from gather_pipeline.domain.decisions import DecidedText, Decision, set_aside_key
-from gather_pipeline.domain.item_lines import TEXTS
-from gather_pipeline.domain.items import Item, Overruled, content_hash
+from gather_pipeline.domain.items import TEXTS, Item, NewItem, Overruled, content_hash
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity, VersionConflict
 from gather_pipeline.records.project import ProjectRecords
@@ -22,9 +22,12 @@ from gather_pipeline.text.sentences import summary_line
 
 logger = logging.getLogger(__name__)
 
-CONTENT_LIMIT = 20_000  # characters; about ten pages, far more than a note
-LINE_LIMIT = 2_000
-LIMITS = {"content": CONTENT_LIMIT, "summary": LINE_LIMIT, "context": LINE_LIMIT, "aspect": 200}
+LIMITS = {
+    "content": 20_000,
+    "summary": 2_000,
+    "context": 2_000,
+    "aspect": 200,
+}  # characters; a content of ten pages is far more than a note
 ATTEMPTS = 5
 
 
@@ -62,9 +65,6 @@ class People:
     In every method `by` is the person's name, `revision` the version of the item that the change was made from (None: the one that is
     stored), and `project_id` the item's project (None: it is looked for in all). All raise `UnknownEntity` where there is no such item, and
     `EditConflict` where another person changed it after `revision`.
-
-    Args:
-        services: The chosen bodies.
     """
 
     def __init__(self, services: Services) -> None:
@@ -94,24 +94,14 @@ class People:
         if texts.content is None:
             raise InvalidInput("content is missing, expected the note's text")
         self.check_department(project_id, slug)
-        return self._store_new(
-            Item(
-                id=secrets.token_hex(12),
-                project_id=project_id,
-                department=slug,
-                iteration=0,
-                task_id="",
-                user_id=by,
-                created_at=self._services.clock.now(),
-                origin="person",
-                written_by=by,
-                content=texts.content,
-                summary=texts.summary or summary_line(texts.content),
-                context=texts.context or "",
-                aspect=texts.aspect or "",
-                provenance={"generated_by": by},
-            )
+        text = NewItem(
+            content=texts.content,
+            summary=texts.summary or "",
+            context=texts.context or "",
+            aspect=texts.aspect or "",
+            provenance={"generated_by": by},
         )
+        return self._store_new(text, project_id, by, id=secrets.token_hex(12), department=slug, origin="person")
 
     def edit(self, id: str, texts: Texts, by: str, *, revision: int | None = None, project_id: str | None = None) -> Item:
         """Gives an item new texts; such as change nothing leave it as it is. `InvalidInput` where one is wrong or the item is deleted."""
@@ -155,19 +145,12 @@ class People:
             return self._change(id, change, revision, project_id)
         except UnknownEntity:
             for records in self._records(project_id):
-                for drop in records.view().dropped:
-                    if drop.item_id == id:
-                        return self._make_item(records.project_id, drop, by)
+                if drop := next((drop for drop in records.view().dropped if drop.item_id == id), None):
+                    return self._make_item(records.project_id, drop, by)
             raise
 
     def mark_same(self, id: str, other: str, by: str, *, project_id: str | None = None) -> Item:
-        """Sets an item aside because a person says that another one says the same; it is listed with the drops and restorable.
-
-        Args:
-            id: Id of the item that goes.
-            other: Id of the one that stays.
-            by: Who says so.
-            project_id: Of both.
+        """Sets an item aside because a person says that `other`, which stays, says the same; it is listed with the drops and restorable.
 
         Raises:
             InvalidInput: The two are one item, or one of them is not active.
@@ -190,28 +173,15 @@ class People:
 
     def _make_item(self, project_id: str, drop: DecidedText, by: str) -> Item:
         """Makes an item of a dropped text, under the id that it would have had."""
-        text, now = drop.text, self._services.clock.now()
-        return self._store_new(
-            Item(
-                id=drop.item_id,
-                project_id=project_id,
-                department=drop.department,
-                iteration=drop.iteration,
-                task_id="",
-                user_id=by,
-                created_at=now,
-                origin="restored",
-                written_by=by,
-                content=text.content,
-                summary=text.summary or summary_line(text.content),
-                context=text.context,
-                aspect=text.aspect,
-                provenance=text.provenance or {"generated_by": "unknown"},
-                overruled=(_overruled(drop, by, now),),
-            )
-        )
+        text = replace(drop.text, provenance=drop.text.provenance or {"generated_by": "unknown"})
+        overruled = (_overruled(drop, by, self._services.clock.now()),)
+        own = {"id": drop.item_id, "department": drop.department, "iteration": drop.iteration, "origin": "restored", "overruled": overruled}
+        return self._store_new(text, project_id, by, **own)
 
-    def _store_new(self, item: Item) -> Item:
+    def _store_new(self, text: NewItem, project_id: str, by: str, **own: Any) -> Item:
+        """Stores an item that a person makes of a text; `own` is what else the item has."""
+        texts = {**vars(text), "summary": text.summary or summary_line(text.content)}
+        item = Item(project_id=project_id, user_id=by, written_by=by, created_at=self._services.clock.now(), **texts, **own)
         self._services.marks.set(item.project_id, item.department)
         self._services.project(item.project_id).add_items([item])
         return item

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gather_pipeline.domain.decisions import DecidedText
-from gather_pipeline.domain.item_lines import TEXTS
-from gather_pipeline.domain.items import Item, Revision, content_hash
+from gather_pipeline.domain.items import TEXTS, Item, Revision, content_hash
 from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.people.edit import People
 from gather_pipeline.services import Services
@@ -26,8 +25,6 @@ class Drop:
         match_id: Item that it was held to repeat.
         similarity: 0 to 1, None where nothing was compared.
         rule: The rule that decided, or ``set aside``.
-        rules_version: Version of the rules, None where it is unknown.
-        restored_by: Who brought it back, None where nobody did.
     """
 
     id: str
@@ -58,8 +55,8 @@ class UsedItem:
     """An item that a prompt had, and whether it is still as it was then; of one that is gone only the id is known."""
 
     id: str
-    department: str | None
-    summary: str | None
+    department: str | None = None
+    summary: str | None = None
     state: UsedState
 
 
@@ -88,11 +85,11 @@ class DroppedText:
 
 
 def history_of(services: Services, id: str, project_id: str | None = None) -> ItemHistory | DroppedText:
-    """Everything that is kept of an item, or of a dropped text.
+    """Everything that is kept of an item, or of a dropped text by the id that its item would have had.
 
     Args:
-        services: The engines.
-        id: Of the item, or the one that a dropped text would have had.
+        services: The chosen bodies.
+        id: Of the item.
         project_id: Its project, None to look for it.
 
     Raises:
@@ -109,9 +106,10 @@ def history_of(services: Services, id: str, project_id: str | None = None) -> It
     view = services.project(item.project_id).view()
     known = {one.id: one for one in view.everything}
     used = item.provenance.get("context_items")
+    revisions = item.history()
     return ItemHistory(
         item=item,
-        versions=_versions(item.history()),
+        versions=tuple(_version(before, now) for before, now in zip([None, *revisions], revisions, strict=False)),
         context_items=tuple(_used(id, hash, known.get(id)) for id, hash in used.items()) if isinstance(used, Mapping) else (),
         drops=tuple(drops_of([one for one in view.dropped if one.item_id == id], [item])),
     )
@@ -131,21 +129,16 @@ def drops_of(decided: Iterable[DecidedText], items: Sequence[Item]) -> list[Drop
 
 
 def _drop(decided: DecidedText, item: Item | None) -> Drop:
-    decision = decided.decision
+    why = {name: value for name, value in vars(decided.decision).items() if name != "duplicate"}
     return Drop(
         id=decided.key,
         item_id=decided.item_id,
         content=decided.text.content,
-        match_id=decision.match_id,
-        match_content=decision.match_content,
-        similarity=decision.similarity,
-        cosine=decision.cosine,
-        rule=decision.rule,
-        reason=decision.reason,
         department=decided.department,
         iteration=decided.iteration,
         rules_version=decided.rules_version or None,
         restored_by=_restorer(item) if item is not None and item.state != "dropped" else None,
+        **why,
     )
 
 
@@ -166,15 +159,12 @@ def _set_aside(item: Item) -> Drop:
     )
 
 
-def _versions(revisions: Sequence[Revision]) -> tuple[Version, ...]:
-    return tuple(
-        Version(revision=now, changed=tuple(name for name in TEXTS if before and getattr(before, name) != getattr(now, name)))
-        for before, now in zip([None, *revisions[:-1]], revisions, strict=True)
-    )
+def _version(before: Revision | None, now: Revision) -> Version:
+    return Version(revision=now, changed=tuple(name for name in TEXTS if before and getattr(before, name) != getattr(now, name)))
 
 
 def _used(id: str, hash: str, item: Item | None) -> UsedItem:
     if item is None:
-        return UsedItem(id=id, department=None, summary=None, state="gone")
+        return UsedItem(id=id, state="gone")
     state: UsedState = "as it was" if content_hash(item.content) == hash else "edited"
     return UsedItem(id=id, department=item.department, summary=item.summary, state=state if item.state == "active" else item.state)

@@ -42,14 +42,7 @@ class ImportDecision:
 
 
 class ImportJudge:
-    """The decisions of one import. What is compared is embedded when it is first needed.
-
-    Args:
-        services: The chosen bodies.
-        view: The project before the import.
-        lines: Every line that can be an item.
-        dry_run: Write nothing, embeddings included.
-    """
+    """The decisions of one import of `lines` into what `view` shows. What is compared is embedded when it is first needed."""
 
     def __init__(self, services: Services, view: ProjectView, lines: Sequence[ImportedLine], *, dry_run: bool) -> None:
         self._services, self._view, self._lines, self._dry_run = services, view, lines, dry_run
@@ -61,12 +54,7 @@ class ImportJudge:
         self._vectors: dict[str, Vectors] = {}
 
     def decide(self, fresh: Sequence[ImportedLine], *, by_hand: bool) -> ImportDecision:
-        """Decides about lines whose items are not there yet, and takes up what is kept for the lines that come after them.
-
-        Args:
-            fresh: In the order of the file.
-            by_hand: Whether a person made them; all of them or none.
-        """
+        """Decides about lines whose items are not there yet, all or none made by hand; those after them are held against what is kept."""
         before = {line.item.id for line in fresh if line.is_judged and (line.item.id, line.item.content) in self._dropped_before}
         judged = [line for line in fresh if line.is_judged and line.item.id not in before]
         dropped = self._repeated(judged, by_hand=by_hand)
@@ -86,11 +74,11 @@ class ImportJudge:
         contents = [line.item.content for line in judged]
         known = self._known_of(compared)
         vectors = self._vectors_of([line.item for line in judged])
-        screen = self._detector.screen_by_rules if by_hand else self._detector.against
+        decisions = self._detector.screen_by_rules(contents, vectors, known, within=by_hand)
         ids = {batch_id(place): line.item.id for place, line in enumerate(judged)}
         return [
             self._decided(line, replace(decision, match_id=ids.get(decision.match_id or "", decision.match_id)))
-            for line, decision in zip(judged, screen(contents, vectors, known), strict=True)
+            for line, decision in zip(judged, decisions, strict=True)
             if decision.duplicate
         ]
 
@@ -139,4 +127,4 @@ class _ComparedItems:
 
     def __init__(self, items: Iterable[Item]) -> None:
         self.items = list(items)
-        self.known = KnownItems.empty()
+        self.known = KnownItems()

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gather_pipeline.domain.item_lines import COLUMNS, TEXTS, Line, NoteFields, from_fields
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.item_lines import COLUMNS, Line, NoteFields, from_fields
+from gather_pipeline.domain.items import TEXTS, Item
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.edit import Texts
@@ -31,7 +31,6 @@ class ImportedLine:
     """An item that a line stands for.
 
     Attributes:
-        number: Of the line.
         place: Of the item among those of its department and iteration.
         by_hand: A person made the line, so that it is judged against the other lines too.
     """
@@ -52,9 +51,7 @@ class Order:
     """What is to be imported.
 
     Attributes:
-        project_id: The project.
-        lines: Of the file.
-        file: Its name, for messages.
+        file: Name of the file, for messages.
         by: Who imports: the author of lines that name none.
         adopt: Take in items of another project.
         dry_run: Write nothing.
@@ -69,12 +66,7 @@ class Order:
 
 
 def check_lines(order: Order, departments: Collection[str], now: str) -> tuple[list[ImportedLine], list[Refusal], list[str]]:
-    """Checks every line of a file.
-
-    Args:
-        order: What is to be imported.
-        departments: Slugs that items may belong to.
-        now: When they come into the project.
+    """Checks every line of a file, whose items may belong to these departments and come into the project now.
 
     Returns:
         Lines that stand for an item, lines that cannot be items here, and columns that no item has.
@@ -146,8 +138,6 @@ class _Reader:
             id=fields.id or hashlib.sha256(key.encode()).hexdigest()[:24],
             project_id=order.project_id,
             department=fields.department,
-            iteration=0,
-            task_id="",
             user_id=order.by,
             created_at=self._now,
             origin="imported",

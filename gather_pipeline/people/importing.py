@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gather_pipeline.domain.item_lines import TEXTS
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import TEXTS, Item
 from gather_pipeline.people.import_judge import ImportDecision, ImportJudge
 from gather_pipeline.people.import_lines import ImportedLine, Order, Refusal, check_lines
 from gather_pipeline.records.lease import IMPORT, Owner, holding
@@ -48,11 +47,7 @@ class Imported:
 
 
 class Importer:
-    """Takes lines into projects.
-
-    Args:
-        services: The chosen bodies.
-    """
+    """Takes lines into projects."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

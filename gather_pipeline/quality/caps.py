@@ -45,10 +45,8 @@ class Ground:
     """What faults are measured against, embedded once.
 
     Attributes:
-        topic: Aspects and brief.
         aspects: Embeddings of the aspects, row by row; no rows where nothing says what the notes are for.
         base: Mean cosine of each aspect to the sentences of the brief that touch it most; an aspect with names lies near to all of them.
-        general: Embeddings of `GENERAL_SENTENCES`.
     """
 
     topic: Topic
@@ -166,11 +164,7 @@ TOLD_FROM = 0.5  # share from which a fault is told in the reasons
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
-    """A note's faults and what they leave of it.
-
-    Attributes:
-        faults: Share by fault, 0 to 1.
-    """
+    """A note with the share of each fault, 0 to 1, and what they leave of it."""
 
     note: Note
     faults: Mapping[str, float]

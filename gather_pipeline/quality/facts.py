@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from gather_pipeline.quality.contradictions import Contradiction
-from gather_pipeline.quality.notes import Note, telling
+from gather_pipeline.quality.notes import Note, quoted, telling
 from gather_pipeline.text.names import MONTHS, name_groups, names_in
 from gather_pipeline.text.numbers import UNITS
 from gather_pipeline.text.sentences import sentences
@@ -35,13 +34,7 @@ Date = tuple[str | None, str, str | None]
 
 @dataclass(frozen=True)
 class Said:
-    """One sentence.
-
-    Attributes:
-        text: As written.
-        tokens: Of it.
-        words: Lemmas of its telling words.
-    """
+    """One sentence, its tokens, and the lemmas of its telling words."""
 
     text: str
     tokens: tuple[Token, ...]
@@ -82,12 +75,12 @@ class Facts:
     dead: dict[str, Said]
 
 
-def contradictions(notes: Sequence[Note], brief: str) -> tuple[Contradiction, ...]:
-    """Every contradiction between a note and the brief, at most one a sentence and kind, in the order of the notes."""
+def contradictions(notes: Sequence[Note], brief: str) -> tuple[str, ...]:
+    """Every contradiction between a note and the brief as a sentence, at most one a sentence and kind, in the order of the notes."""
     if not brief.strip():
         return ()
     facts = facts_of(brief)
-    found: dict[tuple[str, str], Contradiction] = {}
+    found: dict[tuple[str, str], str] = {}
     for note in notes:
         if note.language != "en":
             continue
@@ -104,7 +97,7 @@ def contradictions(notes: Sequence[Note], brief: str) -> tuple[Contradiction, ..
             last = next((one.text for one in reversed(said.tokens) if one.capital and ("age", one.text) in facts.counts), last)
             for kind, clashes in clashes_by_kind.items():
                 for first, second in clashes:
-                    found.setdefault((said.text, kind), Contradiction(first=first, second=second, evidence=(note.id,)))
+                    found.setdefault((said.text, kind), f"{quoted(said.text, 70)} {first}, against {second}.")
     return tuple(found.values())
 
 
@@ -130,10 +123,7 @@ def _numbers(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
         nearest = max(known, key=lambda one: len(one.said.words & said.words))
         if count.kind != "noun" or _counts_the_same(count, known, nearest.said, said):
             label = "the age of " if count.kind == "age" else ""
-            yield (
-                f"{_quoted(said)} gives {label}{count.what} as {count.value:g}",
-                f"{nearest.value:g} in the brief: {_quoted(nearest.said)}",
-            )
+            yield f"gives {label}{count.what} as {count.value:g}", f"{nearest.value:g} {_in_brief(nearest.said)}"
 
 
 def _counts_the_same(count: Count, known: Sequence[Count], theirs: Said, said: Said) -> bool:
@@ -200,23 +190,19 @@ def _ages(said: Said, last: str, facts: Facts) -> Iterator[tuple[str, str]]:
         )
         known = facts.counts["age", last]
         if told and not any(one.value == float(token.text) for one in known):
-            yield f"{_quoted(said)} gives the age of {last} as {token.text}", f"{known[0].value:g} in the brief: {_quoted(known[0].said)}"
+            yield f"gives the age of {last} as {token.text}", f"{known[0].value:g} {_in_brief(known[0].said)}"
 
 
 def _times(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
     """A time of day or year that the brief does not have, in a sentence about what it gives another one for."""
-    if len(facts.times) == 0:
-        return
     dated = any(token.text in MONTHS for token in said.tokens)  # the year of a date is the date's business
     own = [token for token in said.tokens if _is_time(token) and not (dated and ":" not in token.text)]
     if any(token.text in facts.times for token in own):
         return
     for token in own:
-        alike = [(time, theirs) for time, theirs in facts.times.items() if (":" in time) == (":" in token.text)]
-        for time, theirs in alike:
-            if len((theirs.words & said.words) - {time}) >= SHARED_OF_A_TIME:
-                yield f"{_quoted(said)} says {token.text}", f"{time} in the brief: {_quoted(theirs)}"
-                return
+        for time, theirs in facts.times.items():
+            if (":" in time) == (":" in token.text) and len((theirs.words & said.words) - {time}) >= SHARED_OF_A_TIME:
+                yield f"says {token.text}", f"{time} {_in_brief(theirs)}"
 
 
 def _is_time(token: Token) -> bool:
@@ -253,8 +239,7 @@ def _dates(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
             other_year = same[:2] == [True, True] or (date[0] is None and same[1])
             other_month = date[0] is not None and same[0]
             if (other_year and date[2] and known[2]) or (any(same) and shared >= (1 if other_month else 2)):
-                yield f"{_quoted(said)} says {_told(date)}", f"{_told(known)} in the brief: {_quoted(theirs)}"
-                break
+                yield f"says {_told(date)}", f"{_told(known)} {_in_brief(theirs)}"
 
 
 def _dates_in(found: Sequence[Token]) -> Iterator[Date]:
@@ -285,17 +270,15 @@ def _deaths(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
             continue
         theirs = facts.dead[token.text]
         near = set(lemmas[max(0, place - 3) : place + 4]) | (set(lemmas[place:]) if token.text == first else set())
-        before_the_story = not any(DYING.intersection((one.lemma,)) for one in theirs.tokens)
+        before_the_story = not any(one.lemma in DYING for one in theirs.tokens)
         follows = said.tokens[place + 1] if place + 1 < len(said.tokens) else None
         owned = re.search(rf"\b{re.escape(token.written)}['’]", said.text)
         acts = before_the_story and follows is not None and follows.lemma in ACTING and not owned
         if LIVING & near or acts:
-            yield f"{_quoted(said)} has {token.written} living", f"the death in the brief: {_quoted(theirs)}"
-            return
+            yield f"has {token.written} living", f"the death {_in_brief(theirs)}"
     for name in _dead_in(said, facts.names):
         if name not in facts.dead and not any(name in one.words and one.words & (KILLING | DYING) for _, one in facts.dates):
-            yield f"{_quoted(said)} has {name.title()} die", "the brief, which says nothing of it"
-            return
+            yield f"has {name.title()} die", "the brief, which says nothing of it"
 
 
 def _dead_in(said: Said, names: frozenset[str]) -> Iterator[str]:
@@ -321,13 +304,11 @@ def _names(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
         for name in sorted(facts.names):
             plural = word.removesuffix("s") == name.removesuffix("s")
             if name[0] == word[0] and not plural and SequenceMatcher(None, name, word).ratio() >= SPELLED_ALIKE:
-                yield f"{_quoted(said)} has the name {token.written}", f"{name.title()} in the brief"
-                break
+                yield f"has the name {token.written}", f"{name.title()} in the brief"
 
 
-def _quoted(said: Said, limit: int = 70) -> str:
-    text = " ".join(said.text.split())
-    return f"'{text}'" if len(text) <= limit else f"'{text[:limit].rsplit(' ', 1)[0]}...'"
+def _in_brief(said: Said) -> str:
+    return f"in the brief: {quoted(said.text, 70)}"
 
 
 def _told(date: Date) -> str:

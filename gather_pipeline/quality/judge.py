@@ -13,12 +13,12 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import WEIGHTS, Part, Quality, total
 from gather_pipeline.quality.caps import Worth, ceiling, fault_reasons
-from gather_pipeline.quality.contradictions import Contradiction
 
 logger = logging.getLogger(__name__)
 
@@ -32,20 +32,14 @@ UNKNOWN = "Unknown: the judge did not say, or not on the scale from 0 to 100."
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One answer of the judge, checked.
-
-    Attributes:
-        parts: Score and reason of each part that it gave.
-        aspects: Score by aspect.
-        contradictions: Those with both places named.
-    """
+    """One answer of the judge, checked: score and reason by part, score by aspect, a sentence for each contradiction with both places."""
 
     parts: Mapping[str, tuple[float, str]]
     aspects: Mapping[str, float]
-    contradictions: tuple[Contradiction, ...]
+    contradictions: tuple[str, ...]
 
     @classmethod
-    def of(cls, output: Mapping[str, object], department: Department, items: Sequence[Item]) -> Reading:
+    def of(cls, output: Mapping[str, object], department: Department) -> Reading:
         """The reading of an output of task `judge_quality`; what is off the scale is left out with a warning."""
         parts = {}
         for name in ("depth", "coherence", "actionability"):
@@ -59,7 +53,7 @@ class Reading:
             parts["coverage"] = (sum(aspects.values()) / len(aspects), " ".join(reasons))
         else:
             logger.warning("[AutoGather] The judge's answer for coverage is left out: not a value from 0 to 100 for each aspect")
-        return cls(parts=parts, aspects=aspects, contradictions=_contradictions(output.get("contradictions"), items))
+        return cls(parts=parts, aspects=aspects, contradictions=_contradictions(output.get("contradictions")))
 
     @property
     def deduction(self) -> float:
@@ -71,9 +65,8 @@ async def readings(judge: QualityJudge, department: Department, items: Sequence[
     """The judge's reading, and a second one in another order where the first lands near the threshold; empty where it failed."""
     told: list[Reading] = []
     for turn in range(2):
-        order = shuffled(items, turn)
-        output = await judge(department, order)
-        reading = None if output is None else Reading.of(output, department, order)
+        output = await judge(department, shuffled(items, turn))
+        reading = None if output is None else Reading.of(output, department)
         if reading is None or not reading.parts:
             break
         told.append(reading)
@@ -91,9 +84,9 @@ def judged(quality: Quality, found: Sequence[Worth], told: Sequence[Reading]) ->
         return quality
     most = ceiling(found)
     parts = {name: _part(name, quality.parts[name], told, most, found) for name in WEIGHTS}
-    clashes = {one.first + one.second: one for reading in told for one in reading.contradictions}
+    clashes = tuple(dict.fromkeys(one for reading in told for one in reading.contradictions))
     whole = parts["coherence"]
-    named = tuple(f"Contradiction: {one}" for one in clashes.values())
+    named = tuple(f"Contradiction: {one}" for one in clashes)
     values = [_value(reading, found) for reading in told]
     if len(values) > 1:
         named += (f"Near the threshold the judge was asked twice and gave {values[0]:.1f} and {values[1]:.1f}; the mean counts.",)
@@ -106,7 +99,7 @@ def judged(quality: Quality, found: Sequence[Worth], told: Sequence[Reading]) ->
         scorer=f"{quality.scorer}+judge",
         least_covered=tuple(sorted(scores, key=scores.__getitem__)) if complete else quality.least_covered,
         unjudged=quality.value,
-        contradictions=tuple(str(one) for one in clashes.values()),
+        contradictions=clashes,
         deduction=round(sum(reading.deduction for reading in told) / len(told), 2),
     )
 
@@ -139,30 +132,26 @@ def _value(reading: Reading, found: Sequence[Worth]) -> float:
 
 def _aspects(given: object, department: Department) -> tuple[dict[str, float], list[str]]:
     """Score by aspect, and what is said of each; empty where one is missing or off the scale."""
-    rows = [row for row in given if isinstance(row, Mapping)] if isinstance(given, Sequence) and not isinstance(given, str) else []
     wanted = department.aspects or (department.name,)
-    by_name = {str(row.get("aspect", "")).strip().casefold(): row for row in rows}
+    by_name = {str(row.get("aspect", "")).strip().casefold(): row for row in _rows(given)}
     scores, reasons = {}, []
     for aspect in wanted:
         row = by_name.get(aspect.strip().casefold())
-        score = row.get("score") if row else None
-        if row is None or not _on_scale(score):
+        if row is None or not _on_scale(row.get("score")):
             return {}, []
-        scores[aspect] = float(score)  # type: ignore[arg-type]
+        scores[aspect] = float(row["score"])
         missing = str(row.get("missing", "")).strip()
         reasons.append(f"'{aspect}' {scores[aspect]:.0f}" + (f" (missing: {missing})." if missing else "."))
     return scores, reasons
 
 
-def _contradictions(given: object, items: Sequence[Item]) -> tuple[Contradiction, ...]:
-    rows = [row for row in given if isinstance(row, Mapping)] if isinstance(given, Sequence) and not isinstance(given, str) else []
-    found = []
-    for row in rows:
-        first, second = str(row.get("first", "")).strip(), str(row.get("second", "")).strip()
-        places = [place for place in row.get("notes", ()) if isinstance(place, int) and 1 <= place <= len(items)]
-        if first and second:
-            found.append(Contradiction(first=first, second=second, evidence=tuple(items[place - 1].id for place in places)))
-    return tuple(found)
+def _contradictions(given: object) -> tuple[str, ...]:
+    places = [(str(row.get("first", "")).strip(), str(row.get("second", "")).strip()) for row in _rows(given)]
+    return tuple(f"{first}, against {second}." for first, second in places if first and second)
+
+
+def _rows(given: object) -> list[Mapping[str, Any]]:
+    return [row for row in given if isinstance(row, Mapping)] if isinstance(given, list | tuple) else []
 
 
 def _on_scale(value: object) -> bool:

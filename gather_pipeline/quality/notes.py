@@ -9,7 +9,7 @@ from math import log1p
 
 import numpy as np
 
-from gather_pipeline.domain.departments import Department, parse_departments
+from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
@@ -57,8 +57,6 @@ class Note:
 
     Attributes:
         id: The item's id, its position as text where it has none.
-        text: The content.
-        vector: Embedding of the content.
         known: Lemmas that the brief, an aspect or an earlier note about the same matter has said.
         nearest: Highest cosine to an earlier note, 0 for the first.
     """
@@ -98,19 +96,15 @@ class Note:
         full = float(mass**DETAIL_POWER / (mass**DETAIL_POWER + DETAIL_HALF**DETAIL_POWER))
         return full * (1 - LONG_SHARE + LONG_SHARE * ramp(log1p(mass), log1p(LONG_FROM), log1p(LONG_TO)))
 
-    def quote(self, limit: int = 60) -> str:
+    def quote(self) -> str:
         """Its beginning in quotation marks."""
-        line = " ".join(self.text.split())
-        return f"'{line}'" if len(line) <= limit else f"'{line[:limit].rsplit(' ', 1)[0]}...'"
+        return quoted(self.text, 60)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawNote:
-    """An item as it came in, checked."""
-
-    id: str
-    text: str
-    place: int
+def quoted(text: str, limit: int) -> str:
+    """The beginning of a text on one line, in quotation marks; cut at a word."""
+    line = " ".join(text.split())
+    return f"'{line}'" if len(line) <= limit else f"'{line[:limit].rsplit(' ', 1)[0]}...'"
 
 
 def circling(note: Note) -> float:
@@ -139,55 +133,47 @@ def _worth(word: str, name: bool) -> float:
     return 0.0 if not name and frequency(word) == 0.0 else LEAST_WORTH + (1 - LEAST_WORTH) * rarity(word)
 
 
-def make_notes(raw: Sequence[RawNote], vectors: Vectors, topic: Topic) -> list[Note]:
-    """Notes in order, each in the light of the brief, the aspects and the notes before it."""
-    notes: list[Note] = []
-    words = [telling(tokens(one.text)) for one in raw]
-    for place, one in enumerate(raw):
-        cosines = vectors[:place] @ vectors[place] if place else np.zeros(0, dtype=np.float32)
-        near = [words[int(other)] for other in np.flatnonzero(cosines >= NEAR)]
-        nearest = float(cosines.max()) if place else 0.0
-        notes.append(Note(id=one.id, text=one.text, vector=vectors[place], known=topic.known.union(*near), nearest=nearest))
-    return notes
-
-
-def embedded_notes(raw: Sequence[RawNote], embedder: Embedder, topic: Topic, vectors: Vectors | None = None) -> list[Note]:
-    """Notes with their embeddings, made here where `vectors` (row by row of all items that came in) is None."""
-    if not raw:
-        return []
-    rows = embedder.embed([one.text for one in raw]) if vectors is None else vectors[[one.place for one in raw]]
-    return make_notes(raw, rows, topic)
-
-
-def read_department(department: Department | Mapping[str, object]) -> Department:
-    """The department of a CMS row.
-
-    Raises:
-        InvalidInput: The row is not a department.
-    """
-    return department if isinstance(department, Department) else parse_departments([department], "department")[0]
-
-
-def read_items(items: Iterable[object], *, slug: str | None = None, project_id: str | None = None) -> list[RawNote]:
-    """Items of one department; what names another department or project is left out (C31).
+def read_notes(
+    items: Sequence[object],
+    embedder: Embedder,
+    topic: Topic,
+    *,
+    slug: str | None = None,
+    project_id: str | None = None,
+    vectors: Vectors | None = None,
+) -> list[Note]:
+    """Items of one department as notes in order, each in the light of the brief, the aspects and the notes before it.
 
     Args:
         items: `Item` objects or mappings with `content`, and maybe `id` and `department` (a slug, or a mapping with one).
-        slug: The department wanted; None takes items of any.
-        project_id: The project wanted; None takes items of any.
+        embedder: Embeds the contents where `vectors` is None.
+        topic: What the notes are held against.
+        slug: The department wanted; what names another one is left out (C31). None takes items of any.
+        project_id: The project wanted, likewise.
+        vectors: Embeddings of the contents of all items, row by row.
 
     Raises:
         InvalidInput: An item without content, or whose content is not a string.
     """
-    found = []
+    read: list[tuple[int, str, str]] = []
     for place, item in enumerate(items):
         id, owner, project, content = _fields(item, place)
         if not isinstance(content, str):
             raise InvalidInput.field(f"items[{place}].content", content, "a text")
-        if (slug and owner and owner != slug) or (project_id and project and str(project) != project_id):
-            continue
-        found.append(RawNote(id=str(id), text=content, place=place))
-    return found
+        if not (slug and owner and owner != slug) and not (project_id and project and str(project) != project_id):
+            read.append((place, str(id), content))
+    if not read:
+        return []
+    texts = [text for _, _, text in read]
+    rows = embedder.embed(texts) if vectors is None else vectors[[place for place, _, _ in read]]
+    words = [telling(tokens(text)) for text in texts]
+    notes = []
+    for place, (_, id, text) in enumerate(read):
+        cosines = rows[:place] @ rows[place]
+        near = [words[other] for other in np.flatnonzero(cosines >= NEAR)]
+        nearest = float(cosines.max()) if place else 0.0
+        notes.append(Note(id=id, text=text, vector=rows[place], known=topic.known.union(*near), nearest=nearest))
+    return notes
 
 
 def _fields(item: object, place: int) -> tuple[object, object, object, object]:

@@ -7,65 +7,51 @@ carries the scorer's name and version, so that two rules are never compared unaw
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.departments import Department, parse_departments
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import SCORER_VERSION, WEIGHTS, Quality
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.quality.actionability import actionability
 from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, worth_of
-from gather_pipeline.quality.coherence import coherence, soundness
-from gather_pipeline.quality.coverage import coverage
-from gather_pipeline.quality.depth import depth
 from gather_pipeline.quality.facts import contradictions
 from gather_pipeline.quality.judge import QualityJudge, judged, readings
-from gather_pipeline.quality.notes import Topic, embedded_notes, read_department, read_items
+from gather_pipeline.quality.notes import Topic, read_notes
+from gather_pipeline.quality.parts import actionability, coherence, coverage, depth, soundness
 from gather_pipeline.similarity.defaults import default_embedder
 
 NAME = "text-statistics"
 CONTRADICTION_COST = 5.0  # points of the whole, each, where rules found it; one that a judge names costs more (`judge`)
 
 
-class DepartmentScorer:
-    """Scores the notes of a department.
+async def measure_with(
+    judge: QualityJudge | None,
+    department: Department,
+    items: Sequence[Item],
+    embedder: Embedder,
+    *,
+    brief: str,
+    vectors: Vectors | None = None,
+) -> Quality:
+    """The score of a department, by a judge where one is given and can judge; else as `measure` gives it.
 
     Args:
-        embedder: Embeds notes, aspects and the brief's sentences; thresholds are set for all-MiniLM-L6-v2.
         judge: Decides where it reads the notes. None, or a judge that fails, leaves the statistics, unjudged.
+        department: Whose aspects are to be covered; near its threshold the judge is asked twice.
+        items: Items of the project; those of other departments are left out, with their vectors (C31).
+        embedder: Embeds notes, aspects and the brief's sentences; thresholds are set for all-MiniLM-L6-v2.
+        brief: The project's brief.
+        vectors: Embeddings of the items' contents, row by row, from the embedder; made here where None.
+
+    Raises:
+        InvalidInput: An item without content, or another number of vectors than of items.
     """
-
-    def __init__(self, embedder: Embedder, *, judge: QualityJudge | None = None) -> None:
-        self._embedder = embedder
-        self._judge = judge
-
-    @property
-    def name(self) -> str:
-        """``text-statistics``, with ``+judge`` where a judge is asked."""
-        return f"{NAME}+judge" if self._judge else NAME
-
-    @property
-    def version(self) -> str:
-        """Version of the rules."""
-        return SCORER_VERSION
-
-    async def score(self, department: Department, items: Sequence[Item], *, vectors: Vectors | None = None, brief: str = "") -> Quality:
-        """Scores a department.
-
-        Args:
-            department: Whose aspects are to be covered; near its threshold a judge is asked twice.
-            items: Items of the project; those of other departments are left out, with their vectors (C31).
-            vectors: Embeddings of the items' contents, row by row, from the scorer's embedder; made here where None.
-            brief: The project's brief.
-
-        Raises:
-            InvalidInput: An item without content, or another number of vectors than of items.
-        """
-        quality, found = _measured(department, items, self._embedder, vectors, brief, None)
-        own = [item for item in items if item.department == department.slug]
-        if self._judge is None or not own:
-            return quality
-        return judged(quality, found, await readings(self._judge, department, own, found))
+    quality, found = _measured(department, items, embedder, vectors, brief, None)
+    own = [item for item in items if item.department == department.slug]
+    if judge is None or not own:
+        return quality
+    return judged(quality, found, await readings(judge, department, own, found))
 
 
 def measure(
@@ -90,33 +76,27 @@ def measure(
     Raises:
         InvalidInput: An item without content, or another number of vectors than of items.
     """
-    return _measured(read_department(department), items, embedder or default_embedder(), vectors, brief, project_id)[0]
+    return _measured(_department(department), items, embedder or default_embedder(), vectors, brief, project_id)[0]
 
 
 def analyze_department_quality(
     project_id: str, department: Department | Mapping[str, object], gather_items: Sequence[object], *, embedder: Embedder | None = None
 ) -> float:
-    """Quality of a department, 0 to 100, from all items of the project (S001-QUAL-01).
-
-    Args:
-        project_id: The project; items that name another one are left out.
-        department: A `Department`, or a row of the CMS.
-        gather_items: `Item` objects or mappings with `content`; items of other departments are left out (C31).
-        embedder: The installed default where None.
+    """Quality of a department, 0 to 100, from all items of the project (S001-QUAL-01); the rest as in `measure`.
 
     Raises:
         InvalidInput: The department is no department, an item has no content, or its content is not a string.
     """
     if not isinstance(project_id, str) or not project_id:
         raise InvalidInput.field("project_id", project_id, "the id of a project")
-    return measure(read_department(department), gather_items, embedder, project_id=project_id).value
+    return measure(department, gather_items, embedder, project_id=project_id).value
 
 
 def calculate_coverage_score(
     department: Department | Mapping[str, object], items: Sequence[object], *, embedder: Embedder | None = None
 ) -> float:
     """How many aspects of the department its items cover, and how well, 0 to 100 (S001-QUAL-02)."""
-    return measure(read_department(department), items, embedder).parts["coverage"].value or 0.0
+    return measure(department, items, embedder).parts["coverage"].value or 0.0
 
 
 def calculate_depth_score(items: Sequence[object], *, embedder: Embedder | None = None) -> float:
@@ -136,8 +116,12 @@ def calculate_actionability_score(items: Sequence[object], *, embedder: Embedder
 
 def _worth(items: Sequence[object], embedder: Embedder | None) -> list[Worth]:
     engine, topic = embedder or default_embedder(), Topic()
-    raw = read_items(items)
-    return worth_of(embedded_notes(raw, engine, topic), Ground.of(topic, engine)) if raw else []
+    notes = read_notes(items, engine, topic)
+    return worth_of(notes, Ground.of(topic, engine)) if notes else []
+
+
+def _department(department: Department | Mapping[str, object]) -> Department:
+    return department if isinstance(department, Department) else parse_departments([department], "department")[0]
 
 
 def _measured(
@@ -151,22 +135,21 @@ def _measured(
     if vectors is not None and len(vectors) != len(items):
         raise InvalidInput(f"vectors has {len(vectors)} rows, expected {len(items)}, one an item")
     topic = Topic.of(department, brief)
-    notes = embedded_notes(read_items(items, slug=department.slug, project_id=project_id), embedder, topic, vectors)
+    notes = read_notes(items, embedder, topic, slug=department.slug, project_id=project_id, vectors=vectors)
     ground = Ground.of(topic, embedder)
     found = worth_of(notes, ground)
     part, least = coverage(found, ground)
     parts = {"coverage": part, "depth": depth(found), "coherence": coherence(found), "actionability": actionability(found)}
     clashes = contradictions([one.note for one in found if one.faults[FOREIGN] < 1], brief)
     if clashes:
-        named = tuple(f"Contradiction: {one}" for one in clashes)
-        whole = parts["coherence"]
-        parts["coherence"] = type(whole)(value=whole.value, reasons=(*named, *whole.reasons), evidence=whole.evidence)
+        named = (f"Contradiction: {one}" for one in clashes)
+        parts["coherence"] = replace(parts["coherence"], reasons=(*named, *parts["coherence"].reasons))
     quality = Quality(
         parts={name: parts[name] for name in WEIGHTS},
         scorer=NAME,
         version=SCORER_VERSION,
         least_covered=least,
-        contradictions=tuple(str(one) for one in clashes),
+        contradictions=clashes,
         deduction=CONTRADICTION_COST * len(clashes),
     )
     return quality, found

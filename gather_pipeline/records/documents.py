@@ -232,7 +232,7 @@ def earlier_of(document: Mapping[str, Any]) -> tuple[EarlierBrief, ...]:
 
 def result_document(result: AutomationResult) -> Document:
     """What the end of a run adds to its row."""
-    return {**result.to_document(), "summary": [row.to_summary() for row in result.summary]}
+    return result.to_document()
 
 
 def run_of(document: Mapping[str, Any]) -> Run:

@@ -40,7 +40,7 @@ def quality_plot(iterations: pd.DataFrame, format: Format = "svg") -> bytes:
         return _nothing("No iteration has been measured yet", format)
     columns = min(4, len(departments))
     lines = math.ceil(len(departments) / columns)
-    figure = _figure(WIDTH, 0.55 + 1.75 * lines)
+    figure = _figure(0.55 + 1.75 * lines)
     grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for axes in grid.flat[len(departments) :]:
         axes.set_visible(False)
@@ -69,21 +69,21 @@ def _quality_panel(axes: Axes, rows: pd.DataFrame, department: str) -> None:
     _clean(axes, grid="y")
 
 
-def kept_plot(kept: pd.DataFrame, format: Format = "svg") -> bytes:
+def kept_plot(kept: pd.DataFrame) -> bytes:
     """Items kept against texts dropped as duplicates and by the content filter, one bar a department."""
     if not len(kept):
-        return _nothing("No item has been measured yet", format)
+        return _nothing("No item has been measured yet")
     parts = [("kept", "kept", BLUE), ("duplicates", "dropped: duplicate", ORANGE), ("filtered", "dropped: content filter", GREY)]
     counts = _known(kept, parts)
     dropped = counts["duplicates"] + counts["filtered"]
     totals = [f"{kept:.0f} kept, {gone:.0f} dropped" for kept, gone in zip(counts["kept"], dropped, strict=True)]
-    return _bars(kept["department"], counts, parts, totals, "texts", format)
+    return _bars(kept["department"], counts, parts, totals, "texts")
 
 
-def tokens_plot(spending: pd.DataFrame, format: Format = "svg") -> bytes:
+def tokens_plot(spending: pd.DataFrame) -> bytes:
     """Tokens of prompts and answers, one bar a department; calls whose tokens are unknown are named beside the bar."""
     if not len(spending):
-        return _nothing("No model call has been measured yet", format)
+        return _nothing("No model call has been measured yet")
     parts = [("prompt_tokens", "prompts", SKY), ("completion_tokens", "answers", BLUE)]
     tokens = _known(spending, parts)
     notes = []
@@ -92,33 +92,28 @@ def tokens_plot(spending: pd.DataFrame, format: Format = "svg") -> bytes:
             notes.append("unknown")
         else:
             notes.append(f"{total:,.0f}" + (f" and {unknown:.0f} {'call' if unknown == 1 else 'calls'} unknown" if unknown else ""))
-    return _bars(spending["department"], tokens, parts, notes, "tokens", format)
+    return _bars(spending["department"], tokens, parts, notes, "tokens")
 
 
-def time_plot(spending: pd.DataFrame, format: Format = "svg") -> bytes:
+def time_plot(spending: pd.DataFrame) -> bytes:
     """Time by phase of the loop, one bar a department; in minutes where any takes two or more."""
     timed = spending[spending["duration_s"].notna()] if len(spending) else spending
     if not len(timed):
-        return _nothing("No time has been measured yet", format)
+        return _nothing("No time has been measured yet")
     seconds = timed["duration_s"].astype(float)
     long = seconds.max() >= 120
     totals = [f"{one / 60:.1f} min" if long else f"{one:.1f} s" for one in seconds]
-    return _bars(timed["department"], _known(timed, PHASES) / (60 if long else 1), PHASES, totals, "minutes" if long else "seconds", format)
+    return _bars(timed["department"], _known(timed, PHASES) / (60 if long else 1), PHASES, totals, "minutes" if long else "seconds")
 
 
 def _bars(
-    departments: pd.Series[Any],
-    values: pd.DataFrame,
-    parts: Sequence[tuple[str, str, str]],
-    notes: Sequence[str],
-    unit: str,
-    format: Format,
+    departments: pd.Series[Any], values: pd.DataFrame, parts: Sequence[tuple[str, str, str]], notes: Sequence[str], unit: str
 ) -> bytes:
     """Stacked horizontal bars, one a department; `parts` are column, label and colour, `notes` stand at the ends."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     labels = [_short(name) if isinstance(name, str) else "whole project" for name in departments]
-    figure = _figure(WIDTH, 0.95 + 0.3 * len(labels))
+    figure = _figure(0.95 + 0.3 * len(labels))
     axes = figure.subplots()
     places = list(range(len(labels)))
     left = [0.0] * len(labels)
@@ -130,13 +125,13 @@ def _bars(
     axes.set_yticks(places, labels)
     axes.invert_yaxis()
     axes.set_xlim(0, (max(left) or 1) * 1.3)  # room for the notes
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=unit != "minutes" and unit != "seconds"))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=unit not in ("minutes", "seconds")))
     if unit == "tokens":
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel(unit, color=INK, fontsize=8)
     _clean(axes, grid="x")
     figure.legend(loc="outside upper left", ncols=len(parts), frameon=False, fontsize=8)
-    return _bytes(figure, format)
+    return _bytes(figure)
 
 
 def _known(frame: pd.DataFrame, parts: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
@@ -152,14 +147,14 @@ def _short(label: str) -> str:
     return label if len(label) <= LABEL_LIMIT else f"{label[: LABEL_LIMIT - 3]}..."
 
 
-def _figure(width: float, height: float) -> Figure:
+def _figure(height: float) -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    return Figure(figsize=(WIDTH, height), layout="constrained", facecolor="white")
 
 
-def _nothing(text: str, format: Format) -> bytes:
-    figure = _figure(WIDTH, 0.8)
+def _nothing(text: str, format: Format = "svg") -> bytes:
+    figure = _figure(0.8)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=GREY, fontsize=10)
     return _bytes(figure, format)
 
@@ -173,7 +168,7 @@ def _clean(axes: Axes, grid: Literal["x", "y"]) -> None:
     axes.tick_params(colors=INK, labelsize=8, length=0)
 
 
-def _bytes(figure: Figure, format: Format) -> bytes:
+def _bytes(figure: Figure, format: Format = "svg") -> bytes:
     buffer = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None} if format == "svg" else {}
     figure.savefig(buffer, format=format, dpi=144, metadata=metadata)

@@ -6,14 +6,15 @@ the same, the same verb. A fact that only one text has makes it richer, not cont
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, groupby, permutations, product
 from typing import Literal
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-from gather_pipeline.similarity.reading import MODES, Mode, Word
+from gather_pipeline.similarity.reading import MODES, Mode, Word, forms_of
 
 ConflictKind = Literal["number", "name", "opposite", "negation", "mode", "roles"]
 Hunk = tuple[int, int, int, int]
@@ -34,15 +35,15 @@ DENYING = frozenset(
     "empty bare absent hardly barely rarely seldom only lack refuse decline avoid fail deny stop cease unable except".split()
 )
 # What may, what is planned and what was done exclude one another; words of permission say "may" in other words.
-EXCLUSIVE = tuple(
-    {left, right}
-    for left, right in (
-        *(("possible", other) for other in ("stated", "past", "obliged", "planned")),
-        ("able", "obliged"),
-        ("able", "planned"),
-        ("planned", "past"),
-    )
-)
+EXCLUSIVE = [
+    {"possible", "stated"},
+    {"possible", "past"},
+    {"possible", "obliged"},
+    {"possible", "planned"},
+    {"able", "obliged"},
+    {"able", "planned"},
+    {"planned", "past"},
+]
 HEDGES = frozenset("allow allowed permit permitted possible possibility likely probably chance able".split())
 DENYING_PREFIXES = ("un", "in", "im", "dis", "non")
 SHORTEST_PREFIXED = 5
@@ -105,13 +106,7 @@ january|february|march|april|may|june|july|august|september|october|november|dec
 
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
-    """One fact in which two texts differ.
-
-    Attributes:
-        kind: What differs.
-        left: What the first text says, in its own words.
-        right: What the second says instead.
-    """
+    """One fact in which two texts differ: what the first says of it, in its own words, and what the second says instead."""
 
     kind: ConflictKind
     left: str
@@ -144,8 +139,6 @@ class Aligned:
     """Two texts laid side by side.
 
     Attributes:
-        a: Words of the one.
-        b: Words of the other.
         hunks: Stretches (a0, a1, b0, b1) that an edit of the one into the other replaces.
         share: Share of the weight of both texts that stands in line, 0 to 1; of short texts the share of their words, for there one
             word weighs too much.
@@ -161,21 +154,18 @@ class Aligned:
     @classmethod
     def of(cls, a: Sequence[Word], b: Sequence[Word]) -> Aligned:
         """The two laid side by side by their lemmas."""
-        hunks: list[Hunk] = []
-        weight, count = 0.0, 0
-        a0 = b0 = 0
-        edits = Levenshtein.opcodes([word.lemma for word in a], [word.lemma for word in b])
-        for edit in edits:
-            if edit.tag != "equal":
-                continue
-            _add_hunk(hunks, (a0, edit.src_start, b0, edit.dest_start))
-            weight += 2 * sum(word.weight for word in a[edit.src_start : edit.src_end])
-            count += 2 * (edit.src_end - edit.src_start)
-            a0, b0 = edit.src_end, edit.dest_end
-        _add_hunk(hunks, (a0, len(a), b0, len(b)))
         total = sum(word.weight for word in (*a, *b))
         if not total:
             return cls(a, b, (), 0.0, 0.0)
+        hunks: list[Hunk] = []
+        weight, count = 0.0, 0
+        a0 = b0 = 0
+        for block in Levenshtein.opcodes([word.lemma for word in a], [word.lemma for word in b]).as_matching_blocks():
+            if block.a > a0 and block.b > b0:  # where one text has nothing, nothing was replaced
+                hunks.append((a0, block.a, b0, block.b))
+            a0, b0 = block.a + block.size, block.b + block.size
+            weight += 2 * sum(word.weight for word in a[block.a : a0])
+            count += 2 * block.size
         shared = {word.lemma for word in a} & {word.lemma for word in b}
         common = sum(word.weight for word in (*a, *b) if word.lemma in shared) / total
         counted = count / (len(a) + len(b)) if min(len(a), len(b)) <= SHORT else 0.0
@@ -191,9 +181,9 @@ class Aligned:
 
     def own(self, a0: int, a1: int, b0: int, b1: int) -> tuple[str, str]:
         """The telling words of two stretches that the other text does not have, in their own words."""
-        in_a, in_b = _forms(self.a), _forms(self.b)
-        left = [word.text for word in self.a[a0:a1] if word.telling and not {word.text, word.lemma} & in_b]
-        right = [word.text for word in self.b[b0:b1] if word.telling and not {word.text, word.lemma} & in_a]
+        in_a, in_b = forms_of(self.a), forms_of(self.b)
+        left = [word.text for word in self.a[a0:a1] if word.telling and not word.forms & in_b]
+        right = [word.text for word in self.b[b0:b1] if word.telling and not word.forms & in_a]
         return " ".join(left), " ".join(right)
 
     def lacking(self, kind: str) -> tuple[list[int], list[int]]:
@@ -203,13 +193,6 @@ class Aligned:
             [place for place, word in enumerate(self.a) if word.kind == kind and word.lemma not in in_b],
             [place for place, word in enumerate(self.b) if word.kind == kind and word.lemma not in in_a],
         )
-
-
-def _add_hunk(hunks: list[Hunk], hunk: Hunk) -> None:
-    """Keeps a stretch where both texts have something; where one has nothing, nothing was replaced."""
-    a0, a1, b0, b1 = hunk
-    if a1 > a0 and b1 > b0:
-        hunks.append(hunk)
 
 
 def _numbers(pair: Aligned) -> Iterator[Conflict]:
@@ -257,8 +240,7 @@ def _quote(words: Sequence[Word], i: int) -> str:
 def _names(pair: Aligned) -> Iterator[Conflict]:
     if pair.share < ALIGNED:
         return
-    left, right = pair.lacking("name")
-    for i, j in product(left, right):
+    for i, j in product(*pair.lacking("name")):
         if pair.same_place(i, j) and not _one_name(pair.a[i].text, pair.b[j].text):
             yield Conflict(kind="name", left=pair.a[i].text, right=pair.b[j].text)
 
@@ -271,36 +253,32 @@ def _one_name(left: str, right: str) -> bool:
     return len(short) >= 6 and Levenshtein.normalized_similarity(left, right) >= SPELLING
 
 
-def _table() -> dict[str, set[str]]:
-    table: dict[str, set[str]] = {}
+def _opposed_words() -> dict[str, set[str]]:
+    table: defaultdict[str, set[str]] = defaultdict(set)
     for line in SCALES.strip().splitlines():
-        for one, other in combinations((part.split() for part in line.split("|")), 2):
-            for left, right in product(one, other):
-                table.setdefault(left, set()).add(right)
-                table.setdefault(right, set()).add(left)
-    return table
+        for one, other in permutations((part.split() for part in line.split("|")), 2):
+            for word in one:
+                table[word].update(other)
+    return dict(table)
 
 
-OPPOSED = _table()
+OPPOSED = _opposed_words()
 
 
 def _opposites(pair: Aligned) -> Iterator[Conflict]:
     if pair.share < ALIGNED:
         return
     balance = sum(word.negates for word in pair.a) - sum(word.negates for word in pair.b)
-    in_a, in_b = _forms(pair.a), _forms(pair.b)
-    lacking: dict[str, list[int]] = {}
-    for j, right in enumerate(pair.b):
-        if not {right.text, right.lemma} & in_a:
-            for form in {right.text, right.lemma}:
-                lacking.setdefault(form, []).append(j)
+    in_a, in_b = forms_of(pair.a), forms_of(pair.b)
+    lacking = [j for j, right in enumerate(pair.b) if not right.forms & in_a]
     for i, left in enumerate(pair.a):
-        if {left.text, left.lemma} & in_b:
+        if left.forms & in_b:
             continue
-        against = OPPOSED.get(left.text, set()) | OPPOSED.get(left.lemma, set()) | _prefixed(left.text)
-        for j in sorted({j for form in against for j in lacking.get(form, ())}):
-            if pair.same_place(i, j) and balance == left.negates - pair.b[j].negates:
-                yield Conflict(kind="opposite", left=left.text, right=pair.b[j].text)
+        against = in_b & (OPPOSED.get(left.text, set()) | OPPOSED.get(left.lemma, set()) | _prefixed(left.text))
+        for j in lacking if against else ():
+            right = pair.b[j]
+            if right.forms & against and pair.same_place(i, j) and balance == left.negates - right.negates:
+                yield Conflict(kind="opposite", left=left.text, right=right.text)
 
 
 def _prefixed(text: str) -> set[str]:
@@ -311,44 +289,27 @@ def _prefixed(text: str) -> set[str]:
     return with_prefix | {text.removeprefix(prefix) for prefix in DENYING_PREFIXES if text.startswith(prefix) and len(text) > 6}
 
 
-def _forms(words: Sequence[Word]) -> set[str]:
-    return {form for word in words for form in (word.text, word.lemma)}
-
-
 def _negations(pair: Aligned) -> Iterator[Conflict]:
-    if pair.share < NEGATIONS_ALIGNED:
-        return
-    in_a, in_b = (sum(word.negates for word in words) for words in (pair.a, pair.b))
-    if in_a > in_b:
-        yield from _denied(pair.a, pair.b, swapped=False)
-    elif in_b > in_a:
-        yield from _denied(pair.b, pair.a, swapped=True)
-
-
-def _denied(more: Sequence[Word], fewer: Sequence[Word], *, swapped: bool) -> Iterator[Conflict]:
     """A word negated in one text that stands plain in the other, in a clause that says hardly anything else."""
+    in_a, in_b = (sum(word.negates for word in words) for words in (pair.a, pair.b))
+    if pair.share < NEGATIONS_ALIGNED or in_a == in_b:
+        return
+    more, fewer = (pair.a, pair.b) if in_a > in_b else (pair.b, pair.a)
     plain_here = {word.lemma for word in more if word.telling and not word.negated}
-    known = _forms(more)
-    clauses: dict[int, list[Word]] = {}
-    for word in fewer:
-        clauses.setdefault(word.clause, []).append(word)
-    for clause in clauses.values():
-        if any(word.negates or _denies(word) for word in clause if not word.telling or word.text not in known):
-            continue
+    known = forms_of(more)
+    for _, group in groupby(fewer, key=lambda word: word.clause):
+        clause = list(group)
         telling = [word for word in clause if word.telling]
-        strange = sum(word.text not in known and word.lemma not in known for word in telling)
+        strange = sum(not word.forms & known for word in telling)
         if not telling or strange > len(telling) / 3:
             continue
+        if any(word.negates or _denies(word) for word in clause if not word.telling or word.text not in known):
+            continue
+        plain = {word.lemma for word in telling} - plain_here
         for word in more:
-            if (
-                word.negated
-                and word.telling
-                and word.kind != "number"
-                and word.lemma not in plain_here
-                and any(word.lemma == other.lemma for other in telling)
-            ):
-                sides = (f"not {word.text}", word.text)
-                yield Conflict(kind="negation", left=sides[swapped], right=sides[not swapped])
+            if word.negated and word.telling and word.kind != "number" and word.lemma in plain:
+                left, right = (f"not {word.text}", word.text) if more is pair.a else (word.text, f"not {word.text}")
+                yield Conflict(kind="negation", left=left, right=right)
 
 
 def _denies(word: Word) -> bool:
@@ -357,7 +318,7 @@ def _denies(word: Word) -> bool:
 
 def _modes(pair: Aligned) -> Iterator[Conflict]:
     """What may be against what is, what can be against what must, what is planned against what was done: of one verb, in like texts."""
-    if pair.share < ALIGNED or HEDGES & (_forms(pair.a) | _forms(pair.b)):
+    if pair.share < ALIGNED or HEDGES & forms_of((*pair.a, *pair.b)):
         return
     modal_a, modal_b = _modals(pair.a), _modals(pair.b)
     for (one, word), (other, other_word) in product(modal_a - modal_b, modal_b - modal_a):
@@ -372,21 +333,23 @@ def _modes(pair: Aligned) -> Iterator[Conflict]:
 
 def _modals(words: Sequence[Word]) -> set[tuple[Mode, str]]:
     """Modal words with what they say."""
-    return {(MODES[form], word.text) for word in words for form in (word.text, word.lemma) if form in MODES}
+    return {(MODES[form], word.text) for word in words for form in word.forms if form in MODES}
 
 
-def _modes_of(words: Sequence[Word]) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    previous_mode, clause = "stated", -1
-    for word in words:
-        if word.clause != clause:
-            previous_mode, clause = "stated", word.clause
-        if word.telling and word.kind == "word" and (word.mode == "past" or (word.mode != previous_mode and word.mode != "stated")):
-            found.setdefault(word.lemma, set()).add(word.mode)
-            previous_mode = word.mode
-        elif word.telling and word.kind == "word":
-            found.setdefault(word.lemma, set()).add("stated")
-    return {lemma: frozenset(modes) for lemma, modes in found.items()}
+def _modes_of(words: Sequence[Word]) -> dict[str, set[Mode]]:
+    """By lemma, what is said of the words: a modal word speaks of the first telling word after it."""
+    found: defaultdict[str, set[Mode]] = defaultdict(set)
+    for _, clause in groupby(words, key=lambda word: word.clause):
+        previous: Mode = "stated"
+        for word in clause:
+            if not word.telling or word.kind != "word":
+                continue
+            if word.mode == "past" or word.mode not in (previous, "stated"):
+                found[word.lemma].add(word.mode)
+                previous = word.mode
+            else:
+                found[word.lemma].add("stated")
+    return found
 
 
 def _roles(pair: Aligned) -> Iterator[Conflict]:
@@ -394,11 +357,13 @@ def _roles(pair: Aligned) -> Iterator[Conflict]:
 
     A passive ("is hunted by") trades places and keeps the roles.
     """
-    if max(len(pair.a), len(pair.b)) > LONGEST_ROLES or pair.common < ROLES_COMMON or _count(pair.a, "by") != _count(pair.b, "by"):
+    if max(len(pair.a), len(pair.b)) > LONGEST_ROLES or pair.common < ROLES_COMMON:
+        return
+    by_a, by_b = (sum(word.text == "by" for word in words) for words in (pair.a, pair.b))
+    if by_a != by_b:
         return
     in_a, in_b = [word.lemma for word in pair.a], [word.lemma for word in pair.b]
-    shared = set(in_b)
-    words = {word.lemma: word for word in pair.a if word.telling and word.lemma in shared}
+    words = {word.lemma: word for word in pair.a if word.telling and word.lemma in in_b}
     in_line = LCSseq.similarity(in_a, in_b)
     for x, y in combinations(words, 2):
         names = words[x].kind == words[y].kind == "name"
@@ -414,10 +379,6 @@ def _roles(pair: Aligned) -> Iterator[Conflict]:
 def _mutual(words: Sequence[Word], i: int, j: int) -> bool:
     """Whether what stands between two words says the same of both: "and", "meets"; or nothing does."""
     return not {word.lemma for word in words[min(i, j) + 1 : max(i, j)] if word.telling} - MUTUAL
-
-
-def _count(words: Sequence[Word], text: str) -> int:
-    return sum(word.text == text for word in words)
 
 
 RULES: tuple[Callable[[Aligned], Iterator[Conflict]], ...] = (_numbers, _names, _opposites, _negations, _modes, _roles)

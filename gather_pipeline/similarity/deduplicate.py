@@ -7,7 +7,6 @@ ask how alike two texts are look at 500 characters. All are synchronous and neve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gather_pipeline.errors import InvalidInput
@@ -15,7 +14,7 @@ from gather_pipeline.ports import Embedder
 from gather_pipeline.similarity.defaults import default_embedder
 from gather_pipeline.similarity.detector import DUPLICATE_THRESHOLD, DuplicateDetector
 from gather_pipeline.similarity.known import KnownItems
-from gather_pipeline.similarity.pairs import PairComparer
+from gather_pipeline.similarity.pairs import PairComparer, Similarity
 
 ItemT = TypeVar("ItemT", bound=Mapping[str, Any])
 
@@ -23,14 +22,7 @@ PRECISE_THRESHOLD = 0.90  # S001-DUP-04: nine of ten pairs at least this similar
 COMPARE_CHARS = 500  # S001-DUP-05
 EMBED_BATCH = 32  # texts embedded before the next look whether one is a duplicate; the model's best batch size
 
-
 _COMPARERS: dict[str, PairComparer] = {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Known:
-    id: str
-    content: str
 
 
 def deduplicate_items(
@@ -61,7 +53,8 @@ def deduplicate_items(
     if not new:
         return []
     vectors = model.embed([*new, *existing])
-    known = KnownItems.from_items([_Known(id=str(place), content=content) for place, content in enumerate(existing)], vectors[len(new) :])
+    known = KnownItems()
+    known.append([str(place) for place in range(len(existing))], existing, vectors[len(new) :])
     decisions = detector.screen_by_rules(new, vectors[: len(new)], known)
     return [item for item, decision in zip(new_items, decisions, strict=True) if not decision.duplicate]
 
@@ -104,23 +97,22 @@ def batch_similarity_check(
     existing = [other[:COMPARE_CHARS] for other in _contents(existing_items, "existing_items")]
     model = embedder or default_embedder()
     comparer = _comparer(model)
-    unknown = []
-    for other in existing:
-        found = comparer.known(content, other)
-        if found is None:
-            unknown.append(other)
-        elif found.conflict is None and found.probability >= threshold:
-            return True
+
+    def repeats(found: Similarity) -> bool:
+        return found.conflict is None and found.probability >= threshold
+
+    answers = [comparer.known(content, other) for other in existing]
+    if any(found is not None and repeats(found) for found in answers):
+        return True
+    unknown = [other for other, found in zip(existing, answers, strict=True) if found is None]
     if not unknown:
         return False
     vector = model.embed([content])[0]
     for start in range(0, len(unknown), EMBED_BATCH):
         batch = unknown[start : start + EMBED_BATCH]
-        cosines = model.embed(batch) @ vector
-        for other, cosine in zip(batch, cosines, strict=True):
-            found = comparer.compare(content, other, float(cosine))
-            if found.conflict is None and found.probability >= threshold:
-                return True
+        cosines = (model.embed(batch) @ vector).tolist()
+        if any(repeats(comparer.compare(content, other, cosine)) for other, cosine in zip(batch, cosines, strict=True)):
+            return True
     return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -38,8 +39,7 @@ class _Match:
 
     Attributes:
         place: Place of the text in the batch.
-        id: Id of the other text.
-        content: The other text.
+        id, content: The other text.
         rival: Place of the other text where it is of the same batch, None where it is a known item.
         similarity: How the two stand to each other, this text on the left.
         overruled: A person has said that the two are no duplicates of each other.
@@ -98,21 +98,18 @@ class DuplicateDetector:
                 texts have one hash, so their pair is a set of one. Neither rules nor judge overrule a person.
 
         Raises:
-            InvalidInput: threshold is out of range, or a pair has neither one hash nor two.
+            InvalidInput: threshold is out of range.
         """
         if not 0 < threshold <= 1:
             raise InvalidInput.field("threshold", threshold, "a probability above 0 and at most 1")
-        odd = next((pair for pair in distinct if len(pair) not in (1, 2)), None)
-        if odd is not None:
-            raise InvalidInput(f"a pair of distinct texts has {len(odd)} hashes, expected one or two")
         self.threshold = threshold
         self.version = f"{MODEL_VERSION}/{embedder.name}/{threshold:.3g}"
         self._judge = judge
         self._comparer = PairComparer(embedder)
-        self._apart: dict[str, set[str]] = {}
+        self._apart: defaultdict[str, set[str]] = defaultdict(set)
         for pair in distinct:
             for hash in pair:
-                self._apart.setdefault(hash, set()).update(pair - {hash} or pair)
+                self._apart[hash] |= pair - {hash} or pair
 
     async def screen(self, contents: Sequence[str], vectors: Vectors, known: KnownItems) -> list[Decision]:
         """Decides about a batch, asking the judge about all unsure pairs at once.
@@ -138,13 +135,9 @@ class DuplicateDetector:
                 matches[i] = replace(matches[i], judged=verdict)
         return self._settle(len(contents), matches)
 
-    def screen_by_rules(self, contents: Sequence[str], vectors: Vectors, known: KnownItems) -> list[Decision]:
-        """`screen` without a judge, for callers outside an event loop."""
-        return self._settle(len(contents), self._matches(contents, vectors, known))
-
-    def against(self, contents: Sequence[str], vectors: Vectors, known: KnownItems) -> list[Decision]:
-        """`screen_by_rules` where each text is compared with the known items only, and never with another text of the batch."""
-        return self._settle(len(contents), self._matches(contents, vectors, known, within=False))
+    def screen_by_rules(self, contents: Sequence[str], vectors: Vectors, known: KnownItems, *, within: bool = True) -> list[Decision]:
+        """`screen` without a judge, for callers outside an event loop; not `within`, each text is compared with known items only."""
+        return self._settle(len(contents), self._matches(contents, vectors, known, within=within))
 
     def _matches(self, contents: Sequence[str], vectors: Vectors, known: KnownItems, *, within: bool = True) -> list[_Match]:
         """Every pair worth a decision."""
@@ -153,32 +146,33 @@ class DuplicateDetector:
         matches: list[_Match] = []
         if not contents:
             return matches
-        apart = [self._apart.get(content_hash(content), set()) for content in contents] if self._apart else [set()] * len(contents)
+        hashes = [content_hash(content) for content in contents]
+        apart = [self._apart.get(hash, set()) for hash in hashes]
 
-        def consider(place: int, id: str, other: str, cosine: float) -> bool:
-            """Adds the pair; False where a person has decided it."""
-            overruled = bool(apart[place]) and content_hash(other) in apart[place]
-            similarity = self._comparer.compare(contents[place], other, cosine)
-            matches.append(_Match(place=place, id=id, content=other, rival=None, similarity=similarity, overruled=overruled))
+        def consider(place: int, other: int, cosine: float) -> bool:
+            """Adds the pair with a known item; False where a person has decided it."""
+            text = known.contents[other]
+            overruled = content_hash(text) in apart[place]
+            similarity = self._comparer.compare(contents[place], text, cosine)
+            matches.append(_Match(place=place, id=known.ids[other], content=text, rival=None, similarity=similarity, overruled=overruled))
             return not overruled
 
         # A remembered pair takes no other candidate's place.
-        remembered = max(sum(known.copies(hash) for hash in hashes) for hashes in apart)
-        near = known.vectors.nearest(vectors, CANDIDATES + remembered, CANDIDATE_FLOOR)
-        for place, content in enumerate(contents):
-            twin = known.twin(content)
-            if twin is not None and consider(place, *twin, 1.0):
+        remembered = max(sum(len(known.twins(hash)) for hash in others) for others in apart)
+        near = known.nearest(vectors, CANDIDATES + remembered, CANDIDATE_FLOOR)
+        for place, hash in enumerate(hashes):
+            twins = known.twins(hash)
+            if twins and consider(place, twins[0], 1.0):
                 continue
             left = CANDIDATES
-            for id, cosine in near[place]:
+            for other, cosine in near[place]:
                 if left:
-                    left -= consider(place, id, known.content(id), cosine)
+                    left -= consider(place, other, cosine)
         if within:
-            product = np.asarray(vectors) @ np.asarray(vectors).T
+            product = vectors @ vectors.T
             for older, newer in np.argwhere(np.triu(product >= CANDIDATE_FLOOR, k=1)).tolist():
-                matches.append(
-                    self._within(contents, older, newer, float(product[older, newer]), content_hash(contents[newer]) in apart[older])
-                )
+                overruled = hashes[newer] in apart[older]
+                matches.append(self._within(contents, older, newer, float(product[older, newer]), overruled))
         return matches
 
     def _within(self, contents: Sequence[str], older: int, newer: int, cosine: float, overruled: bool) -> _Match:
@@ -203,24 +197,30 @@ class DuplicateDetector:
 
     def _settle(self, count: int, matches: Sequence[_Match]) -> list[Decision]:
         """Decides from the newest text to the oldest, so that a text is measured against what is kept."""
-        by_place: list[list[_Match]] = [[] for _ in range(count)]
+        by_place: defaultdict[int, list[_Match]] = defaultdict(list)
         for match in matches:
             by_place[match.place].append(match)
-        decisions: dict[int, Decision] = {}
+        decisions: list[Decision] = []
+        dropped: set[int | None] = set()
         for place in reversed(range(count)):
-            standing = [
-                match
-                for match in by_place[place]
-                if match.rival is None or match.rival not in decisions or not decisions[match.rival].duplicate
-            ]
-            decisions[place] = self._decide(standing)
-        return [decisions[place] for place in range(count)]
+            decisions.append(self._decide([match for match in by_place[place] if match.rival not in dropped]))
+            if decisions[-1].duplicate:
+                dropped.add(place)
+        return decisions[::-1]
 
     def _decide(self, matches: Sequence[_Match]) -> Decision:
         if not matches:
             return Decision(duplicate=False, rule="distinct", similarity=0.0, reason="nothing known is near it")
         # A duplicate first, then a pair that a person or else only the texts' own evidence kept apart, then whatever is nearest.
-        best = max(matches, key=lambda match: (match.repeats(self.threshold), match.overruled, self._kept(match), match.probability))
+        best = max(
+            matches,
+            key=lambda match: (
+                match.repeats(self.threshold),
+                match.overruled,
+                match.barred and match.similarity.probability >= self.threshold,
+                match.probability,
+            ),
+        )
         rule, reason = self._ruling(best)
         return Decision(
             duplicate=best.repeats(self.threshold),
@@ -232,17 +232,13 @@ class DuplicateDetector:
             reason=reason,
         )
 
-    def _kept(self, match: _Match) -> bool:
-        """Whether the evidence in the texts was needed to keep this one."""
-        return match.barred and match.similarity.probability >= self.threshold
-
     def _ruling(self, match: _Match) -> tuple[Rule, str]:
         similarity, sure = match.similarity, f"{match.probability:.0%} sure that both say the same"
         if match.overruled:
             return "person", "a person has said that they differ"
         if similarity.exact:
             return "exact", "the texts are equal but for case and white space"
-        if similarity.conflict is not None and match.similarity.probability >= JUDGE_FROM:
+        if similarity.conflict is not None and similarity.probability >= JUDGE_FROM:
             return "conflict", similarity.conflict.reason
         if similarity.left_adds:
             return "adds", f"it says more: {similarity.left_adds}"

@@ -1,83 +1,87 @@
-"""What new texts are compared with: the stored notes of a project, with their texts, hashes and vectors in one order."""
+"""What new texts are compared with: notes with their texts, content hashes and vectors in one order.
+
+One matrix product over float32 rows beats every index up to some 100,000 rows and is never approximate (D6, D9): ten queries against
+10,000 rows take about two milliseconds.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
 
-from gather_pipeline.domain.items import content_hash
+import numpy as np
+
+from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Vectors
-from gather_pipeline.similarity.vectors import VectorMatrix
 
-
-class HasContent(Protocol):
-    """A stored note: `domain.items.Item` or the like."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-
-    @property
-    def content(self) -> str:
-        """Its text."""
+LENGTH_TOLERANCE = 1e-3  # bf16 arithmetic leaves rows this far from length 1
 
 
 class KnownItems:
-    """Ids, texts and content hashes in one order, and a matrix with a row each."""
+    """Ids, texts and vectors of length 1; an item's place is the same in all of them."""
 
     def __init__(self) -> None:
+        self.ids: list[str] = []
         self.contents: list[str] = []
-        self.hashes: list[str] = []
-        self.vectors = VectorMatrix()
-        self._first: dict[str, int] = {}
-        self._copies: Counter[str] = Counter()
+        self.vectors: Vectors = np.empty((0, 0), dtype=np.float32)
+        self._places: dict[str, list[int]] = {}
 
     @classmethod
-    def empty(cls) -> KnownItems:
-        """No item yet."""
-        return cls()
-
-    @classmethod
-    def from_items(cls, items: Sequence[HasContent], vectors: Vectors) -> KnownItems:
+    def from_items(cls, items: Sequence[Item], vectors: Vectors) -> KnownItems:
         """Known items with one vector each, in order; raises `InvalidInput` as `append` does."""
         known = cls()
         known.append([item.id for item in items], [item.content for item in items], vectors)
         return known
 
     def __len__(self) -> int:
-        return len(self.contents)
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids in order."""
-        return self.vectors.ids
+        return len(self.ids)
 
     def append(self, ids: Sequence[str], contents: Sequence[str], vectors: Vectors) -> None:
         """Adds items, so that the next batch is compared with them too.
 
         Raises:
-            InvalidInput: The counts or the dimension do not fit, an id is taken, or a row has another length than 1.
+            InvalidInput: The counts or the dimension do not fit, or a row has another length than 1.
         """
-        if len(ids) != len(contents):
-            raise InvalidInput(f"got {len(contents)} texts for {len(ids)} ids")
-        self.vectors.append(ids, vectors)
-        for content in contents:
-            self.hashes.append(content_hash(content))
-            self.contents.append(content)
-            self._first.setdefault(self.hashes[-1], len(self.contents) - 1)
-            self._copies[self.hashes[-1]] += 1
+        rows = self._checked(vectors, "vectors")
+        if not len(ids) == len(contents) == len(rows):
+            raise InvalidInput(f"got {len(contents)} texts and {len(rows)} vectors for {len(ids)} ids")
+        if not ids:
+            return
+        self.vectors = np.concatenate([self.vectors if len(self) else rows[:0], rows])
+        for place, content in enumerate(contents, start=len(self)):
+            self._places.setdefault(content_hash(content), []).append(place)
+        self.ids.extend(ids)
+        self.contents.extend(contents)
 
-    def twin(self, content: str) -> tuple[str, str] | None:
-        """Id and text of the first item equal to a text but for case and white space; None where there is none."""
-        place = self._first.get(content_hash(content))
-        return None if place is None else (self.ids[place], self.contents[place])
+    def twins(self, hash: str) -> Sequence[int]:
+        """Places of the items with a content hash: their texts are equal but for case and white space."""
+        return self._places.get(hash, ())
 
-    def copies(self, hash: str) -> int:
-        """How many items have a content hash."""
-        return self._copies[hash]
+    def nearest(self, queries: Vectors, k: int, floor: float) -> list[list[tuple[int, float]]]:
+        """For each query the places of the k nearest items that reach a cosine, with their cosines, nearest first.
 
-    def content(self, id: str) -> str:
-        """Text of the item of that id."""
-        return self.contents[self.vectors.row(id)]
+        Equal cosines come in order of place, so that two runs name the same match.
+
+        Raises:
+            InvalidInput: The queries have another dimension than the rows, or another length than 1.
+        """
+        asked = self._checked(queries, "queries")
+        if not len(self):
+            return [[] for _ in asked]
+        found = []
+        for row in asked @ self.vectors.T:
+            near = np.flatnonzero(row >= floor)
+            found.append([(place, float(row[place])) for place in near[np.argsort(-row[near], kind="stable")][:k].tolist()])
+        return found
+
+    def _checked(self, vectors: Vectors, name: str) -> Vectors:
+        rows = np.ascontiguousarray(vectors, dtype=np.float32)
+        if rows.ndim != 2:
+            raise InvalidInput(f"{name} has shape {rows.shape}, expected (n, d)")
+        if len(rows) and len(self) and rows.shape[1] != self.vectors.shape[1]:
+            raise InvalidInput(f"{name} has {rows.shape[1]} numbers a row, expected {self.vectors.shape[1]}")
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        wrong = np.flatnonzero(~(np.abs(lengths - 1.0) <= LENGTH_TOLERANCE))
+        if len(wrong):
+            raise InvalidInput(f"{name} row {wrong[0]} has length {lengths[wrong[0]]:.4g}, expected 1")
+        return rows

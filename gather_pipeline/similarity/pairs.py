@@ -11,8 +11,7 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import LCSseq
@@ -20,7 +19,8 @@ from rapidfuzz.distance import LCSseq
 from gather_pipeline.domain.items import content_hash
 from gather_pipeline.ports import Embedder
 from gather_pipeline.similarity.conflicts import Aligned, Conflict, first_conflict
-from gather_pipeline.similarity.reading import Reading, Word, read, unlabelled
+from gather_pipeline.similarity.reading import Reading, Word, forms_of, read, unlabelled
+from gather_pipeline.similarity.thresholds import logistic
 from gather_pipeline.text.words import raw_words
 
 MODEL_VERSION = "pairs-2"
@@ -74,14 +74,10 @@ class Similarity:
 
     def turned(self) -> Similarity:
         """The same of the two texts in the other order."""
-        conflict = self.conflict and Conflict(kind=self.conflict.kind, left=self.conflict.right, right=self.conflict.left)
-        return Similarity(
-            probability=self.probability,
-            cosine=self.cosine,
-            exact=self.exact,
-            conflict=conflict,
-            replaced=self.replaced and (self.replaced[1], self.replaced[0]),
-            by_characters=self.by_characters,
+        return replace(
+            self,
+            conflict=self.conflict and replace(self.conflict, left=self.conflict.right, right=self.conflict.left),
+            replaced=self.replaced and self.replaced[::-1],
             left_adds=self.right_adds,
             right_adds=self.left_adds,
             left_held=self.right_held,
@@ -99,7 +95,6 @@ class PairComparer:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._cache: OrderedDict[tuple[bytes, bytes], Similarity] = OrderedDict()
-        self._lock = Lock()
 
     def known(self, a: str, b: str) -> Similarity | None:
         """The answer where none needs a cosine: equal, empty or already compared; else None."""
@@ -108,8 +103,7 @@ class PairComparer:
         if not a.strip() or not b.strip():
             return NOTHING
         first, second = _key(a), _key(b)
-        with self._lock:
-            found = self._cache.get((min(first, second), max(first, second)))
+        found = self._cache.get((min(first, second), max(first, second)))
         return found if found is None or first < second else found.turned()
 
     def compare(self, a: str, b: str, cosine: float) -> Similarity:
@@ -121,10 +115,9 @@ class PairComparer:
         # Diffs are not symmetric, so the pair is put in one order.
         turned = first > second
         found = self._compare(b, a, cosine) if turned else self._compare(a, b, cosine)
-        with self._lock:
-            self._cache[min(first, second), max(first, second)] = found
-            while len(self._cache) > CACHE_SIZE:
-                self._cache.popitem(last=False)
+        self._cache[min(first, second), max(first, second)] = found
+        if len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
         return found.turned() if turned else found
 
     def _compare(self, a: str, b: str, cosine: float) -> Similarity:
@@ -166,15 +159,10 @@ class PairComparer:
         return next((both for both, cosine in zip(phrases, cosines.tolist(), strict=True) if cosine < SYNONYMS), None)
 
 
-def logistic(x: float) -> float:
-    """Log odds to probability."""
-    return 1.0 / (1.0 + math.exp(-x))
-
-
 def _new(own: Reading, other: Reading) -> list[Word]:
     """The telling words of a text that the other does not have."""
-    known = {form for word in other.words for form in (word.text, word.lemma)}
-    return [word for word in own.telling if word.lemma not in known and word.text not in known]
+    known = forms_of(other.words)
+    return [word for word in own.telling if not word.forms & known]
 
 
 def _weight(words: Sequence[Word]) -> float:
@@ -190,8 +178,7 @@ def _held(own: Reading, other: Reading) -> bool:
     there = set(lemmas)
     if _weight([word for word in telling if word.lemma in there]) < CONTAINED * _weight(telling):
         return False
-    edits = LCSseq.opcodes([word.lemma for word in telling], lemmas)
-    blocks = [edit for edit in edits if edit.tag == "equal"]
+    blocks = [edit for edit in LCSseq.opcodes([word.lemma for word in telling], lemmas) if edit.tag == "equal"]
     in_order = sum(_weight(telling[block.src_start : block.src_end]) for block in blocks)
     stretch = blocks[-1].dest_end - blocks[0].dest_start
     return in_order >= IN_ORDER * _weight(telling) and stretch <= STRETCH * len(own.words)

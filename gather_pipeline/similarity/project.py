@@ -9,7 +9,7 @@ from gather_pipeline.domain.items import Item, distinct_pairs
 from gather_pipeline.ports import Embedder
 from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.similarity.pairs import PairComparer
-from gather_pipeline.similarity.thresholds import FLOOR_OF_EVIDENCE, Threshold, Told, learned_threshold, usual_threshold
+from gather_pipeline.similarity.thresholds import FLOOR_OF_EVIDENCE, Threshold, learned_threshold, usual_threshold
 
 BY_RULES = frozenset({"embedding", "contained", "lexical"})  # drops whose probability is the rules' own
 
@@ -32,9 +32,7 @@ def threshold_of(
     usual = usual_threshold(wrong_drop_cost)
     if len(restored) + len(marked) < FLOOR_OF_EVIDENCE:
         return Threshold(value=usual, usual=usual, restored=len(restored), marked=len(marked))
-    told = [Told(probability=probability, same=False) for probability in restored]
-    told += [Told(probability=probability, same=True) for probability in _measured(marked, embedder)]
-    return learned_threshold(usual, told)
+    return learned_threshold(usual, restored, _measured(marked, embedder))
 
 
 def _measured(pairs: Sequence[tuple[str, str]], embedder: Callable[[], Embedder]) -> list[float]:

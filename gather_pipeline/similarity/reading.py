@@ -48,8 +48,7 @@ class Word:
     Attributes:
         text: In small letters; a number in canonical form.
         lemma: Dictionary form, which is compared.
-        kind: Whether it is a number, part of a name, or another word.
-        weight: How much it tells: 0.1 for function words, to 1 for rare ones.
+        weight: How much it tells: 0.1 for function words, to 1 for rare ones, names and numbers.
         clause: Number of the clause that it stands in.
         negated: A negation stands before it in its clause.
         mode: What the clause says of it so far: stated, possible (may), able (can), obliged (must), planned (will), or past.
@@ -64,6 +63,11 @@ class Word:
     mode: Mode = "stated"
 
     @property
+    def forms(self) -> set[str]:
+        """What it may be found by."""
+        return {self.text, self.lemma}
+
+    @property
     def negates(self) -> bool:
         """True for "not" and the like, and for verbs that say it of another verb ("refuses to open")."""
         return self.text in NEGATIONS or self.lemma in REFUSING
@@ -76,12 +80,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text read.
-
-    Attributes:
-        words: Its words in order, determiners left out.
-        english: Whether the rules for English words apply.
-    """
+    """A text read: its words in order, determiners left out, and whether the rules for English words apply."""
 
     words: tuple[Word, ...]
     english: bool
@@ -90,6 +89,11 @@ class Reading:
     def telling(self) -> tuple[Word, ...]:
         """The words that are no function words."""
         return tuple(word for word in self.words if word.telling)
+
+
+def forms_of(words: Sequence[Word]) -> set[str]:
+    """What the words of a text may be found by."""
+    return {form for word in words for form in word.forms}
 
 
 def unlabelled(text: str) -> str:
@@ -116,7 +120,8 @@ def read(text: str) -> Reading:
         own = mode if mode != "stated" or not _is_past(token) else "past"
         name = group >= 0 and not (token.written.isupper() and 1 < len(token.written) <= LONGEST_INITIALISM)
         kind: WordKind = "number" if token.kind == "number" else "name" if name else "word"
-        word = Word(token.text, PRONOUNS.get(token.text, token.lemma), kind, weight(token.text, kind), clause, reach > 0, own)
+        weight = 1.0 if kind != "word" else _weight(token.text)
+        word = Word(token.text, PRONOUNS.get(token.text, token.lemma), kind, weight, clause, reach > 0, own)
         words.append(word)
         if word.negates and not _idle(found, place):
             reach = NEGATION_REACH
@@ -136,11 +141,8 @@ def _idle(found: Sequence[Token], place: int) -> bool:
     return any(list(pair) in (texts[:2], texts[-2:]) for pair in IDLE)
 
 
-@lru_cache(maxsize=32768)
-def weight(word: str, kind: WordKind = "word") -> float:
-    """How much a word tells: 0.1 for a function word, 1 for a name or number, else 0.4 for the commonest to 1 for rare ones (wordfreq)."""
-    if kind != "word":
-        return 1.0
+def _weight(word: str) -> float:
+    """How much a word tells that is no name and no number: 0.1 for a function word, else 0.4 for the commonest to 1 for rare ones."""
     if word in FUNCTION or word in NEGATIONS:
         return FUNCTION_WEIGHT
     return min(1.0, max(0.4, 1.0 - 0.2 * (frequency(word) - 3.5)))

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gather_pipeline.errors import InvalidInput
-
 WRONG_DROP_COST = 2.0  # a note that is set aside and must be found again, in doubles that somebody has to read
 FLOOR_OF_EVIDENCE = 5  # pairs: fewer tell more about chance than about the project
 PRIOR_DEVIATION = 1.0  # log odds by which projects are taken to differ
@@ -15,27 +13,12 @@ LOWEST, HIGHEST = 0.35, 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a person said of a pair.
-
-    Attributes:
-        probability: What the rules had said, 0 to 1.
-        same: The person's word.
-    """
-
-    probability: float
-    same: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Threshold:
     """The probability from which texts are dropped, and where it comes from.
 
     Attributes:
-        value: 0 to 1.
         usual: What it would be without anybody's word.
-        restored: Pairs that a person said are two notes.
-        marked: Pairs that a person said are one.
+        restored, marked: Pairs that a person said are two notes, and pairs that a person said are one.
     """
 
     value: float
@@ -53,32 +36,36 @@ class Threshold:
 
 
 def usual_threshold(wrong_drop_cost: float = WRONG_DROP_COST) -> float:
-    """The threshold at which a wrong drop and a kept double cost the same on average: cost / (cost + 1).
-
-    Raises:
-        InvalidInput: The cost is no number above 0.
-    """
-    if not wrong_drop_cost > 0 or math.isinf(wrong_drop_cost):
-        raise InvalidInput.field("GATHER_WRONG_DROP_COST", wrong_drop_cost, "a number above 0")
+    """The threshold at which a wrong drop and a kept double cost the same on average: cost / (cost + 1)."""
     return wrong_drop_cost / (wrong_drop_cost + 1)
 
 
-def learned_threshold(usual: float, told: Sequence[Told]) -> Threshold:
+def learned_threshold(usual: float, restored: Sequence[float], marked: Sequence[float]) -> Threshold:
     """The threshold of a project, moved by what people said of its pairs.
 
     The log odds of the rules are shifted by one number, the most probable one under a normal prior around 0: with few pairs it moves
     little. The threshold moves the other way, within bounds.
+
+    Args:
+        usual: The threshold without anybody's word.
+        restored: What the rules had said of pairs that a person said are two notes, 0 to 1.
+        marked: The same of pairs that a person said are one.
     """
-    restored, marked = sum(not one.same for one in told), sum(one.same for one in told)
-    odds = [_logit(one.probability) for one in told]
+    odds = [_logit(probability) for probability in (*restored, *marked)]
+    same = [False] * len(restored) + [True] * len(marked)
     shift = 0.0
     for _ in range(50):  # Newton's method on a concave function
-        predicted = [1 / (1 + math.exp(-(own + shift))) for own in odds]
-        slope = sum(one.same - share for one, share in zip(told, predicted, strict=True)) - shift / PRIOR_DEVIATION**2
+        predicted = [logistic(own + shift) for own in odds]
+        slope = sum(one - share for one, share in zip(same, predicted, strict=True)) - shift / PRIOR_DEVIATION**2
         bend = sum(share * (1 - share) for share in predicted) + 1 / PRIOR_DEVIATION**2
         shift += slope / bend
-    value = 1 / (1 + math.exp(-(_logit(usual) - shift)))
-    return Threshold(value=round(min(HIGHEST, max(LOWEST, value)), 3), usual=usual, restored=restored, marked=marked)
+    value = round(min(HIGHEST, max(LOWEST, logistic(_logit(usual) - shift))), 3)
+    return Threshold(value=value, usual=usual, restored=len(restored), marked=len(marked))
+
+
+def logistic(log_odds: float) -> float:
+    """Log odds to probability."""
+    return 1 / (1 + math.exp(-log_odds))
 
 
 def _logit(probability: float) -> float:

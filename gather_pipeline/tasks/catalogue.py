@@ -86,15 +86,7 @@ def load_definition(path: Path) -> TaskDefinition:
 
 
 def parse_definition(document: Mapping[str, Any], source: str) -> TaskDefinition:
-    """Checks a definition that is already in memory.
-
-    Args:
-        document: The definition in the form of its file.
-        source: Where it comes from, for the message.
-
-    Raises:
-        InvalidInput: It is no definition; names the source and the key.
-    """
+    """Checks a definition in the form of its file; raises `InvalidInput` that names the source and the key where it is none."""
     try:
         return TaskDefinition.model_validate_json(json.dumps(document), strict=True)
     except ValidationError as error:

@@ -1,7 +1,8 @@
 """What a task is: the definition of seed S004 as values, checked as a whole when it is read.
 
 Keys that are not known are refused, so that a typo fails at load and not as a strange prompt. Whoever holds a `TaskDefinition`
-holds one whose schemas, examples, templates and validations belong together. What was added to the seed's form, and why, is in
+holds one whose schemas, examples, templates and validations belong together. `task-definition-v1.schema.json` is the same as JSON
+Schema, for editors (S004-DEF-22). What was added to the seed's form, and why, is in
 `docs/decisions/0004-task-engine.md`.
 """
 
@@ -20,7 +21,6 @@ from gather_pipeline.tasks.validations import Validation, build
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_URI = "https://sunset-project.org/schemas/task-definition-v1.json"  # S004-DEF-22
 SEMVER = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1)]
@@ -222,9 +222,8 @@ class TaskDefinition(Part):
     @model_validator(mode="after")
     def _prompts_belong_together(self) -> Self:
         ids = [prompt.id for prompt in self.prompts]
-        for id in ids:
-            if ids.count(id) > 1:
-                raise ValueError(f"prompts have the id {id!r} twice, expected ids of their own")
+        if twice := next((id for id in ids if ids.count(id) > 1), None):
+            raise ValueError(f"prompts have the id {twice!r} twice, expected ids of their own")
         default = [prompt.id for prompt in self.prompts if prompt.usage_conditions.default]
         if len(default) != 1:
             raise ValueError(f"default prompts are {', '.join(default) or 'none'}, expected exactly one")
@@ -241,10 +240,8 @@ class TaskDefinition(Part):
 
         A condition that no prompt names changes nothing: it states a fact, and a task need not care.
         """
-        for prompt in self.prompts:
-            if prompt.usage_conditions.when in conditions:
-                return prompt
-        return next(prompt for prompt in self.prompts if prompt.usage_conditions.default)
+        default = next(prompt for prompt in self.prompts if prompt.usage_conditions.default)
+        return next((prompt for prompt in self.prompts if prompt.usage_conditions.when in conditions), default)
 
     @property
     def hash(self) -> str:
@@ -254,12 +251,6 @@ class TaskDefinition(Part):
     def to_document(self) -> dict[str, Any]:
         """The definition as its file has it."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-
-def definition_schema() -> dict[str, Any]:
-    """JSON Schema of a definition file, shipped as `task-definition-v1.schema.json` for editors."""
-    generated = TaskDefinition.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_URI, **generated}
 
 
 def version_key(version: str) -> tuple[object, ...]:

@@ -15,7 +15,6 @@ from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.executions import Usage
 
-Status = Literal["succeeded", "failed", "cancelled"]
 UNKNOWN = Usage(prompt_tokens=None, completion_tokens=None, cost=None)
 ANSWER_KEPT = 4000  # characters of a rejected answer: enough to see what went wrong
 
@@ -25,15 +24,12 @@ class Call:
     """One request to a model and what became of it.
 
     Attributes:
-        model: Model asked.
-        answered_by: Model that answered, as the provider names it; None where none did.
-        finish_reason: Why the answer ended; None where none came.
-        usage: Tokens and cost; None where no answer came.
-        latency_s: Seconds of the request that was answered; None where none was.
-        attempts: Requests made for it by the model's own retries; None where no answer tells.
+        answered_by: Model that answered, as the provider names it; None, like the four after it, where no answer came.
+        latency_s: Seconds of the request that was answered.
+        attempts: Requests made for it by the model's own retries.
         obtained: How the output was got from the answer; None where it was not.
         complaint: Why the answer was not accepted, or the error that came instead; None where it was accepted.
-        answer: The answer that was not accepted, shortened to 4000 characters.
+        answer: The answer that was not accepted, shortened to `ANSWER_KEPT`.
     """
 
     model: str
@@ -53,18 +49,12 @@ class Execution:
 
     Attributes:
         id: 32 hexadecimal digits.
-        task_id: Task executed.
-        task_version: Its exact version.
         definition_hash: SHA-256 of the definition, so that an edit without a new version shows.
         prompt_id: Prompt variant used; None where it did not come so far.
         prompt_hash: SHA-256 of the messages first sent; None likewise.
         input: The input in full, with the schema's defaults.
-        output: The output returned; None where there was none.
-        status: How it ended.
         error: Class and message of the error it ended with.
         parameters: temperature, max_tokens, timeout_s, seed, sampling, conditions.
-        calls: Every request, in order.
-        execution_time_s: Seconds from start to end.
         timestamp: Start in UTC, ISO 8601.
         tags: What the caller wants to find it by: project, department, iteration, automation task.
     """
@@ -74,7 +64,7 @@ class Execution:
     task_version: str
     definition_hash: str
     input: Mapping[str, Any]
-    status: Status
+    status: Literal["succeeded", "failed", "cancelled"]
     execution_time_s: float
     timestamp: str
     prompt_id: str | None = None

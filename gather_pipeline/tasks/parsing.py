@@ -52,9 +52,8 @@ def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True) -> P
     first: Parsed | None = None
     for how, candidate in _candidates(answer):
         try:
-            value = (
-                json_repair.loads(candidate, skip_json_loads=True) if how == "repaired" else json.loads(candidate, parse_constant=_refuse)
-            )
+            repaired = how == "repaired"
+            value = json_repair.loads(candidate, skip_json_loads=True) if repaired else json.loads(candidate, parse_constant=_refuse)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict | list):
@@ -76,7 +75,7 @@ def parse_text(text: str, *, cut: bool, trim: bool) -> Parsed:
         trim: Whether a cut text may be trimmed to its last whole sentence.
 
     Raises:
-        OutputInvalid: Nothing is left.
+        OutputInvalid: It was cut and may not be trimmed, or has no whole sentence.
     """
     answer = REASONING.sub("", text).strip()
     if not cut:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from gather_pipeline.domain.executions import Completion, ModelRequest
+from gather_pipeline.domain.executions import ModelRequest
 from gather_pipeline.errors import InvalidInput, ModelRefused, ModelUnavailable, OutputInvalid, TaskCancelled
 from gather_pipeline.ports import Clock, LanguageModel
 from gather_pipeline.tasks import parsing, schemas, templates
@@ -34,14 +34,7 @@ class TaskResult:
 
 
 class TaskRunner:
-    """Executes task definitions against a language model.
-
-    Args:
-        model: Whom to ask.
-        catalogue: What can be asked.
-        clock: Time for the records.
-        record: Takes every execution, once, at its end.
-    """
+    """Executes task definitions against a language model; `record` takes every execution, once, at its end."""
 
     def __init__(self, model: LanguageModel, catalogue: Catalogue, clock: Clock, record: Callable[[Execution], None]) -> None:
         self._model = model
@@ -103,7 +96,9 @@ class TaskRunner:
 
         try:
             execution = replace(execution, input=_check_input(definition, inputs))
-            _refuse_verification(definition)
+            if (verification := definition.verification) is not None:
+                told = f"task {definition.id} asks for verification {verification.method!r}"
+                raise InvalidInput(f"{told}, expected none: no method is available in this version")
             prompt = definition.prompt_for(conditions)
             conversation = converse(definition, prompt, execution.input)
             execution = replace(execution, prompt_id=prompt.id, prompt_hash=conversation.hash)
@@ -119,7 +114,9 @@ class TaskRunner:
                 sampling=generation.sampling or None,
             )
             requests = [replace(request, model=name) for name in dict.fromkeys((model, *fallback_models))]
-            execution = replace(execution, parameters=_parameters(request, conditions))
+            sent = {name: getattr(request, name) for name in ("temperature", "max_tokens", "timeout_s", "seed")}
+            parameters = {**sent, "sampling": generation.sampling, "conditions": sorted(conditions)}
+            execution = replace(execution, parameters=parameters)
             output = await self._first_available(definition, requests, conversation, calls)
         except BaseException as error:
             cancelled = isinstance(error, TaskCancelled) or not isinstance(error, Exception)
@@ -151,7 +148,11 @@ class TaskRunner:
             # The same words with the same seed would bring the same answer.
             shift = asked if definition.generation.reask == "again" else 0
             seed = None if request.seed is None else request.seed + shift
-            completion = await self._complete(replace(request, messages=conversation.messages, seed=seed), calls)
+            try:
+                completion = await self._model.complete(replace(request, messages=conversation.messages, seed=seed))
+            except BaseException as error:
+                calls.append(Call(model=request.model, complaint=_told(error)))
+                raise
             answer = conversation.whole(completion.text)
             call = Call(
                 model=request.model,
@@ -176,13 +177,6 @@ class TaskRunner:
             f"task {definition.id} {definition.version}: model {request.model} gave no usable answer in {times} calls: {complaint}"
         )
 
-    async def _complete(self, request: ModelRequest, calls: list[Call]) -> Completion:
-        try:
-            return await self._model.complete(request)
-        except BaseException as error:
-            calls.append(Call(model=request.model, complaint=_told(error)))
-            raise
-
 
 def _check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[str, Any]:
     given = schemas.with_defaults(definition.input.json_schema, schemas.plain(templates.cleaned(inputs)))
@@ -190,23 +184,6 @@ def _check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[
     if wrong:
         raise InvalidInput(f"input of task {definition.id} {definition.version} does not fit: {wrong}")
     return given
-
-
-def _parameters(request: ModelRequest, conditions: Collection[str]) -> dict[str, Any]:
-    return {
-        "temperature": request.temperature,
-        "max_tokens": request.max_tokens,
-        "timeout_s": request.timeout_s,
-        "seed": request.seed,
-        "sampling": dict(request.sampling or {}),
-        "conditions": sorted(conditions),
-    }
-
-
-def _refuse_verification(definition: TaskDefinition) -> None:
-    if definition.verification is not None:
-        method = definition.verification.method
-        raise InvalidInput(f"task {definition.id} asks for verification {method!r}, expected none: no method is available in this version")
 
 
 def _read(definition: TaskDefinition, answer: str, finish_reason: str) -> parsing.Parsed:

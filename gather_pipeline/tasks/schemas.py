@@ -33,11 +33,7 @@ MESSAGE_LIMIT = 200  # characters of one complaint; jsonschema repeats whole val
 
 
 def check_schema(schema: Schema) -> None:
-    """Checks that a schema is a JSON Schema (draft 2020-12) that stands alone.
-
-    Raises:
-        ValueError: It is not; the message names the place in the schema.
-    """
+    """Raises `ValueError`, which names the place, unless a schema is a JSON Schema (draft 2020-12) that stands alone."""
     try:
         Draft202012Validator.check_schema(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     except SchemaError as error:
@@ -58,12 +54,7 @@ def fits(schema: Schema, value: object) -> bool:
 
 
 def complaint(schema: Schema, value: object) -> str | None:
-    """What does not fit, in words that a model or a person can act on; None where all fits.
-
-    Args:
-        schema: A schema that `check_schema` let pass.
-        value: Any JSON value.
-    """
+    """What of a JSON value does not fit, in words that a model or a person can act on; None where all fits."""
     found = Draft202012Validator(schema, registry=Registry()).iter_errors(value)
     errors = sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
     if not errors:

@@ -55,12 +55,7 @@ def variables(template: str) -> frozenset[str]:
 
 
 def render(template: str, values: Mapping[str, Any], name: str = "template") -> str:
-    """The template with the values in their places, white space around it removed.
-
-    Args:
-        template: Jinja text.
-        values: JSON values by name.
-        name: What is rendered, for the message.
+    """The template with the values in their places, white space around it removed; `name` says in a message what was rendered.
 
     Raises:
         InvalidInput: A value is missing, or the template does what the sandbox forbids.

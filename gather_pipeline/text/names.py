@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, frequency, lemma, tokens
 
@@ -72,21 +73,16 @@ def find_names(text: str) -> Names:
     seen: Counter[str] = Counter()
     place: Counter[str] = Counter()
     found = tokens(body)
-    runs = name_groups(found)
     start = 0
-    while start < len(found):
-        end = start + 1
-        if runs[start] < 0:
-            start = end
-            continue
-        while end < len(found) and runs[end] == runs[start]:
-            end += 1
-        name = " ".join(token.written for token in found[start:end])
-        before = [token.text for token in found[max(0, start - 2) : start]]
-        seen[name] += 1
-        place[name] += bool(PLACE_BEFORE.intersection(before[-1:] if before[-1:] != ["the"] else before[:1]))
-        place[name] += found[end - 1].text in PLACE_WORDS
-        start = end
+    for group, run in groupby(zip(name_groups(found), found, strict=True), key=lambda pair: pair[0]):
+        words = [token for _, token in run]
+        if group >= 0:
+            name = " ".join(token.written for token in words)
+            before = [token.text for token in found[max(0, start - 2) : start]]
+            seen[name] += 1
+            place[name] += bool(PLACE_BEFORE.intersection(before[-1:] if before[-1:] != ["the"] else before[:1]))
+            place[name] += words[-1].text in PLACE_WORDS
+        start += len(words)
     for name in seen:
         place[name] += 2 * len(re.findall(re.escape(name) + SETTLEMENT, body))
     whole = {part: name for name in seen if " " in name for part in name.split()}

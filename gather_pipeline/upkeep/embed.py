@@ -88,7 +88,9 @@ def _set_aside(services: Services, view: ProjectView, everything: Sequence[Item]
     rows = vectors_of(view.embeddings, neighbours, services.embedder.name)
     fresh = [item for item in neighbours if item.id not in rows]
     rows |= dict(zip((item.id for item in fresh), services.embedder.embed([item.content for item in fresh]), strict=True))
-    decisions = detector.against([item.content for item in neighbours], np.stack([rows[item.id] for item in neighbours]), known)
+    decisions = detector.screen_by_rules(
+        [item.content for item in neighbours], np.stack([rows[item.id] for item in neighbours]), known, within=False
+    )
     repeated = [(item, decision) for item, decision in zip(neighbours, decisions, strict=True) if decision.duplicate]
     for slug in {item.department for item, _ in repeated}:
         services.marks.set(view.records.project_id, slug)

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.errors import InvalidInput, ProjectBusy, UnknownEntity
 from gather_pipeline.gather.automate import run_automation
 from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
+from gather_pipeline_tests.played import PlayedModel
 
 ONE = (department_row("story", 1),)
 
@@ -102,7 +102,7 @@ def test_iterations_are_shared_fairly_and_a_department_without_any_is_skipped_wi
 def test_stagnation_climbs_the_ladder_and_ends_with_the_reason(tmp_path: Path) -> None:
     content = "Ada climbs the tower of Lindau at night with eleven clocks in a sack and counts the steps aloud."
     same = json.dumps({"content": content, "summary": "Ada climbs.", "context": "The tower."})
-    studio = Studio.open(tmp_path, [department_row("story", 1, most=None)], body=ScriptedModel([same] * 500))
+    studio = Studio.open(tmp_path, [department_row("story", 1, most=None)], body=PlayedModel([same] * 500))
     result = studio.run(max_iterations=50)
     assert result.summary[0].ended_by == "stagnation"
     assert result.iterations < 12

@@ -71,7 +71,6 @@ def test_the_deadline_leaves_time_to_save() -> None:
     switches.clock.seconds = 97.1
     with pytest.raises(DeadlineReached):
         control.check()
-    assert control.remaining_s() < 0
 
 
 def test_a_lost_lease_ends_the_run_before_anything_else() -> None:

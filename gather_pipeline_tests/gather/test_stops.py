@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.errors import ModelRefused, ModelUnavailable
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
+from gather_pipeline_tests.played import PlayedModel
 
 ONE = (department_row("story", 1),)
 
@@ -64,7 +64,7 @@ def test_an_interrupt_in_the_middle_saves_announces_and_goes_on_up(studio: Studi
 
 
 def test_a_run_that_only_some_calls_fail_survives_and_notes_the_faults(tmp_path: Path) -> None:
-    studio = Studio.open(tmp_path, ONE, body=ScriptedModel(faults={2: ModelUnavailable("the server is gone"), 4: ModelRefused("no")}))
+    studio = Studio.open(tmp_path, ONE, body=PlayedModel(faults={2: ModelUnavailable("the server is gone"), 4: ModelRefused("no")}))
     result = studio.run()
     assert result.status == "completed"
     faults = [event for event in studio.records.events() if event.type == "model_fault"]
@@ -74,7 +74,7 @@ def test_a_run_that_only_some_calls_fail_survives_and_notes_the_faults(tmp_path:
 
 
 def test_a_department_whose_every_call_fails_fails_the_run_and_may_be_tried_again(tmp_path: Path) -> None:
-    broken = Studio.open(tmp_path, body=ScriptedModel(faults=dict.fromkeys(range(1, 6), ModelUnavailable("the server is gone"))))
+    broken = Studio.open(tmp_path, body=PlayedModel(faults=dict.fromkeys(range(1, 6), ModelUnavailable("the server is gone"))))
     result = broken.run()
     assert result.status == "failed"
     assert "story: every one of 5 calls failed" in result.reason
@@ -85,7 +85,7 @@ def test_a_department_whose_every_call_fails_fails_the_run_and_may_be_tried_agai
 
 
 def test_answers_that_fit_nothing_are_faults_and_not_an_end(tmp_path: Path) -> None:
-    studio = Studio.open(tmp_path, ONE, body=ScriptedModel(["", "I would rather not.", '{"content": "half', '{"title": "x"}'] * 100))
+    studio = Studio.open(tmp_path, ONE, body=PlayedModel(["", "I would rather not.", '{"content": "half', '{"title": "x"}'] * 100))
     result = studio.run()
     assert result.status == "completed"
     assert result.items_created == 0
@@ -94,7 +94,7 @@ def test_answers_that_fit_nothing_are_faults_and_not_an_end(tmp_path: Path) -> N
 
 
 def test_a_department_that_got_nothing_usable_is_worked_on_again_once_its_model_answers(tmp_path: Path) -> None:
-    broken = Studio.open(tmp_path, ONE, body=ScriptedModel(["I would rather not."] * 100))
+    broken = Studio.open(tmp_path, ONE, body=PlayedModel(["I would rather not."] * 100))
     assert (broken.run().items_created, broken.run("task-2").items_created) == (0, 0)
     broken.close()
     healthy = Studio.open(tmp_path, ONE)

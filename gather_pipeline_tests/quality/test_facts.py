@@ -22,7 +22,7 @@ BRIEF = (
 
 def found(text: str, brief: str = BRIEF) -> list[str]:
     note = Note(id="n1", text=text, vector=np.zeros(4, dtype=np.float32))
-    return [str(one) for one in contradictions([note], brief)]
+    return list(contradictions([note], brief))
 
 
 @pytest.mark.parametrize(

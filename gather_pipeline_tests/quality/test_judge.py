@@ -13,7 +13,7 @@ from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.quality import Quality
 from gather_pipeline.quality.caps import LEAST_CEILING
 from gather_pipeline.quality.judge import NAMED_COST, shuffled
-from gather_pipeline.quality.scorer import DepartmentScorer
+from gather_pipeline.quality.scorer import measure_with
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.prompting import converse
 from gather_pipeline_tests.quality.material import BOILERPLATE, BRIEF, FLUENT_BOILERPLATE, GOOD_LOGISTICS, GOOD_STORY, STORY
@@ -50,7 +50,7 @@ class Obedient(Judge):
 
 def judged(judge: Judge, texts: Sequence[str] = GOOD_STORY) -> Quality:
     items = [*items_of(texts), *items_of(GOOD_LOGISTICS, "logistics")]
-    return asyncio.run(DepartmentScorer(EMBEDDER, judge=judge).score(STORY, items, brief=BRIEF))
+    return asyncio.run(measure_with(judge, STORY, items, EMBEDDER, brief=BRIEF))
 
 
 def test_the_judges_reading_decides_over_the_statistics() -> None:

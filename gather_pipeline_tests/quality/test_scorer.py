@@ -9,16 +9,16 @@ import pytest
 
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.quality import WEIGHTS
+from gather_pipeline.domain.quality import SCORER_VERSION, WEIGHTS
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.quality.scorer import (
-    DepartmentScorer,
     analyze_department_quality,
     calculate_actionability_score,
     calculate_coherence_score,
     calculate_coverage_score,
     calculate_depth_score,
     measure,
+    measure_with,
 )
 from gather_pipeline_tests.counting import CountingEmbedder
 from gather_pipeline_tests.quality.material import (
@@ -70,7 +70,7 @@ def test_items_of_other_departments_change_nothing() -> None:
     own, foreign = items_of(GOOD_STORY), items_of(GOOD_LOGISTICS, "logistics")
     mixed = [item for pair in zip(own, [*foreign, *foreign[:2]], strict=True) for item in pair]
     vectors = EMBEDDER.embed([item.content for item in mixed])
-    quality = asyncio.run(DepartmentScorer(EMBEDDER).score(STORY, mixed, vectors=vectors, brief=BRIEF))
+    quality = asyncio.run(measure_with(None, STORY, mixed, EMBEDDER, vectors=vectors, brief=BRIEF))
     assert quality == scored(GOOD_STORY)
 
 
@@ -144,21 +144,15 @@ def test_one_call_of_the_embedder_serves_a_score_and_items_with_vectors_are_not_
     embedder = CountingEmbedder()
     items = items_of(GOOD_STORY)
     vectors = HashingEmbedder().embed(list(GOOD_STORY))
-    asyncio.run(DepartmentScorer(embedder).score(STORY, items, vectors=vectors, brief=BRIEF))
+    asyncio.run(measure_with(None, STORY, items, embedder, vectors=vectors, brief=BRIEF))
     assert len(embedder.calls) == 1
     assert not set(embedder.calls[0]) & set(GOOD_STORY)
 
 
-def test_a_scorer_says_its_name_and_version() -> None:
-    quality = scored(GOOD_STORY)
-    assert (quality.scorer, quality.version) == (DepartmentScorer(EMBEDDER).name, DepartmentScorer(EMBEDDER).version)
-    assert quality.to_document()["scorer"] == "text-statistics"
-
-
-def test_a_score_without_a_judge_says_that_it_is_unjudged() -> None:
+def test_a_score_without_a_judge_says_that_it_is_unjudged_and_by_which_rules() -> None:
     quality = scored(GOOD_STORY)
     assert not quality.judged
-    assert quality.to_document()["judged"] is False
+    assert (quality.scorer, quality.version) == ("text-statistics", SCORER_VERSION)
 
 
 def test_what_nothing_is_asked_of_has_an_unknown_coverage_and_the_known_parts_decide() -> None:

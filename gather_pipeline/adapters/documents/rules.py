@@ -1,4 +1,4 @@
-"""What a document store takes, decided once for every body of `DocumentStore`: names, ids, values and sort orders."""
+"""What a document store takes, decided once for every body of `DocumentStore`: names, ids, values, filters and sort orders."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}")
 ENGINE_DATABASES = frozenset({"admin", "config", "local"})  # MongoDB keeps these for itself
 COLLECTION = re.compile(r"(?!_|sqlite_)[a-z_]{1,63}")  # a store's own collections begin with "_", SQLite's with "sqlite_"
 FIELD = re.compile(r"_id|[A-Za-z0-9][A-Za-z0-9_-]*")
+RANGE = {"$gt", "$gte", "$lt", "$lte"}
 UNFIT = re.compile("[\x00\ud800-\udfff]")  # SQLite's JSON ends at NUL, UTF-8 has no lone surrogates
 TEXT = "text without NUL characters and lone surrogates"
 ID_LIMIT = 512  # characters
@@ -24,14 +25,14 @@ INDEXED = ("department", "item_id", "sequence")  # fields that filters or orders
 
 def check_database(name: str) -> str:
     """Returns the name of a database, or raises `InvalidInput` where it could not be a file's or a MongoDB database's."""
-    if not isinstance(name, str) or not DATABASE.fullmatch(name) or name.lower() in ENGINE_DATABASES:
+    if not DATABASE.fullmatch(name) or name.lower() in ENGINE_DATABASES:
         raise InvalidInput.field("database", name, "1 to 63 of A-Z, a-z, 0-9, '_' and '-', not admin, config or local")
     return name
 
 
 def check_collection(name: str) -> str:
     """Returns the name of a collection, or raises `InvalidInput`."""
-    if not isinstance(name, str) or not COLLECTION.fullmatch(name):
+    if not COLLECTION.fullmatch(name):
         raise InvalidInput.field("collection", name, "1 to 63 of a-z and '_', beginning neither with '_' nor with 'sqlite_'")
     return name
 
@@ -48,27 +49,45 @@ def check_id(collection: str, id: object) -> str:
     return id
 
 
-def check_limit(limit: int | None) -> None:
-    """Raises `InvalidInput` where a limit is no whole number from 0 on; None is no limit."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-        raise InvalidInput.field("limit", limit, "a whole number from 0 on")
-
-
 def check_sort(sort: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
     """Returns a sort order with ``_id`` as its end, or raises `InvalidInput`."""
     order: dict[str, int] = {}
-    for pair in sort:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or pair[1] not in (1, -1):
-            raise InvalidInput.field("sort", pair, "a field and 1 or -1")
-        order.setdefault(check_field(pair[0], "sort order"), pair[1])
+    for field, direction in sort:
+        order.setdefault(check_field(field, "sort order"), direction)
     return list((order if "_id" in order else order | {"_id": 1}).items())
 
 
 def check_field(field: str, use: str) -> str:
     """Returns the name of a field for a filter or a sort order, or raises `InvalidInput`."""
-    if not isinstance(field, str) or not FIELD.fullmatch(field):
+    if not FIELD.fullmatch(field):
         raise InvalidInput.field(f"field of a {use}", field, "_id or a name of A-Z, a-z, 0-9, '_' and '-'")
     return field
+
+
+def check_filter(where: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Returns a filter as MongoDB has it, values by operator by field, all of which must hold, or raises `InvalidInput`."""
+    return {check_field(field, "filter"): _conditions(field, wanted) for field, wanted in (where or {}).items()}
+
+
+def _conditions(field: str, wanted: object) -> dict[str, Any]:
+    if not isinstance(wanted, Mapping):
+        return {"$eq": _scalar(field, wanted)}
+    if wanted.keys() == {"$in"}:
+        return {"$in": [_scalar(field, value) for value in wanted["$in"]]}
+    if wanted and wanted.keys() <= RANGE:
+        return {operator: _scalar(field, bound) for operator, bound in wanted.items()}
+    raise InvalidInput.field(f"filter {field}", dict(wanted), 'a value, {"$in": [...]}, or bounds $gt, $gte, $lt, $lte')
+
+
+def _scalar(field: str, value: object) -> object:
+    """A value that both engines compare alike; fractions are not among them, whose last digit SQLite may read differently."""
+    try:
+        check_value(value)
+    except Unfit as unfit:
+        raise InvalidInput.field(f"filter {field}", value, unfit.expected) from None
+    if not isinstance(value, str | int) or (field == "_id" and not isinstance(value, str)):
+        raise InvalidInput.field(f"filter {field}", value, "text" if field == "_id" else "text, a whole number, true or false")
+    return value
 
 
 def split(collection: str, document: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -77,8 +96,6 @@ def split(collection: str, document: Mapping[str, Any]) -> tuple[str, dict[str, 
     Raises:
         InvalidInput: Something in it could not be stored, or not be read back the same.
     """
-    if not isinstance(document, Mapping):
-        raise InvalidInput.field(f"document for {collection}", document, "a mapping")
     id = check_id(collection, document.get("_id"))
     fields = {name: value for name, value in document.items() if name not in ("_id", "_version")}
     check_fields(collection, id, fields)
@@ -99,7 +116,7 @@ def split_all(collection: str, documents: Sequence[Mapping[str, Any]]) -> dict[s
 def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> None:
     """Raises `InvalidInput`, naming the first such field, where fields could not be stored, or not be read back the same."""
     for name, value in fields.items():
-        if not isinstance(name, str) or not name or name[0] in "_$" or "." in name or UNFIT.search(name):
+        if not name or name[0] in "_$" or "." in name or UNFIT.search(name):
             expected = f"{TEXT} and '.', beginning neither with '_' nor '$'"
             raise InvalidInput.field(f"field name in {collection} {shorten(id)}", name, expected)
         try:

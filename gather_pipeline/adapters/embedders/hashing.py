@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gather_pipeline.domain.texts import check_texts
-from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Vectors
 
+DIMENSIONS = 256  # fewer make unlike texts collide
 WORD_WEIGHT = 1.0
 PAIR_WEIGHT = 0.6
 TRIGRAM_WEIGHT = 0.25  # a word of ten letters has ten of them
@@ -33,35 +33,24 @@ class HashingEmbedder:
     """Deterministic in the text alone: the same on every machine, in every order, in every process.
 
     Safe to share between threads.
-
-    Args:
-        dimensions: Length of a vector, 16 to 65536; fewer make unlike texts collide.
     """
 
-    def __init__(self, dimensions: int = 256) -> None:
-        if isinstance(dimensions, bool) or not isinstance(dimensions, int) or not 16 <= dimensions <= 65_536:
-            raise InvalidInput.field("dimensions", dimensions, "a whole number from 16 to 65536")
-        self._dimensions = dimensions
-
-    @property
-    def name(self) -> str:
-        """E.g. ``hashing-256``."""
-        return f"hashing-{self._dimensions}"
+    name = f"hashing-{DIMENSIONS}"
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Rows of length 1, float32, one a text and in order; shape (0, dimensions) for no text.
+        """Rows of length 1, float32, one a text and in order; shape (0, 256) for no text.
 
         Raises:
             InvalidInput: `texts` is one string, or holds something that is not a string.
         """
         check_texts(texts)
-        return np.array([self._row(text) for text in texts], dtype=np.float32).reshape(len(texts), self._dimensions)
+        return np.array([self._row(text) for text in texts], dtype=np.float32).reshape(len(texts), DIMENSIONS)
 
     def _row(self, text: str) -> NDArray[np.float32]:
-        row = np.zeros(self._dimensions, dtype=np.float32)
+        row = np.zeros(DIMENSIONS, dtype=np.float32)
         for (feature, weight), count in Counter(_features(text)).items():
             digest = int.from_bytes(blake2b(feature.encode("utf-8", "replace"), digest_size=8).digest(), "big")
-            row[(digest >> 1) % self._dimensions] += (1 if digest & 1 else -1) * weight * log1p(count)
+            row[(digest >> 1) % DIMENSIONS] += (1 if digest & 1 else -1) * weight * log1p(count)
         length = float(np.linalg.norm(row))
         if length == 0.0:  # no word at all, or features that cancelled out: any fixed direction keeps the row a unit vector
             row[0] = length = 1.0

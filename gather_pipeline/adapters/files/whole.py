@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file whole or not at all; `OSError` where it cannot be written."""
+    with written_whole(path) as file:
+        file.write(text.encode())
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file beside the one wanted, which takes its place when all is written. Where that fails, nothing is left behind."""

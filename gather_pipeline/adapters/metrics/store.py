@@ -11,8 +11,7 @@ import fcntl
 import glob
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -80,7 +79,7 @@ def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) ->
         return IngestReport(rows=0, files=0)
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        with _only_writer(database, patience_s):
+        with FileLock(database.with_name(database.name + ".lock"), timeout=patience_s):  # let go by the system however the process ends
             _create_if_missing(database)
             paths = [path for path in sorted(incoming.glob("*.jsonl")) if path.stat().st_size]
             finished = [path for path in paths if _is_finished(path)]  # asked before reading, so that nothing can follow what is read
@@ -89,6 +88,8 @@ def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) ->
                 report = _take_lines(connection, paths) if paths else IngestReport(rows=0, files=0)
             for path in finished:
                 _move_to(incoming.parent / "archive", path)
+    except Timeout:
+        raise StoreUnavailable(f"metrics database {database} is being written by another process") from None
     except duckdb.Error as error:
         raise StoreError(f"metrics database {database} refuses: {_reason(error)}") from error
     except OSError as error:
@@ -123,20 +124,6 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
             raise StoreError(f"metrics database {database} cannot be read: {_reason(error)}") from error
         except duckdb.Error as error:
             raise InvalidInput(f"sql is {shorten(sql)}, and DuckDB says: {_reason(error)}{_known_names(connection, error)}") from None
-
-
-@contextmanager
-def _only_writer(database: Path, patience_s: float) -> Iterator[None]:
-    """Holds the writer's lock: a file beside the database, let go by the system when the process ends in any way."""
-    lock = FileLock(database.with_name(database.name + ".lock"), timeout=patience_s)
-    try:
-        lock.acquire(poll_interval=RETRY_S)
-    except Timeout:
-        raise StoreUnavailable(f"metrics database {database} is being written by another process") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _connect(database: Path, patience_s: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gather_pipeline.domain.executions import Completion, Message, ModelRequest, Usage
+from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import GatherError, ModelRefused, ModelUnavailable, RateLimited
 
@@ -42,21 +43,18 @@ class BadRequest(ModelRefused):
         return named[0] if named else "response_format" if "response_format" in sent else None
 
 
-def request_options(
-    request: ModelRequest, *, provider: str, prefill: bool, sampling: bool, refused: Collection[str] = ()
-) -> dict[str, Any]:
+def request_options(request: ModelRequest, *, provider: str, refused: Collection[str] = ()) -> dict[str, Any]:
     """Keyword arguments of the client for a request.
 
     Args:
         request: What to ask.
-        provider: ``openrouter`` is asked for its cost, ``openai`` gets its newer name of `max_tokens`.
-        prefill: Whether the server continues a final assistant turn; else that turn becomes an instruction.
-        sampling: Whether the server knows the request's further sampling parameters; else they are left out.
+        provider: ``openrouter`` is asked for its cost, ``openai`` gets its newer name of `max_tokens`. ``embedded`` continues a final
+            assistant turn and knows further sampling parameters; elsewhere that turn becomes an instruction and these are left out.
         refused: Parameters that the model is known not to take; without `response_format` the schema becomes an instruction.
     """
     messages = list(request.messages)
     opening = _opening(request)
-    if opening and not prefill:
+    if opening and provider != EMBEDDED:
         messages = _instruct(messages[:-1], f'Begin your answer with exactly these words: "{opening}"')
     options: dict[str, Any] = {"model": request.model, "temperature": request.temperature}
     options["max_completion_tokens" if provider == "openai" else "max_tokens"] = request.max_tokens
@@ -69,7 +67,7 @@ def request_options(
             messages = _instruct(messages, f"{rule}\n{json.dumps(schema, ensure_ascii=False)}")
         described = {"name": "answer", "schema": schema, "strict": _is_strict(schema)}
         options["response_format"] = {"type": "json_schema", "json_schema": described}
-    extra: dict[str, Any] = dict(request.sampling or {}) if sampling else {}
+    extra: dict[str, Any] = dict(request.sampling or {}) if provider == EMBEDDED else {}
     if provider == "openrouter":
         extra["usage"] = {"include": True}
     if extra:

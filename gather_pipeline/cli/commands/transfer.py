@@ -76,7 +76,7 @@ def import_(project_id: str, file: str, name: str | None, adopt: bool, by: str |
     with opened() as services:
         services.projects.get(project_id)
         with _counted("Importing") as count:
-            lines = _each(bootstrap.read_items(path, format, file), count)
+            lines = _each(bootstrap.read_items(path, sys.stdin.buffer, format, file), count)
             order = Order(
                 project_id=project_id,
                 lines=lines,

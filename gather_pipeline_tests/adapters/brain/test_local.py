@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from gather_pipeline.adapters.brain.local import LocalBrain
+from gather_pipeline.adapters.brain.local import LocalBrain, Memory
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
-from gather_pipeline.domain.departments import Department
-from gather_pipeline.ports import Document, Vectors
+from gather_pipeline.domain.items import Item
+from gather_pipeline_tests.domain.test_item_lines import make_item
 
-STORY = Department(slug="story", name="Story")
-ITEMS: list[Document] = [
-    {"id": "1", "content": "The keeper climbs the lighthouse at night.", "summary": "", "department": "story"},
-    {"id": "2", "content": "A violin plays in the empty harbour office.", "summary": "", "department": "music"},
+EMBEDDER = HashingEmbedder()
+ITEMS = [
+    make_item("The keeper climbs the lighthouse at night.", id="1"),
+    make_item("A violin plays in the empty harbour office.", id="2", department="music"),
 ]
 
 
-def brain(items: list[Document] = ITEMS, stored: bool = True) -> LocalBrain:
-    embedder = HashingEmbedder()
+def remembered(items: list[Item]) -> Memory:
+    return Memory(items=items, vectors=EMBEDDER.embed([item.content for item in items]))
 
-    def load(project_id: str) -> tuple[list[Document], Vectors | None]:
-        known = items if project_id == "p" else []
-        return list(known), embedder.embed([item["content"] for item in known]) if stored else None
 
-    return LocalBrain(load, embedder)
+def brain() -> LocalBrain:
+    return LocalBrain(lambda project_id: remembered(ITEMS if project_id == "p" else []), EMBEDDER)
+
+
+def learn(memory: LocalBrain, project_id: str, *items: Item) -> None:
+    memory.index(project_id, items, remembered(list(items)).vectors)
 
 
 def test_the_nearest_item_comes_first_with_its_similarity() -> None:
-    found = brain().context("p", "the violin of the harbour", limit=2)
-    assert [item["id"] for item in found] == ["2", "1"]
-    assert found[0]["similarity"] > found[1]["similarity"]
+    first, second = brain().context("p", "the violin of the harbour", limit=2)
+    assert (first.id, first.department, second.id) == ("2", "music", "1")
+    assert first.similarity > second.similarity
 
 
 def test_a_project_without_items_has_no_context() -> None:
@@ -36,36 +38,27 @@ def test_a_project_without_items_has_no_context() -> None:
 
 def test_what_is_indexed_is_found_and_replaces_its_older_text() -> None:
     memory = brain()
-    memory.index("p", [{"id": "3", "content": "Salt dries on the ledger.", "summary": ""}], STORY)
-    assert memory.context("p", "salt on the ledger", limit=1)[0]["id"] == "3"
-    memory.index("p", [{"id": "3", "content": "The ferry is late.", "summary": ""}], STORY)
-    found = memory.context("p", "the late ferry", limit=10)
-    assert found[0]["content"] == "The ferry is late."
+    learn(memory, "p", make_item("Salt dries on the ledger.", id="3"))
+    assert memory.context("p", "salt on the ledger", limit=1)[0].id == "3"
+    learn(memory, "p", make_item("The ferry is late.", id="3"))
+    found = memory.context("p", "the late ferry")
+    assert found[0].content == "The ferry is late."
     assert len(found) == 3
 
 
 def test_projects_do_not_see_each_other() -> None:
     memory = brain()
-    memory.index("q", [{"id": "9", "content": "Another film.", "summary": ""}], STORY)
-    assert {item["id"] for item in memory.context("p", "another film")} == {"1", "2"}
-
-
-def test_vectors_that_are_not_stored_are_made() -> None:
-    assert brain(stored=False).context("p", "lighthouse at night", limit=1)[0]["id"] == "1"
+    learn(memory, "q", make_item("Another film.", id="9"))
+    assert {item.id for item in memory.context("p", "another film")} == {"1", "2"}
 
 
 def test_indexing_nothing_changes_nothing() -> None:
     memory = brain()
-    memory.index("p", [], STORY)
+    learn(memory, "p")
     assert len(memory.context("p", "night")) == 2
 
 
-def test_a_forgotten_project_is_read_anew() -> None:
-    items = list(ITEMS)
-    memory = brain(items)
-    assert len(memory.context("p", "night")) == 2
-    del items[0]
-    assert len(memory.context("p", "night")) == 2
-    memory.forget("p")
-    memory.forget("unknown")
-    assert [item["id"] for item in memory.context("p", "night")] == ["2"]
+def test_what_replaces_a_project_s_items_is_all_that_is_known_of_it() -> None:
+    memory = brain()
+    memory.replace("p", ITEMS[1:], remembered(ITEMS[1:]).vectors)
+    assert [item.id for item in memory.context("p", "night")] == ["2"]

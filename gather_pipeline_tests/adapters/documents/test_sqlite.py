@@ -357,7 +357,3 @@ def test_a_taken_id_names_document_and_file(store: SqliteStore) -> None:
     with pytest.raises(DuplicateKey, match=r"items '2' in .*a\.sqlite3 repeats the _id of another document"):
         store.insert_many("a", "items", [{"_id": "1"}, {"_id": "2"}])
     assert len(store.find("a", "items")) == 1
-
-
-def test_its_repr_shows_the_folder(tmp_path: Path) -> None:
-    assert repr(SqliteStore(tmp_path)) == f"SqliteStore('{tmp_path}')"

@@ -132,14 +132,6 @@ def test_a_copy_put_back_under_stores_at_work_is_noticed(body: Body, database: s
         assert sorted(row["_id"] for row in reader.changed_since(database, ITEMS).documents) == list("axyz")
 
 
-@pytest.mark.parametrize("cursor", ["0123456789abcdef.1.0123456789abcdef", "0123456789abcdef", "é", "5"])
-def test_a_cursor_of_another_form_or_of_a_database_that_is_gone_is_stale(body: Body, database: str, cursor: str) -> None:
-    """Those of earlier releases have another form: whoever holds one reads from the start."""
-    check_stale(body, database, cursor)
-    write(body, database, "a")
-    check_stale(body, database, cursor)
-
-
 def test_after_a_position_newer_changes_come(body: Body, database: str) -> None:
     with opened(body) as store:
         before = store.position(database)

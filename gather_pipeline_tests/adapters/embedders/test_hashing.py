@@ -25,7 +25,7 @@ def test_every_text_gets_a_unit_vector(texts: list[str]) -> None:
     assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
 
 
-def plain(text: str, dimensions: int) -> Vectors:
+def plain(text: str) -> Vectors:
     """The vector as it is defined, feature by feature."""
     words = re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+", text.lower())
     features = []
@@ -33,10 +33,10 @@ def plain(text: str, dimensions: int) -> Vectors:
         padded = f"<{word}>"
         features += [(f"w:{word}", 1.0), *((f"t:{padded[place : place + 3]}", 0.25) for place in range(len(padded) - 2))]
     features += [(f"p:{left} {right}", 0.6) for left, right in zip(words, words[1:], strict=False)]
-    row = np.zeros(dimensions, dtype=np.float32)
+    row = np.zeros(256, dtype=np.float32)
     for (feature, weight), count in Counter(features).items():
         digest = int.from_bytes(blake2b(feature.encode("utf-8", "replace"), digest_size=8).digest(), "big")
-        row[(digest >> 1) % dimensions] += (1.0 if digest & 1 else -1.0) * weight * log1p(count)
+        row[(digest >> 1) % 256] += (1.0 if digest & 1 else -1.0) * weight * log1p(count)
     length = float(np.linalg.norm(row))
     if length == 0.0:
         row[0] = length = 1.0
@@ -45,12 +45,12 @@ def plain(text: str, dimensions: int) -> Vectors:
 
 
 @settings(deadline=None)
-@given(st.lists(st.text(), max_size=5), st.sampled_from([16, 100, 256]))
-def test_vectors_are_to_the_bit_what_their_definition_gives(texts: list[str], dimensions: int) -> None:
+@given(st.lists(st.text(), max_size=5))
+def test_vectors_are_to_the_bit_what_their_definition_gives(texts: list[str]) -> None:
     """Stored vectors of an earlier release must stay those of their texts."""
     texts += ["a lamp in the storm " * 400, "Mara hides the key. Mara hides it again.", "x" * 90]
-    rows = HashingEmbedder(dimensions).embed(texts)
-    assert rows.tobytes() == np.stack([plain(text, dimensions) for text in texts]).tobytes()
+    rows = HashingEmbedder().embed(texts)
+    assert rows.tobytes() == np.stack([plain(text) for text in texts]).tobytes()
 
 
 def test_near_copies_are_near_and_strangers_are_far() -> None:
@@ -75,10 +75,10 @@ def test_another_process_makes_the_same_vector() -> None:
     """Python's own hash differs from process to process; stored vectors must not."""
     code = (
         "from gather_pipeline.adapters.embedders.hashing import HashingEmbedder\n"
-        "print(HashingEmbedder(64).embed(['a lamp in the storm']).tobytes().hex())"
+        "print(HashingEmbedder().embed(['a lamp in the storm']).tobytes().hex())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == HashingEmbedder(64).embed(["a lamp in the storm"]).tobytes().hex()
+    assert done.stdout.strip() == HashingEmbedder().embed(["a lamp in the storm"]).tobytes().hex()
 
 
 def test_a_script_without_spaces_is_compared_character_by_character() -> None:
@@ -87,13 +87,7 @@ def test_a_script_without_spaces_is_compared_character_by_character() -> None:
 
 
 def test_the_name_carries_the_dimensions() -> None:
-    assert HashingEmbedder(64).name == "hashing-64"
-
-
-@pytest.mark.parametrize("dimensions", [0, 15, -3, True, 1.5, "256", 65_537])
-def test_impossible_dimensions_are_refused(dimensions: object) -> None:
-    with pytest.raises(InvalidInput, match="dimensions is .*expected a whole number from 16 to 65536"):
-        HashingEmbedder(dimensions)  # type: ignore[arg-type]
+    assert HashingEmbedder().name == "hashing-256"
 
 
 def test_texts_that_are_none_are_refused() -> None:

@@ -78,7 +78,7 @@ KILLED_AT_A_MOVE = f"""
 import os, signal, sys
 moved = sys.argv.pop()
 def kill(event, args):
-    if event == "os.rename" and os.path.basename(args[1]) == moved:
+    if event == "os.rename" and os.path.basename(args[1]).startswith(moved):
         os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(kill)
 {INGEST}"""

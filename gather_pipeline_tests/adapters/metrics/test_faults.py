@@ -49,7 +49,7 @@ def test_threads_of_one_process_may_ingest_and_query_at_once(metrics: Metrics) -
     assert metrics.rows("SELECT count(*) AS n FROM timing") == [{"n": 7}]
 
 
-@pytest.mark.parametrize("moved", ["metrics.duckdb", "run-1.jsonl"], ids=["made and not in its place", "taken and not in the archive"])
+@pytest.mark.parametrize("moved", ["metrics.duckdb", "run-1."], ids=["made and not in its place", "taken and not in the archive"])
 def test_an_ingestion_killed_before_it_moves_a_file_loses_and_doubles_nothing(metrics: Metrics, moved: str) -> None:
     log = metrics.log()
     for n in range(400):

@@ -27,7 +27,7 @@ def weights() -> Path:
 
 
 def client(base_url: str) -> OpenAiModel:
-    return OpenAiModel(base_url=base_url, api_key="", provider="embedded", clock=SystemClock(), concurrency=4, prefill=True, sampling=True)
+    return OpenAiModel(base_url=base_url, api_key="", provider="embedded", clock=SystemClock(), concurrency=4)
 
 
 def make_request(**fields: Any) -> ModelRequest:
@@ -43,7 +43,7 @@ Talk = Callable[[Saying], None]
 @pytest.fixture(scope="module")
 def talk(weights: Path) -> Iterator[Talk]:
     """Talks to one model, which the first test starts."""
-    model = EmbeddedModel(weights, client=client, threads=1)  # two would wait for each other where other tests have a core too
+    model = EmbeddedModel(weights, client=client)
     with asyncio.Runner() as runner:
         yield lambda say: runner.run(say(model))
         runner.run(model.aclose())

@@ -105,7 +105,7 @@ def test_a_request_that_is_bad_for_another_reason_is_refused_and_nothing_is_reme
 def test_a_prefilled_opening_goes_to_servers_that_continue_it(serve: Any, clock: NoWait) -> None:
     request = make_request(messages=(Message(role="user", content="Write."), Message(role="assistant", content="In the storm,")))
     server = serve(answer(" Mara runs."))
-    assert ask(server, clock, request, prefill=True).text == " Mara runs."
+    assert ask(server, clock, request, provider="embedded").text == " Mara runs."
     assert server.requests[0]["messages"][-1] == {"role": "assistant", "content": "In the storm,"}
 
 
@@ -121,7 +121,7 @@ def test_elsewhere_the_opening_becomes_an_instruction_and_is_not_repeated(serve:
 def test_further_sampling_goes_only_to_servers_that_know_it(serve: Any, clock: NoWait) -> None:
     server = serve()
     request = make_request(sampling={"min_p": 0.05})
-    ask(server, clock, request, sampling=True)
+    ask(server, clock, request, provider="embedded")
     ask(server, clock, request)
     assert [request.get("min_p") for request in server.requests] == [0.05, None]
 

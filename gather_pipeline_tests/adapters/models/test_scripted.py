@@ -13,7 +13,7 @@ import pytest
 from gather_pipeline.adapters.embedders.minilm import MiniLM
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.domain.executions import Completion, Message, ModelRequest, Usage
-from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable, RateLimited
+from gather_pipeline.errors import ModelTimeout
 
 BRIEF = (
     "On Skerra the last keeper, Elias Varga, is sixty-one. In September the engineer Mara Lindqvist arrives at Norhavn. "
@@ -62,62 +62,10 @@ def notes(model: ScriptedModel, rounds: int) -> list[dict[str, str]]:
     return [json.loads(completion.text) for completion in ask(model, *requests)]
 
 
-# A given script
-
-
-def test_a_script_is_played_in_order() -> None:
-    whole = Completion(text="c", finish_reason="length", model="m", usage=Usage(), latency_s=1.0)
-    model = ScriptedModel(["a", whole, lambda request: request.messages[0].content.upper()])
-    assert ask(model, make_request())[0].text == "a"
-    assert ask(model, make_request())[0] == whole
-    assert ask(model, make_request("loud"))[0].text == "LOUD"
-    assert model.calls == 3
-    assert [request.messages[0].content for request in model.requests][-1] == "loud"
-
-
-def test_an_error_in_the_script_is_raised() -> None:
-    model = ScriptedModel([RateLimited("slow down", 3.0), lambda request: ModelUnavailable("gone"), "fine"])
-    with pytest.raises(RateLimited, match="slow down"):
-        ask(model, make_request())
-    with pytest.raises(ModelUnavailable, match="gone"):
-        ask(model, make_request())
-    assert ask(model, make_request())[0].text == "fine"
-
-
-def test_a_script_that_has_run_out_says_so() -> None:
-    model = ScriptedModel(["a"])
-    ask(model, make_request())
-    with pytest.raises(ModelRefused, match="the script of 1 answers has run out"):
-        ask(model, make_request())
-    with pytest.raises(ModelRefused, match="the script of 0 answers has run out"):
-        ask(ScriptedModel([]), make_request())
-
-
-def test_parallel_calls_get_each_answer_once() -> None:
-    texts = [str(number) for number in range(50)]
-    assert sorted(completion.text for completion in ask(ScriptedModel(texts), *[make_request()] * 50)) == sorted(texts)
-
-
-def test_a_fault_hits_its_call_and_uses_up_no_answer() -> None:
-    model = ScriptedModel(["a", "b"], faults={2: ModelTimeout("too slow")})
-    assert ask(model, make_request())[0].text == "a"
-    with pytest.raises(ModelTimeout, match="too slow"):
-        ask(model, make_request())
-    assert ask(model, make_request())[0].text == "b"
-
-
 def test_a_latency_longer_than_the_request_allows_is_a_timeout() -> None:
-    assert ask(ScriptedModel(["a"], latency_s=0.01), make_request())[0].latency_s == 0.01
+    assert ask(ScriptedModel(latency_s=0.01), make_request())[0].latency_s == 0.01
     with pytest.raises(ModelTimeout, match=r"takes 5 s, the request allows 0.01 s"):
-        ask(ScriptedModel(["a"], latency_s=5), make_request(timeout_s=0.01))
-
-
-def test_an_impossible_share_of_duplicates_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="duplicate_rate is 1.5"):
-        ScriptedModel(duplicate_rate=1.5)
-
-
-# Answers by content
+        ask(ScriptedModel(latency_s=5), make_request(timeout_s=0.01))
 
 
 def test_the_same_request_gets_the_same_answer_in_any_order_and_any_process() -> None:
@@ -134,10 +82,9 @@ def test_the_same_request_gets_the_same_answer_in_any_order_and_any_process() ->
     assert done.stdout.strip() == there[0]
 
 
-def test_another_seed_of_the_request_or_of_the_model_writes_another_note() -> None:
+def test_another_seed_of_the_request_writes_another_note() -> None:
     one, two = ask(ScriptedModel(), make_request(seed=1), make_request(seed=2))
-    other = ask(ScriptedModel(seed=9), make_request(seed=1))[0]
-    assert len({one.text, two.text, other.text}) == 3
+    assert one.text != two.text
 
 
 def test_plain_text_is_a_note_of_40_to_60_words_about_the_aspect() -> None:

@@ -16,7 +16,6 @@ from gather_pipeline.errors import DuplicateKey, GatherError, InvalidInput, Stor
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
-    from pymongo.database import Database
     from pymongo.errors import PyMongoError
 
 logger = logging.getLogger(__name__)
@@ -81,10 +80,6 @@ class MongoConnection:
                     logger.warning("[AutoGather] MongoDB at %s: the URI has an option that is unknown or wrong, left out", self.host)
             return self._client
 
-    def database(self, name: str) -> Database[Any]:
-        """A database of the server; nothing is asked yet."""
-        return self.client[name]
-
     def run(self, work: Callable[[], T], what: str) -> T:
         """Runs work on the server; what may be repeated safely the driver repeats by itself.
 
@@ -118,7 +113,8 @@ class MongoConnection:
         from pymongo.errors import ConnectionFailure, ExecutionTimeout, InvalidOperation, WTimeoutError
 
         code = getattr(error, "code", None)
-        faults = _faults(error)
+        details: dict[str, Any] = getattr(error, "details", None) or {}
+        faults = [details, *details.get("writeErrors", [])]  # what the server said of a request, and of the writes in it
         if any(found.get("code") == TAKEN for found in faults):
             return DuplicateKey(f"{what} at {self.host} repeats the _id of another document")
         if isinstance(error, ConnectionFailure) and code not in ACCESS:
@@ -132,9 +128,3 @@ class MongoConnection:
         said = next((found["errmsg"] for found in faults if "errmsg" in found), str(error))
         reason = ACCESS.get(code or 0) or shorten(said, 200)
         return StoreError(f"MongoDB at {self.host} refuses: {reason}")
-
-
-def _faults(error: PyMongoError) -> list[dict[str, Any]]:
-    """What the server said of a request, and of the writes in it."""
-    details: dict[str, Any] = getattr(error, "details", None) or {}
-    return [details, *details.get("writeErrors", [])]

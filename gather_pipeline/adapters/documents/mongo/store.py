@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from gather_pipeline.adapters.documents import filters, rules
+from gather_pipeline.adapters.documents import rules
 from gather_pipeline.adapters.documents.mongo.connection import MongoConnection
 from gather_pipeline.errors import StoreError, StoreUnavailable, UnknownEntity, VersionConflict, shorten
 from gather_pipeline.ports import Changes, Document
@@ -84,8 +84,7 @@ class MongoStore:
     ) -> list[Document]:
         """Matching documents in order."""
         target = self._target(database, collection)
-        query, order = _query(where), rules.check_sort(sort)
-        rules.check_limit(limit)
+        query, order = rules.check_filter(where), rules.check_sort(sort)
         if limit == 0:  # to MongoDB that is no limit
             return []
         rows = self._server.run(lambda: list(target.find(query).sort(order).limit(limit or 0)), collection)
@@ -123,7 +122,7 @@ class MongoStore:
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many."""
-        target, query = self._target(database, collection), _query(where)
+        target, query = self._target(database, collection), rules.check_filter(where)
         return self._server.run(lambda: target.delete_many(query), collection).deleted_count
 
     def changed_since(self, database: str, collection: str, cursor: str = "") -> Changes:
@@ -150,7 +149,7 @@ class MongoStore:
         """The time that a cursor stands for, None for the empty one; raises `StaleCursor` where it is unknown."""
         if cursor == "":
             return None
-        bookmarks = self._server.database(database)[BOOKMARKS]
+        bookmarks = self._server.client[database][BOOKMARKS]
         row = self._server.run(lambda: bookmarks.find_one({"_id": cursor}), BOOKMARKS) if rules.is_id(cursor) else None
         if row is None:
             raise rules.stale(cursor)
@@ -159,12 +158,12 @@ class MongoStore:
 
     def _bookmark(self, database: str, change: dict[str, Any]) -> str:
         token = token_hex(8)
-        bookmarks = self._server.database(database)[BOOKMARKS]
+        bookmarks = self._server.client[database][BOOKMARKS]
         self._server.run(lambda: bookmarks.update_one({"_id": token}, change, upsert=True), BOOKMARKS)
         return token
 
     def _target(self, database: str, collection: str) -> Collection[Any]:
-        return self._server.database(rules.check_database(database))[rules.check_collection(collection)]
+        return self._server.client[rules.check_database(database)][rules.check_collection(collection)]
 
     def _index(self, target: Collection[Any]) -> None:
         """Makes a collection's indexes, once a process."""
@@ -175,13 +174,6 @@ class MongoStore:
             wanted = [IndexModel([(field, 1)], name=f"by:{field}") for field in (CHANGED, *rules.INDEXED)]
             self._server.run(lambda: target.create_indexes(wanted), target.name)
             self._indexed.add(name)
-
-
-def _query(where: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
-    query: dict[str, dict[str, Any]] = {}
-    for condition in filters.parse(where):
-        query.setdefault(condition.field, {})[condition.operator] = condition.value
-    return query
 
 
 def _document(row: Mapping[str, Any]) -> Document:

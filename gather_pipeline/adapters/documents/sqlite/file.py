@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 
 from gather_pipeline.adapters.documents.rules import INDEXED, is_id, stale
-from gather_pipeline.adapters.documents.sqlite.guard import faults, transaction
-from gather_pipeline.errors import StoreError
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
 
 APPLICATION_ID = 0x47415448  # "GATH": tells a store file from any other SQLite file
 FORMAT, FIRST_FORMAT = 3, 1  # older ones are read as they are, and become the newest with their next write
@@ -28,6 +26,16 @@ SCHEMA = (
     f"PRAGMA user_version = {FORMAT}",
 )
 COLUMNS = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, doc TEXT NOT NULL"  # lies in the order of changes
+
+REFUSALS = {
+    sqlite3.SQLITE_NOTADB: "is not a SQLite database, expected a file that this store made",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk may be full or failing",
+    sqlite3.SQLITE_READONLY: "cannot be written: it or its folder is read-only",
+    sqlite3.SQLITE_PERM: "cannot be opened: access is denied",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is read-only or missing, or it is not a file",
+}
 
 
 def value_of(field: str) -> str:
@@ -46,13 +54,13 @@ class StoreFile:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Keeps other threads out, and puts errors of the engine into words."""
-        with self.lock, faults(self.path):
+        with self.lock, _faults(self.path):
             yield self.connection
 
     @contextmanager
     def writing(self, collection: str | None = None) -> Iterator[sqlite3.Connection]:
         """A transaction that commits at the end of the block, or leaves no trace; makes the collection where it is missing."""
-        with self.reading(), transaction(self.connection):
+        with self.reading(), _transaction(self.connection):
             if pragma(self.connection, "user_version") < FORMAT:
                 self._renew()
             if collection:
@@ -108,7 +116,7 @@ def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None
         StoreError: It is no file of this store, or cannot be opened.
         StoreUnavailable: Another process kept it locked.
     """
-    with faults(path):
+    with _faults(path):
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
         elif not path.exists():
@@ -116,7 +124,7 @@ def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None
         uri = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
         connection = sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
         try:
-            there = _prepare(connection, path, create, time.monotonic() + timeout_s)
+            there = _prepare(connection, path, create, timeout_s)
         except BaseException:
             connection.close()
             raise
@@ -126,13 +134,17 @@ def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None
         return StoreFile(path=path, connection=connection)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, create: bool, deadline: float) -> bool:
+def _prepare(connection: sqlite3.Connection, path: Path, create: bool, timeout_s: float) -> bool:
     connection.execute("PRAGMA synchronous = FULL")
     if _is_blank(connection):
         if not create:
             return False
-        _use_wal(connection, deadline)
-        with transaction(connection):
+        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+        # Two processes that make one file: SQLite does not wait here.
+        again = Retrying(retry=retry_if_exception(_is_busy), stop=stop_after_delay(timeout_s), wait=wait_fixed(RETRY_S), reraise=True)
+        again(connection.execute, "PRAGMA journal_mode = WAL")
+        with _transaction(connection):
             if _is_blank(connection):  # still: another process may have been quicker
                 for statement in SCHEMA:
                     connection.execute(statement)
@@ -144,17 +156,6 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: bool, deadline:
     return True
 
 
-def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:  # two processes that make one file: SQLite does not wait here
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(RETRY_S)
-
-
 def _is_blank(connection: sqlite3.Connection) -> bool:
     return pragma(connection, "application_id") == 0 and not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
@@ -163,3 +164,42 @@ def pragma(connection: sqlite3.Connection, name: str) -> int:
     """A whole number of the file's head."""
     ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
     return int(value)
+
+
+def _is_busy(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits at the end of the block, or leaves no trace."""
+    try:
+        if connection.in_transaction:  # left by an interruption in the middle of undoing
+            connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # there may be none any more
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """Turns the errors of a block on a store file into one sentence that names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _fault(path, error) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _fault(path: Path, error: sqlite3.Error) -> GatherError:
+    if _is_busy(error):
+        return StoreUnavailable(f"{path} is locked: another process has been writing to it for too long")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
+        return InvalidInput(f"a document for {path} is larger than SQLite takes")
+    return StoreError(f"{path} {REFUSALS.get(code) or f'cannot be used: {error}'}")

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gather_pipeline.adapters.documents import filters, rules
+from gather_pipeline.adapters.documents import rules
 from gather_pipeline.adapters.documents.sqlite.file import StoreFile, open_file, value_of
 from gather_pipeline.errors import DuplicateKey, StoreError, UnknownEntity, VersionConflict, shorten
 from gather_pipeline.ports import Changes, Document
 
 BYTES = "$bytes"  # the only key that begins with "$": a document with one of its own is refused
-OPERATORS = {filters.EQUAL: "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+OPERATORS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
 class SqliteStore:
@@ -38,9 +38,6 @@ class SqliteStore:
         self._files: dict[str, StoreFile] = {}
         self._lock = threading.Lock()
         self._closed = False
-
-    def __repr__(self) -> str:
-        return f"SqliteStore({str(self._folder)!r})"
 
     def insert_many(self, database: str, collection: str, documents: Sequence[Document]) -> None:
         """Stores new documents in one transaction: all or none, also where the process is killed."""
@@ -74,9 +71,8 @@ class SqliteStore:
         limit: int | None = None,
     ) -> list[Document]:
         """Matching documents in order."""
-        clause, values = _where(filters.parse(where))
+        clause, values = _where(rules.check_filter(where))
         order = ", ".join(f"{value_of(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in rules.check_sort(sort))
-        rules.check_limit(limit)
         file = self._existing(database, collection)
         if not file:
             return []
@@ -118,7 +114,7 @@ class SqliteStore:
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many."""
-        clause, values = _where(filters.parse(where))
+        clause, values = _where(rules.check_filter(where))
         file = self._existing(database, collection)
         if not file:
             return 0
@@ -163,7 +159,7 @@ class SqliteStore:
             return file
         with self._lock:
             if self._closed:
-                raise StoreError(f"{self!r} is closed")
+                raise StoreError(f"the store in {self._folder} is closed")
             file = self._files.get(database) or open_file(self._folder / f"{database}.sqlite3", create=create, timeout_s=self._timeout_s)
             if file is not None:
                 self._files[database] = file
@@ -187,18 +183,18 @@ class SqliteStore:
             yield file
 
 
-def _where(conditions: Sequence[filters.Condition]) -> tuple[str, list[object]]:
+def _where(conditions: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[object]]:
     """The WHERE clause of a filter, empty for none, and its values."""
     clauses: list[str] = []
     values: list[object] = []
-    for condition in conditions:
-        expression, value = value_of(condition.field), condition.value
-        if condition.operator == filters.IN:  # as one value, because a statement takes so many only
-            clauses.append(f"{expression} IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(value))
-        else:
-            clauses.append(f"{expression} {OPERATORS[condition.operator]} ?")
-            values.append(value)
+    for field, wanted in conditions.items():
+        for operator, value in wanted.items():
+            if operator == "$in":  # as one value, because a statement takes so many only
+                clauses.append(f"{value_of(field)} IN (SELECT value FROM json_each(?))")
+                values.append(json.dumps(value))
+            else:
+                clauses.append(f"{value_of(field)} {OPERATORS[operator]} ?")
+                values.append(value)
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 

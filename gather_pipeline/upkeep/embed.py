@@ -77,7 +77,10 @@ def embedded(services: Services, view: ProjectView, everything: Sequence[Item], 
 
 
 def _set_aside(services: Services, view: ProjectView, everything: Sequence[Item], known: KnownItems) -> list[Item]:
-    """Drops the project's generated items that repeat one of these texts; returns them."""
+    """Drops the project's generated items that repeat one of these texts; returns them.
+
+    A department's mark is set before the first change of an item of it, as for what people change themselves.
+    """
     neighbours = [item for item in everything if item.is_active and not item.is_persons]
     if not neighbours:
         return []
@@ -88,9 +91,12 @@ def _set_aside(services: Services, view: ProjectView, everything: Sequence[Item]
     decisions = detector.screen_by_rules(
         [item.content for item in neighbours], np.stack([rows[item.id] for item in neighbours]), known, within=False
     )
+    repeated = [(item, decision) for item, decision in zip(neighbours, decisions, strict=True) if decision.duplicate]
+    for slug in {item.department for item, _ in repeated}:
+        services.marks.set(view.records.project_id, slug)
     dropped = []
-    for item, decision in zip(neighbours, decisions, strict=True):
-        found = view.records.item(item.id) if decision.duplicate else None
+    for item, decision in repeated:
+        found = view.records.item(item.id)
         if found is None or found[0].revision != item.revision:
             continue
         note = f"like {decision.match_id}: {decision.reason}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,11 @@ from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.outcome import Outcome
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.quality import Score
-from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.errors import StoreError, UnknownEntity
 from gather_pipeline.people.edit import People, Texts
+from gather_pipeline.ports import DocumentStore
+from gather_pipeline.records.marks import Mark
+from gather_pipeline.records.project import ITEMS
 from gather_pipeline.upkeep.embed import Embedded
 from gather_pipeline.upkeep.refresh import Upkeep
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
@@ -147,3 +152,28 @@ def test_embeddings_are_made_for_new_and_for_changed_texts_only(studio: Studio) 
     edit_first(studio)
     assert embed(studio).added == 1
     assert embed(studio).added == 0
+
+
+def test_a_department_is_marked_before_an_item_of_it_is_set_aside(studio: Studio) -> None:
+    repeated, marks = studio.view.items_of("story")[0], studio.services.marks
+    People(studio.services).add(PROJECT, "story", Texts(content=repeated.content + "!"), "ana")
+    _, cursor = marks.since("")
+    killed = replace(studio.services, store=Killed(studio.services.store))
+    with pytest.raises(StoreError, match="killed"):
+        Upkeep(killed, PROJECT).embed("story")
+    assert marks.since(cursor)[0] == [Mark(project_id=PROJECT, department="story")]
+
+
+class Killed:
+    """A store under a program that is killed at the change of an item."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def update(self, database: str, collection: str, *given: Any, **named: Any) -> None:
+        if collection == ITEMS:
+            raise StoreError("killed")
+        self._store.update(database, collection, *given, **named)

@@ -25,8 +25,6 @@ def embeddings(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gathe
 
     def update(services: Services, upkeep: Upkeep, department: Department) -> tuple[Shown | None, bool]:
         made = upkeep.embed(department.slug)
-        for item in made.set_aside:
-            services.marks.set(item.project_id, item.department)
         return metadata.embeddings(made.items, services.embedder.name), made.added > 0
 
     yield from _bring_up(context, gather, "embeddings", update)

@@ -5,7 +5,7 @@ import pytest
 from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by
 
-ENGINE_OF_TASKS = {"jsonschema", "jinja2", "rapidfuzz", "simplemma", "sentencex"}
+ENGINE_OF_TASKS = {"jsonschema", "jinja2", "numpy", "rapidfuzz", "simplemma", "sentencex"}
 
 
 @pytest.mark.parametrize("args", ["items --project salt --json", "events --project salt --json", "project list --json"])

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from math import log1p
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from gather_pipeline.domain.texts import check_texts
 from gather_pipeline.ports import Vectors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DIMENSIONS = 256  # fewer make unlike texts collide
 WORD_WEIGHT = 1.0
@@ -43,10 +45,14 @@ class HashingEmbedder:
         Raises:
             InvalidInput: `texts` is one string, or holds something that is not a string.
         """
+        import numpy as np  # here and below: a command that only reads starts without it
+
         check_texts(texts)
         return np.array([self._row(text) for text in texts], dtype=np.float32).reshape(len(texts), DIMENSIONS)
 
     def _row(self, text: str) -> NDArray[np.float32]:
+        import numpy as np
+
         row = np.zeros(DIMENSIONS, dtype=np.float32)
         for (feature, weight), count in Counter(_features(text)).items():
             digest = int.from_bytes(blake2b(feature.encode("utf-8", "replace"), digest_size=8).digest(), "big")

@@ -16,14 +16,15 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.domain.texts import check_texts
 from gather_pipeline.errors import SetupMissing
 from gather_pipeline.ports import Vectors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DIMENSIONS = 384
 KNOWN_ROWS = 20_000  # 30 MB of float32 rows
@@ -64,6 +65,8 @@ class MiniLM:
             InvalidInput: `texts` is one string, or holds something that is not a string.
             SetupMissing: The package with the model is not installed or not whole.
         """
+        import numpy as np  # here and below: a command that only reads starts without it
+
         check_texts(texts)
         if not texts:
             return np.zeros((0, DIMENSIONS), dtype=np.float32)
@@ -87,6 +90,8 @@ class MiniLM:
 
 def _mean(rows: list[NDArray[np.float32]], lengths: list[int]) -> NDArray[np.float32]:
     """The mean of a text's windows, each by its length, as a row of length 1."""
+    import numpy as np
+
     mean = np.average(np.stack(rows), axis=0, weights=lengths)
     unit: NDArray[np.float32] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
     return unit

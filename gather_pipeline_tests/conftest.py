@@ -41,3 +41,8 @@ def pytest_configure() -> None:
     hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is no counterexample
     hypothesis.settings.load_profile("suite")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the longest tests, so that no worker is left with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in ("test_readme.py", "test_dev.py"))

@@ -112,11 +112,17 @@ class Batch:
                 return reason
         return self._stopped
 
+    def discard(self) -> None:
+        """Lets go of every call, answered or not."""
+        for future in self._begun:
+            future.cancel()
+        self._begun.clear()
+        self._waiting.clear()
+
     def cancel(self) -> None:
         """Lets go of the calls that are not answered, and takes up those that are."""
         self._take({future for future in list(self._begun) if not future.cancel()})
-        self._begun.clear()
-        self._waiting.clear()
+        self.discard()
 
     async def _ask(self, slot: Slot) -> Results:
         async with self._session.gate:

@@ -72,7 +72,7 @@ class DepartmentLoop:
         """Throws away calls that were begun and are not needed any more."""
         for attempt in self._under_way:
             self._session.thrown_away += attempt.batch.under_way
-            attempt.batch.cancel()
+            attempt.batch.discard()
         self._under_way.clear()
 
     def _iterate(self) -> tuple[EndedBy | None, str]:

@@ -25,7 +25,7 @@ from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider, resolve_model
 from gather_pipeline.errors import StoreError
 from gather_pipeline.ports import DocumentStore, Embedder, EventBus, IngestReport, LanguageModel, MetricsLog
-from gather_pipeline.records.project import ProjectRecords
+from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 
@@ -170,11 +170,7 @@ def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory
     """A project's active items with their embeddings; what has none yet is embedded for the moment."""
     import numpy as np
 
-    from gather_pipeline.domain.items import content_hash
-
     view = ProjectRecords(store, project_id).view()
-    stored = {(one.item_id, one.content_hash): one.vector for one in view.embeddings if one.model == embedder.name}
-    missing = [item for item in view.items if (item.id, content_hash(item.content)) not in stored]
-    made = dict(zip((item.id for item in missing), embedder.embed([item.content for item in missing]), strict=True))
-    rows = [made[item.id] if item.id in made else stored[item.id, content_hash(item.content)] for item in view.items]
+    vectors = completed_vectors(view.embeddings, view.items, embedder)
+    rows = [vectors[item.id] for item in view.items]
     return Memory(items=view.items, vectors=np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32))

@@ -90,8 +90,8 @@ def report_items(instance: dg.DagsterInstance, view: ProjectView, project_id: st
 
 def report_context_notes(instance: dg.DagsterInstance, view: ProjectView, project_id: str, slug: str) -> None:
     """Reports that notes which a department's prompts used are others now, or gone."""
-    history = view.history(slug)
-    used = history[-1].inputs.context if history else {}
+    last = view.last(slug)
+    used = last.inputs.context if last else {}
     changed = {id: view.hashes.get(id, "gone") for id, hash in used.items() if view.hashes.get(id) != hash}
     version, key = digest(changed), partition_key(project_id, slug)
     if changed and data_version(observed(instance, CONTEXT_NOTES, key)) != version:

@@ -92,8 +92,8 @@ class Session:
         self.history = {}
         for iteration in view.iterations:
             self.history.setdefault(iteration.department, []).append(iteration)
-        self.scores: dict[str, Score] = dict(view.scores)
-        self.drafts: dict[str, Draft] = dict(view.drafts)
+        self.scores: Mapping[str, Score] = view.scores
+        self.drafts: Mapping[str, Draft] = view.drafts
         self.distinct = distinct_pairs(everything)
         settings, embedder = self.services.settings, self.services.embedder
         self.threshold = threshold_of(everything, view.dropped, lambda: embedder, settings.wrong_drop_cost)

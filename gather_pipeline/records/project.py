@@ -19,7 +19,7 @@ from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.quality import Score
 from gather_pipeline.errors import DuplicateKey
-from gather_pipeline.ports import Document, DocumentStore, Vectors
+from gather_pipeline.ports import Document, DocumentStore, Embedder, Vectors
 from gather_pipeline.records import documents as rows
 from gather_pipeline.records.changes import changes_since
 from gather_pipeline.records.view import ProjectView
@@ -53,6 +53,13 @@ def vectors_of(stored: Iterable[Embedding], items: Sequence[Item], model: str) -
     """Stored embeddings of the items' present texts, by id; an item without one is left out."""
     hashes = {item.id: content_hash(item.content) for item in items}
     return {one.item_id: one.vector for one in stored if one.model == model and hashes.get(one.item_id) == one.content_hash}
+
+
+def completed_vectors(stored: Iterable[Embedding], items: Sequence[Item], embedder: Embedder) -> dict[str, Vectors]:
+    """Embeddings of all the items' present texts, by id; what is not stored is made for the moment."""
+    vectors = vectors_of(stored, items, embedder.name)
+    missing = [item for item in items if item.id not in vectors]
+    return vectors | dict(zip((item.id for item in missing), embedder.embed([item.content for item in missing]), strict=True))
 
 
 class ProjectRecords:

@@ -85,6 +85,10 @@ class ProjectView:
         """Iterations of a department, oldest first."""
         return [iteration for iteration in self.iterations if iteration.department == slug]
 
+    def last(self, slug: str) -> Iteration | None:
+        """The newest iteration of a department, None where it has none."""
+        return next(reversed(self.history(slug)), None)
+
     def version(self, slug: str) -> str:
         """Version of a department's active items."""
         return version_of(self.items_of(slug))

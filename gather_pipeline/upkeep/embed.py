@@ -16,7 +16,7 @@ from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.items import RULES, Item
 from gather_pipeline.errors import UnknownEntity, VersionConflict
 from gather_pipeline.ports import Vectors
-from gather_pipeline.records.project import vectors_of
+from gather_pipeline.records.project import completed_vectors, vectors_of
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.known import KnownItems
@@ -85,9 +85,7 @@ def _set_aside(services: Services, view: ProjectView, everything: Sequence[Item]
     if not neighbours:
         return []
     detector = detector_of(everything, view.dropped, services.embedder, services.settings.wrong_drop_cost)
-    rows = vectors_of(view.embeddings, neighbours, services.embedder.name)
-    fresh = [item for item in neighbours if item.id not in rows]
-    rows |= dict(zip((item.id for item in fresh), services.embedder.embed([item.content for item in fresh]), strict=True))
+    rows = completed_vectors(view.embeddings, neighbours, services.embedder)
     decisions = detector.screen_by_rules(
         [item.content for item in neighbours], np.stack([rows[item.id] for item in neighbours]), known, within=False
     )

@@ -69,14 +69,13 @@ class Upkeep:
     def evaluate(self, slug: str, *, auto_triggered: bool, task_id: str | None = None) -> Outcome[Score]:
         """A department's score, made anew where it is not of its present items."""
         now = self.embed(slug)
-        history = self.view.history(slug)
         return evaluate(
             self._services,
             self._project,
             department_of(self._departments, slug),
             items=now.items,
             vectors=now.vectors,
-            last=history[-1] if history else None,
+            last=self.view.last(slug),
             stored=self.view.scores.get(slug),
             auto_triggered=auto_triggered,
             task_id=task_id,
@@ -84,13 +83,12 @@ class Upkeep:
 
     def draft(self, slug: str) -> Outcome[Draft | None]:
         """A department's draft, made anew where it is not of its present items."""
-        history = self.view.history(slug)
         return propose_draft(
             self._services,
             self._project.id,
             department_of(self._departments, slug),
             items=[item for item in self._of(slug) if item.is_active],
-            last=history[-1] if history else None,
+            last=self.view.last(slug),
             stored=self.view.drafts.get(slug),
         )
 

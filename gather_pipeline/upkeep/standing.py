@@ -118,8 +118,7 @@ def newest_quality(last: Iteration | None, score: Score | None, version: str) ->
 def progress(view: ProjectView, department: Department, *, retired: bool = False) -> Standing:
     """How far a department has come, without a look at what a change has left behind."""
     slug = department.slug
-    history, version, score = view.history(slug), view.version(slug), view.scores.get(slug)
-    last = history[-1] if history else None
+    last, version, score = view.last(slug), view.version(slug), view.scores.get(slug)
     return Standing(
         department=slug,
         stage="retired" if retired else "new" if last is None else "finished" if last.ended_by in FINISHED else "open",
@@ -127,7 +126,7 @@ def progress(view: ProjectView, department: Department, *, retired: bool = False
         quality=newest_quality(last, score, version),
         judged=last.quality.judged if last else score is not None and score.quality.judged,
         threshold=department.threshold,
-        iterations=len(history),
+        iterations=len(view.history(slug)),
         items=len(view.items_of(slug)),
         version=version,
     )
@@ -135,8 +134,7 @@ def progress(view: ProjectView, department: Department, *, retired: bool = False
 
 def _standing(services: Services, view: ProjectView, project: Project, department: Department) -> Standing:
     slug = department.slug
-    history, version = view.history(slug), view.version(slug)
-    last = history[-1] if history else None
+    last, version = view.last(slug), view.version(slug)
     score, draft = view.scores.get(slug), view.drafts.get(slug)
     inputs = inputs_of(services, project, department)
     differences = last.inputs.differences(inputs, view.hashes) if last else []

@@ -1,11 +1,12 @@
-"""The calls of one iteration while they are under way: made together, taken up one by one as they are answered (S001-GEN)."""
+"""The calls of iterations while they are under way: made together, taken up one by one as they are answered (S001-GEN)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,35 +29,37 @@ class Batch:
 
     What has arrived is kept here, so that an interruption loses nothing.
 
+    Args:
+        after: Batches of the iterations before it that were not committed when its prompts' context was put together.
+
     Attributes:
         size: Slots in all.
         faults: What went wrong, one sentence a call.
         unavailable: How many calls brought no answer at all, as against an answer that did not fit.
-        done: Slots that came to an end.
+        done: Places of the slots that came to an end.
     """
 
-    def __init__(self, session: Session, writer: Writer, work: Assignment, runner: TaskRunner) -> None:
-        self._session, self._writer, self._work, self._runner = session, writer, work, runner
+    def __init__(self, session: Session, writer: Writer, work: Assignment, runner: TaskRunner, after: Sequence[Batch] = ()) -> None:
+        self._session, self._writer, self._work, self._runner, self._after = session, writer, work, runner, tuple(after)
         self._waiting = {slot.place: slot for slot in writer.slots(session, work)}
         self._begun: dict[Future[Results], Slot] = {}
         self._notes: dict[int, list[NewItem]] = {}
         self._vectors: dict[int, Vectors] = {}
         self.size = len(self._waiting)
         self.faults: list[str] = []
-        self.unavailable = self.done = 0
+        self._told = self.unavailable = 0
+        self.done: list[int] = []
         self._stopped: Stopped | None = None
 
-    def begin(self, place: int, unseen: Sequence[NewItem] = ()) -> bool:
-        """Begins a slot, unless it is begun already; returns whether it was.
+    def begin(self, place: int) -> bool:
+        """Begins a slot, where there is one that is not begun yet; returns whether it was.
 
-        Args:
-            place: Of the slot; nothing is done where there is none.
-            unseen: Notes that were written since the prompts' context was put together.
+        Its prompt knows the notes of that place in the batches before.
         """
         slot = self._waiting.pop(place, None)
         if slot is None:
             return False
-        slot = self._writer.aware(slot, unseen)
+        slot = self._writer.aware(slot, [note for batch in self._after for note in batch._notes.get(place, [])])
         self._begun[self._session.portal.start_task_soon(self._ask, slot)] = slot
         return True
 
@@ -78,39 +81,9 @@ class Batch:
         return np.concatenate(rows) if rows else np.empty((0, 0), dtype=np.float32)
 
     @property
-    def under_way(self) -> int:
-        """Slots that are begun and whose answers are not taken up."""
-        return len(self._begun)
-
-    def collect(self, meanwhile: Callable[[int, Sequence[NewItem]], None]) -> Stopped | None:
-        """Begins what is not begun yet and takes up answers as they come, until all are there or the run is to end.
-
-        Args:
-            meanwhile: Is called after each answer, with the place of its slot and its notes.
-
-        Returns:
-            Why the run is to end where it is; what was answered by then is kept, the rest cancelled.
-
-        Raises:
-            ProjectBusy: The lease is lost; `cancel` is the caller's business.
-        """
-        self.begin_all()
-        while self._begun:
-            answered = wait(self._begun, timeout=POLL_S / 2, return_when=FIRST_COMPLETED).done
-            if answered:
-                places = self._take(answered)
-                self._session.store_executions()
-                for place in places:
-                    meanwhile(place, self._notes.get(place, []))
-                self._embed()  # after it, for the first answer loads the embedder
-            try:
-                self._session.control.check()
-            except Stopped as reason:
-                if not self._begun:
-                    break
-                self.cancel()
-                return reason
-        return self._stopped
+    def begun(self) -> int:
+        """Slots whose calls were begun, answered or not."""
+        return len(self._begun) + len(self.done)
 
     def discard(self) -> None:
         """Lets go of every call, answered or not."""
@@ -142,24 +115,33 @@ class Batch:
             tags=self._session.tags(work.department, work.iteration) | {"aspect": ", ".join(slot.aspects)},
         )
 
-    def _take(self, answered: set[Future[Results]]) -> list[int]:
-        """Takes up answered slots, in order; returns their places."""
-        futures = sorted(answered, key=lambda one: self._begun[one].place)
-        slots = [self._begun.pop(future) for future in futures]
-        for future, slot in zip(futures, slots, strict=True):
+    def _take(self, answered: Collection[Future[Results]]) -> None:
+        """Takes up those of the answered slots that are its own, in order."""
+        for future in sorted(self._begun.keys() & answered, key=lambda one: self._begun[one].place):
+            slot = self._begun.pop(future)
             try:
                 self._notes[slot.place] = self._read(slot, future.result())
             except Stopped as reason:
                 self._stopped = self._stopped or reason
             except GatherError as error:
-                self._note_fault(error)
-            self.done += 1
-            self._session.announcer.tick(department=self._work.department.slug, phase="generate", done=self.done, total=self.size)
-        return [slot.place for slot in slots]
+                self.faults.append(str(error))
+                self.unavailable += not isinstance(error, OutputInvalid)
+            self.done.append(slot.place)
+
+    def _tell(self) -> None:
+        """Tells what is new: only of the iteration that is awaited, so that events keep the order of iterations."""
+        department, announcer = self._work.department.slug, self._session.announcer
+        for fault in self.faults[self._told :]:
+            logger.error("[AutoGather] A call for department %s failed: %s", department, fault, extra={TOLD_BY_EVENT: True})
+            announcer.announce("model_fault", department=department, error=fault, model=self._work.model, iteration=self._work.iteration)
+        self._told = len(self.faults)
+        announcer.tick(department=department, phase="generate", done=len(self.done), total=self.size)
 
     def _embed(self) -> None:
         """Embeds what has arrived and has no embedding yet."""
         fresh = [place for place in sorted(self._notes) if place not in self._vectors]
+        if not fresh:
+            return
         rows = self._session.services.embedder.embed([note.content for place in fresh for note in self._notes[place]])
         for place in fresh:
             count = len(self._notes[place])
@@ -171,11 +153,47 @@ class Batch:
             raise next(one for one in results if isinstance(one, BaseException))
         return self._writer.read(self._session, self._work, slot, answers)
 
-    def _note_fault(self, error: GatherError) -> None:
-        department = self._work.department.slug
-        self.faults.append(str(error))
-        self.unavailable += not isinstance(error, OutputInvalid)
-        logger.error("[AutoGather] A call for department %s failed: %s", department, error, extra={TOLD_BY_EVENT: True})
-        self._session.announcer.announce(
-            "model_fault", department=department, error=str(error), model=self._work.model, iteration=self._work.iteration
-        )
+
+def collect(batches: Sequence[Batch]) -> Stopped | None:
+    """Takes up answers as they come, until all of the first batch are there or the run is to end; begins what is not begun yet.
+
+    An answered slot is followed at once by the slot of that place in the next batch: no slot stands idle, and which notes a prompt
+    knows does not depend on how quickly answers come.
+
+    Args:
+        batches: Of the iteration that is awaited and of those begun ahead of it, in order.
+
+    Returns:
+        Why the run is to end where it is; what was answered by then is kept, the rest of the first batch cancelled.
+
+    Raises:
+        ProjectBusy: The lease is lost; `cancel` is the caller's business.
+    """
+    first, control = batches[0], batches[0]._session.control
+    first.begin_all()
+    _go_on(batches)
+    while first._begun:
+        under_way = [future for batch in batches for future in batch._begun]
+        answered = wait(under_way, timeout=POLL_S / 2, return_when=FIRST_COMPLETED).done
+        if answered:
+            for batch in batches:
+                batch._take(answered)
+            _go_on(batches)
+        try:
+            control.check()
+        except Stopped as reason:
+            if not first._begun:
+                break
+            first.cancel()
+            return reason
+    return first._stopped
+
+
+def _go_on(batches: Sequence[Batch]) -> None:
+    first, session = batches[0], batches[0]._session
+    first._tell()
+    session.store_executions()
+    for earlier, later in pairwise(batches):
+        session.begun_ahead += sum(later.begin(place) for place in earlier.done)
+    for batch in batches:
+        batch._embed()  # after new calls are begun, for the first answer loads the embedder

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from gather_pipeline.domain.automation import DepartmentResult
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import TOLD_BY_EVENT
-from gather_pipeline.domain.items import NewItem
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.quality import told
 from gather_pipeline.errors import BudgetExhausted, DeadlineReached, TaskCancelled
@@ -18,12 +17,14 @@ from gather_pipeline.gather.state import DepartmentState
 
 logger = logging.getLogger(__name__)
 
+AHEAD = 2  # iterations begun ahead at most: one leaves slots idle while a slow answer is awaited, three know too little of what is written
+
 
 class DepartmentLoop:
     """Brings one department to its end.
 
     Its first calls are under way once it is made, so that they need not wait for the end of the department before it; the next
-    iteration's calls are begun while this one's are awaited and judged, as long as they are sure to be wanted.
+    iterations' calls are begun while this one's are awaited and judged, as long as they are sure to be wanted.
 
     Args:
         session: The run.
@@ -71,7 +72,7 @@ class DepartmentLoop:
     def close(self) -> None:
         """Throws away calls that were begun and are not needed any more."""
         for attempt in self._under_way:
-            self._session.thrown_away += attempt.batch.under_way
+            self._session.thrown_away += attempt.batch.begun
             attempt.batch.discard()
         self._under_way.clear()
 
@@ -82,10 +83,12 @@ class DepartmentLoop:
         if not self._under_way:
             self._under_way.append(Attempt(state, state.number + 1))
         attempt = self._under_way[0]
+        while len(self._under_way) <= AHEAD and state.may_begin_ahead(len(self._under_way)):
+            self._under_way.append(Attempt(state, self._under_way[-1].number + 1, self._under_way))
         try:
-            stopped = attempt.generate(self._begin_ahead)
+            stopped = attempt.generate(self._under_way[1:])
             if stopped is None and attempt.is_unanswered():
-                return "failed", f"every one of {attempt.batch.done} calls failed, the last one because: {attempt.batch.faults[-1]}"
+                return "failed", f"every one of {len(attempt.batch.done)} calls failed, the last one because: {attempt.batch.faults[-1]}"
             if stopped is not None:
                 self._save_all()
             else:
@@ -104,17 +107,6 @@ class DepartmentLoop:
                 return "budget", str(stopped)
             case _:
                 return state.ended(), ""
-
-    def _begin_ahead(self, place: int, notes: Sequence[NewItem]) -> None:
-        """Begins the call of the next iteration that takes an answered one's place, where that iteration is sure to be wanted.
-
-        It knows the answer, and so no two runs of one project differ by how quickly answers came.
-        """
-        attempt = self._under_way[0]
-        if len(self._under_way) == 1 and self.state.may_begin_ahead():
-            self._under_way.append(Attempt(self.state, attempt.number + 1))
-        if len(self._under_way) > 1:
-            self._session.begun_ahead += self._under_way[1].batch.begin(place, notes)
 
     def _save_all(self) -> None:
         """Commits what has come of all calls under way, as far as anything has."""

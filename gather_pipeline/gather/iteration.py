@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from gather_pipeline.domain.quality import Quality, told
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
-from gather_pipeline.gather.batch import Batch
+from gather_pipeline.gather.batch import Batch, collect
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
 from gather_pipeline.gather.metric_rows import iteration_row
 from gather_pipeline.gather.state import DepartmentState
@@ -48,13 +48,14 @@ class Attempt:
     Args:
         state: The department.
         number: Number of the iteration.
+        after: The iterations before it that are under way.
 
     Attributes:
         batch: Its calls.
         committed: True once its rows are seen.
     """
 
-    def __init__(self, state: DepartmentState, number: int) -> None:
+    def __init__(self, state: DepartmentState, number: int, after: Sequence[Attempt] = ()) -> None:
         self.state, self.number = state, number
         self.session, self.department = state.session, state.department
         self.climbed, self.restarted = state.climbed, state.restarting
@@ -77,7 +78,7 @@ class Attempt:
             context=self.context,
             kept=self.session.vectors_of(self.department.slug),
         )
-        self.batch = Batch(self.session, writer, work, self.runner)
+        self.batch: Batch = Batch(self.session, writer, work, self.runner, [attempt.batch for attempt in after])
 
     def _spend(self, usage: Usage) -> None:
         self.usage = self.usage + usage
@@ -92,12 +93,12 @@ class Attempt:
 
     def is_unanswered(self) -> bool:
         """True where every call failed without an answer: asking on would be pointless."""
-        return 0 < self.batch.unavailable == self.batch.done
+        return 0 < self.batch.unavailable == len(self.batch.done)
 
-    def generate(self, meanwhile: Callable[[int, Sequence[NewItem]], None]) -> Stopped | None:
-        """Makes the calls; returns the reason to stop the run, if one came up. `meanwhile` is as `Batch.collect` takes it."""
+    def generate(self, ahead: Sequence[Attempt]) -> Stopped | None:
+        """Awaits the calls, while those of the iterations begun ahead go on; returns the reason to stop the run, if one came up."""
         with self._phase("generate"):
-            return self.batch.collect(meanwhile)
+            return collect([self.batch, *(attempt.batch for attempt in ahead)])
 
     def finish(self, *, partial: bool) -> None:
         """Drops duplicates, saves, scores and commits what was generated.
@@ -219,6 +220,7 @@ class Attempt:
 
     def _commit(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:
         session, state = self.session, self.state
+        climbed = len(state.climbed)
         state.took(iteration, len(items))
         iteration = replace(iteration, ended_by=None if iteration.partial else state.ended())
         state.last = iteration
@@ -226,9 +228,9 @@ class Attempt:
         self.committed = True
         session.add(iteration, items, vectors)
         session.metrics.append("iteration", iteration_row(iteration, self.department.threshold))
-        self._announce(iteration, len(items))
+        self._announce(iteration, len(items), state.climbed[climbed:])
 
-    def _announce(self, iteration: Iteration, created: int) -> None:
+    def _announce(self, iteration: Iteration, created: int, steps: Sequence[ladder.Step]) -> None:
         announcer, department, judged = self.session.announcer, self.department, iteration.quality.judged
         announcer.announce(
             "iteration_complete",
@@ -243,8 +245,7 @@ class Attempt:
             duplicates_dropped=iteration.duplicates + iteration.filtered,
             tokens=iteration.tokens,
         )
-        if len(self.state.climbed) > len(self.climbed):
-            step = self.state.climbed[-1]
+        for step in steps:
             logger.warning(
                 "[AutoGather] Quality stagnant at %g%% for %d iterations", iteration.score, ladder.PATIENCE, extra={TOLD_BY_EVENT: True}
             )

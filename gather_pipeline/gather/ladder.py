@@ -93,24 +93,26 @@ def plan(aspects: Sequence[str], least_covered: Sequence[str], number: int, clim
     )
 
 
-def may_begin_ahead(scores: Sequence[float], threshold: float, ladder: Sequence[Step], left: int) -> bool:
-    """Whether another iteration is sure to be wanted after the one under way, so that its calls may be begun before that is judged.
+def may_begin_ahead(scores: Sequence[float], threshold: float, ladder: Sequence[Step], left: int, ahead: int) -> bool:
+    """Whether another iteration is sure to be wanted after those under way, so that its calls may be begun before they are judged.
 
-    Not where the one under way is the last allowed, where it could end the department by stagnation, or where it could reach the
-    threshold: a first iteration reaches `FIRST_REACH` at most, a later one gains as much as the last one did, and `NEXT_GAIN` at most.
+    Not where they are the last allowed, where they could end the department by stagnation, or where they could reach the threshold: a
+    first iteration reaches `FIRST_REACH` at most, a later one gains as much as the last one did, and `NEXT_GAIN` at most.
 
     Args:
         scores: Of the department's iterations so far, oldest first.
         threshold: Quality that ends the department.
         ladder: Its steps against stagnation.
-        left: Iterations allowed after the one under way.
+        left: Iterations allowed after `scores`.
+        ahead: Iterations under way.
     """
-    if left < 1 or rung([*scores, scores[-1] if scores else 0.0], ladder) == len(ladder):
+    without_gain = [scores[-1] if scores else 0.0] * ahead
+    if left <= ahead or rung([*scores, *without_gain], ladder) == len(ladder):
         return False
     if not scores:
-        return threshold > FIRST_REACH
+        return FIRST_REACH + (ahead - 1) * NEXT_GAIN < threshold
     gain = scores[-1] - max(scores[:-1], default=0.0)
-    return scores[-1] + min(max(gain, GAIN), NEXT_GAIN) < threshold
+    return scores[-1] + ahead * min(max(gain, GAIN), NEXT_GAIN) < threshold
 
 
 def share(remaining: int, departments_left: int) -> int:

@@ -127,14 +127,14 @@ class DepartmentState:
             return "stagnation"
         return "share" if self.iterations >= self.allowed else None
 
-    def may_begin_ahead(self) -> bool:
-        """Whether the calls of one more iteration may be begun while one is under way."""
+    def may_begin_ahead(self, ahead: int) -> bool:
+        """Whether the calls of one more iteration may be begun while so many are under way."""
         most = self.department.coordinationSettings.maxIterations
-        left = self.allowed - self.iterations - 1
-        left = left if most is None else min(left, most - len(self.history) - 1)
+        left = self.allowed - self.iterations
+        left = left if most is None else min(left, most - len(self.history))
         if self.session.is_braked or self.edited_quality is not None or (self.last is not None and not self.history):
             return False  # what is begun is paid; and a changed department's next score cannot be foretold
-        return ladder.may_begin_ahead(self.scores, self.department.threshold, self.steps, left)
+        return ladder.may_begin_ahead(self.scores, self.department.threshold, self.steps, left, ahead)
 
     def took(self, iteration: Iteration, created: int) -> None:
         """Counts a committed iteration."""

@@ -15,7 +15,7 @@ import pytest
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.errors import TaskCancelled
-from gather_pipeline.gather.batch import Batch
+from gather_pipeline.gather.batch import Batch, collect
 from gather_pipeline.gather.iteration import Attempt, writer_for
 from gather_pipeline.gather.ladder import Plan
 from gather_pipeline.gather.session import Session, open_session
@@ -67,7 +67,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
 def test_notes_come_in_the_order_of_their_aspects_each_with_its_embedding(opened: Opened) -> None:
     batch = opened.batch()
-    assert batch.collect(lambda place, notes: None) is None
+    assert collect([batch]) is None
     aspects = [f"story {word}" for word in ("opening", "conflict", "tower", "hour", "snow")]
     assert [note.aspect for note in batch.notes] == aspects
     assert batch.vectors.shape == (5, 256)
@@ -101,7 +101,7 @@ def test_a_cancel_keeps_what_was_answered_and_lets_go_of_the_rest(tmp_path: Path
     opened.studio.model.body = Slow()
     batch = opened.batch()
     began = time.monotonic()
-    assert isinstance(batch.collect(lambda place, notes: None), TaskCancelled)
+    assert isinstance(collect([batch]), TaskCancelled)
     assert 3 <= len(batch.notes) <= 4
     assert slow.wait(5)
     assert time.monotonic() - began < 30
@@ -115,22 +115,26 @@ def test_calls_go_on_while_this_thread_is_at_work(tmp_path: Path) -> None:
     while opened.studio.model.calls < 5:
         time.sleep(0.05)  # as judging and storing would
     assert batch.notes == []
-    assert batch.collect(lambda place, notes: None) is None
+    assert collect([batch]) is None
     assert len(batch.notes) == 5
     opened.close()
 
 
-def test_a_call_begun_ahead_knows_the_answer_whose_place_it_takes(opened: Opened) -> None:
+def test_a_call_begun_ahead_knows_the_answers_of_its_place(opened: Opened) -> None:
     state = DepartmentState.read(opened.session, Department.model_validate(department_row("story", 1, most=3)), [], 3)
-    first, ahead = Attempt(state, 1), Attempt(state, 2)
-    first.generate(ahead.batch.begin)
-    assert ahead.batch.under_way == 5
-    ahead.generate(lambda place, notes: None)
-    for note, request in zip(first.batch.notes, opened.studio.model.requests[-5:], strict=True):
-        assert note.summary in "".join(message.content for message in request.messages)
-    for attempt in (first, ahead):
+    attempts: list[Attempt] = []
+    for number in (1, 2, 3):
+        attempts.append(Attempt(state, number, attempts))
+    for place, attempt in enumerate(attempts):
+        assert attempt.generate(attempts[place + 1 :]) is None
         attempt.finish(partial=False)
-    assert [one.number for one in opened.studio.view.iterations] == [1, 2]
+    first, second, third = (attempt.batch.notes for attempt in attempts)
+    asked = {request.seed: "".join(message.content for message in request.messages) for request in opened.studio.model.requests}
+    for place in range(5):
+        assert first[place].summary in asked[2000 + place * 10 + 1]
+        assert all(note.summary in asked[3000 + place * 10 + 1] for note in (first[place], second[place]))
+    assert len(third) == 5
+    assert [one.number for one in opened.studio.view.iterations] == [1, 2, 3]
 
 
 def test_how_quickly_answers_come_changes_nothing_that_is_written(tmp_path: Path) -> None:

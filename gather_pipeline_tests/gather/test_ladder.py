@@ -139,22 +139,27 @@ def test_a_department_that_uses_less_leaves_more_for_the_next() -> None:
 ALONE = ladder.steps(1)
 
 
-def test_the_next_iteration_is_begun_ahead_while_the_threshold_is_far() -> None:
-    assert ladder.may_begin_ahead([40.0, 50.0], 80.0, ALONE, left=5)
-    assert not ladder.may_begin_ahead([40.0, 50.0], 59.0, ALONE, left=5)
+def test_iterations_are_begun_ahead_while_the_threshold_is_far() -> None:
+    assert ladder.may_begin_ahead([40.0, 50.0], 80.0, ALONE, left=5, ahead=1)
+    assert ladder.may_begin_ahead([40.0, 50.0], 80.0, ALONE, left=5, ahead=2)
+    assert not ladder.may_begin_ahead([40.0, 50.0], 80.0, ALONE, left=5, ahead=3)
+    assert not ladder.may_begin_ahead([40.0, 50.0], 59.0, ALONE, left=5, ahead=1)
 
 
 def test_the_first_iteration_of_a_department_with_a_low_threshold_is_awaited() -> None:
-    assert ladder.may_begin_ahead([], 80.0, ALONE, left=5)
-    assert not ladder.may_begin_ahead([], 50.0, ALONE, left=5)
+    assert ladder.may_begin_ahead([], 80.0, ALONE, left=5, ahead=1)
+    assert not ladder.may_begin_ahead([], 80.0, ALONE, left=5, ahead=2)
+    assert not ladder.may_begin_ahead([], 50.0, ALONE, left=5, ahead=1)
 
 
 def test_nothing_is_begun_ahead_of_the_last_iteration_allowed() -> None:
-    assert not ladder.may_begin_ahead([10.0], 99.0, ALONE, left=0)
+    assert ladder.may_begin_ahead([10.0], 99.0, ALONE, left=2, ahead=1)
+    assert not ladder.may_begin_ahead([10.0], 99.0, ALONE, left=2, ahead=2)
 
 
 def test_nothing_is_begun_ahead_where_stagnation_could_end_the_department() -> None:
     flat = [50.0] * (1 + ladder.PATIENCE + len(ALONE) - 2)
     assert ladder.rung(flat, ALONE) == len(ALONE) - 1
-    assert ladder.may_begin_ahead(flat[:-1], 99.0, ALONE, left=5)
-    assert not ladder.may_begin_ahead(flat, 99.0, ALONE, left=5)
+    assert ladder.may_begin_ahead(flat[:-1], 99.0, ALONE, left=5, ahead=1)
+    assert not ladder.may_begin_ahead(flat[:-1], 99.0, ALONE, left=5, ahead=2)
+    assert not ladder.may_begin_ahead(flat, 99.0, ALONE, left=5, ahead=1)

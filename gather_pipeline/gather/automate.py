@@ -144,6 +144,8 @@ def _run(
         return end("failed", "; ".join(f"department {result.department}: {result.reason}" for result in failed))
     early = next((result for result in summary if result.ended_by in ("budget", "deadline")), None)
     if early:
+        if early.ended_by == "deadline" and not session.total_iterations:
+            return end("failed", f"no answer came in the time given: {early.reason}")
         return end("completed", f"stopped early, in department {early.department}: {early.reason}")
     return end("completed", "every department ended by rule")
 

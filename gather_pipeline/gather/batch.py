@@ -12,7 +12,7 @@ import numpy as np
 
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.items import NewItem
-from gather_pipeline.errors import GatherError, OutputInvalid, Stopped
+from gather_pipeline.errors import GatherError, Stopped
 from gather_pipeline.gather.control import POLL_S
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers import Ask, Assignment, Slot, Writer
@@ -35,8 +35,7 @@ class Batch:
     Attributes:
         size: Slots in all.
         faults: What went wrong, one sentence a call.
-        unavailable: How many calls brought no answer at all, as against an answer that did not fit.
-        done: Places of the slots that came to an end.
+        done: Slots that came to an end.
     """
 
     def __init__(self, session: Session, writer: Writer, work: Assignment, runner: TaskRunner, after: Sequence[Batch] = ()) -> None:
@@ -47,8 +46,7 @@ class Batch:
         self._vectors: dict[int, Vectors] = {}
         self.size = len(self._waiting)
         self.faults: list[str] = []
-        self._told = self.unavailable = 0
-        self.done: list[int] = []
+        self._told = self.done = 0
         self._stopped: Stopped | None = None
 
     def begin(self, place: int) -> bool:
@@ -83,7 +81,7 @@ class Batch:
     @property
     def begun(self) -> int:
         """Slots whose calls were begun, answered or not."""
-        return len(self._begun) + len(self.done)
+        return len(self._begun) + self.done
 
     def discard(self) -> None:
         """Lets go of every call, answered or not."""
@@ -125,8 +123,7 @@ class Batch:
                 self._stopped = self._stopped or reason
             except GatherError as error:
                 self.faults.append(str(error))
-                self.unavailable += not isinstance(error, OutputInvalid)
-            self.done.append(slot.place)
+            self.done += 1
 
     def _tell(self) -> None:
         """Tells what is new: only of the iteration that is awaited, so that events keep the order of iterations."""
@@ -135,7 +132,7 @@ class Batch:
             logger.error("[AutoGather] A call for department %s failed: %s", department, fault, extra={TOLD_BY_EVENT: True})
             announcer.announce("model_fault", department=department, error=fault, model=self._work.model, iteration=self._work.iteration)
         self._told = len(self.faults)
-        announcer.tick(department=department, phase="generate", done=len(self.done), total=self.size)
+        announcer.tick(department=department, phase="generate", done=self.done, total=self.size)
 
     def _embed(self) -> None:
         """Embeds what has arrived and has no embedding yet."""
@@ -157,8 +154,8 @@ class Batch:
 def collect(batches: Sequence[Batch]) -> Stopped | None:
     """Takes up answers as they come, until all of the first batch are there or the run is to end; begins what is not begun yet.
 
-    An answered slot is followed at once by the slot of that place in the next batch: no slot stands idle, and which notes a prompt
-    knows does not depend on how quickly answers come.
+    A slot that brought notes is followed at once by the slot of that place in the next batch: no slot stands idle, and which notes a
+    prompt knows does not depend on how quickly answers come.
 
     Args:
         batches: Of the iteration that is awaited and of those begun ahead of it, in order.
@@ -194,6 +191,6 @@ def _go_on(batches: Sequence[Batch]) -> None:
     first._tell()
     session.store_executions()
     for earlier, later in pairwise(batches):
-        session.begun_ahead += sum(later.begin(place) for place in earlier.done)
+        session.begun_ahead += sum(later.begin(place) for place in earlier._notes)
     for batch in batches:
         batch._embed()  # after new calls are begun, for the first answer loads the embedder

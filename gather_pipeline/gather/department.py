@@ -87,8 +87,8 @@ class DepartmentLoop:
             self._under_way.append(Attempt(state, self._under_way[-1].number + 1, self._under_way))
         try:
             stopped = attempt.generate(self._under_way[1:])
-            if stopped is None and attempt.is_unanswered():
-                return "failed", f"every one of {len(attempt.batch.done)} calls failed, the last one because: {attempt.batch.faults[-1]}"
+            if stopped is None and attempt.is_in_vain():
+                return "failed", f"every one of {attempt.batch.size} calls failed, the last one because: {attempt.batch.faults[-1]}"
             if stopped is not None:
                 self._save_all()
             else:

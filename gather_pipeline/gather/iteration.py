@@ -91,9 +91,9 @@ class Attempt:
         finally:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 4)
 
-    def is_unanswered(self) -> bool:
-        """True where every call failed without an answer: asking on would be pointless."""
-        return 0 < self.batch.unavailable == len(self.batch.done)
+    def is_in_vain(self) -> bool:
+        """True where no call brought a usable answer: asking on would be pointless."""
+        return len(self.batch.faults) == self.batch.size
 
     def generate(self, ahead: Sequence[Attempt]) -> Stopped | None:
         """Awaits the calls, while those of the iterations begun ahead go on; returns the reason to stop the run, if one came up."""

@@ -104,6 +104,27 @@ def test_a_server_that_hangs_costs_the_time_of_the_run_and_no_more(home: Path) -
         studio.close()
 
 
+@pytest.mark.parametrize("reply", [fault.nothing(), fault.foreign_schema()], ids=["nothing", "someone else's schema"])
+def test_a_model_that_never_gives_a_usable_answer_fails_after_one_iteration(home: Path, reply: Reply) -> None:
+    with FaultServer(then=reply) as server:
+        studio = open_studio(home, server, [department_row("story", 1, most=4, defaultModel="some/model")])
+        result = studio.run()
+        assert result.status == "failed"
+        assert "department story: every one of 5 calls failed, the last one because: " in result.reason
+        assert studio.view.iterations == []
+        assert len(server.requests) <= 15
+        studio.close()
+
+
+def test_a_run_whose_time_ends_before_any_answer_failed(home: Path) -> None:
+    with FaultServer(then=fault.hang()) as server:
+        studio = open_studio(home, server, timeout_s=2.0)
+        result = studio.run()
+        assert (result.status, result.items_created) == ("failed", 0)
+        assert result.reason.startswith("no answer came in the time given")
+        studio.close()
+
+
 def test_an_endless_rate_limit_ends_at_the_deadline(home: Path) -> None:
     with FaultServer(then=fault.rate_limited()) as server:
         studio = open_studio(home, server, timeout_s=3.0)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import zip_longest
 
 import numpy as np
 
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.quality.notes import Note, Topic, circling, is_word, ramp
+from gather_pipeline.quality.notes import READ_TEXTS, Note, Topic, circling, ramp
+from gather_pipeline.text.language import language_of
 from gather_pipeline.text.sentences import sentences
-from gather_pipeline.text.words import FUNCTION, raw_words
+from gather_pipeline.text.words import FUNCTION, frequency, raw_words, tokens
 
 # What anybody may say of any film. Filler of any wording lies at cosine 0.25 to 0.7 to the nearest, careful notes below 0.25.
 GENERAL_SENTENCES = (
@@ -69,7 +71,7 @@ class Ground:
     @cached_property
     def runs(self) -> frozenset[tuple[str, ...]]:
         """Runs of `COPY_RUN` words of the brief."""
-        return frozenset(_runs(raw_words(self.topic.brief)))
+        return frozenset(_runs(self.topic.brief))
 
     def fits(self, note: Note) -> Vectors:
         """How surely the note addresses each aspect, 0 to 1, by its nearness against that of the brief's own sentences."""
@@ -77,35 +79,37 @@ class Ground:
         return beyond
 
 
-def unread(note: Note, ground: Ground) -> float:
+def unread(text: str) -> float:
     """In another language than English, which neither the embedding model nor the measures read."""
-    return float(note.language != "en")
+    return float(language_of(text) != "en")
 
 
-def noise(note: Note, ground: Ground) -> float:
+def noise(text: str) -> float:
     """No words, or hardly any."""
-    if not note.words:
+    words = [token for token in tokens(text) if token.kind != "stop"]
+    if not words:
         return 1.0
-    share = sum(is_word(token, note.named) for token in note.words) / len(note.words)
-    variety = len({token.text for token in note.words}) / len(note.words)
-    return 1 - ramp(share, 0.4, 0.75) * ramp(variety, 0.1, 0.3) * ramp(len(note.words), 0, SHORT_NOTE)
+    real = sum(token.kind == "number" or token.name or max(frequency(token.text), frequency(token.lemma)) > 1.0 for token in words)
+    variety = len({token.text for token in words}) / len(words)
+    return 1 - ramp(real / len(words), 0.4, 0.75) * ramp(variety, 0.1, 0.3) * ramp(len(words), 0, SHORT_NOTE)
 
 
-def jumble(note: Note, ground: Ground) -> float:
+def jumble(text: str) -> float:
     """Words without grammar: a list of keywords, or a sentence whose words were shuffled.
 
     Shuffling puts "the" before "of", where English puts a word that carries content after a determiner in all but few cases; and small
     letters after full stops, in texts that know capitals.
     """
-    if not note.words:
+    found = tokens(text)
+    words = [token for token in found if token.kind != "stop"]
+    if not words:
         return 0.0
-    function = sum(token.text in FUNCTION for token in note.words) / len(note.words)
-    stops = sum(token.kind == "stop" or token.kind == "number" for token in note.tokens) / len(note.words)
+    function = sum(token.text in FUNCTION for token in words) / len(words)
+    stops = sum(token.kind != "word" for token in found) / len(words)
     listed = 1 - ramp(function + 0.5 * stops, 0.0, 0.15)  # telegraphic notes have stops and numbers instead
     seen = wrong = 0
-    capitals = any(token.start and token.capital for token in note.tokens)
-    for place, token in enumerate(note.tokens):
-        after = note.tokens[place + 1] if place + 1 < len(note.tokens) else None
+    capitals = any(token.start and token.capital for token in found)
+    for token, after in zip_longest(found, found[1:]):
         if token.kind == "stop" and token.text in SENTENCE_ENDS and after is not None and after.kind == "word" and capitals:
             seen += 1
             wrong += not after.capital
@@ -116,6 +120,11 @@ def jumble(note: Note, ground: Ground) -> float:
     return max(0.8 * listed, 0.9 * shuffled)
 
 
+def circles(text: str) -> float:
+    """Comes back to its own last words, as prose does that drifts."""
+    return CIRCLES_COST * circling(text)
+
+
 def repetition(note: Note, ground: Ground) -> float:
     """Said by an earlier note, in the same or other words."""
     return ramp(note.nearest, 0.75, 0.92)
@@ -123,12 +132,9 @@ def repetition(note: Note, ground: Ground) -> float:
 
 def copying(note: Note, ground: Ground) -> float:
     """Taken word for word from the brief, in runs of `COPY_RUN` words."""
-    words = raw_words(note.text)
-    covered = [False] * len(words)
-    for start, run in enumerate(_runs(words)):
-        if run in ground.runs:
-            covered[start : start + COPY_RUN] = [True] * COPY_RUN
-    return sum(covered) / len(words) if words else 0.0
+    runs = _runs(note.text)
+    covered = {start + place for start, run in enumerate(runs) if run in ground.runs for place in range(COPY_RUN)}
+    return len(covered) / (len(runs) + COPY_RUN - 1)
 
 
 def filler(note: Note, ground: Ground) -> float:
@@ -137,26 +143,22 @@ def filler(note: Note, ground: Ground) -> float:
     return near * (1 - note.detail**4)
 
 
-def circles(note: Note, ground: Ground) -> float:
-    """Comes back to its own last words, as prose does that drifts."""
-    return CIRCLES_COST * circling(note)
-
-
 def foreign(note: Note, ground: Ground) -> float:
     """About another matter: it addresses no aspect of the department."""
     return 1 - float(ground.fits(note).max()) if len(ground.aspects) else 0.0
 
 
 FOREIGN = "About another matter than the department's aspects"
-Fault = Callable[[Note, Ground], float]
-FAULTS: Mapping[str, Fault] = {
+OWN_FAULTS: Mapping[str, Callable[[str], float]] = {  # of a text by itself
     "Not read, because only English is": unread,
     "Not readable as words": noise,
     "A list of words, or jumbled": jumble,
+    "Turns in circles": circles,
+}
+FAULTS: Mapping[str, Callable[[Note, Ground], float]] = {
     "Said by an earlier note": repetition,
     "Copied from the brief": copying,
     "Only general things": filler,
-    "Turns in circles": circles,
     FOREIGN: foreign,
 }
 TOLD_FROM = 0.5  # share from which a fault is told in the reasons
@@ -177,13 +179,22 @@ class Worth:
 
 def worth_of(notes: Sequence[Note], ground: Ground) -> list[Worth]:
     """Each note with its faults."""
-    return [Worth(note=note, faults={name: fault(note, ground) for name, fault in FAULTS.items()}) for note in notes]
+    return [
+        Worth(note=note, faults={**own_faults(note.text), **{name: fault(note, ground) for name, fault in FAULTS.items()}})
+        for note in notes
+    ]
+
+
+@lru_cache(maxsize=READ_TEXTS)
+def own_faults(text: str) -> Mapping[str, float]:
+    """The share of each fault that a text has by itself."""
+    return {name: fault(text) for name, fault in OWN_FAULTS.items()}
 
 
 def fault_reasons(found: Sequence[Worth]) -> tuple[str, ...]:
     """One sentence a fault, with an example."""
     told = []
-    for name in FAULTS:
+    for name in (*OWN_FAULTS, *FAULTS):
         bad = [one.note for one in found if one.faults[name] >= TOLD_FROM]
         if bad:
             told.append(f"{name}: {len(bad)} of {len(found)} notes, e.g. {bad[0].quote()}.")
@@ -196,5 +207,7 @@ def ceiling(found: Sequence[Worth]) -> float:
     return LEAST_CEILING + (100 - LEAST_CEILING) * ramp(mean, 0.0, CEILING_FROM)
 
 
-def _runs(words: Sequence[str]) -> list[tuple[str, ...]]:
-    return [tuple(words[start : start + COPY_RUN]) for start in range(len(words) - COPY_RUN + 1)]
+@lru_cache(maxsize=READ_TEXTS)
+def _runs(text: str) -> tuple[tuple[str, ...], ...]:
+    words = raw_words(text)
+    return tuple(tuple(words[start : start + COPY_RUN]) for start in range(len(words) - COPY_RUN + 1))

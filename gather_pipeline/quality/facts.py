@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from gather_pipeline.quality.notes import Note, quoted, telling
-from gather_pipeline.text.names import MONTHS, name_groups, names_in
+from gather_pipeline.quality.notes import READ_TEXTS, Note, quoted, telling
+from gather_pipeline.text.language import language_of
+from gather_pipeline.text.names import names_in
 from gather_pipeline.text.numbers import UNITS
 from gather_pipeline.text.sentences import sentences
-from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, tokens
+from gather_pipeline.text.words import FUNCTION, MONTHS, NEGATIONS, Token, tokens
 
 TIME = frozenset("day night week month year".split()) | frozenset(UNITS.values())
 KILLING, DYING = frozenset("kill murder drown".split()), frozenset("die perish".split())
@@ -77,28 +78,34 @@ class Facts:
 
 def contradictions(notes: Sequence[Note], brief: str) -> tuple[str, ...]:
     """Every contradiction between a note and the brief as a sentence, at most one a sentence and kind, in the order of the notes."""
-    if not brief.strip():
-        return ()
-    facts = facts_of(brief)
     found: dict[tuple[str, str], str] = {}
     for note in notes:
-        if note.language != "en":
-            continue
-        last = ""
-        for said in map(Said.of, sentences(note.text)):
-            clashes_by_kind = {
-                "number": _numbers(said, facts),
-                "age": _ages(said, last, facts),
-                "date": _dates(said, facts),
-                "time": _times(said, facts),
-                "death": _deaths(said, facts),
-                "name": _names(said, facts),
-            }
-            last = next((one.text for one in reversed(said.tokens) if one.capital and ("age", one.text) in facts.counts), last)
-            for kind, clashes in clashes_by_kind.items():
-                for first, second in clashes:
-                    found.setdefault((said.text, kind), f"{quoted(said.text, 70)} {first}, against {second}.")
+        for sentence_and_kind, clash in _clashes(note.text, brief).items():
+            found.setdefault(sentence_and_kind, clash)
     return tuple(found.values())
+
+
+@lru_cache(maxsize=READ_TEXTS)
+def _clashes(text: str, brief: str) -> Mapping[tuple[str, str], str]:
+    """What a text contradicts, by its sentence and the kind of fact."""
+    found: dict[tuple[str, str], str] = {}
+    if not brief.strip() or language_of(text) != "en":
+        return found
+    facts, last = facts_of(brief), ""
+    for said in map(Said.of, sentences(text)):
+        clashes_by_kind = {
+            "number": _numbers(said, facts),
+            "age": _ages(said, last, facts),
+            "date": _dates(said, facts),
+            "time": _times(said, facts),
+            "death": _deaths(said, facts),
+            "name": _names(said, facts),
+        }
+        last = next((one.text for one in reversed(said.tokens) if one.capital and ("age", one.text) in facts.counts), last)
+        for kind, clashes in clashes_by_kind.items():
+            for first, second in clashes:
+                found.setdefault((said.text, kind), f"{quoted(said.text, 70)} {first}, against {second}.")
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -297,9 +304,9 @@ def _dead_in(said: Said, names: frozenset[str]) -> Iterator[str]:
 
 def _names(said: Said, facts: Facts) -> Iterator[tuple[str, str]]:
     """Names spelled otherwise than in the brief."""
-    for token, group in zip(said.tokens, name_groups(said.tokens), strict=True):
+    for token in said.tokens:
         word = token.text
-        if group < 0 or word in facts.names or len(word) < 4 or word in FUNCTION:
+        if not token.name or word in facts.names or len(word) < 4 or word in FUNCTION:
             continue
         for name in sorted(facts.names):
             plural = word.removesuffix("s") == name.removesuffix("s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log1p
 
 import numpy as np
@@ -13,8 +13,6 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.text.language import language_of
-from gather_pipeline.text.names import name_groups
 from gather_pipeline.text.words import Token, frequency, tokens
 
 NEAR = 0.6  # cosine from which an earlier note is about the same matter, so that its words are no news
@@ -25,6 +23,7 @@ LONG_FROM, LONG_TO, LONG_SHARE = 12.0, 600.0, 0.15  # new telling words: a longe
 ECHO_WINDOW = 12  # telling words: about two sentences
 ECHO_LOW, ECHO_HIGH = 0.03, 0.25  # careful notes lie at 0.0 to 0.06, drifting prose at 0.1 to 0.3
 LEAST_WORTH = 0.5  # least worth of a word; the rest follows its rarity
+READ_TEXTS = 8192  # what is counted of a text by itself is kept for so many: a department is scored anew after every ten notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,31 +67,9 @@ class Note:
     nearest: float = 0.0
 
     @cached_property
-    def tokens(self) -> tuple[Token, ...]:
-        """Its tokens, stops among them."""
-        return tokens(self.text)
-
-    @cached_property
-    def words(self) -> tuple[Token, ...]:
-        """Its words and numbers."""
-        return tuple(token for token in self.tokens if token.kind != "stop")
-
-    @cached_property
-    def language(self) -> str:
-        """Two-letter code; only ``en`` is read."""
-        return language_of(self.text)
-
-    @cached_property
-    def named(self) -> frozenset[str]:
-        """Lemmas of its names."""
-        return frozenset(token.lemma for token, group in zip(self.tokens, name_groups(self.tokens), strict=True) if group >= 0)
-
-    @cached_property
     def detail(self) -> float:
         """How much it tells that nobody had said, 0 to 1: its new telling words, rarer ones for more, numbers for most."""
-        numbers = {token.lemma for token in self.words if token.kind == "number"}
-        new = telling(self.words) - self.known
-        mass = sum(NUMBER_WORTH if word in numbers else _worth(word, word in self.named) for word in new)
+        mass = sum(worth for word, worth in worths(self.text).items() if word not in self.known)
         full = float(mass**DETAIL_POWER / (mass**DETAIL_POWER + DETAIL_HALF**DETAIL_POWER))
         return full * (1 - LONG_SHARE + LONG_SHARE * ramp(log1p(mass), log1p(LONG_FROM), log1p(LONG_TO)))
 
@@ -107,9 +84,10 @@ def quoted(text: str, limit: int) -> str:
     return f"'{line}'" if len(line) <= limit else f"'{line[:limit].rsplit(' ', 1)[0]}...'"
 
 
-def circling(note: Note) -> float:
-    """How far a note comes back to its own last words, 0 to 1, by the share of telling words that stood among the `ECHO_WINDOW` before."""
-    words = [token.lemma for token in note.words if token.telling]
+@lru_cache(maxsize=READ_TEXTS)
+def circling(text: str) -> float:
+    """How far a text comes back to its own last words, 0 to 1, by the share of telling words that stood among the `ECHO_WINDOW` before."""
+    words = [token.lemma for token in tokens(text) if token.telling]
     again = sum(word in words[max(0, place - ECHO_WINDOW) : place] for place, word in enumerate(words))
     return ramp(again / len(words), ECHO_LOW, ECHO_HIGH) if words else 0.0
 
@@ -124,13 +102,16 @@ def rarity(word: str) -> float:
     return ramp(6.0 - frequency(word), 0.0, 3.0)
 
 
-def is_word(token: Token, named: frozenset[str]) -> bool:
-    """Whether it is a number, a name or something that English texts hold."""
-    return token.kind == "number" or token.lemma in named or max(frequency(token.text), frequency(token.lemma)) > 1.0
-
-
-def _worth(word: str, name: bool) -> float:
-    return 0.0 if not name and frequency(word) == 0.0 else LEAST_WORTH + (1 - LEAST_WORTH) * rarity(word)
+@lru_cache(maxsize=READ_TEXTS)
+def worths(text: str) -> Mapping[str, float]:
+    """The distinct lemmas of a text's telling words, with what each is worth where it is new."""
+    found: dict[str, float] = {}
+    for token in tokens(text):
+        if token.telling:
+            known = token.name or frequency(token.lemma) > 0.0
+            own = NUMBER_WORTH if token.kind == "number" else LEAST_WORTH + (1 - LEAST_WORTH) * rarity(token.lemma) if known else 0.0
+            found[token.lemma] = max(own, found.get(token.lemma, 0.0))
+    return found
 
 
 def read_notes(
@@ -166,7 +147,7 @@ def read_notes(
         return []
     texts = [text for _, _, text in read]
     rows = embedder.embed(texts) if vectors is None else vectors[[place for place, _, _ in read]]
-    words = [telling(tokens(text)) for text in texts]
+    words = [worths(text) for text in texts]
     notes = []
     for place, (_, id, text) in enumerate(read):
         cosines = rows[:place] @ rows[place]

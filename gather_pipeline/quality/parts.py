@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from gather_pipeline.domain.quality import Part
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, fault_reasons
-from gather_pipeline.quality.notes import Note, circling, ramp
-from gather_pipeline.text.words import FUNCTION, Token
+from gather_pipeline.quality.notes import READ_TEXTS, circling, ramp
+from gather_pipeline.text.words import FUNCTION, Token, tokens
 
 SECOND_SHARE = 0.5  # of what the best note leaves open, by the next best: two notes say more than one, ten not ten times as much
 NOTE_ASPECTS, BESIDES = 2, 0.4  # a note is about one aspect or two, and touches others
@@ -75,7 +76,7 @@ def coherence(found: Sequence[Worth]) -> Part:
     """
     if not found:
         return Part(value=0.0, reasons=("There are no notes, so nothing hangs together.",))
-    rounds = [one.note for one in found if circling(one.note) >= CIRCLES]
+    rounds = [one.note for one in found if circling(one.note.text) >= CIRCLES]
     reasons = ["Unknown: whether the notes agree with one another was not judged."]
     if rounds:
         reasons.append(f"{len(rounds)} of {len(found)} notes come back to their own words, e.g. {rounds[0].quote()}.")
@@ -84,15 +85,15 @@ def coherence(found: Sequence[Worth]) -> Part:
 
 def soundness(found: Sequence[Worth]) -> float:
     """What can be counted of coherence, 0 to 100: the notes' worth, less where they turn in circles."""
-    return _scaled([one.value * (1 - circling(one.note)) for one in found]) if found else 0.0
+    return _scaled([one.value * (1 - circling(one.note.text)) for one in found]) if found else 0.0
 
 
 def actionability(found: Sequence[Worth]) -> Part:
     """Whether the notes say what to do or show, exactly enough to begin: their mean usability, by worth."""
     if not found:
         return Part(value=0.0, reasons=("There are no notes, so there is nothing to act on.",))
-    directed = [one.note for one in found if _directs(one.note)]
-    values = [one.value * one.note.detail * (1 - DIRECTED_SHARE * (not _directs(one.note))) for one in found]
+    directed = [one.note for one in found if _directs(one.note.text)]
+    values = [one.value * one.note.detail * (1 - DIRECTED_SHARE * (not _directs(one.note.text))) for one in found]
     reason = f"{len(directed)} of {len(found)} notes say what to do or how to stage it."
     return Part(value=_scaled(values), reasons=(reason, *fault_reasons(found)), evidence=tuple(note.id for note in directed[:3]))
 
@@ -106,14 +107,15 @@ def _substance(one: Worth) -> float:
     return own * ramp(one.note.detail, 0.0, FULL_DETAIL)
 
 
-def _directs(note: Note) -> bool:
-    """Whether a clause of the note tells people what to do.
+@lru_cache(maxsize=READ_TEXTS)
+def _directs(text: str) -> bool:
+    """Whether a clause of a note tells people what to do.
 
     That is a duty or proposal in so many words, or a clause that opens with a bare verb ("Hold the harbour office"): its first word
     stands in its dictionary form, is no name and no function word, and what it acts on follows.
     """
     clauses: list[list[Token]] = [[]]
-    for token in note.tokens:
+    for token in tokens(text):
         if token.kind == "stop":
             clauses.append([])
         else:

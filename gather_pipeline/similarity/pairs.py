@@ -19,7 +19,7 @@ from rapidfuzz.distance import LCSseq
 from gather_pipeline.domain.items import content_hash
 from gather_pipeline.ports import Embedder
 from gather_pipeline.similarity.conflicts import Aligned, Conflict, first_conflict
-from gather_pipeline.similarity.reading import Reading, Word, forms_of, read, unlabelled
+from gather_pipeline.similarity.reading import Reading, Word, read, unlabelled
 from gather_pipeline.similarity.thresholds import logistic
 from gather_pipeline.text.words import raw_words
 
@@ -161,8 +161,7 @@ class PairComparer:
 
 def _new(own: Reading, other: Reading) -> list[Word]:
     """The telling words of a text that the other does not have."""
-    known = forms_of(other.words)
-    return [word for word in own.telling if not word.forms & known]
+    return [word for word in own.telling if not word.forms & other.forms]
 
 
 def _weight(words: Sequence[Word]) -> float:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gather_pipeline.text.language import language_of
-from gather_pipeline.text.names import name_groups
-from gather_pipeline.text.words import FUNCTION, NEGATIONS, Token, frequency, tokens
+from gather_pipeline.text.words import NEGATIONS, Token, frequency, tokens
 
 WordKind = Literal["word", "number", "name"]
 Mode = Literal["stated", "possible", "able", "obliged", "planned", "past"]
@@ -41,8 +39,7 @@ READ_CHARS = 20_000  # the longest note that a person may store
 LONGEST_INITIALISM = 5  # UN and U.N., GOP: the same is often written out, so they are no evidence of another name
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a text.
 
     Attributes:
@@ -52,6 +49,9 @@ class Word:
         clause: Number of the clause that it stands in.
         negated: A negation stands before it in its clause.
         mode: What the clause says of it so far: stated, possible (may), able (can), obliged (must), planned (will), or past.
+        telling: False for function words and negations.
+        negates: True for "not" and the like, and for verbs that say it of another verb ("refuses to open").
+        forms: What it may be found by: text and lemma.
     """
 
     text: str
@@ -59,41 +59,32 @@ class Word:
     kind: WordKind
     weight: float
     clause: int
-    negated: bool = False
-    mode: Mode = "stated"
-
-    @property
-    def forms(self) -> set[str]:
-        """What it may be found by."""
-        return {self.text, self.lemma}
-
-    @property
-    def negates(self) -> bool:
-        """True for "not" and the like, and for verbs that say it of another verb ("refuses to open")."""
-        return self.text in NEGATIONS or self.lemma in REFUSING
-
-    @property
-    def telling(self) -> bool:
-        """False for function words and negations."""
-        return self.kind != "word" or (self.text not in FUNCTION and self.text not in NEGATIONS)
+    negated: bool
+    mode: Mode
+    telling: bool
+    negates: bool
+    forms: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A text read: its words in order, determiners left out, and whether the rules for English words apply."""
+class Reading(NamedTuple):
+    """A text read.
+
+    Attributes:
+        words: In order, determiners left out.
+        telling: Those that are no function words.
+        forms: What its words may be found by.
+        english: Whether the rules for English words apply.
+    """
 
     words: tuple[Word, ...]
+    telling: tuple[Word, ...]
+    forms: frozenset[str]
     english: bool
 
-    @property
-    def telling(self) -> tuple[Word, ...]:
-        """The words that are no function words."""
-        return tuple(word for word in self.words if word.telling)
 
-
-def forms_of(words: Sequence[Word]) -> set[str]:
+def forms_of(words: Sequence[Word]) -> frozenset[str]:
     """What the words of a text may be found by."""
-    return {form for word in words for form in word.forms}
+    return frozenset(form for word in words for form in word.forms)
 
 
 def unlabelled(text: str) -> str:
@@ -108,27 +99,25 @@ def read(text: str) -> Reading:
     """Reads a text; the same text is read once."""
     body = unlabelled(text[:READ_CHARS])
     found = tokens(body)
-    groups = name_groups(found)
     clause, reach = 0, 0
     mode: Mode = "stated"
     words: list[Word] = []
-    for place, (token, group) in enumerate(zip(found, groups, strict=True)):
+    for place, token in enumerate(found):
         if token.kind == "stop" or token.text in CLAUSE_BREAKS:
             clause, reach, mode = clause + 1, 0, "stated"
         if token.kind == "stop" or token.text in DETERMINERS:
             continue
         own = mode if mode != "stated" or not _is_past(token) else "past"
-        name = group >= 0 and not (token.written.isupper() and 1 < len(token.written) <= LONGEST_INITIALISM)
+        name = token.name and not (token.written.isupper() and 1 < len(token.written) <= LONGEST_INITIALISM)
         kind: WordKind = "number" if token.kind == "number" else "name" if name else "word"
-        weight = 1.0 if kind != "word" else _weight(token.text)
-        word = Word(token.text, PRONOUNS.get(token.text, token.lemma), kind, weight, clause, reach > 0, own)
-        words.append(word)
-        if word.negates and not _idle(found, place):
-            reach = NEGATION_REACH
-        else:
-            reach -= word.telling
+        weight = 1.0 if kind != "word" else _weight(token)
+        lemma = PRONOUNS.get(token.text, token.lemma)
+        negates = token.text in NEGATIONS or lemma in REFUSING
+        telling = kind != "word" or token.telling
+        words.append(Word(token.text, lemma, kind, weight, clause, reach > 0, own, telling, negates, frozenset((token.text, lemma))))
+        reach = NEGATION_REACH if negates and not _idle(found, place) else reach - telling
         mode = MODES.get(token.lemma, MODES.get(token.text, mode))
-    return Reading(tuple(words), language_of(body) == "en")
+    return Reading(tuple(words), tuple(word for word in words if word.telling), forms_of(words), language_of(body) == "en")
 
 
 def _is_past(token: Token) -> bool:
@@ -141,8 +130,6 @@ def _idle(found: Sequence[Token], place: int) -> bool:
     return any(list(pair) in (texts[:2], texts[-2:]) for pair in IDLE)
 
 
-def _weight(word: str) -> float:
+def _weight(token: Token) -> float:
     """How much a word tells that is no name and no number: 0.1 for a function word, else 0.4 for the commonest to 1 for rare ones."""
-    if word in FUNCTION or word in NEGATIONS:
-        return FUNCTION_WEIGHT
-    return min(1.0, max(0.4, 1.0 - 0.2 * (frequency(word) - 3.5)))
+    return min(1.0, max(0.4, 1.0 - 0.2 * (frequency(token.text) - 3.5))) if token.telling else FUNCTION_WEIGHT

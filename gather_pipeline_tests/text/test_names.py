@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from gather_pipeline.text.names import find_names, name_groups, names_in, strangers
+from gather_pipeline.text.names import find_names, names_in, strangers
 from gather_pipeline.text.words import tokens
 
 
 def names(text: str) -> list[str]:
-    found = tokens(text)
-    return [token.text for token, group in zip(found, name_groups(found), strict=True) if group >= 0]
+    return [token.text for token in tokens(text) if token.name]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """kill -9 at a named place: runs of the studio in processes of their own, on a store that ends its process at one of its writes.
 
-The processes are forked from one that has imported everything already (`forkserver`), so that a kill costs a fraction of a second.
+The processes are forked (`forks`), so that a kill costs a fraction of a second.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -16,11 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gather_pipeline.ports import DocumentStore
+from gather_pipeline_tests.forks import FORKS
 from gather_pipeline_tests.harness import Studio
 
 WRITES = frozenset({"insert_many", "update", "upsert"})
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["gather_pipeline_tests.kill_points"])
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 import pytest
 
 from gather_pipeline.cli.app import EXIT_CODES, PLACES
 from gather_pipeline.settings import Settings
+from gather_pipeline_tests.cli.commands import in_process
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,7 +47,7 @@ class Reader:
 
     folder: Path
     task_id: str = ""
-    variables: dict[str, str] = field(default_factory=dict)  # of the reader's shell, for each command has one of its own here
+    variables: dict[str, str] = field(default_factory=dict)  # of the reader's shell
 
     @classmethod
     def in_clone(cls, folder: Path) -> Reader:
@@ -68,12 +71,19 @@ class Reader:
             "MODEL_PATH": "any.gguf",
         }
         makes = {"MAKEFLAGS", "MAKELEVEL", "ARGS", "VENV"}  # what a `make test` that runs this hands on to every make below it
-        return {name: value for name, value in os.environ.items() if name not in settings | makes} | own | self.variables
+        return {name: value for name, value in os.environ.items() if name not in settings | makes} | own
 
     def type(self, command: str) -> None:
-        """Types one command and expects it to succeed."""
+        """Types one command and expects it to succeed; one that needs no shell and no signal runs in this process."""
+        command = Template(TASK_ID.sub(self.task_id, command)).safe_substitute(self.variables)
+        if re.fullmatch(r"gather [^$>]+", command) and "--follow" not in command:
+            done = in_process(self.folder, self.environment, shlex.split(command)[1:])
+            assert done.code == 0, f"{command}\n{done.out}\n{done.err}"
+            if command.startswith("gather run") and "--json" in command:
+                self.task_id = done.document["task_id"]
+            return
         # The environment that runs the tests is installed already, by make or otherwise.
-        command = re.sub(r"^make\b", "make -o .venv/.installed -o .venv/.installed-dev", TASK_ID.sub(self.task_id, command))
+        command = re.sub(r"^make\b", "make -o .venv/.installed -o .venv/.installed-dev", command)
         kept = re.match(r"(\w+)=\$\(", command)
         command += f' && printf %s "${kept[1]}"' if kept else ""
         process = subprocess.Popen(
@@ -100,8 +110,6 @@ class Reader:
         assert "Traceback" not in err
         if kept:
             self.variables[kept[1]] = out
-        if "--json" in command and command.startswith("gather run"):
-            self.task_id = json.loads(out)["task_id"]
 
 
 def test_the_arguments_of_make_test_do_not_reach_the_readmes_own_make(monkeypatch: pytest.MonkeyPatch) -> None:

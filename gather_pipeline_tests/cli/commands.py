@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.bootstrap import STORE_FOLDER
 from gather_pipeline.cli.app import invoke
 from gather_pipeline.records.project import ProjectRecords
+from gather_pipeline_tests.forks import FORKS
 from gather_pipeline_tests.harness import BRIEF, department_row
 
 LIMIT_S = 240  # a run takes seconds; a machine that others use may take minutes
@@ -81,23 +83,14 @@ class Shell:
         settings = {str(item.validation_alias) for item in Settings.model_fields.values()}
         return {name: value for name, value in os.environ.items() if name not in settings} | self.variables
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """This process in the folder and with the environment of a command."""
-        before = dict(os.environ)
-        os.environ.clear()
-        os.environ.update(self.environment)
-        try:
-            with chdir(self.folder):
-                yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+    def quietly(self, *args: str) -> Outcome:
+        """The command in this process, for fixtures, which outlive the capture of a test."""
+        return in_process(self.folder, self.environment, args)
 
     def here(self, capsys: pytest.CaptureFixture[str], *args: str) -> Outcome:
         """The command in this process."""
         capsys.readouterr()
-        with self.entered():
+        with entered(self.folder, self.environment):
             code = invoke(args)
         captured = capsys.readouterr()
         return Outcome(code, captured.out, captured.err)
@@ -110,19 +103,8 @@ class Shell:
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @contextmanager
-    def started(self, *args: str, ignoring_sigint: bool = False, largest_file: int | None = None) -> Iterator[subprocess.Popen[str]]:
-        """The command as a process that goes on meanwhile; it is killed at the end if it is still there.
-
-        Args:
-            ignoring_sigint: As a shell starts the background jobs of a script.
-            largest_file: Bytes that a file may grow to: a disk that is nearly full.
-        """
-
-        def before() -> None:
-            if largest_file is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-            signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring_sigint else signal.SIG_DFL)
-
+    def started(self, *args: str) -> Iterator[subprocess.Popen[str]]:
+        """The command as a process whose output is read meanwhile; it is killed at the end if it is still there."""
         process = subprocess.Popen(
             [*GATHER, *args],
             cwd=self.folder,
@@ -131,13 +113,30 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=before,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             yield process
         finally:
             process.kill()
             process.communicate(timeout=LIMIT_S)
+
+    @contextmanager
+    def forked(self, *args: str, ignoring_sigint: bool = False, largest_file: int | None = None) -> Iterator[Forked]:
+        """The command as a process whose imports are done, for signals, kills and full disks; it is killed at the end if it is still there.
+
+        Args:
+            ignoring_sigint: As a shell starts the background jobs of a script.
+            largest_file: Bytes that a file may grow to: a disk that is nearly full.
+        """
+        out, err = (self.folder / f"forked.{name}" for name in ("out", "err"))
+        process = FORKS.Process(target=_become, args=(self.folder, self.environment, out, err, args, ignoring_sigint, largest_file))
+        process.start()
+        try:
+            yield Forked(process, out, err)
+        finally:
+            process.kill()
+            process.join(LIMIT_S)
 
     def events(self, project_id: str = "salt") -> list[dict[str, Any]]:
         """Events stored so far, read past the command line: a process for each look would slow down what is looked at."""
@@ -151,10 +150,72 @@ class Shell:
 
     def create(self, project_id: str = "salt") -> None:
         """A project, made in this process."""
-        out, err = io.StringIO(), io.StringIO()
-        with self.entered(), redirect_stdout(out), redirect_stderr(err):
-            code = invoke(["project", "create", "--name", "Salt", "--brief", "brief.txt", "--id", project_id])
-        assert (code, out.getvalue()) == (0, f"{project_id}\n"), err.getvalue()
+        done = self.quietly("project", "create", "--name", "Salt", "--brief", "brief.txt", "--id", project_id)
+        assert (done.code, done.out) == (0, f"{project_id}\n"), done.err
+
+
+@contextmanager
+def entered(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """This process in the folder and with the environment of a command."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        with chdir(folder):
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def in_process(folder: Path, environment: Mapping[str, str], args: Sequence[str]) -> Outcome:
+    """A command line in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with entered(folder, environment), redirect_stdout(out), redirect_stderr(err):
+        code = invoke(args)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def _become(
+    folder: Path, environment: dict[str, str], out: Path, err: Path, args: Sequence[str], ignoring_sigint: bool, largest_file: int | None
+) -> None:
+    """Makes a forked process the one of a command line."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring_sigint else signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for path, stream in ((out, sys.stdout), (err, sys.stderr)):
+        with path.open("wb") as file:
+            os.dup2(file.fileno(), stream.fileno())
+    if largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    sys.exit(invoke(args))
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A command line in a process of its own.
+
+    Attributes:
+        process: It.
+        out: File of its standard output.
+        err: File of its standard error.
+    """
+
+    process: BaseProcess
+    out: Path
+    err: Path
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def finish(self) -> Outcome:
+        """Waits for its end."""
+        self.process.join(LIMIT_S)
+        assert self.process.exitcode is not None
+        return Outcome(self.process.exitcode, self.out.read_text(encoding="utf-8"), self.err.read_text(encoding="utf-8"))
 
 
 def finish(process: subprocess.Popen[str]) -> Outcome:
@@ -163,7 +224,7 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
     return Outcome(process.returncode, out, err)
 
 
-def wait_until(what: Any, *, seconds: float = 60.0) -> Any:
+def wait_until(what: Any, *, seconds: float = LIMIT_S / 2) -> Any:
     """Asks again and again; gives the first answer that is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -32,10 +32,10 @@ class Finished:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """Project ``salt``, run once to its end by `gather run --json` in a process of its own; tests read it and change a copy."""
+    """Project ``salt``, run once to its end by `gather run --json`; tests read it and change a copy."""
     shell = Shell.make(tmp_path_factory.mktemp("finished"))
     shell.create()
-    done = shell.run("run", "--project", "salt", "--user-id", "ada", "--json")
+    done = shell.quietly("run", "--project", "salt", "--user-id", "ada", "--json")
     assert done.code == 0, done.err
     return Finished(shell, done.document, done.err)
 

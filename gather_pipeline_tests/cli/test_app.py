@@ -26,28 +26,22 @@ def families(error: type[errors.GatherError]) -> set[int]:
     return {error.exit_code}.union(*(families(kind) for kind in error.__subclasses__()))
 
 
-def loaded_by(shell: Shell, *args: str) -> set[str]:
-    """Top-level modules in a process after a command."""
-    code = "import sys; from gather_pipeline.cli.app import invoke; rc = invoke(sys.argv[1:])"
-    code += "; print('|', rc, *sorted({name.partition('.')[0] for name in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code, *args], cwd=shell.folder, env=shell.environment, capture_output=True, text=True)
+def loaded_by(shell: Shell, *lines: str) -> set[str]:
+    """Top-level modules in a process after these command lines."""
+    code = "import sys; from gather_pipeline.cli.app import invoke; codes = [invoke(line.split()) for line in sys.argv[1:]]"
+    code += "; print('|', max(codes), *sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code, *lines], cwd=shell.folder, env=shell.environment, capture_output=True, text=True)
     names = done.stdout.rpartition("|")[2].split()
     assert names[0] == "0", done.stderr
     return set(names[1:])
 
 
-@pytest.mark.parametrize("args", [["--help"], ["run", "--help"], ["items", "--help"], ["report", "--help"]], ids=" ".join)
-def test_help_loads_no_engine(shell: Shell, args: list[str]) -> None:
-    assert loaded_by(shell, *args) & HEAVY == set()
+def test_help_loads_no_engine(shell: Shell) -> None:
+    assert loaded_by(shell, "--help", "run --help", "items --help", "report --help") & HEAVY == set()
 
 
 def test_the_list_of_commands_loads_none_of_them(shell: Shell) -> None:
     assert loaded_by(shell, "--help") & {"numpy", "pydantic", "rich", "yaml"} == set()
-
-
-@pytest.mark.parametrize("command", ["items", "events"])
-def test_reading_a_project_loads_no_engine_but_the_store(finished: Finished, command: str) -> None:
-    assert loaded_by(finished.shell, command, "--project", "salt", "--json") & HEAVY == set()
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)

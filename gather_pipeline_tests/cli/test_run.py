@@ -1,8 +1,7 @@
-"""`gather run` as a process: its document, its exit codes, and all ways to end it."""
+"""`gather run`: its document, its exit codes, and all ways to end it."""
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gather_pipeline_tests.cli.commands import Outcome, Shell, finish, wait_until
+from gather_pipeline.defs.launch import open_instance
+from gather_pipeline.settings import load_settings
+from gather_pipeline_tests.cli.commands import Outcome, Shell, entered, finish, wait_until
 from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.harness import department_row
 
@@ -39,7 +40,7 @@ def braked(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """Stopped by its brake on tokens, as a person sees it."""
     shell = Shell.make(tmp_path_factory.mktemp("braked"), LONG)
     shell.create()
-    return Ran(shell, shell.run("run", "--project", "salt", "--max-tokens", "1", "--no-evaluation"))
+    return Ran(shell, shell.quietly("run", "--project", "salt", "--max-tokens", "1", "--no-evaluation"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """Two of three departments, with log lines."""
     shell = Shell.make(tmp_path_factory.mktemp("chosen"))
     shell.create()
-    done = shell.run("--verbose", *RUN, "--department", "sound", "--department", "visual")
+    done = shell.quietly("--verbose", *RUN, "--department", "sound", "--department", "visual")
     assert done.code == 0, done.err
     return Ran(shell, done)
 
@@ -56,6 +57,14 @@ def first_iteration(shell: Shell) -> str:
     """Waits until a run has committed something; its task id."""
     done = wait_until(lambda: [event for event in shell.events() if event["type"] == "iteration_complete"])
     return str(done[-1]["task_id"])
+
+
+def shown_by_dagster(shell: Shell, task_id: str) -> str:
+    """Status of a run in the Dagster instance."""
+    with entered(shell.folder, shell.environment), open_instance(load_settings()) as instance:
+        run = instance.get_run_by_id(task_id)
+    assert run is not None
+    return run.status.value
 
 
 def test_a_run_prints_one_document_with_the_output_of_the_task(finished: Finished) -> None:
@@ -78,9 +87,9 @@ def test_what_a_run_says_meanwhile_stands_on_standard_error(finished: Finished) 
     assert not any("Traceback" in line or "dagster" in line.lower() for line in lines)
 
 
-def test_a_finished_project_is_left_alone(copied: Shell) -> None:
+def test_a_finished_project_is_left_alone(copied: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     before = copied.items()
-    again = copied.run(*RUN)
+    again = copied.here(capsys, *RUN)
     assert again.code == 0, again.err
     assert (again.document["iterations"], again.document["items_created"], again.document["tokens"]) == (0, 0, 0)
     assert {row["ended_by"] for row in again.document["summary"]} == {"unchanged"}
@@ -141,19 +150,19 @@ def test_no_department_to_run_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     assert "gatherCheck" in done.err
 
 
-def test_missing_weights_are_named_with_what_to_type(shell: Shell) -> None:
+def test_missing_weights_are_named_with_what_to_type(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.create()
     shell.extra |= {"GATHER_MODEL": "embedded", "GATHER_MODELS_DIR": str(shell.folder / "models")}
-    done = shell.run(*RUN)
+    done = shell.here(capsys, *RUN)
     assert (done.code, done.out) == (6, "")
     assert "small local model: its notes are sparks" in done.err
     assert done.err.splitlines()[-1].endswith("type: gather setup")
 
 
-def test_weights_that_a_user_names_must_be_there(shell: Shell) -> None:
+def test_weights_that_a_user_names_must_be_there(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.create()
     shell.extra |= {"GATHER_MODEL": "embedded", "MODEL_PATH": "nowhere.gguf"}
-    done = shell.run(*RUN)
+    done = shell.here(capsys, *RUN)
     assert (done.code, done.out) == (2, "")
     assert "MODEL_PATH is " in done.err.splitlines()[-1]
 
@@ -164,16 +173,17 @@ def test_weights_that_a_user_names_must_be_there(shell: Shell) -> None:
 def test_a_signal_ends_a_run_with_its_work_saved(
     slow: Shell, number: signal.Signals, ignoring: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with slow.started(*RUN, ignoring_sigint=ignoring) as process:
+    with slow.forked(*RUN, ignoring_sigint=ignoring) as process:
         task_id = first_iteration(slow)
-        process.send_signal(number)
-        done = finish(process)
+        process.send(number)
+        done = process.finish()
     assert done.code == 130, done.err
     assert (done.document["status"], done.document["task_id"]) == ("cancelled", task_id)
     assert len(slow.items()) == done.document["items_created"] > 0
     assert slow.events()[-1]["type"] == "automation_cancelled"
     status = slow.here(capsys, "status", task_id, "--json").document
     assert (status["status"], status["process"]) == ("cancelled", "ended")
+    assert shown_by_dagster(slow, task_id) == "CANCELED"
 
 
 def test_a_signal_before_the_run_began_prints_a_document_too(slow: Shell) -> None:
@@ -196,54 +206,57 @@ def _takes_signals(pid: int) -> bool:
 
 
 def test_cancel_ends_a_run_from_another_terminal(slow: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    with slow.started(*RUN) as process:
+    with slow.forked(*RUN) as process:
         task_id = first_iteration(slow)
         asked = slow.here(capsys, "cancel", task_id)
         assert (asked.code, asked.out) == (0, f"Task {task_id} is asked to end and saves its work.\n")
-        done = finish(process)
+        done = process.finish()
     assert (done.code, done.document["status"], done.document["reason"]) == (130, "cancelled", "cancelled on request")
+    assert shown_by_dagster(slow, task_id) == "CANCELED"
     late = slow.here(capsys, "cancel", task_id)
     assert (late.code, late.out) == (0, f"Task {task_id} is at work no more: cancelled, cancelled on request.\n")
 
 
 def test_a_second_run_of_a_project_is_refused_while_the_first_goes_on(slow: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    with slow.started(*RUN) as process:
+    with slow.forked(*RUN) as process:
         task_id = first_iteration(slow)
         status = slow.here(capsys, "status", task_id, "--json").document
         assert (status["status"], status["process"]) == ("running", "alive")
         assert status["items_created"] > 0
-        second = slow.run(*RUN)
+        second = slow.here(capsys, *RUN)
         assert (second.code, second.out) == (4, "")
         assert f"gather cancel {task_id}" in second.err
-        assert process.poll() is None
+        assert process.process.is_alive()
 
 
 def test_a_killed_run_is_told_of_honestly_and_gone_on_from(slow: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    with slow.started(*RUN) as process:
+    with slow.forked(*RUN) as process:
         task_id = first_iteration(slow)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait(timeout=30)
+        process.send(signal.SIGKILL)
+        assert process.finish().code == -signal.SIGKILL
     status = slow.here(capsys, "status", task_id, "--json").document
     assert (status["status"], status["process"]) == ("failed", "gone")
     assert "its process is gone" in status["reason"]
     kept = slow.items()
     slow.extra["GATHER_SCRIPT_LATENCY_S"] = "0"
-    done = slow.run(*RUN, "--max-iterations", "2")
+    done = slow.here(capsys, *RUN, "--max-iterations", "2")
     assert done.code == 0, done.err
     assert set(kept) < set(slow.items())
     assert slow.here(capsys, "status", task_id, "--json").document["status"] == "failed"
 
 
 @pytest.mark.parametrize("kilobytes", [60, 300], ids=["Dagster has no room", "the store has no room"])
-def test_a_full_disk_is_one_sentence_and_what_was_committed_stays(kilobytes: int, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_sentence_and_what_was_committed_stays(
+    kilobytes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shell = Shell.make(tmp_path, LONG)
     shell.create()
-    with shell.started(*RUN, largest_file=kilobytes * 1024) as process:
-        done = finish(process)
+    with shell.forked(*RUN, largest_file=kilobytes * 1024) as process:
+        done = process.finish()
     assert (done.code, done.out) == (5, "")
     assert "Traceback" not in done.err
     assert done.err.splitlines()[-1].startswith("Error: ")
     kept = shell.items()
-    again = shell.run(*RUN, "--max-iterations", "1", "--department", "visual")
+    again = shell.here(capsys, *RUN, "--max-iterations", "1", "--department", "visual")
     assert again.code == 0, again.err
     assert set(kept) < set(shell.items())

@@ -28,7 +28,7 @@ def test_a_run_on_mongodb_gives_what_it_gives_on_sqlite(
     documents, items, drops = [], [], []
     for shell in shells:
         shell.create(project)
-        done = shell.run("run", "--project", project, "--json")
+        done = shell.here(capsys, "run", "--project", project, "--json")
         assert done.code == 0, done.err
         documents.append(done.document)
         items.append(shell.here(capsys, "items", "--project", project, "--json").document)
@@ -40,17 +40,17 @@ def test_a_run_on_mongodb_gives_what_it_gives_on_sqlite(
     assert shells[1].here(capsys, "departments", "--project", project, "--json").document[0]["state"] == "finished"
 
 
-def test_a_password_in_the_address_of_a_store_that_is_away_is_not_shown(tmp_path: Path) -> None:
+def test_a_password_in_the_address_of_a_store_that_is_away_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell = Shell.make(tmp_path, MONGODB_URI="mongodb://ada:hunter2@127.0.0.1:9/?serverSelectionTimeoutMS=300&connectTimeoutMS=300")
-    done = shell.run("project", "list", "--json")
+    done = shell.here(capsys, "project", "list", "--json")
     assert (done.code, done.out, len(done.err.splitlines())) == (5, "", 1)
     assert "hunter2" not in done.err
 
 
-def test_a_model_that_cannot_be_reached_fails_the_run_with_its_reason(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_reached_fails_the_run_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell = Shell.make(tmp_path, DEPARTMENTS[2:], GATHER_MODEL="llama3", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     shell.create()
-    done = shell.run("run", "--project", "salt", "--json")
+    done = shell.here(capsys, "run", "--project", "salt", "--json")
     assert (done.code, done.document["status"]) == (1, "failed")
     assert "connection" in done.document["summary"][0]["reason"]
     assert "Model: llama3." in done.err

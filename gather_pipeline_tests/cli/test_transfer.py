@@ -20,6 +20,7 @@ from gather_pipeline_tests.cli.test_item import one_sentence
 from gather_pipeline_tests.people.test_importing import stored
 
 Capture = pytest.CaptureFixture[str]
+MANY = 12_000  # lines, windows enough to be met at work between two of them
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_an_imported_project_runs_on(finished: Finished, empty: Shell, capsys: C
     finished.shell.here(capsys, "export", "--project", "salt", "--output", str(empty.folder / "salt.jsonl"))
     empty.here(capsys, "import", "--project", "salt", "salt.jsonl")
     before = {row["id"]: row["content"] for row in empty.here(capsys, "items", "--project", "salt", "--json").document}
-    done = empty.run("run", "--project", "salt", "--department", "sound", "--json")
+    done = empty.here(capsys, "run", "--project", "salt", "--department", "sound", "--json")
     assert done.code == 0, done.err
     after = {row["id"]: row["content"] for row in empty.here(capsys, "items", "--project", "salt", "--json").document}
     assert after.items() >= before.items()
@@ -76,10 +77,10 @@ def test_an_imported_project_runs_on(finished: Finished, empty: Shell, capsys: C
 
 
 def test_a_pipe_carries_an_export_into_an_import(empty: Shell, finished: Finished, capsys: Capture) -> None:
-    out = finished.shell.run("export", "--project", "salt", "--format", "csv")
+    out = finished.shell.here(capsys, "export", "--project", "salt", "--format", "csv")
     done = empty.run("import", "--project", "salt", "-", "--format", "csv", stdin=out.out.encode())
     assert (done.code, done.err) == (0, "")
-    assert empty.run("export", "--project", "salt", "--format", "csv").out == out.out
+    assert empty.here(capsys, "export", "--project", "salt", "--format", "csv").out == out.out
 
 
 def test_what_is_deleted_goes_out_too_unless_it_is_left_out(finished: Finished, empty: Shell, capsys: Capture) -> None:
@@ -118,10 +119,10 @@ def test_a_full_disk_leaves_the_old_file(empty: Shell, capsys: Capture) -> None:
     empty.here(capsys, "import", "--project", "salt", "items.jsonl")
     path = empty.folder / "old.csv"
     path.write_text("what was there")
-    with empty.started("export", "--project", "salt", "--output", "old.csv", largest_file=200_000) as process:
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (5, "")
-    assert err == "Error: old.csv cannot be written: File too large\n"
+    with empty.forked("export", "--project", "salt", "--output", "old.csv", largest_file=200_000) as process:
+        done = process.finish()
+    assert (done.code, done.out) == (5, "")
+    assert done.err == "Error: old.csv cannot be written: File too large\n"
     assert path.read_text() == "what was there"
     assert not list(empty.folder.glob(".export-*"))
 
@@ -213,26 +214,26 @@ def test_an_unknown_project_is_told_before_the_file_is_read(empty: Shell, capsys
 
 
 def test_an_import_that_was_killed_is_completed_by_another(empty: Shell, capsys: Capture) -> None:
-    write(empty, "items.jsonl", *(line(n) for n in range(30_000)))
-    with empty.started("import", "--project", "salt", "items.jsonl") as process:
+    write(empty, "items.jsonl", *(line(n) for n in range(MANY)))
+    with empty.forked("import", "--project", "salt", "items.jsonl") as process:
         wait_until(lambda: empty.items())
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send(signal.SIGKILL)
+        process.finish()
     there = len(empty.items())
-    assert 0 < there < 30_000
+    assert 0 < there < MANY
     done = empty.here(capsys, "import", "--project", "salt", "items.jsonl", "--json").document
-    assert (done["imported"], done["already_there"]) == (30_000 - there, there)
-    assert len(set(empty.items())) == 30_000
+    assert (done["imported"], done["already_there"]) == (MANY - there, there)
+    assert len(set(empty.items())) == MANY
 
 
 def test_an_import_that_is_interrupted_says_so_and_lets_go_of_the_project(empty: Shell, capsys: Capture) -> None:
-    write(empty, "items.jsonl", *(line(n) for n in range(30_000)))
-    with empty.started("import", "--project", "salt", "items.jsonl") as process:
+    write(empty, "items.jsonl", *(line(n) for n in range(MANY)))
+    with empty.forked("import", "--project", "salt", "items.jsonl") as process:
         wait_until(lambda: empty.items())
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err.strip()) == (130, "", "Stopped.")
-    write(empty, "last.jsonl", line(30_000))
+        process.send(signal.SIGINT)
+        done = process.finish()
+    assert (done.code, done.out, done.err.strip()) == (130, "", "Stopped.")
+    write(empty, "last.jsonl", line(MANY))
     assert empty.here(capsys, "import", "--project", "salt", "last.jsonl").code == 0
 
 
@@ -262,4 +263,4 @@ def test_control_characters_go_to_a_file_but_not_to_a_terminal(empty: Shell, cap
 
 def test_an_import_into_an_empty_project_loads_neither_embedder_nor_engine(empty: Shell) -> None:
     write(empty, "items.jsonl", line(1), line(2))
-    assert loaded_by(empty, "import", "--project", "salt", "items.jsonl") & HEAVY == set()
+    assert loaded_by(empty, "import --project salt items.jsonl") & HEAVY == set()

@@ -1,5 +1,8 @@
 """The asset checks on a store that is broken on purpose: each fails, says why, and the first two block what stands downstream."""
 
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -10,8 +13,8 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from gather_pipeline.definitions import defs
 from gather_pipeline.defs.checks import CHECKS
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, Opener, Stage, key
-from gather_pipeline_tests.harness import PROJECT, department_row
+from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, Stage, key
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 ASSET = {check.name: check.asset for check in CHECKS}
 
@@ -46,80 +49,94 @@ BREAKS = {
 }
 
 
-@pytest.fixture
-def filled(open_stage: Opener) -> Stage:
-    stage = open_stage([department_row(slug, number, most=1) for number, slug in enumerate(("story", "visual", "music"))])
-    assert stage.materialize(*BY_DEPARTMENT, between=(key("story"), key("music"))).success
-    return stage
+ROWS = [department_row(slug, number, most=1) for number, slug in enumerate(("story", "visual", "music", "sound", "light"))]
+RANGE = key("story"), key("light")
 
 
-def run_check(
-    stage: Stage, name: str, *, partition_key: str | None = None, between: tuple[str, str] | None = None
-) -> dg.AssetCheckEvaluation:
-    asset = AssetCheckKey(dg.AssetKey(ASSET[name]), name)
-    job = dg.define_asset_job("one_check", selection=dg.AssetSelection.checks(asset))
+@dataclass(frozen=True)
+class Judged:
+    """A project whose checks have run twice over all departments: while it was sound, and with `visual` broken in every way.
+
+    Each test that breaks more takes a department of its own.
+    """
+
+    stage: Stage
+    sound: list[dg.AssetCheckEvaluation]
+    broken: list[dg.AssetCheckEvaluation]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    studio = Studio.open(tmp_path_factory.mktemp("checks"), ROWS)
+    with closing(studio), dg.DagsterInstance.ephemeral() as instance:
+        stage = Stage(studio, instance)
+        stage.follow()
+        assert stage.materialize(*BY_DEPARTMENT, between=RANGE).success
+        sound = run_checks(stage)
+        for do_break, _ in BREAKS.values():
+            do_break(stage, "visual")
+        yield Judged(stage, sound, run_checks(stage))
+
+
+def run_checks(stage: Stage) -> list[dg.AssetCheckEvaluation]:
+    """All checks over all departments."""
+    job = dg.define_asset_job("checks", selection=dg.AssetSelection.checks(*defs.asset_checks))
     resolved = dg.Definitions(assets=defs.assets, asset_checks=defs.asset_checks, jobs=[job], resources={"gather": stage.gather()})
-    if partition_key is not None:
-        slug, project = partition_key.split("|")
-        tags = {"dagster/partition": partition_key, "dagster/partition/department": slug, "dagster/partition/project": project}
-    else:
-        assert between is not None
-        tags = {"dagster/asset_partition_range_start": between[0], "dagster/asset_partition_range_end": between[1]}
-    result = resolved.resolve_job_def("one_check").execute_in_process(instance=stage.instance, tags=tags, raise_on_error=False)
-    return result.get_asset_check_evaluations()[-1]
+    tags = dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), RANGE, strict=True))
+    result = resolved.resolve_job_def("checks").execute_in_process(instance=stage.instance, tags=tags, raise_on_error=False)
+    return result.get_asset_check_evaluations()
+
+
+def outcomes(evaluations: list[dg.AssetCheckEvaluation], name: str) -> dict[str | None, bool]:
+    """Whether a check passed, by partition; None is the run's whole range."""
+    return {one.partition: one.passed for one in evaluations if one.check_name == name}
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_sound_department_passes(filled: Stage, name: str) -> None:
-    evaluation = run_check(filled, name, partition_key=key("story"))
-    assert evaluation.passed
-    assert evaluation.metadata["rows looked at"].value > 0
+def test_a_sound_department_passes(judged: Judged, name: str) -> None:
+    assert outcomes(judged.sound, name) == dict.fromkeys((*(key(str(row["slug"])) for row in ROWS), None), True)
+    assert all(one.metadata["rows looked at"].value > 0 for one in judged.sound)
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_department_fails_and_the_failure_is_listed(filled: Stage, name: str) -> None:
-    do_break, complaint = BREAKS[name]
-    do_break(filled, "story")
-    evaluation = run_check(filled, name, partition_key=key("story"))
-    assert not evaluation.passed
-    assert complaint in str(evaluation.metadata["what failed"].value.records[0].data["failure"])
+def test_a_broken_department_fails_and_the_failure_is_listed(judged: Judged, name: str) -> None:
+    for partition in (key("visual"), None):
+        (one,) = (one for one in judged.broken if (one.check_name, one.partition) == (name, partition))
+        assert any(BREAKS[name][1] in str(record.data["failure"]) for record in one.metadata["what failed"].value.records)
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_range_is_judged_partition_by_partition_and_fails_as_a_whole(filled: Stage, name: str) -> None:
-    BREAKS[name][0](filled, "visual")
-    assert not run_check(filled, name, between=(key("story"), key("music"))).passed
+def test_a_range_is_judged_partition_by_partition_and_fails_as_a_whole(judged: Judged, name: str) -> None:
+    expected = {key(str(row["slug"])): row["slug"] != "visual" for row in ROWS}
+    assert outcomes(judged.broken, name) == expected | {None: False}
     asset = AssetCheckKey(dg.AssetKey(ASSET[name]), name)
-    records = filled.instance.event_log_storage.get_asset_check_partition_info([asset])
-    found = {record.partition_key: record.latest_execution_status for record in records if record.partition_key}
-    passed, failed = AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED
-    assert found == {key("story"): passed, key("visual"): failed, key("music"): passed}
-    current = [record for record in records if record.partition_key and record.is_current]
-    assert len(current) == 3
+    records = judged.stage.instance.event_log_storage.get_asset_check_partition_info([asset])
+    current = {record.partition_key: record.latest_execution_status for record in records if record.partition_key and record.is_current}
+    assert {partition: status == AssetCheckExecutionRecordStatus.SUCCEEDED for partition, status in current.items()} == expected
 
 
 def steps(result: dg.ExecuteInProcessResult) -> set[str]:
     return {str(event.step_key) for event in result.all_events if event.is_step_success}
 
 
-def test_a_stored_duplicate_keeps_everything_downstream_from_running(filled: Stage) -> None:
-    break_duplicate(filled, "story")
-    result = filled.materialize(*BY_DEPARTMENT, partition_key=key("story"))
+def test_a_stored_duplicate_keeps_everything_downstream_from_running(judged: Judged) -> None:
+    break_duplicate(judged.stage, "story")
+    result = judged.stage.materialize(*BY_DEPARTMENT, partition_key=key("story"))
     assert not result.success
     assert "gather_items" in steps(result)
     assert not {"embeddings", "quality_scores", "drafts"} & steps(result)
 
 
-def test_a_score_that_does_not_add_up_keeps_the_draft_from_running(filled: Stage) -> None:
-    break_score(filled, "story")
-    result = filled.materialize("quality_scores", "drafts", partition_key=key("story"))
+def test_a_score_that_does_not_add_up_keeps_the_draft_from_running(judged: Judged) -> None:
+    break_score(judged.stage, "music")
+    result = judged.stage.materialize("quality_scores", "drafts", partition_key=key("music"))
     assert not result.success
     assert "quality_scores" in steps(result)
     assert "drafts" not in steps(result)
 
 
-def test_a_missing_provenance_is_shown_and_blocks_nothing(filled: Stage) -> None:
-    break_provenance(filled, "story")
-    result = filled.materialize(*BY_DEPARTMENT, partition_key=key("story"))
+def test_a_missing_provenance_is_shown_and_blocks_nothing(judged: Judged) -> None:
+    break_provenance(judged.stage, "sound")
+    result = judged.stage.materialize(*BY_DEPARTMENT, partition_key=key("sound"))
     assert result.success
     assert [found.passed for found in result.get_asset_check_evaluations() if found.check_name == "every_item_has_provenance"] == [False]

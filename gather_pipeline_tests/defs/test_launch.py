@@ -1,14 +1,11 @@
 """A run of the command line: a real Dagster run in its own process, that ends well however it is ended."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +22,10 @@ from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, key
+from gather_pipeline_tests.forks import FORKS
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row, make_settings
 
-ROOT = Path(__file__).parents[2]
 ONE = (department_row("story", 1, most=1),)
-CHILD = """
-import json, sys
-from pathlib import Path
-from gather_pipeline.defs.launch import run_in_process
-from gather_pipeline.domain.automation import AutomationRequest
-from gather_pipeline_tests.harness import PROJECT, THREE, make_settings
-settings = make_settings(Path(sys.argv[1]), THREE, script_latency_s=1.0)
-def say(event):
-    print(json.dumps({"type": event.type, "task_id": event.task_id}), file=sys.stderr, flush=True)
-result = run_in_process(settings, AutomationRequest(project_id=PROJECT), progress=say)
-print(json.dumps(result.to_document()))
-"""
 
 
 @pytest.fixture
@@ -266,32 +251,34 @@ def test_a_dagster_database_that_is_none_is_one_sentence(settings: Settings) -> 
 
 
 class Child:
-    """`run_in_process` in a process of its own."""
+    """`run_in_process` in a process of its own, whose model takes a second for a call."""
 
     def __init__(self, home: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(home)],
-            cwd=ROOT,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        self.lines: list[str] = []
+        self.told, telling = FORKS.Pipe(duplex=False)
+        self.process = FORKS.Process(target=_run_as_child, args=(make_settings(home, script_latency_s=1.0), telling))
+        self.process.start()
+        telling.close()
 
-    def wait_for(self, kind: str) -> dict[str, Any]:
-        """Reads events until one of the kind."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if line.startswith("{") and json.loads(line)["type"] == kind:
-                return dict(json.loads(line))
-        raise AssertionError(f"no event {kind}: {''.join(self.lines)}")
+    def wait_for(self, kind: str) -> None:
+        """Reads types of events until one of the kind."""
+        while self.told.recv() != kind:
+            pass
 
-    def end(self) -> tuple[int, dict[str, Any]]:
-        out, err = self.process.communicate(timeout=60)
-        assert out, err
-        return self.process.returncode, json.loads(out)
+    def end(self) -> AutomationResult:
+        """Reads to the last thing it tells, its result, and waits for its end."""
+        told: Any = None
+        with suppress(EOFError):
+            while True:
+                told = self.told.recv()
+        self.process.join(60)
+        assert self.process.exitcode == 0
+        assert isinstance(told, AutomationResult)
+        return told
+
+
+def _run_as_child(settings: Settings, telling: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    telling.send(run_in_process(settings, AutomationRequest(project_id=PROJECT), progress=lambda event: telling.send(event.type)))
 
 
 @pytest.fixture
@@ -300,7 +287,7 @@ def child(tmp_path: Path) -> Iterator[Child]:
     child = Child(tmp_path)
     yield child
     child.process.kill()
-    child.process.communicate()
+    child.process.join()
 
 
 def status_in_dagster(home: Path, run_id: str) -> dg.DagsterRunStatus:
@@ -311,16 +298,8 @@ def status_in_dagster(home: Path, run_id: str) -> dg.DagsterRunStatus:
 
 
 def end_by_signal(child: Child, tmp_path: Path) -> None:
-    child.process.send_signal(signal.SIGINT)
-
-
-def end_by_term(child: Child, tmp_path: Path) -> None:
-    child.process.send_signal(signal.SIGTERM)
-
-
-def end_by_request(child: Child, tmp_path: Path) -> None:
-    with closing(build_services(make_settings(tmp_path))) as services:
-        services.runs.request_cancel(services.runs.of_project(PROJECT)[0].task_id)
+    assert child.process.pid is not None
+    os.kill(child.process.pid, signal.SIGINT)
 
 
 def end_in_the_ui(child: Child, tmp_path: Path) -> None:
@@ -330,24 +309,23 @@ def end_in_the_ui(child: Child, tmp_path: Path) -> None:
         instance.run_launcher.terminate(record.run_id)
 
 
-@pytest.mark.parametrize("end", [end_by_signal, end_by_term, end_by_request, end_in_the_ui])
+@pytest.mark.parametrize("end", [end_by_signal, end_in_the_ui])
 def test_a_run_that_is_asked_to_end_saves_its_work_and_is_canceled(child: Child, tmp_path: Path, end: Any) -> None:
     child.wait_for("iteration_complete")
     end(child, tmp_path)
-    code, result = child.end()
-    assert (code, result["status"]) == (0, "cancelled")
-    assert result["items_created"] > 0
-    assert status_in_dagster(tmp_path, result["task_id"]) == dg.DagsterRunStatus.CANCELED
+    result = child.end()
+    assert (result.status, result.items_created > 0) == ("cancelled", True)
+    assert status_in_dagster(tmp_path, result.task_id) == dg.DagsterRunStatus.CANCELED
     with closing(build_services(make_settings(tmp_path))) as services:
         records = services.project(PROJECT)
         assert records.events()[-1].type == "automation_cancelled"
-        assert len(records.view().items) == result["items_created"]
+        assert len(records.view().items) == result.items_created
 
 
 def test_a_killed_run_is_marked_failed_by_the_next_which_goes_on_from_what_is_stored(child: Child, tmp_path: Path) -> None:
     child.wait_for("iteration_complete")
     child.process.kill()
-    child.process.wait()
+    child.process.join()
     settings = make_settings(tmp_path)
     with open_instance(settings) as instance:
         (dead,) = instance.get_runs()
@@ -364,23 +342,14 @@ def test_a_killed_run_is_marked_failed_by_the_next_which_goes_on_from_what_is_st
 
 
 def test_two_processes_may_make_the_instance_at_once(tmp_path: Path) -> None:
-    failures: list[BaseException] = []
-    settings = make_settings(tmp_path)
+    processes = [FORKS.Process(target=_open_instance, args=(make_settings(tmp_path),)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
 
-    def open_it() -> None:
-        code = (
-            "from pathlib import Path\nfrom gather_pipeline.defs.launch import open_instance\n"
-            "from gather_pipeline.settings import load_settings\n"
-            f"with open_instance(load_settings(home=Path({str(settings.home)!r}))) as instance: instance.get_runs_count()"
-        )
-        try:
-            subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=120)
-        except BaseException as error:
-            failures.append(error)
 
-    threads = [threading.Thread(target=open_it) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+def _open_instance(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        instance.get_runs_count()

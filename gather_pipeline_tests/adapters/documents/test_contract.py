@@ -17,6 +17,7 @@ from gather_pipeline.ports import DocumentStore
 from gather_pipeline_tests.adapters.documents.store_bodies import Body
 
 ITEMS = "gather"
+MANY = 33_000  # more parameters than a statement of SQLite takes, as it is built by default
 
 
 class Colour(str, Enum):  # noqa: UP042 - as many libraries write it
@@ -153,8 +154,8 @@ FILTERS: dict[str, tuple[dict[str, Any], str]] = {
     "false is not missing": ({"b": False}, "b"),
     "in": ({"t": {"$in": ["x", "é", "none"]}}, "ad"),
     "in nothing": ({"n": {"$in": []}}, ""),
-    "in many": ({"n": {"$in": tuple(range(50_000))}}, "ab"),
-    "in many ids": ({"_id": {"$in": {"a", "c", *(f"none-{number}" for number in range(50_000))}}}, "ac"),
+    "in many": ({"n": {"$in": tuple(range(MANY))}}, "ab"),
+    "in many ids": ({"_id": {"$in": {"a", "c", *(f"none-{number}" for number in range(MANY))}}}, "ac"),
     "above a number": ({"n": {"$gt": 1}}, "bcdf"),
     "from a number to a number": ({"n": {"$gte": -3, "$lte": 1}}, "ae"),
     "below a number": ({"n": {"$lt": 1}}, "e"),

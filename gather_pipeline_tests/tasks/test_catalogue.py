@@ -65,7 +65,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     [
         (b"", r"x\.json: is not JSON: Expecting value"),
         (b'{"id": "a", "id": "b"}', r"x\.json: is not JSON: key id stands twice in one object"),
-        (b'{"id": "\xff"}', r"x\.json: byte 8 is not UTF-8"),
+        (b'{"id": "\xff"}', r"x\.json has byte 0xff at 8, expected UTF-8 text"),
         (b"[" * 100_000, r"x\.json: is not JSON"),
         (b'"text"', r"x\.json: the definition is 'text'"),
     ],

@@ -79,7 +79,9 @@ def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) ->
     waiting = any(incoming.glob("*.jsonl"))
     if not database.exists() and not waiting:
         return IngestReport(rows=0, files=0)
-    if database.exists() and not os.access(database.parent, os.W_OK):  # a state folder that may only be read
+    if database.exists() and not os.access(
+        database.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids
+    ):  # a state folder that may only be read
         if waiting:
             logger.warning("[AutoGather] %s is read-only: its newest measurements are not in the answer", database.parent)
         return IngestReport(rows=0, files=0)

@@ -107,6 +107,8 @@ def _sentence(error: ValidationError) -> str:
             return f"{place} is not known, expected one of {', '.join(_keys(first['loc'][:-1]))}"
         case "missing":
             return f"{place} is missing, expected one of each of {', '.join(_keys(first['loc'][:-1], required=True))}"
+        case "json_invalid":
+            return f"is not JSON: {first['ctx']['error']}"
         case "value_error":
             return f"{place}: {first['msg'].removeprefix('Value error, ')}"
         case _:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gather_pipeline.adapters.files.cells import to_cells
-from gather_pipeline.adapters.files.lines import read_json, stray
+from gather_pipeline.adapters.files.lines import STRAY, read_json
 from gather_pipeline.adapters.files.markdown import read_markdown, write_markdown
 from gather_pipeline.adapters.files.parquet import read_parquet, write_parquet
 from gather_pipeline.adapters.files.tables import read_csv
@@ -112,8 +112,8 @@ def _text(data: bytes, format: Format, shown: str) -> str:
         return decode(data)
     except UnicodeDecodeError:
         text = data.decode("utf-8", "surrogateescape")
-    # A table without one character of UTF-8 is of a spreadsheet that writes as its system does, which is this code page in the west.
-    if format == "csv" and all(char < "\x80" or stray(char) for char in text):
+    # A table with some such bytes and no character of UTF-8 is of a spreadsheet that writes as its system does, in the west like this.
+    if format == "csv" and STRAY.sub("", text).isascii() and 5 * len(STRAY.findall(text)) < len(text):
         with suppress(UnicodeDecodeError):
             western = data.decode("cp1252")
             logger.warning("[AutoGather] %s is not UTF-8 text and was read as Windows-1252: look at its accents", shown)

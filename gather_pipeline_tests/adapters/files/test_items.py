@@ -157,6 +157,11 @@ def test_a_text_cut_by_its_own_commas_is_refused() -> None:
     assert line.fault == "cell 3 is ' who sleeps', expected none: the first line has 2 headings"
 
 
+def test_a_table_of_another_code_page_is_not_guessed() -> None:
+    (line,) = read_items(None, io.BytesIO("department,content\nstory,Смотритель".encode("cp1251")), "csv", "-")
+    assert line.fault == "byte 0xd1 at 6 is not UTF-8 text"
+
+
 def test_whole_numbers_of_a_spreadsheet_are_whole() -> None:
     (line,) = read_items(None, io.BytesIO(b'department,content,place,revision,iteration\nstory,A.,"1,0",2.00,"1,000"\n'), "csv", "-")
     assert [line.fields[name] for name in ("place", "revision", "iteration")] == [1, 2, "1,000"]

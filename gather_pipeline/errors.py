@@ -27,6 +27,13 @@ GatherError
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Iterable
+
+OUTLINE = reprlib.Repr()  # what a file holds may be of any size, and by aliases far larger than the file
+OUTLINE.maxlevel = 3
+OUTLINE.maxstring = OUTLINE.maxother = 200
+
 
 class GatherError(Exception):
     """Root of every error raised on purpose; `str(error)` is one sentence for a person."""
@@ -125,8 +132,14 @@ class BudgetExhausted(Stopped): ...
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """Shows a value as Python would, cut to `limit` characters with its length named."""
-    text = repr(value)
+    """Shows a value as Python would, cut to `limit` characters with its length named; of a long list or mapping only the beginning."""
+    text = repr(value) if isinstance(value, str) else OUTLINE.repr(value)
     if len(text) <= limit:
         return text
-    return f"{text[:limit]}... ({len(text)} characters)"
+    return f"{text[:limit]}..." + (f" ({len(text)} characters)" if isinstance(value, str) else "")
+
+
+def listed(names: Iterable[str], limit: int = 20) -> str:
+    """Shows names one after the other; of more than `limit` the first, and how many there are besides."""
+    given = list(names)
+    return ", ".join(given[:limit]) + (f" and {len(given) - limit} more" if len(given) > limit else "")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from gather_pipeline.cli.inputs import decoded
 from gather_pipeline.cli.output import say
+from gather_pipeline.domain.texts import decoded, typed
 from gather_pipeline.errors import InvalidInput, PermanentError
 
 EDITS = "edits"
@@ -48,8 +48,8 @@ def edited(home: Path, name: str, before: str, about: Sequence[str]) -> Iterator
         except (click.ClickException, ValueError) as error:  # the second for a command line that is none
             reason = error.format_message() if isinstance(error, click.ClickException) else error
             raise PermanentError(f"the editor cannot be used, nothing was changed: {reason}") from None
-        text = decoded(file.read_bytes(), "the edited text").partition(SCISSORS)[0].strip()
-        yield text if text and text != before.strip() else None
+        text = typed(decoded(file.read_bytes(), "the edited text").partition(SCISSORS)[0])
+        yield text if text and text != typed(before) else None
     except BaseException:
         if file.read_bytes() == shown.encode():
             file.unlink()

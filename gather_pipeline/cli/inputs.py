@@ -9,7 +9,7 @@ import sys
 from contextlib import nullcontext
 
 from gather_pipeline.domain.projects import BRIEF_LIMIT_BYTES, check_brief
-from gather_pipeline.domain.texts import clean
+from gather_pipeline.domain.texts import clean, decoded
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.settings import Settings
 
@@ -42,15 +42,7 @@ def read_note(path: str) -> str:
     """
     source = "standard input" if path == "-" else path
     data = _read(path, "--file", NOTE_LIMIT_BYTES, subject=source, expected=f"a note of at most {NOTE_LIMIT_BYTES}")
-    return decoded(data, source)
-
-
-def decoded(data: bytes, source: str) -> str:
-    """UTF-8 text; raises `InvalidInput` where it is none."""
-    try:
-        return clean(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{source} has byte {data[error.start]:#04x} at {error.start}, expected UTF-8 text") from None
+    return clean(decoded(data, source))
 
 
 def person(by: str | None, settings: Settings) -> str:

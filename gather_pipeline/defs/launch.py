@@ -5,14 +5,17 @@ process more, stores the webhook address in the run's config and cannot hand pro
 """
 
 import fcntl
+import hashlib
 import logging
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
+from platformdirs import user_cache_path
 from sqlalchemy.exc import DBAPIError
 
 from gather_pipeline.bootstrap import build_services
@@ -39,6 +42,9 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def prepare_home(settings: Settings) -> Path:
     """Makes the folder of the Dagster instance and puts the instance file into it where it is missing or differs.
 
+    Returns:
+        The folder, by a path that Dagster can use.
+
     Raises:
         SetupMissing: The instance file is not where the package was installed from.
         StoreError: The folder cannot be written.
@@ -51,9 +57,20 @@ def prepare_home(settings: Settings) -> Path:
         home.mkdir(parents=True, exist_ok=True)
         if not target.is_file() or target.read_bytes() != wanted:
             shutil.copyfile(INSTANCE_FILE, target)
+        return _addressable(home)
     except OSError as error:
         raise StoreError(f"the Dagster folder {home} cannot be written: {error.strerror}") from error
-    return home
+
+
+def _addressable(home: Path) -> Path:
+    """The folder by a path that Dagster's database addresses can hold, which take `?` for the end of a path and `%20` for a space."""
+    if not set("%?") & set(str(home)):
+        return home
+    link = user_cache_path("gather_pipeline") / "dagster" / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        link.symlink_to(home)
+    return link
 
 
 @contextmanager

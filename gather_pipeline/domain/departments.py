@@ -12,47 +12,55 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from gather_pipeline.errors import InvalidInput, UnknownEntity, shorten
+from gather_pipeline.domain.cms import in_one_language, listed_texts, plain_text
+from gather_pipeline.domain.texts import typed
+from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 80.0  # S001-QUAL-09
 SLUG = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+ENVELOPES = 5  # mappings around a list of rows; GraphQL has three
 SLUG_EXPECTED = "1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit"
 
 
-class CoordinationSettings(BaseModel):
+class Row(BaseModel):
+    """A part of a CMS's row, as any database gives it: null and an empty text count as missing, numbers and truths may be texts."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, row: object) -> object:
+        if not isinstance(row, Mapping):
+            return row
+        values = {name: in_one_language(row.get(name)) for name in cls.model_fields}
+        kept = {name: typed(value) if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in kept.items() if value is not None and value != ""}
+
+
+class CoordinationSettings(Row):
     """How a department is judged and how long it may go on."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    minQualityThreshold: Annotated[StrictInt | StrictFloat, Field(ge=1, le=100)] = DEFAULT_THRESHOLD
-    maxIterations: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
-    aspects: tuple[Annotated[StrictStr, Field(min_length=1, max_length=200)], ...] = ()
+    minQualityThreshold: Annotated[int | float, Field(ge=1, le=100)] = DEFAULT_THRESHOLD
+    maxIterations: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    aspects: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], BeforeValidator(listed_texts)] = ()
 
 
-class Department(BaseModel):
+class Department(Row):
     """One row of the CMS collection `departments` (S001-PAY-05)."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    id: StrictStr | None = None
-    slug: Annotated[StrictStr, Field(pattern=SLUG)]
-    name: Annotated[StrictStr, Field(min_length=1, max_length=200)]
-    description: StrictStr = ""
-    codeDepNumber: StrictInt | None = None
-    gatherCheck: StrictBool = True
-    isActive: StrictBool = True
-    defaultModel: Annotated[StrictStr, Field(min_length=1)] | None = None
+    id: str | None = None
+    slug: Annotated[str, Field(pattern=SLUG)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, BeforeValidator(plain_text)] = ""
+    codeDepNumber: Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None
+    gatherCheck: bool = True
+    isActive: bool = True
+    defaultModel: str | None = None
     coordinationSettings: CoordinationSettings = CoordinationSettings()
-
-    @field_validator("coordinationSettings", mode="before")
-    @classmethod
-    def _none_is_default(cls, value: object) -> object:
-        # A CMS sends null for a group that nobody filled in.
-        return CoordinationSettings() if value is None else value
 
     @property
     def threshold(self) -> float:
@@ -87,28 +95,29 @@ class StoredDepartment:
         return self.department.slug
 
 
-def parse_departments(rows: object, source: str) -> list[Department]:
+def parse_departments(answer: object, source: str) -> list[Department]:
     """Checks a whole list of CMS rows: every department, active or not, in the order given.
 
+    A draft that was never published and a row in the trash are not active; they may lack what a department needs, and are left out then.
+
     Args:
-        rows: A list of mappings, or a mapping with the list under ``docs`` (the CMS's own envelope) or ``departments``.
-        source: Where the rows come from, for the message.
+        answer: A list of mappings, or the CMS's answer with the list in it, see `_rows`.
+        source: Where it comes from, for the message.
 
     Raises:
-        InvalidInput: One row is wrong; names the row, the field and the value.
+        InvalidInput: One row is wrong, or the list is not whole; names the row, the field and the value.
     """
-    if isinstance(rows, Mapping):
-        rows = rows.get("docs", rows.get("departments"))
-    if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
-        raise InvalidInput(f"{source} holds {'none' if rows is None else shorten(rows)}, expected a list of departments")
     departments: list[Department] = []
     numbers: dict[str, int] = {}
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(_rows(answer, source), 1):
         if not isinstance(row, Mapping):
-            raise InvalidInput(f"{source}: row {number} is {row!r}, expected a mapping with slug and name")
+            raise InvalidInput.field(f"{source}: row {number}", row, "a mapping with slug and name")
+        unpublished = in_one_language(row.get("_status")) == "draft" or row.get("deletedAt")
         try:
-            department = Department.model_validate(dict(row))
+            department = Department.model_validate({**row, "isActive": False} if unpublished else row)
         except ValidationError as error:
+            if unpublished:
+                continue
             raise InvalidInput(f"{source}: row {number}, {_described(error)}") from None
         first = numbers.setdefault(department.slug, number)
         if first != number:
@@ -116,6 +125,29 @@ def parse_departments(rows: object, source: str) -> list[Department]:
             raise InvalidInput(f"{source}: row {number}, field slug is {department.slug!r}, expected {expected}")
         departments.append(department)
     return departments
+
+
+def _rows(answer: object, source: str) -> list[object]:
+    """The rows of an answer: a list, one row, or the list under `docs` (REST), `departments` or `items`, also further in (GraphQL)."""
+    for _ in range(ENVELOPES):
+        if not isinstance(answer, Mapping):
+            break
+        if answer.get("errors"):
+            raise InvalidInput(f"{source} holds a refusal of the CMS ({shorten(answer['errors'], 300)}), expected a list of departments")
+        if "slug" in answer:
+            return [answer]
+        held = answer.get("docs", answer.get("departments", answer.get("items")))
+        if held is None and len(answer) == 1:
+            (held,) = answer.values()
+        total = answer.get("totalDocs")
+        more = answer.get("hasNextPage") or answer.get("hasPrevPage")
+        if isinstance(held, list) and (more or (isinstance(total, int) and total > len(held))):
+            page = f"one page of the CMS's list ({len(held)}{f' of {total}' if isinstance(total, int) else ''} departments)"
+            raise InvalidInput(f"{source} holds {page}, expected all of it: ask the CMS with limit=0")
+        answer = held
+    if not isinstance(answer, list):
+        raise InvalidInput(f"{source} holds {'none' if answer is None else shorten(answer)}, expected a list of departments")
+    return answer
 
 
 def _described(error: ValidationError) -> str:
@@ -126,7 +158,7 @@ def _described(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"field {field} is missing, expected {SLUG_EXPECTED if field == 'slug' else 'a value'}"
     expected = SLUG_EXPECTED if field == "slug" else first["msg"].removeprefix("Input should be ")
-    return f"field {field} is {first['input']!r}, expected {expected}"
+    return str(InvalidInput.field(f"field {field}", first["input"], expected))
 
 
 def in_order(departments: Sequence[Department]) -> list[Department]:
@@ -146,7 +178,7 @@ def to_automate(departments: Sequence[Department]) -> list[Department]:
     """
     chosen = in_order(departments)
     if not chosen:
-        raise InvalidInput("no department has both gatherCheck and isActive, expected at least one")
+        raise InvalidInput("no department is published and has both gatherCheck and isActive, expected at least one")
     return chosen
 
 
@@ -159,7 +191,7 @@ def select(departments: Sequence[Department], slugs: Sequence[str]) -> list[Depa
     known = [department.slug for department in departments]
     for slug in slugs:
         if slug not in known:
-            raise UnknownEntity(f"department is {slug!r}, expected one of {', '.join(known) or 'none: the list is empty'}")
+            raise UnknownEntity.field("department", slug, f"one of {listed(known) or 'none: the list is empty'}")
     return [department for department in departments if not slugs or department.slug in slugs]
 
 

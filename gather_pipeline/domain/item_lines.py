@@ -10,26 +10,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.departments import SLUG, SLUG_EXPECTED
 from gather_pipeline.domain.items import TEXTS, Item, Origin, Overruled, Revision, State, content_hash
 from gather_pipeline.domain.projects import ID as PROJECT_ID
 from gather_pipeline.domain.projects import ID_EXPECTED
+from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import InvalidInput
 
 Format = Literal["jsonl", "csv", "md", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".md": "md", ".markdown": "md", ".parquet": "parquet"}
+READ_SUFFIXES: dict[str, Format] = SUFFIXES | {".json": "jsonl", ".tsv": "csv"}
 NEEDED = ("department", "content")  # of a line that a person made by hand
+
+
+def _some(text: str) -> str:
+    if not typed(text):
+        raise ValueError("nothing in it can be seen")
+    return text
+
 
 # A field's description is what a message says was expected.
 ItemId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hexadecimal digits")]
 Slug = Annotated[str, Field(pattern=SLUG, description=SLUG_EXPECTED)]
 Text = Annotated[str, Field(description="a text")]
-SomeText = Annotated[str, Field(pattern=r"\S", description="a text of at least a word")]
-Name = Annotated[Annotated[str, Field(pattern=r"\S")] | None, Field(description="a name, or nothing")]
+SomeText = Annotated[str, AfterValidator(_some), Field(description="a text of at least a word")]
+Name = Annotated[Annotated[str, AfterValidator(_some)] | None, Field(description="a name, or nothing")]
 
 
 class _Fields(BaseModel):
@@ -82,7 +91,7 @@ class StoredFields(_Fields):
 class NoteFields(_Fields):
     """What a person may write of a note into a file."""
 
-    department: Slug
+    department: Annotated[Slug, BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)]
     content: SomeText
     summary: Text = ""
     context: Text = ""

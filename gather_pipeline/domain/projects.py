@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from gather_pipeline.domain.texts import decoded, typed
 from gather_pipeline.errors import InvalidInput
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
@@ -61,12 +62,10 @@ def check_brief(data: bytes, source: str) -> str:
     """
     if len(data) > BRIEF_LIMIT_BYTES:
         raise InvalidInput(f"brief {source} has {len(data)} bytes, expected at most {BRIEF_LIMIT_BYTES}")
-    try:
-        text = data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"brief {source} has byte {data[error.start]:#04x} at {error.start}, expected UTF-8 text") from None
+    text = decoded(data, f"brief {source}")
     if "\x00" in text:
         raise InvalidInput(f"brief {source} has a NUL character at {text.index(chr(0))}, expected plain text")
+    text = typed(text)
     if not text:
         raise InvalidInput(f"brief {source} is empty, expected at least a sentence about the project")
     return text

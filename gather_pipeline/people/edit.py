@@ -14,8 +14,8 @@ from typing import Any
 
 from gather_pipeline.domain.decisions import DecidedText, Decision, set_aside_key
 from gather_pipeline.domain.items import TEXTS, Item, NewItem, Overruled, content_hash
-from gather_pipeline.domain.texts import clean
-from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity, VersionConflict
+from gather_pipeline.domain.texts import typed
+from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity, VersionConflict, listed
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 from gather_pipeline.text.sentences import summary_line
@@ -41,12 +41,12 @@ class Texts:
     aspect: str | None = None
 
     def checked(self) -> Texts:
-        """The texts as they are stored: clean, and without white space around them.
+        """The texts as they are stored.
 
         Raises:
             InvalidInput: One is empty where it may not be, or too long.
         """
-        texts = {name: clean(text).strip() for name, text in self.given().items()}
+        texts = {name: typed(text) for name, text in self.given().items()}
         for name, text in texts.items():
             if name in ("content", "summary") and not text:
                 raise InvalidInput(f"{name} is empty, expected at least a word")
@@ -81,7 +81,7 @@ class People:
         if slug not in known:
             known += [department.slug for department in self._services.departments.departments() if department.slug not in known]
         if slug not in known:
-            raise UnknownEntity.field("department", slug, f"one of {', '.join(known) or 'none: the list is empty'}")
+            raise UnknownEntity.field("department", slug, f"one of {listed(known) or 'none: the list is empty'}")
 
     def add(self, project_id: str, slug: str, texts: Texts, by: str) -> Item:
         """Adds an item that a person wrote; equal texts are not refused, for a person's are never duplicates.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from gather_pipeline.domain.item_lines import COLUMNS, Line, NoteFields, from_fields
 from gather_pipeline.domain.items import TEXTS, Item
-from gather_pipeline.domain.texts import clean
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.domain.texts import clean, typed
+from gather_pipeline.errors import InvalidInput, listed
 from gather_pipeline.people.edit import Texts
 from gather_pipeline.text.sentences import summary_line
 
@@ -118,7 +118,7 @@ class _Reader:
         else:
             item, place = self._made_by_hand(line), line.number
         if item.department not in self._departments:
-            raise InvalidInput.field("department", item.department, f"one of {', '.join(sorted(self._departments))}")
+            raise InvalidInput.field("department", item.department, f"one of {listed(sorted(self._departments))}")
         number = self._numbers.setdefault(item.id, line.number)
         if number != line.number:
             raise InvalidInput.field("id", item.id, f"an id of its own (line {number} has it already)")
@@ -127,24 +127,21 @@ class _Reader:
     def _made_by_hand(self, line: Line) -> Item:
         """A note that a person wrote into a file; its id follows from what it says, so that a repeat finds it."""
         order = self._order
-        fields = NoteFields.of({name: value for name, value in line.fields.items() if value not in (None, "")})
-        texts = Texts(**{name: getattr(fields, name) or None for name in TEXTS}).checked()
-        content = texts.content or ""
-        values = (fields.department, content, texts.summary or summary_line(content), texts.context or "", texts.aspect or "")
-        self._copies[values] += 1
-        by = clean(fields.written_by or order.by).strip()
-        key = json.dumps([order.project_id, *values, self._copies[values]])
+        given = {name: typed(value) if isinstance(value, str) else value for name, value in line.fields.items()}
+        fields = NoteFields.of({name: value for name, value in given.items() if value not in (None, "")})
+        Texts(**{name: getattr(fields, name) or None for name in TEXTS}).checked()
+        texts = {name: getattr(fields, name) for name in TEXTS} | {"summary": fields.summary or summary_line(fields.content)}
+        key = (fields.department, *texts.values())
+        self._copies[key] += 1
+        by = fields.written_by or order.by
         return Item(
-            id=fields.id or hashlib.sha256(key.encode()).hexdigest()[:24],
+            id=fields.id or hashlib.sha256(json.dumps([order.project_id, *key, self._copies[key]]).encode()).hexdigest()[:24],
             project_id=order.project_id,
             department=fields.department,
             user_id=order.by,
             created_at=self._now,
             origin="imported",
             written_by=by,
-            content=content,
-            summary=values[2],
-            context=values[3],
-            aspect=values[4],
             provenance={"generated_by": by, "file": clean(order.file), "line": line.number},
+            **texts,
         )

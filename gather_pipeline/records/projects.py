@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gather_pipeline.domain.projects import EarlierBrief, Project, check_project_id, new_project_id
+from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Clock, DocumentStore
 from gather_pipeline.records.changes import changes_since
@@ -93,7 +94,8 @@ class Projects:
 
 
 def _checked(name: str) -> str:
-    """The name without white space around it; raises `InvalidInput` for a blank one, which no prompt could hold."""
-    if not name.strip():
+    """The name as it is kept; raises `InvalidInput` for a blank one, which no prompt could hold."""
+    kept = typed(name)
+    if not kept:
         raise InvalidInput.field("name", name, "a name of at least one letter")
-    return name.strip()
+    return kept

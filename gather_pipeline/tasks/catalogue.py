@@ -14,7 +14,8 @@ from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from gather_pipeline.errors import InvalidInput, UnknownEntity, shorten
+from gather_pipeline.domain.texts import decoded
+from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
 from gather_pipeline.tasks.definition import TaskDefinition, version_key
 
 
@@ -58,12 +59,11 @@ class Catalogue:
         """
         versions = self._by_id.get(task_id)
         if versions is None:
-            known = ", ".join(self._by_id) or "none: there are none"
-            raise UnknownEntity(f"task is {shorten(task_id)}, expected one of {known}")
+            raise UnknownEntity.field("task", task_id, f"one of {listed(self._by_id) or 'none: there are none'}")
         if version is None:
             return list(versions.values())[-1]
         if version not in versions:
-            raise UnknownEntity(f"version of task {task_id} is {shorten(version)}, expected one of {', '.join(versions)}")
+            raise UnknownEntity.field(f"version of task {task_id}", version, f"one of {listed(versions)}")
         return versions[version]
 
 
@@ -74,12 +74,9 @@ def load_definition(path: Path) -> TaskDefinition:
         InvalidInput: The file cannot be read, is not JSON, or is no definition; names file and key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text, object_pairs_hook=_unique)
+        document = json.loads(decoded(path.read_bytes(), path.name), object_pairs_hook=_unique)
     except OSError as error:
         raise InvalidInput(f"{path.name}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path.name}: byte {error.start} is not UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path.name}: is not JSON: {error}") from None
     return parse_definition(document, path.name)
@@ -110,6 +107,8 @@ def _sentence(error: ValidationError) -> str:
             return f"{place} is not known, expected one of {', '.join(_keys(first['loc'][:-1]))}"
         case "missing":
             return f"{place} is missing, expected one of each of {', '.join(_keys(first['loc'][:-1], required=True))}"
+        case "json_invalid":
+            return f"is not JSON: {first['ctx']['error']}"
         case "value_error":
             return f"{place}: {first['msg'].removeprefix('Value error, ')}"
         case _:

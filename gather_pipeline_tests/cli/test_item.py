@@ -246,7 +246,17 @@ def test_visual_comes_before_editor_and_a_note_is_added_with_it(desk: Shell, cap
     assert row["content"] == "All of it is replaced."
 
 
-@pytest.mark.parametrize("script", [":", ': > "$1"', 'sed -i "1,/^# ---/{/^# ---/!d}" "$1"', 'sed -i "1s/^/  /" "$1"'])
+@pytest.mark.parametrize(
+    "script",
+    [
+        ":",
+        ': > "$1"',
+        'sed -i "s/$/\\r/" "$1"',
+        'printf "\\342\\200\\213" > "$1"',
+        'sed -i "1,/^# ---/{/^# ---/!d}" "$1"',
+        'sed -i "1s/^/  /" "$1"',
+    ],
+)
 def test_an_unchanged_or_emptied_text_changes_nothing_and_says_so(script: str, desk: Shell, capsys: Capture) -> None:
     before = first(desk, capsys)
     editor(desk, script)

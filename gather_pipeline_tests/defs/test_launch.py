@@ -236,6 +236,18 @@ def test_the_instance_file_is_put_in_place_and_renewed_where_it_differs(settings
     assert target.read_bytes() == INSTANCE_FILE.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["My%20Project", "what?", "100%"])
+def test_a_state_folder_whose_name_an_address_cannot_hold_is_opened_by_another_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    settings = make_settings(tmp_path / name)
+    assert prepare_home(settings) == prepare_home(settings)
+    with open_instance(settings) as instance:
+        assert instance.get_runs_count() == 0
+    assert (settings.dagster_home / "history" / "runs.db").is_file()
+
+
 def test_a_dagster_folder_that_cannot_be_made_is_one_sentence(settings: Settings) -> None:
     settings.dagster_home.write_text("a file in the way", encoding="utf-8")
     with pytest.raises(StoreError, match="the Dagster folder .* cannot be written"):

@@ -126,7 +126,7 @@ def test_an_added_item_is_seen_at_once_and_survives_the_clearing_of_a_killed_run
     ("texts", "said"),
     [
         (Texts(content="  "), "content is empty, expected at least a word"),
-        (Texts(content="\x00"), "content is empty, expected at least a word"),
+        (Texts(content="\u200b\u2060\x00"), "content is empty, expected at least a word"),
         (Texts(content="x" * 20_001), "content has 20001 characters, expected at most 20000"),
         (Texts(content="Fine.", summary=" "), "summary is empty"),
         (Texts(), "content is missing"),
@@ -137,6 +137,12 @@ def test_a_wrong_text_is_refused_and_nothing_is_written(studio: Studio, texts: T
     with pytest.raises(InvalidInput, match=said):
         desk(studio).add(PROJECT, "story", texts, "ana")
     assert studio.state() == before
+
+
+def test_a_text_saved_with_other_line_ends_is_the_same(studio: Studio) -> None:
+    item = write(studio, "One.\r\nTwo.")
+    assert item.content == "One.\nTwo."
+    assert desk(studio).edit(item.id, Texts(content="One.\rTwo.\r\n"), "ben").revision == 1
 
 
 def test_what_is_not_there_is_named_with_what_is(studio: Studio) -> None:

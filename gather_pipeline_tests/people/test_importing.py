@@ -325,7 +325,7 @@ def test_bad_lines_are_named_and_the_others_are_taken(studio: Studio, lines: lis
         ({"department": "story"}, "content is missing, expected a text of at least a word"),
         ({"content": "Words."}, "department is missing, expected 1 to 63 of a-z"),
         ({"department": "story", "content": "x" * 20_001}, "content has 20001 characters, expected at most 20000"),
-        ({"department": "story", "content": "\x00"}, "content is empty, expected at least a word"),
+        ({"department": "story", "content": "\u200b\x00"}, "content is missing, expected a text of at least a word"),
         ({"department": "story", "content": 7}, "content is 7, expected a text of at least a word"),
         ({"department": "story", "content": "Words.", "id": "row 7"}, "id is 'row 7', expected 24 hexadecimal digits"),
     ],

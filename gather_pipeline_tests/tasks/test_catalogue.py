@@ -65,17 +65,26 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     [
         (b"", r"x\.json: is not JSON: Expecting value"),
         (b'{"id": "a", "id": "b"}', r"x\.json: is not JSON: key id stands twice in one object"),
-        (b'{"id": "\xff"}', r"x\.json: byte 8 is not UTF-8"),
+        (b'{"id": "\xff"}', r"x\.json has byte 0xff at 8, expected UTF-8 text"),
         (b"[" * 100_000, r"x\.json: is not JSON"),
+        (b'{"id": "\\ud800"}', r"x\.json: is not JSON: unexpected end of hex escape"),
         (b'"text"', r"x\.json: the definition is 'text'"),
     ],
-    ids=["empty", "double key", "latin-1", "deep", "string"],
+    ids=["empty", "double key", "latin-1", "deep", "half a character", "string"],
 )
 def test_a_file_that_is_no_definition_is_told_in_one_sentence(tmp_path: Path, content: bytes, told: str):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(InvalidInput, match=told):
         load_definition(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_definition_is_read_as_any_editor_saves_it(tmp_path: Path, encoding: str):
+    packaged = next(iter(Catalogue.packaged()))
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(packaged.to_document(), indent=1).replace("\n", "\r\n"), encoding=encoding, newline="")
+    assert load_definition(path) == packaged
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gather_pipeline.domain.item_lines import COLUMNS
+from gather_pipeline.domain.item_lines import COLUMNS, NEEDED
+from gather_pipeline.errors import InvalidInput
 
 NESTED = ("automation", "revisions", "overruled")
 NUMBERS = ("iteration", "place", "revision")
 NULLABLE = ("written_by", "user_id")
 EXACT = "exact"  # column of exports of release 1.0.0: JSON of the fields that their own cells could not hold
-WHOLE = re.compile(r"[+-]?\d{1,18}")
+WHOLE = re.compile(r"([+-]?\d{1,18})([.,]0{1,2})?")  # spreadsheets write 1.0, or 1,0
 
 
 def to_cells(fields: Mapping[str, Any]) -> dict[str, str | int | None]:
@@ -26,6 +27,28 @@ def _cell(name: str, value: Any) -> str | int | None:
         return json.dumps(value, ensure_ascii=False) if value else None
     # A table of texts cannot tell an empty name from none, so an odd name is quoted.
     return json.dumps(value, ensure_ascii=False) if name in NULLABLE and value is not None and value[:1] in ("", '"') else value
+
+
+def columns_of(headings: Iterable[str], shown: str) -> list[str]:
+    """The columns that the headings of a table mean, however they are written; a heading that means none stays as it is.
+
+    Raises:
+        InvalidInput: Two mean the same column; names the table as it is `shown`.
+    """
+    columns = [_column(heading) for heading in headings]
+    if twice := next((name for name in COLUMNS if columns.count(name) > 1), None):
+        raise InvalidInput(f"{shown}: column {twice!r} is there more than once")
+    return columns
+
+
+def _column(heading: str) -> str:
+    name = re.sub(r"[\W_]+", "_", heading.lower()).strip("_")
+    return name if name in (*COLUMNS, EXACT) else heading.strip()
+
+
+def is_table_of_items(columns: Iterable[str]) -> bool:
+    """Whether a note could be made of these columns."""
+    return set(NEEDED) <= set(columns)
 
 
 def from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,8 +64,8 @@ def _value(name: str, cell: Any) -> Any:
     if name in NULLABLE:
         return _decoded(cell) if isinstance(cell, str) and cell.startswith('"') else cell or None
     if name in NUMBERS:
-        if isinstance(cell, str) and WHOLE.fullmatch(cell):
-            return int(cell)
+        if isinstance(cell, str) and (whole := WHOLE.fullmatch(cell)):
+            return int(whole[1])
         return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
     return "" if cell is None else cell
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import yaml
 
 from gather_pipeline.domain.departments import Department, parse_departments
-from gather_pipeline.domain.texts import clean
+from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import InvalidInput
+
+LIMIT = 20_000_000  # bytes; ten thousand departments have a tenth of it
 
 
 class DepartmentFile:
@@ -24,25 +26,29 @@ class DepartmentFile:
         Raises:
             InvalidInput: The file cannot be read, is neither YAML nor JSON, or one of its rows is wrong.
         """
-        return parse_departments(self._rows(clean(self._text())), str(self._path))
-
-    def _text(self) -> str:
         try:
-            return self._path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError:
-            raise InvalidInput(f"GATHER_DEPARTMENTS file {self._path} is not UTF-8 text, expected YAML or JSON") from None
+            with self._path.open("rb") as file:
+                data = file.read(LIMIT + 1)
         except OSError as error:
             reason = error.strerror or "it cannot be read"
-            raise InvalidInput(f"GATHER_DEPARTMENTS is {str(self._path)!r}, expected a file that can be read ({reason})") from None
+            raise InvalidInput.field("GATHER_DEPARTMENTS", str(self._path), f"a file that can be read ({reason})") from None
+        source = f"GATHER_DEPARTMENTS file {self._path}"
+        if len(data) > LIMIT:
+            raise InvalidInput(f"{source} has more than {LIMIT} bytes, expected a list of departments")
+        return parse_departments(self._rows(decoded(data, source), source), str(self._path))
 
-    def _rows(self, text: str) -> object:
+    def _rows(self, text: str, source: str) -> object:
+        suffix = self._path.suffix.lower()
         try:
-            return json.loads(text) if self._path.suffix.lower() == ".json" else yaml.safe_load(text)
+            if suffix in (".jsonl", ".ndjson"):
+                return [json.loads(line) for line in text.split("\n") if line.strip()]
+            return json.loads(text) if suffix == ".json" else yaml.safe_load(text)
         except json.JSONDecodeError as error:
-            where = f"line {error.lineno}, column {error.colno}"
-            raise InvalidInput(f"GATHER_DEPARTMENTS file {self._path} is not JSON: {error.msg} at {where}") from None
+            raise InvalidInput(f"{source} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
             problem = getattr(error, "problem", None) or "it cannot be parsed"
-            raise InvalidInput(f"GATHER_DEPARTMENTS file {self._path} is not YAML: {problem}{where}") from None
+            raise InvalidInput(f"{source} is not YAML: {problem}{where}") from None
+        except (ValueError, RecursionError) as error:  # a number or a date that is none, or nesting without end
+            raise InvalidInput(f"{source} cannot be read: {error}") from None

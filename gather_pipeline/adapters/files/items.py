@@ -8,24 +8,27 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gather_pipeline.adapters.files.cells import from_cells, to_cells
-from gather_pipeline.adapters.files.lines import line_of_fields, line_of_json, stray
+from gather_pipeline.adapters.files.cells import to_cells
+from gather_pipeline.adapters.files.lines import STRAY, read_json
 from gather_pipeline.adapters.files.markdown import read_markdown, write_markdown
 from gather_pipeline.adapters.files.parquet import read_parquet, write_parquet
+from gather_pipeline.adapters.files.tables import read_csv
 from gather_pipeline.adapters.files.whole import written_whole
-from gather_pipeline.domain.item_lines import COLUMNS, NEEDED, Format, Line
+from gather_pipeline.domain.item_lines import COLUMNS, Format, Line
+from gather_pipeline.domain.texts import decode
 from gather_pipeline.errors import InvalidInput, StoreError
 
-Fields = Mapping[str, Any]
-Texts = Iterator[tuple[int, str]]  # lines of a file with their numbers, their line ends kept
+logger = logging.getLogger(__name__)
 
-LINE_LIMIT = 64_000_000  # bytes; a document of a store has at most a quarter of it
-DELIMITERS = ",;\t"  # spreadsheets of many countries write the second
+Fields = Mapping[str, Any]
+
+FILE_LIMIT = 512_000_000  # bytes; a hundred thousand notes with their histories have half of it
 
 
 def write_items(rows: Iterable[Fields], format: Format, path: Path | None, stream: BinaryIO, title: str) -> None:
@@ -75,12 +78,15 @@ def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) 
     """
     if format == "parquet" and path is None:
         raise InvalidInput.field("--format", format, "jsonl, csv or md on standard input: a parquet file is read by its path")
-    read: dict[Format, Callable[[Texts, str], Iterator[Line]]] = {"jsonl": _read_jsonl, "csv": _read_csv, "md": read_markdown}
-    if path is None:
-        yield from read[format](_texts(stream, shown), shown)
-        return
-    with _readable(path, shown) as file:
-        yield from read_parquet(path, shown) if format == "parquet" else read[format](_texts(file, shown), shown)
+    with _readable(path, shown) if path else nullcontext(stream) as file:
+        if path and format == "parquet":
+            yield from read_parquet(path, shown)
+            return
+        data = file.read(FILE_LIMIT + 1)
+    if len(data) > FILE_LIMIT:
+        raise InvalidInput(f"{shown} has more than {FILE_LIMIT} bytes, expected its notes in several files")
+    read: dict[Format, Callable[[str, str], Iterator[Line]]] = {"jsonl": read_json, "csv": read_csv, "md": read_markdown}
+    yield from read[format](_text(data, format, shown), shown)
 
 
 @contextmanager
@@ -100,14 +106,19 @@ def _readable(path: Path, shown: str) -> Iterator[BinaryIO]:
             raise StoreError(f"{shown} cannot be read: {error.strerror or error}") from error
 
 
-def _texts(file: BinaryIO, shown: str) -> Texts:
-    """Lines of a UTF-8 file; a byte that is none is marked, for the line to be refused."""
-    number = 0
-    while line := file.readline(LINE_LIMIT + 1):
-        number += 1
-        if len(line) > LINE_LIMIT:
-            raise InvalidInput(f"{shown}: line {number} has more than {LINE_LIMIT} bytes, expected a note a line")
-        yield number, line.decode("utf-8", "surrogateescape").removeprefix("\ufeff" if number == 1 else "")
+def _text(data: bytes, format: Format, shown: str) -> str:
+    """The text of a file; a byte that is none is marked, for its line to be refused."""
+    try:
+        return decode(data)
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "surrogateescape")
+    # A table with some such bytes and no character of UTF-8 is of a spreadsheet that writes as its system does, in the west like this.
+    if format == "csv" and STRAY.sub("", text).isascii() and 5 * len(STRAY.findall(text)) < len(text):
+        with suppress(UnicodeDecodeError):
+            western = data.decode("cp1252")
+            logger.warning("[AutoGather] %s is not UTF-8 text and was read as Windows-1252: look at its accents", shown)
+            return western
+    return text
 
 
 def _write_jsonl(rows: Iterable[Fields], file: BinaryIO) -> None:
@@ -121,54 +132,3 @@ def _write_csv(rows: Iterable[Fields], file: BinaryIO) -> None:
     writer.writeheader()
     writer.writerows(to_cells(row) for row in rows)
     file.write(text.getvalue().encode())
-
-
-def _read_jsonl(lines: Texts, shown: str) -> Iterator[Line]:
-    yield from (line_of_json(number, text) for number, text in lines if text.strip())
-
-
-def _read_csv(lines: Texts, shown: str) -> Iterator[Line]:
-    csv.field_size_limit(LINE_LIMIT)
-    names, delimiter = _heading(next(lines, (0, ""))[1], shown)
-    # Strict, so that a quote that is never closed is not taken for a note of all the lines after it.
-    reader = csv.reader((text for _, text in lines), delimiter=delimiter, strict=True)
-    while True:
-        number = reader.line_num + 2  # the heading is line 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            yield Line(number=number, fault=_not_csv(str(error), reader.line_num + 1))
-            continue
-        if cells is None:
-            return
-        if fault := stray(delimiter.join(cells)):
-            yield Line(number=number, fault=fault)
-        elif any(cells) and len(cells) != len(names):
-            yield Line(number=number, fault=f"the line has {len(cells)} cells, expected {len(names)} as the first line has")
-        elif any(cells):
-            yield line_of_fields(number, from_cells(dict(zip(names, cells, strict=True))))
-
-
-def _not_csv(reason: str, ended: int) -> str:
-    if reason == "unexpected end of data":
-        return f"the line opens a quote that is never closed, expected its end before the file's (line {ended})"
-    if reason.startswith("new-line character"):
-        return "the line has a carriage return within, expected one only in quotes"
-    return f"the line is no CSV ({reason})"
-
-
-def _heading(text: str, shown: str) -> tuple[Sequence[str], str]:
-    """Names of the columns and the character between them."""
-    for delimiter in DELIMITERS:
-        try:
-            names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])]
-        except csv.Error:  # a carriage return within: no line of a table
-            break
-        if set(NEEDED) <= set(names):
-            if len(set(names)) < len(names):
-                twice = next(name for name in names if names.count(name) > 1)
-                raise InvalidInput(f"{shown}: column {twice!r} is there more than once")
-            return names, delimiter
-    if fault := stray(text):
-        raise InvalidInput(f"{shown}: line 1: {fault}")
-    raise InvalidInput.field(f"{shown}: the first line", text.strip(), f"names of columns, {' and '.join(NEEDED)} among them")

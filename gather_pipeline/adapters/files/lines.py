@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from gather_pipeline.domain.item_lines import Line
 from gather_pipeline.domain.texts import clean
+from gather_pipeline.errors import InvalidInput
 
 STRAY = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a byte that is not UTF-8
 
@@ -16,6 +18,27 @@ def stray(text: str) -> str:
     """What is wrong with a line that is not UTF-8 text; empty where it is."""
     found = STRAY.search(text)
     return f"byte {ord(found[0]) & 0xFF:#04x} at {found.start()} is not UTF-8 text" if found else ""
+
+
+def read_json(text: str, shown: str) -> Iterator[Line]:
+    """Lines of JSON, or one document: a list of objects, an object, or an object with nothing but a list of them.
+
+    Raises:
+        InvalidInput: It is a document over several lines, and no JSON.
+    """
+    fault = stray(text)
+    document, fault = (None, fault) if fault else _parsed(text)
+    if isinstance(document, dict) and "content" not in document:
+        lists = [value for value in document.values() if isinstance(value, list)]
+        document = lists[0] if len(lists) == 1 else document
+    if not fault:
+        rows = document if isinstance(document, list) else [document]
+        yield from (_line(number, row, "item" if row is not document else "line") for number, row in enumerate(rows, start=1))
+        return
+    lines = [line_of_json(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if len(lines) > 1 and (text.lstrip().startswith("[") or all(line.fault for line in lines)):
+        raise InvalidInput(f"{shown} is no JSON: {fault}")
+    yield from lines
 
 
 def line_of_fields(number: int, fields: dict[str, Any]) -> Line:
@@ -33,14 +56,24 @@ def line_of_json(number: int, text: str, what: str = "line") -> Line:
     """
     if fault := stray(text):
         return Line(number=number, fault=fault)
+    value, fault = _parsed(text)
+    return Line(number=number, fault=f"the {what} is no JSON ({fault})") if fault else _line(number, value, what)
+
+
+def _line(number: int, value: Any, what: str) -> Line:
+    if isinstance(value, dict):
+        return line_of_fields(number, value)
+    return Line(number=number, fault=f"the {what} is {type(value).__name__}, expected a JSON object")
+
+
+def _parsed(text: str) -> tuple[Any, str]:
+    """The value of a JSON text, and why it is none, empty where it is."""
     try:
-        fields = json.loads(text)
+        return json.loads(text), ""
+    except json.JSONDecodeError as error:
+        return None, f"{error.msg} at line {error.lineno}, column {error.colno}" if "\n" in text.strip() else f"{error.msg} at {error.pos}"
     except (ValueError, RecursionError) as error:
-        reason = f"{error.msg} at {error.pos}" if isinstance(error, json.JSONDecodeError) else str(error)
-        return Line(number=number, fault=f"the {what} is no JSON ({reason})")
-    if isinstance(fields, dict):
-        return line_of_fields(number, fields)
-    return Line(number=number, fault=f"the {what} is {type(fields).__name__}, expected a JSON object")
+        return None, str(error)
 
 
 def _cleaned(value: Any) -> Any:

@@ -56,7 +56,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def read_markdown(lines: Iterator[tuple[int, str]], shown: str) -> Iterator[Line]:
+def read_markdown(text: str, shown: str) -> Iterator[Line]:
     """Items of a file that `write_markdown` made; everything but comments and quotations is passed over.
 
     Raises:
@@ -65,8 +65,7 @@ def read_markdown(lines: Iterator[tuple[int, str]], shown: str) -> Iterator[Line
     comment: tuple[int, str] | None = None
     quoted: list[str] = []
     found = carried = False
-    for number, text in lines:
-        line = text.removesuffix("\n")
+    for number, line in enumerate(text.split("\n"), start=1):
         if comment is not None and carried:  # whoever saved the file ends lines with two characters
             line = line.removesuffix("\r")
         if comment is not None and (line == ">" or line.startswith("> ")):

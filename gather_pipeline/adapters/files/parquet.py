@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gather_pipeline.adapters.files.cells import NUMBERS, from_cells, to_cells
-from gather_pipeline.adapters.files.lines import line_of_fields
+from pydantic_core import to_jsonable_python
+
+from gather_pipeline.adapters.files.cells import EXACT, NUMBERS, columns_of, from_cells, is_table_of_items, to_cells
+from gather_pipeline.adapters.files.lines import line_of_fields, stray
 from gather_pipeline.domain.item_lines import COLUMNS, NEEDED, Line
-from gather_pipeline.errors import InvalidInput, StoreError
+from gather_pipeline.errors import InvalidInput, StoreError, listed
 
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # nothing is ever downloaded
 
@@ -46,13 +48,34 @@ def read_parquet(path: Path, shown: str) -> Iterator[Line]:
         try:
             # DuckDB takes stars and brackets in a path for a pattern.
             table = connection.read_parquet(glob.escape(str(path.absolute())), hive_partitioning=False)
-            if not set(NEEDED) <= set(table.columns):
-                raise InvalidInput(f"{shown} has the columns {', '.join(table.columns)}, expected {' and '.join(NEEDED)} among them")
-            names, rows = table.columns, table.fetchall()
+            columns = columns_of(table.columns, shown)
+            if not is_table_of_items(columns):
+                raise InvalidInput(f"{shown} has the columns {listed(table.columns)}, expected {' and '.join(NEEDED)} among them")
+            # Of the others only the names are told; a time is as good as its text, and needs no database of time zones.
+            kept = [place for place, name in enumerate(columns) if name in (*COLUMNS, EXACT)]
+            types = [f"::{'VARCHAR' if str(table.types[place]).startswith('TIME') else table.types[place]}" for place in kept]
+            chosen = ", ".join(_quoted(table.columns[place]) + type for place, type in zip(kept, types, strict=True))
+            rows = table.project(chosen).fetchall()
         except duckdb.Error as error:
             raise InvalidInput(f"{shown} is no Parquet file that can be read: {_reason(error)}") from None
+    others = dict.fromkeys(name for name in columns if name not in (*COLUMNS, EXACT))
     for number, cells in enumerate(rows, start=1):
-        yield line_of_fields(number, from_cells(dict(zip(names, cells, strict=True))))
+        values = dict(zip((columns[place] for place in kept), map(_plain, cells), strict=True))
+        if fault := stray("".join(value for value in values.values() if isinstance(value, str))):
+            yield Line(number=number, fault=fault)
+        else:
+            yield line_of_fields(number, others | from_cells(values))
+
+
+def _plain(cell: Any) -> Any:
+    """A cell as JSON has it; bytes are a text of a program that did not say so, and what is no number is nothing."""
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "surrogateescape")
+    return None if cell != cell else to_jsonable_python(cell)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _reason(error: Exception) -> str:

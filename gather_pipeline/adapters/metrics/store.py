@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import glob
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -75,7 +76,14 @@ def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) ->
     """
     import duckdb
 
-    if not database.exists() and not any(incoming.glob("*.jsonl")):
+    waiting = any(incoming.glob("*.jsonl"))
+    if not database.exists() and not waiting:
+        return IngestReport(rows=0, files=0)
+    if database.exists() and not os.access(
+        database.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids
+    ):  # a state folder that may only be read
+        if waiting:
+            logger.warning("[AutoGather] %s is read-only: its newest measurements are not in the answer", database.parent)
         return IngestReport(rows=0, files=0)
     try:
         database.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from gather_pipeline.cli.inputs import person
 from gather_pipeline.cli.options import as_json, by_option, example, project_option
 from gather_pipeline.cli.output import clean, error_console, print_json, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.domain.item_lines import FORMATS, SUFFIXES, Format, to_fields
+from gather_pipeline.domain.item_lines import FORMATS, READ_SUFFIXES, SUFFIXES, Format, to_fields
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.import_lines import Order
 from gather_pipeline.people.importing import Imported, Importer
@@ -39,7 +39,7 @@ def export(project_id: str, name: str | None, path: Path | None, active: bool) -
     Every item goes with its history, in any state; gather import takes the file back without a loss. The texts that were dropped before
     they became items are not in it.
     """
-    format = _format(name, path, "jsonl" if path is None else None, "--output")
+    format = _format(name, path, SUFFIXES, "--output")
     if format == "parquet" and path is None:
         raise InvalidInput("--output is missing, expected a file: parquet cannot be written to standard output")
     with opened() as services:
@@ -72,7 +72,7 @@ def import_(project_id: str, file: str, name: str | None, adopt: bool, by: str |
     --dropped; what a person wrote in an export never is. A bad line is named and kept out, and the exit code is 1 then.
     """
     path = None if file == "-" else Path(file)
-    format = _format(name, path, "jsonl" if path is None else None, "FILE")
+    format = _format(name, path, READ_SUFFIXES, "FILE")
     with opened() as services:
         services.projects.get(project_id)
         with _counted("Importing") as count:
@@ -113,17 +113,18 @@ def _tell(done: Imported, project_id: str, file: str, dry_run: bool, as_json: bo
     click.echo(", ".join(parts))
 
 
-def _format(name: str | None, path: Path | None, usual: Format | None, option: str) -> Format:
+def _format(name: str | None, path: Path | None, suffixes: Mapping[str, Format], option: str) -> Format:
     """The format named, else the one of the file's suffix."""
     if name is not None:
         found = next((format for format in FORMATS if format == name), None)
         if found is None:
             raise InvalidInput.field("--format", name, f"one of {', '.join(FORMATS)}")
         return found
-    format = usual or SUFFIXES.get(path.suffix.lower() if path else "")
-    if format is None:
-        raise InvalidInput.field(option, str(path), f"a name that ends with {', '.join(SUFFIXES)}, or --format")
-    return format
+    if path is None:
+        return "jsonl"
+    if path.suffix.lower() not in suffixes:
+        raise InvalidInput.field(option, str(path), f"a name that ends with {', '.join(suffixes)}, or --format")
+    return suffixes[path.suffix.lower()]
 
 
 def _each(rows: Iterable[Row], count: Callable[[int, int], None], total: int = 0) -> Iterator[Row]:

@@ -120,6 +120,25 @@ def test_an_option_that_the_driver_does_not_know_is_not_repeated(option: str, ca
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        "tz_aware=true&uuidRepresentation=standard",
+        "readPreference=secondaryPreferred&maxStalenessSeconds=120&readConcernLevel=local",
+        "document_class=bson.raw_bson.RawBSONDocument&unicode_decode_error_handler=replace&w=0",
+    ],
+)
+def test_no_option_of_the_uri_changes_what_comes_back(options: str, mongo_uri: str, database: str) -> None:
+    store = MongoStore(f"{mongo_uri.rstrip('/')}/?{options}", timeout_s=30)
+    store.insert_many(database, "gather", [{"_id": "a", "n": 1}])
+    first = store.changed_since(database, "gather")
+    store.update(database, "gather", "a", {"n": 2})
+    assert store.changed_since(database, "gather", first.cursor).documents == [{"_id": "a", "n": 2, "_version": 2}]
+    assert store.find(database, "gather", {"n": 2}) == [store.get(database, "gather", "a")] == [{"_id": "a", "n": 2, "_version": 2}]
+    assert store.changed_since(database, "gather", store.position(database)).documents == [{"_id": "a", "n": 2, "_version": 2}]
+    store.close()
+
+
+@pytest.mark.parametrize(
     ("uri", "host"),
     [
         (f"mongodb://{USER}:{PASSWORD}@db.example.org:27018/x?retryWrites=true", "db.example.org:27018"),

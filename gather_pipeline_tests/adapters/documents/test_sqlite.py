@@ -45,6 +45,17 @@ def test_each_database_is_a_file_that_other_programs_can_read(store: SqliteStore
         assert connection.execute("SELECT id, version, doc FROM items").fetchall() == [("a", 1, '{"text":"é","n":1}')]
 
 
+@pytest.mark.parametrize("name", ["My%20Project", "a?b=c", "a#b", "ü b"])
+def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        store = SqliteStore(tmp_path / name)
+        store.upsert("a", "items", {"_id": "1"})
+        store.close()
+    assert [path.name for path in (tmp_path / name).iterdir()] == ["a.sqlite3"]
+    with closing(SqliteStore(tmp_path / name)) as store:
+        assert store.find("a", "items") == [{"_id": "1", "_version": 2}]
+
+
 def test_commits_are_on_disk_before_they_return(store: SqliteStore) -> None:
     """synchronous = 2 is FULL: in WAL mode the log is flushed at each commit."""
     store.insert_many("a", "items", [{"_id": "1"}])
@@ -197,7 +208,7 @@ def as_an_ordinary_user() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_a_read_only_folder_is_named() -> None:
+def test_a_read_only_folder_can_be_read_and_is_named_to_who_writes() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = SqliteStore(folder)
@@ -207,6 +218,8 @@ def test_a_read_only_folder_is_named() -> None:
         (folder / "a.sqlite3").chmod(0o444)
         store = SqliteStore(folder)
         with as_an_ordinary_user():
+            assert store.find("a", "items") == [{"_id": "1", "_version": 1}]
+            assert store.changed_since("a", "items", store.position("a")).documents == []
             with pytest.raises(StoreError, match=r"a\.sqlite3 cannot be .* read-only"):
                 store.upsert("a", "items", {"_id": "2"})
             with pytest.raises(StoreError, match=r"b\.sqlite3 cannot be opened: .* read-only"):
@@ -357,3 +370,15 @@ def test_a_taken_id_names_document_and_file(store: SqliteStore) -> None:
     with pytest.raises(DuplicateKey, match=r"items '2' in .*a\.sqlite3 repeats the _id of another document"):
         store.insert_many("a", "items", [{"_id": "1"}, {"_id": "2"}])
     assert len(store.find("a", "items")) == 1
+
+
+def test_changes_that_wait_beside_a_read_only_file_are_not_overlooked(store: SqliteStore) -> None:
+    """They lie in the file `-wal`, which SQLite cannot read where it may make no other beside it."""
+    store.upsert("a", "items", {"_id": "1"})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for end in ("", "-wal"):
+            (folder / f"a.sqlite3{end}").write_bytes(store._files["a"].path.with_name(f"a.sqlite3{end}").read_bytes())
+        folder.chmod(0o555)
+        with as_an_ordinary_user(), pytest.raises(StoreError, match=r"a\.sqlite3 cannot be opened"):
+            SqliteStore(folder).find("a", "items")

@@ -28,10 +28,12 @@ def test_the_bundled_sample_has_seven_departments_in_the_fields_of_the_cms() -> 
         ("departments.json", json.dumps([ROW])),
         ("cms.json", json.dumps({"docs": [ROW], "totalDocs": 1})),
         ("bom.json", "\ufeff" + json.dumps([ROW])),
+        ("lines.jsonl", json.dumps(ROW) + "\n"),
+        ("wide.json", json.dumps([ROW])),
     ],
 )
 def test_yaml_json_and_the_envelope_of_the_cms_are_read(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / name).write_text(text, encoding="utf-16" if name == "wide.json" else "utf-8")
     assert [one.slug for one in DepartmentFile(tmp_path / name).departments()] == ["story"]
 
 
@@ -49,7 +51,10 @@ def test_a_file_is_read_anew_at_each_call(tmp_path: Path) -> None:
     [
         ("a.json", b'[{"slug": ', "not JSON"),
         ("a.yaml", b"- [slug: story", "not YAML.*line"),
-        ("a.yaml", b"\xff\xfe\x00", "not UTF-8"),
+        ("a.yaml", b"\xff\xfe\x00", "expected UTF-8 text"),
+        ("a.yaml", b"- {slug: story, name: Story, codeDepNumber: 2024-13-45}", "cannot be read: month must be in 1..12"),
+        ("a.json", b"[" + b"9" * 5000 + b"]", "cannot be read"),
+        ("a.json", b"[" * 100_000, "cannot be read"),
         ("a.yaml", b"", "holds none, expected a list of departments"),
         ("a.yaml", b"- slug: story\n  name: Story\n  codeDepNumber: three", "row 1.*codeDepNumber.*'three'"),
     ],

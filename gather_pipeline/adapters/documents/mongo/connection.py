@@ -16,6 +16,7 @@ from gather_pipeline.errors import DuplicateKey, GatherError, InvalidInput, Stor
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
+    from pymongo.database import Database
     from pymongo.errors import PyMongoError
 
 logger = logging.getLogger(__name__)
@@ -45,13 +46,19 @@ class MongoConnection:
         found = HOST.fullmatch(self._uri)
         return found[1] if found else "(hidden)"
 
-    @property
-    def client(self) -> MongoClient[Any]:
-        """The client, made at the first call; writes through it wait until a majority has them on disk, reads ask the primary.
+    def database(self, name: str) -> Database[dict[str, Any]]:
+        """A database, whatever options the URI has: values come as plain types, writes wait until a majority has them on disk, reads ask
+        the primary.
 
         Raises:
             StoreError: The URI cannot be used, or the store is closed.
         """
+        from bson.codec_options import CodecOptions
+        from pymongo import ReadPreference, WriteConcern
+
+        return self._opened().get_database(name, CodecOptions(), ReadPreference.PRIMARY, WriteConcern("majority", j=True))
+
+    def _opened(self) -> MongoClient[Any]:
         from pymongo import MongoClient
         from pymongo.errors import PyMongoError
 
@@ -66,9 +73,6 @@ class MongoConnection:
                     "serverSelectionTimeoutMS": milliseconds,
                     "connectTimeoutMS": milliseconds,
                     "socketTimeoutMS": milliseconds * SOCKET_TIMEOUTS,
-                    "w": "majority",
-                    "journal": True,
-                    "readPreference": "primary",
                 }
                 try:
                     with warnings.catch_warnings(record=True) as doubts:  # they would quote the URI

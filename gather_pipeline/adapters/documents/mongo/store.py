@@ -150,7 +150,7 @@ class MongoStore:
         """The time that a cursor stands for, None for the empty one; raises `StaleCursor` where it is unknown."""
         if cursor == "":
             return None
-        bookmarks = self._server.client[database][BOOKMARKS]
+        bookmarks = self._server.database(database)[BOOKMARKS]
         row = self._server.run(lambda: bookmarks.find_one({"_id": cursor}), BOOKMARKS) if rules.is_id(cursor) else None
         if row is None:
             raise rules.stale(cursor)
@@ -159,12 +159,12 @@ class MongoStore:
 
     def _bookmark(self, database: str, change: dict[str, Any]) -> str:
         token = token_hex(8)
-        bookmarks = self._server.client[database][BOOKMARKS]
+        bookmarks = self._server.database(database)[BOOKMARKS]
         self._server.run(lambda: bookmarks.update_one({"_id": token}, change, upsert=True), BOOKMARKS)
         return token
 
     def _target(self, database: str, collection: str) -> Collection[Any]:
-        return self._server.client[rules.check_database(database)][rules.check_collection(collection)]
+        return self._server.database(rules.check_database(database))[rules.check_collection(collection)]
 
     def _index(self, target: Collection[Any]) -> None:
         """Makes a collection's indexes, once a process."""

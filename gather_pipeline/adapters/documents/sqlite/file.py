@@ -121,17 +121,27 @@ def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None
             path.parent.mkdir(parents=True, exist_ok=True)
         elif not path.exists():
             return None
-        uri = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
-        connection = sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
         try:
-            there = _prepare(connection, path, create, timeout_s)
-        except BaseException:
-            connection.close()
-            raise
+            return _opened(path, f"mode={'rwc' if create else 'rw'}", create, timeout_s)
+        except sqlite3.Error as error:
+            # Where nothing can be written beside a file, it can still be read as it lies, unless changes to it wait in another one.
+            waiting = path.with_name(f"{path.name}-wal")
+            read_only = _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            if create or not read_only or (waiting.exists() and waiting.stat().st_size):
+                raise
+            return _opened(path, "immutable=1", create, timeout_s)
+
+
+def _opened(path: Path, options: str, create: bool, timeout_s: float) -> StoreFile | None:
+    uri = f"{path.as_uri()}?{options}"
+    connection = sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
+    there = False
+    try:
+        there = _prepare(connection, path, create, timeout_s)
+    finally:
         if not there:
             connection.close()
-            return None
-        return StoreFile(path=path, connection=connection)
+    return StoreFile(path=path, connection=connection) if there else None
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, create: bool, timeout_s: float) -> bool:
@@ -167,7 +177,11 @@ def pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _is_busy(error: BaseException) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _code(error: BaseException) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 @contextmanager
@@ -199,7 +213,7 @@ def _faults(path: Path) -> Iterator[None]:
 def _fault(path: Path, error: sqlite3.Error) -> GatherError:
     if _is_busy(error):
         return StoreUnavailable(f"{path} is locked: another process has been writing to it for too long")
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
         return InvalidInput(f"a document for {path} is larger than SQLite takes")
     return StoreError(f"{path} {REFUSALS.get(code) or f'cannot be used: {error}'}")

@@ -170,10 +170,12 @@ def entered(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
 def in_process(folder: Path, environment: Mapping[str, str], args: Sequence[str]) -> Outcome:
     """A command line in this process."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
     with entered(folder, environment), redirect_stdout(out), redirect_stderr(err):
         code = invoke(args)
-    return Outcome(code, out.getvalue(), err.getvalue())
+    out.seek(0)
+    err.seek(0)
+    return Outcome(code, out.read(), err.read())
 
 
 def _become(

@@ -38,5 +38,5 @@ def quality_plot(curve: Curve) -> bytes:
     axes.set_ylabel("quality", color=INK, fontsize=8)
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=144)
+    figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

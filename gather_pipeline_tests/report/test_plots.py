@@ -16,9 +16,9 @@ from gather_pipeline.report.plots import quality_plot
 CURVE = Curve(department="story", iterations=[1, 2], qualities=[55.5, 64.0], threshold=62.0)
 
 
-def test_the_picture_is_a_png_of_a_known_width() -> None:
+def test_the_picture_is_a_png_that_fits_a_dialog() -> None:
     picture = Image.open(io.BytesIO(quality_plot(CURVE)))
-    assert (picture.format, picture.width) == ("PNG", 1152)
+    assert (picture.format, picture.width) == ("PNG", 880)
 
 
 @pytest.mark.parametrize(

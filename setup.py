@@ -39,6 +39,8 @@ INSTALL_REQUIRES = [
     "referencing>=0.36",
     "jinja2>=3.1.6,<4",
     "json-repair>=0.50,<1",
+    # The brief in the report, which people write in Markdown; comes with rich.
+    "markdown-it-py>=4,<5",
     # Retries with back-off, by policy.
     "tenacity>=9,<10",
     # Command line, live progress, department files.
@@ -50,7 +52,7 @@ INSTALL_REQUIRES = [
     "platformdirs>=4",
     # Two setups at once fetch the weights once; one process at a time writes the metrics.
     "filelock>=3.20",
-    # Plots of the report and of asset metadata.
+    # Plots of asset metadata.
     "matplotlib>=3.10,<4",
     # Reading language, each with its data in the wheel: sentence boundaries, lemmas, number words, the language of a text, and how
     # frequent a word is (which tells names from words, and rare words from common ones).
@@ -79,6 +81,9 @@ DEV = [
     "pandas-stubs>=2.3",
     # MongoDB's wire protocol for tests, run as a process of its own and never imported (GPL-2.0). Beta, so pinned.
     "SecantusDB==0.7.0b3",
+    # The report in a real browser, Debian's chromium: neither downloads one. The second brings axe-core, the accessibility rules.
+    "playwright>=1.55",
+    "axe-playwright-python>=0.1.7",
 ]
 
 PEERS = [

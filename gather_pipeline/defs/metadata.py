@@ -201,10 +201,9 @@ def _cut(value: str | float | int) -> str | float | int:
 
 def curve(history: Sequence[Iteration], department: Department) -> dg.MarkdownMetadataValue:
     """Quality by iteration as a picture, which the UI shows on a click."""
-    import pandas as pd
-
+    from gather_pipeline.report.figures import Curve
     from gather_pipeline.report.plots import quality_plot
 
-    rows = [(department.slug, iteration.number, iteration.score, department.threshold) for iteration in history]
-    png = quality_plot(pd.DataFrame(rows, columns=["department", "iteration", "quality", "threshold"]), "png")
+    numbers, qualities = [iteration.number for iteration in history], [iteration.score for iteration in history]
+    png = quality_plot(Curve(department=department.slug, iterations=numbers, qualities=qualities, threshold=department.threshold))
     return dg.MetadataValue.md(f"![Quality by iteration](data:image/png;base64,{base64.b64encode(png).decode()})")

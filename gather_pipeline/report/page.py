@@ -1,12 +1,11 @@
-"""The report as one HTML file that needs nothing else: plots are embedded, no script, no font, no network.
+"""The report as one HTML file that needs nothing else: no script, no font, no picture, no network.
 
-Everything that people or models wrote is escaped by the template. Pictures stand in `img` elements as data addresses, so that their
-inner names cannot meet each other.
+Everything that people or models wrote is escaped by the template; a brief is Markdown, in which HTML stays text. Plots are elements of the
+page, so that they follow its width and its colours, light or dark, and their figures are text.
 """
 
 from __future__ import annotations
 
-import base64
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,14 +16,15 @@ from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.report import plots
+from gather_pipeline.domain.quality import WEIGHTS, Quality
+from gather_pipeline.report.brief import brief_parts
+from gather_pipeline.report.figures import bars, curves, duration
 from gather_pipeline.report.tables import ReportTables, rows
 
 Thing = TypeVar("Thing")
 
-BRIEF_CHARACTERS = 900
 ITEMS_SHOWN = 4  # newest of each department
-DROPS_SHOWN = 6  # newest of each department
+DROPS_SHOWN = 4  # newest of each department
 ENDED_BY = {
     "threshold": "threshold reached",
     "maxIterations": "iterations used up",
@@ -42,6 +42,7 @@ def render_page(
     *,
     project: Project,
     tables: ReportTables,
+    qualities: Mapping[str, Quality],
     departments: Sequence[Department],
     items: Sequence[Item],
     drops: Sequence[DecidedText],
@@ -51,8 +52,9 @@ def render_page(
     """The whole report as an HTML document.
 
     Args:
-        project: Whose report it is; the beginning of its brief is shown.
+        project: Whose report it is; the beginning of its brief is shown, and the rest on a click.
         tables: Its figures.
+        qualities: Present score of each department, whose reasons are shown.
         departments: Known departments, for their names; a slug that none has is shown as it is.
         items: Kept items, each department's oldest first; the newest `ITEMS_SHOWN` of each department are shown.
         drops: Dropped texts, each department's oldest first. The newest `DROPS_SHOWN` of each department are shown, all are counted.
@@ -66,16 +68,22 @@ def render_page(
     template = environment.from_string((resources.files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
     measured = rows(tables.departments)
     order = [row["department"] for row in measured]
+    brief, brief_rest = brief_parts(project)
+    iterations = rows(tables.iterations)
     return template.render(
         project=project,
-        brief=_beginning(project.brief),
+        brief=brief,
+        brief_rest=brief_rest,
         generated_at=generated_at,
         tiles=_tiles(tables, measured),
         departments=measured,
         names={department.slug: department.name for department in departments},
         ended_by=ENDED_BY,
-        pictures=_pictures(tables),
-        iterations=rows(tables.iterations),
+        weights=WEIGHTS,
+        scores={slug: _reasons(qualities[slug]) for slug in order if slug in qualities},
+        curves=curves(iterations),
+        bars=bars(tables),
+        iterations=iterations,
         runs=rows(tables.runs),
         newest_items=_newest([(item.department, item) for item in items], order, ITEMS_SHOWN),
         newest_drops=_newest([(drop.department, drop) for drop in drops], order, DROPS_SHOWN),
@@ -97,26 +105,9 @@ def money(value: float | None) -> str:
     return "$0" if value == 0 else f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds in the unit that suits them, ``unknown`` where it is None."""
-    if seconds is None or math.isnan(seconds):
-        return "unknown"
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
 def moment(value: str | None) -> str:
-    """An ISO 8601 time in UTC to the minute, ``unknown`` where it is None."""
-    return f"{value[:10]} {value[11:16]} UTC" if value else "unknown"
-
-
-def _beginning(brief: str) -> list[str]:
-    """Paragraphs of the brief, cut between words once they are long enough."""
-    if len(brief) > BRIEF_CHARACTERS:
-        cut = brief[:BRIEF_CHARACTERS]
-        brief = f"{cut.rsplit(None, 1)[0] if ' ' in cut else cut} …"
-    return [paragraph.strip() for paragraph in brief.split("\n\n") if paragraph.strip()]
+    """An ISO 8601 time to the minute, ``unknown`` where it is None."""
+    return f"{value[:10]} {value[11:16]}" if value else "unknown"
 
 
 def _tiles(tables: ReportTables, measured: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
@@ -160,12 +151,9 @@ def _newest(things: Sequence[tuple[str, Thing]], order: Sequence[str], limit: in
     return [(slug, len(found), found[::-1][:limit]) for slug, found in by_department.items() if found]
 
 
-def _pictures(tables: ReportTables) -> list[tuple[str, str, str]]:
-    """Plots, each with its title, the sentence that says what it shows, and its address."""
-    drawn = (
-        ("Quality by iteration", "Each department's score after every iteration, 0 to 100.", plots.quality_plot(tables.iterations)),
-        ("Kept against dropped", "What became of the texts that the models gave.", plots.kept_plot(tables.kept)),
-        ("Tokens", "Of every model call of a department, scoring and judging included.", plots.tokens_plot(tables.spending)),
-        ("Time", "By phase of the loop; calls of one iteration run side by side.", plots.time_plot(tables.spending)),
-    )
-    return [(title, caption, f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}") for title, caption, svg in drawn]
+def _reasons(quality: Quality) -> tuple[Quality, str | None, list[str]]:
+    """A score, its weakest part, and the reasons that all its parts share."""
+    known = {name: part.value for name, part in quality.parts.items() if part.value is not None}
+    first, *others = quality.parts.values()
+    common = [reason for reason in first.reasons if all(reason in other.reasons for other in others)]
+    return quality, min(known, key=lambda name: known[name], default=None), common

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gather_pipeline.domain.projects import Project
+from gather_pipeline.domain.quality import Quality
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.report.page import render_page
 from gather_pipeline.report.tables import ReportTables, report_tables
@@ -21,13 +22,20 @@ def project_tables(services: Services, view: ProjectView) -> ReportTables:
     thresholds = {slug: score.threshold for slug, score in view.scores.items()}
     thresholds |= {department.slug: department.threshold for department in services.departments.departments()}
     now: dict[str, dict[str, Any]] = {}
-    for slug, last in {iteration.department: iteration for iteration in view.iterations}.items():
-        score = view.scores.get(slug)
-        quality = score.quality if score is not None and score.evaluated_at >= last.ended_at else last.quality
+    for slug, quality in _qualities(view).items():
         now[slug] = {"quality": quality.value, "judged": quality.judged}
         if slug in thresholds:
             now[slug] |= {"threshold": thresholds[slug], "reached": quality.value >= thresholds[slug]}
     return report_tables(services.metrics.query, view.records.project_id, now)
+
+
+def _qualities(view: ProjectView) -> dict[str, Quality]:
+    """Each department's newest score, people's changes included."""
+    found = {}
+    for slug, last in {iteration.department: iteration for iteration in view.iterations}.items():
+        score = view.scores.get(slug)
+        found[slug] = score.quality if score is not None and score.evaluated_at >= last.ended_at else last.quality
+    return found
 
 
 def project_page(services: Services, project: Project, view: ProjectView, tables: ReportTables) -> str:
@@ -35,6 +43,7 @@ def project_page(services: Services, project: Project, view: ProjectView, tables
     return render_page(
         project=project,
         tables=tables,
+        qualities=_qualities(view),
         departments=[stored.department for stored in view.departments],
         items=view.items,
         drops=view.dropped,

@@ -57,7 +57,6 @@ PARAPHRASES = [
     ("digits and words", "Three divers go down at dawn.", "3 divers go down at dawn."),
     ("thousands", "The budget is 40,000 dollars.", "The budget is 40000 dollars."),
     ("scale words", "It costs 2.5 million.", "It costs 2,500,000."),
-    ("rounding", "About 50 people wait outside.", "48 people wait outside."),
     ("number in one text only", "Divers go down at dawn.", "Three divers go down at dawn."),
     ("name in one text only", "The keeper finds the diary.", "Elias, the keeper, finds the diary."),
     ("part of a name", "Robert Bennett opens the gate.", "Bennett opens the gate."),

@@ -66,8 +66,6 @@ PARAPHRASES = [
     ("refusal for not", "He declined to comment on the fire.", "He would not comment on the fire."),
     ("failure for not", "The crew failed to seal the door.", "The crew did not seal the door."),
     ("unwilling for not willing", "The crew is unwilling to leave.", "The crew is not willing to leave."),
-    ("not only", "Not only Mara hears the bell.", "Mara hears the bell."),
-    ("nothing but", "Nothing but his breathing is heard.", "Only his breathing is heard."),
     ("not in both", "She does not open the box.", "The box is not opened by her."),
     ("passive", "The storm destroys the lighthouse.", "The lighthouse is destroyed by the storm."),
     ("listed names", "Anna and Tom meet at the pier.", "Tom and Anna meet at the pier."),

@@ -72,57 +72,29 @@ def iteration_document(iteration: Iteration) -> Document:
 
 def iteration_of(document: Mapping[str, Any]) -> Iteration:
     """The iteration of a row."""
-    known = {name: document[name] for name in Iteration.__dataclass_fields__ if name in document}
     measured = document["quality"]
-    return Iteration(
-        **known
-        | {
-            "inputs": Fingerprint(**document["inputs"]),
-            "quality": quality_of(measured),
-            "data_version": measured.get("data_version"),
-            "asked": measured.get("asked"),
-            "item_ids": tuple(document["item_ids"]),
-            "faults": tuple(document["faults"]),
-            "ledger": tuple(document["ledger"]),
-        }
-    )
+    changed = {
+        "inputs": Fingerprint(**document["inputs"]),
+        "quality": quality_of(measured),
+        "data_version": measured.get("data_version"),
+        "asked": measured.get("asked"),
+        "item_ids": tuple(document["item_ids"]),
+        "faults": tuple(document["faults"]),
+        "ledger": tuple(document["ledger"]),
+    }
+    return Iteration(**_known(Iteration, document) | changed)
 
 
 def score_document(score: Score) -> Document:
     """A row of `quality_scores`."""
-    return {
-        **quality_document(score.quality),
-        "_id": score.department,
-        "value": score.value,
-        "department": score.department,
-        "department_number": score.department_number,
-        "threshold": score.threshold,
-        "reached": score.reached,
-        "data_version": score.data_version,
-        "asked": score.asked,
-        "auto_triggered": score.auto_triggered,
-        "user_id": score.user_id,
-        "task_id": score.task_id,
-        "evaluated_at": score.evaluated_at,
-    }
+    fields = {name: value for name, value in vars(score).items() if name not in ("quality", "revision")}
+    return {**quality_document(score.quality), **fields, "_id": score.department, "reached": score.reached}
 
 
 def score_of(document: Mapping[str, Any]) -> Score:
-    """The score of a row."""
-    return Score(
-        department=document["department"],
-        department_number=document.get("department_number"),
-        value=document["value"],
-        quality=quality_of(document),
-        threshold=document["threshold"],
-        data_version=document["data_version"],
-        asked=document.get("asked"),
-        auto_triggered=document["auto_triggered"],
-        user_id=document.get("user_id"),
-        task_id=document.get("task_id"),
-        evaluated_at=document["evaluated_at"],
-        revision=document["_version"],
-    )
+    """The score of a row; rows of earlier releases lack some fields."""
+    optional: dict[str, Any] = dict.fromkeys(("department_number", "asked", "user_id", "task_id"))
+    return Score(**optional | _known(Score, document) | {"quality": quality_of(document), "revision": document["_version"]})
 
 
 def draft_document(draft: Draft) -> Document:
@@ -133,8 +105,7 @@ def draft_document(draft: Draft) -> Document:
 
 def draft_of(document: Mapping[str, Any]) -> Draft:
     """The draft of a row."""
-    known = {name: document[name] for name in Draft.__dataclass_fields__ if name in document}
-    return Draft(**known | {"item_ids": tuple(document["item_ids"]), "revision": document["_version"]})
+    return Draft(**_known(Draft, document) | {"item_ids": tuple(document["item_ids"]), "revision": document["_version"]})
 
 
 def department_document(stored: StoredDepartment) -> Document:
@@ -198,7 +169,7 @@ def decided_of(document: Mapping[str, Any], project_id: str) -> DecidedText:
             aspect=document.get("aspect", ""),
             provenance=document.get("automation") or {},
         ),
-        decision=Decision(**{name: document[name] for name in Decision.__dataclass_fields__ if name in document}),
+        decision=Decision(**_known(Decision, document)),
         rules_version=document.get("rules_version", ""),
     )
 
@@ -230,28 +201,15 @@ def earlier_of(document: Mapping[str, Any]) -> tuple[EarlierBrief, ...]:
     return tuple(EarlierBrief(**past) for past in document.get("before", ()))
 
 
-def result_document(result: AutomationResult) -> Document:
-    """What the end of a run adds to its row."""
-    return result.to_document()
-
-
 def run_of(document: Mapping[str, Any]) -> Run:
     """The run of a row."""
-    return Run(
-        task_id=document["_id"],
-        project_id=document["project_id"],
-        status=document["status"],
-        request=document.get("request") or {},
-        started_at=document["started_at"],
-        ended_at=document.get("ended_at"),
-        reason=document.get("reason"),
-        cancel_requested=bool(document.get("cancel_requested")),
-        result=_result_of(document) if "iterations" in document else None,
-    )
+    result = None
+    if "iterations" in document:
+        summary = tuple(DepartmentResult(**row) for row in document["summary"])
+        result = AutomationResult(**_known(AutomationResult, document) | {"task_id": document["_id"], "summary": summary})
+    return Run(**{"request": {}} | _known(Run, document) | {"task_id": document["_id"], "result": result})
 
 
-def _result_of(document: Mapping[str, Any]) -> AutomationResult:
-    known = {name: document[name] for name in AutomationResult.__dataclass_fields__ if name in document}
-    return AutomationResult(
-        **known | {"task_id": document["_id"], "summary": tuple(DepartmentResult(**row) for row in document["summary"])}
-    )
+def _known(value: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a row, the fields of a dataclass."""
+    return {name: document[name] for name in value.__dataclass_fields__ if name in document}

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import psutil
 
@@ -153,14 +153,7 @@ class Lease:
 
     def _terms(self) -> Document:
         now = time.time()
-        return {
-            "task_id": self._owner.task_id,
-            "host": self._owner.host,
-            "pid": self._owner.pid,
-            "started": self._owner.started,
-            "heartbeat": now,
-            "expires": now + self.seconds,
-        }
+        return {**asdict(self._owner), "heartbeat": now, "expires": now + self.seconds}
 
 
 def _busy(held: Holder) -> str:

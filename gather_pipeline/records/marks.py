@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gather_pipeline.ports import Clock, DocumentStore
-from gather_pipeline.records.changes import changes_since
 
 MARKS = "touched"
 
@@ -35,5 +34,5 @@ class Marks:
 
     def since(self, cursor: str) -> tuple[list[Mark], str]:
         """Marks set after the cursor, each department once, and the cursor after them."""
-        rows, cursor = changes_since(self._store, self._database, MARKS, cursor)
-        return [Mark(project_id=row["project_id"], department=row["department"]) for row in rows.values()], cursor
+        changes = self._store.changed_since(self._database, MARKS, cursor)
+        return [Mark(project_id=row["project_id"], department=row["department"]) for row in changes.documents], changes.cursor

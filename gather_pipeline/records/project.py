@@ -21,7 +21,6 @@ from gather_pipeline.domain.quality import Score
 from gather_pipeline.errors import DuplicateKey
 from gather_pipeline.ports import Document, DocumentStore, Embedder, Vectors
 from gather_pipeline.records import documents as rows
-from gather_pipeline.records.changes import changes_since
 from gather_pipeline.records.view import ProjectView
 
 if TYPE_CHECKING:
@@ -167,8 +166,8 @@ class ProjectRecords:
 
     def changed_items(self, cursor: str) -> tuple[dict[str, int], str]:
         """Revisions by id of items changed after the cursor, committed or not, and the cursor after them."""
-        changed, cursor = changes_since(self._store, self._database, ITEMS, cursor)
-        return {id: int(row.get("revision", 1)) for id, row in changed.items()}, cursor
+        changes = self._store.changed_since(self._database, ITEMS, cursor)
+        return {row["_id"]: int(row.get("revision", 1)) for row in changes.documents}, changes.cursor
 
     def add_items(self, items: Sequence[Item], places: Sequence[int] | None = None) -> None:
         """Stores items that no iteration made, at these places or in their order; seen at once. `DuplicateKey` where an id is taken."""
@@ -264,15 +263,8 @@ class ProjectRecords:
         """Stores a department as the project's run found it."""
         self._store.upsert(self._database, DEPARTMENTS, rows.department_document(stored))
 
-    def _find(
-        self,
-        collection: str,
-        where: Mapping[str, Any] | None = None,
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        limit: int | None = None,
-    ) -> list[Document]:
-        return self._store.find(self._database, collection, where, sort=sort, limit=limit)
+    def _find(self, collection: str, where: Mapping[str, Any] | None = None, **options: Any) -> list[Document]:
+        return self._store.find(self._database, collection, where, **options)
 
     def _insert(self, collection: str, documents: Sequence[Document]) -> None:
         if documents:

@@ -8,7 +8,6 @@ from gather_pipeline.domain.projects import EarlierBrief, Project, check_project
 from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Clock, DocumentStore
-from gather_pipeline.records.changes import changes_since
 from gather_pipeline.records.documents import earlier_of, project_document, project_of
 
 PROJECTS = "projects"
@@ -89,8 +88,8 @@ class Projects:
 
     def changed_since(self, cursor: str) -> tuple[list[str], str]:
         """Ids of projects that are new or changed after the cursor, and the cursor after them."""
-        changed, cursor = changes_since(self._store, self._database, PROJECTS, cursor)
-        return list(changed), cursor
+        changes = self._store.changed_since(self._database, PROJECTS, cursor)
+        return [row["_id"] for row in changes.documents], changes.cursor
 
 
 def _checked(name: str) -> str:

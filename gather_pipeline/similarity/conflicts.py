@@ -27,7 +27,6 @@ SHORT = 8  # words
 LONGEST_ROLES = 200  # words: every pair of them is tried, and roles are a matter of sentences
 BACK_IN_LINE = 0.85  # share of words in line once two are put back in their places
 SPELLING = 0.75  # likeness from which two capitalised words of six letters are one name
-APPROXIMATE = frozenset("about almost around approximately nearly roughly some over least most near circa".split())
 # Verbs of which "A ... B" says "B ... A", and words that join two of a kind.
 MUTUAL = frozenset("and or with meet marry kiss embrace argue talk quarrel fight like between versus".split())
 # Words that deny without "not": they explain a missing negation in a paraphrase ("the chapel stands empty").
@@ -201,7 +200,7 @@ def _numbers(pair: Aligned) -> Iterator[Conflict]:
     for i, j in product(*pair.lacking("number")):
         left, right = _counted(pair.a, i), _counted(pair.b, j)
         same_thing = left == right if left or right else pair.same_place(i, j)
-        if same_thing and not _rounded(pair, i, j) and not _one_time(pair.a[i].text, pair.b[j].text):
+        if same_thing and not _one_time(pair.a[i].text, pair.b[j].text):
             yield Conflict(kind="number", left=_quote(pair.a, i), right=_quote(pair.b, j))
 
 
@@ -209,18 +208,6 @@ def _counted(words: Sequence[Word], i: int) -> str | None:
     """Lemma of the thing or unit that a number counts: the telling word after it."""
     after = words[i + 1] if i + 1 < len(words) else None
     return after.lemma if after and after.telling and after.kind == "word" and after.clause == words[i].clause else None
-
-
-def _rounded(pair: Aligned, i: int, j: int) -> bool:
-    """Whether one of two numbers is given as a rounding of the other: "about 50" and "48"."""
-    nearby = [*pair.a[max(0, i - 2) : i], *pair.b[max(0, j - 2) : j]]
-    if not any(word.text in APPROXIMATE for word in nearby):
-        return False
-    try:
-        left, right = float(pair.a[i].lemma), float(pair.b[j].lemma)
-    except ValueError:
-        return False
-    return abs(left - right) <= 0.05 * max(abs(left), abs(right))
 
 
 def _one_time(left: str, right: str) -> bool:

@@ -103,8 +103,10 @@ class PairComparer:
         if not a.strip() or not b.strip():
             return NOTHING
         first, second = _key(a), _key(b)
-        found = self._cache.get((min(first, second), max(first, second)))
-        return found if found is None or first < second else found.turned()
+        if first > second:
+            found = self._cache.get((second, first))
+            return found and found.turned()
+        return self._cache.get((first, second))
 
     def compare(self, a: str, b: str, cosine: float) -> Similarity:
         """How two texts stand to each other, given the cosine of their embeddings."""
@@ -112,13 +114,12 @@ class PairComparer:
         if found is not None:
             return found
         first, second = _key(a), _key(b)
-        # Diffs are not symmetric, so the pair is put in one order.
-        turned = first > second
-        found = self._compare(b, a, cosine) if turned else self._compare(a, b, cosine)
-        self._cache[min(first, second), max(first, second)] = found
+        if first > second:  # diffs are not symmetric, so the pair is put in one order
+            return self.compare(b, a, cosine).turned()
+        found = self._cache[first, second] = self._compare(a, b, cosine)
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
-        return found.turned() if turned else found
+        return found
 
     def _compare(self, a: str, b: str, cosine: float) -> Similarity:
         left, right = read(a), read(b)

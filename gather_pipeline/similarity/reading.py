@@ -33,7 +33,6 @@ PRONOUNS = dict.fromkeys("she him her hers".split(), "he")  # their gender follo
 NEGATION_REACH = 2  # telling words after "not" that it turns round
 CLAUSE_BREAKS = frozenset("but because although though while whereas so unless if when besides except than beyond".split())
 REFUSING = frozenset("refuse fail decline".split())
-IDLE = (("not", "only"), ("not", "just"), ("not", "merely"), ("no", "doubt"), ("no", "matter"), ("or", "not"), ("nothing", "but"))
 FUNCTION_WEIGHT = 0.1
 READ_CHARS = 20_000  # the longest note that a person may store
 LONGEST_INITIALISM = 5  # UN and U.N., GOP: the same is often written out, so they are no evidence of another name
@@ -102,7 +101,7 @@ def read(text: str) -> Reading:
     clause, reach = 0, 0
     mode: Mode = "stated"
     words: list[Word] = []
-    for place, token in enumerate(found):
+    for token in found:
         if token.kind == "stop" or token.text in CLAUSE_BREAKS:
             clause, reach, mode = clause + 1, 0, "stated"
         if token.kind == "stop" or token.text in DETERMINERS:
@@ -115,19 +114,13 @@ def read(text: str) -> Reading:
         negates = token.text in NEGATIONS or lemma in REFUSING
         telling = kind != "word" or token.telling
         words.append(Word(token.text, lemma, kind, weight, clause, reach > 0, own, telling, negates, frozenset((token.text, lemma))))
-        reach = NEGATION_REACH if negates and not _idle(found, place) else reach - telling
+        reach = NEGATION_REACH if negates else reach - telling
         mode = MODES.get(token.lemma, MODES.get(token.text, mode))
     return Reading(tuple(words), tuple(word for word in words if word.telling), forms_of(words), language_of(body) == "en")
 
 
 def _is_past(token: Token) -> bool:
     return token.kind == "word" and token.text != token.lemma and not token.text.endswith(("s", "ing", "er", "est"))
-
-
-def _idle(found: Sequence[Token], place: int) -> bool:
-    """Whether the negating word at `place` is part of a phrase that negates nothing ("not only")."""
-    texts = [token.text for token in found[max(0, place - 1) : place + 2]]
-    return any(list(pair) in (texts[:2], texts[-2:]) for pair in IDLE)
 
 
 def _weight(token: Token) -> float:

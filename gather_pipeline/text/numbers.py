@@ -6,6 +6,7 @@ Number words are text2num's business; times of day, fractions, dozens and units 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from text_to_num import alpha2digit
 
@@ -31,67 +32,23 @@ BASES = {
     "centimetre": ("metre", 0.01), "millimetre": ("metre", 0.001), "kilometre": ("metre", 1000.0), "gram": ("kilogram", 0.001),
     "minute": ("second", 60.0), "hour": ("second", 3600.0), "foot": ("metre", 0.3048), "inch": ("metre", 0.0254),
 }  # fmt: skip
-UNIT = re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)?)[\s-]?(%|°|per cent|[A-Za-z]+)(?![\w])")
-HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")  # of "twelve-hour"
-SMALL = re.compile(r"\b(two|three)\b", re.I)
+SMALL = {"two": "2", "three": "3"}  # which text2num leaves where they stand alone
 MAGNITUDES = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-HALVES = re.compile(rf"\bhalf a ({'|'.join(MAGNITUDES)})\b", re.I)
-DAYS = {"first": "1", "second": "2", "third": "3"}
-DAY = re.compile(r"\b(?:the )?(first|second|third) of (?=(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b)", re.I)
-MAGNITUDE = re.compile(rf"(\d+(?:\.\d+)?)[ -]({'|'.join(MAGNITUDES)})\b", re.I)
-THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,’'\u202f\u00a0]\d{3})+(?![\d,])")
-ORDINAL = re.compile(r"(?<!\w)(\d+)(?:st|nd|rd|th)\b")
-CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?:[:.h](\d{2}))?\s*([ap])\.?\s?m\b\.?", re.I)
-PAST = re.compile(r"\b(half|quarter|a quarter|\d{1,2})(?: minutes)? (past|to) (\d{1,2})(?![\d:])", re.I)
-LATE = re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d{2}))? (?=(?:in the (?:afternoon|evening)|at night|tonight)\b)", re.I)
-OCLOCK = re.compile(r"(?<![\d:])(\d{1,2}) o['’]clock", re.I)
-YEAR = re.compile(r"\b(1[0-9]|20) (\d{2})\b(?=[\s,.;)]|$)(?!\s*(?:%|percent|o['’]clock|metre|meter|second|minute|hour))")
-HALF = re.compile(r"\b(\d+)(?: and a half\b|½)", re.I)
-QUARTER = re.compile(r"\b(\d+)(?: and a quarter\b|¼)", re.I)
-DOZENS = re.compile(r"\b(\d+) dozen\b", re.I)
-PHRASES = (
-    (re.compile(r"\b(?:a|one|1) (?:and a half|1/2) hours?\b", re.I), "90 minute"),
-    (re.compile(r"\b(?:an|one|1) hour and a half\b", re.I), "90 minute"),
-    (re.compile(r"\bhalf an? hour\b", re.I), "30 minute"),
-    (re.compile(r"\b(?:a )?quarter of an hour\b", re.I), "15 minute"),
-    (re.compile(r"\bthree quarters of an hour\b|\b3 quarters of an hour\b", re.I), "45 minute"),
-    (re.compile(r"\bhalf a dozen\b", re.I), "6"),
-    (re.compile(r"\b(?:a )?dozen\b(?!s)", re.I), "12"),
-    (re.compile(r"\bnoon\b|\bmidday\b", re.I), "12:00"),
-    (re.compile(r"\bmidnight\b", re.I), "0:00"),
-    (re.compile(r"\ba couple of\b|\ba pair of\b", re.I), "2"),
-    (re.compile(r"\btwice\b", re.I), "2 times"),
-    (re.compile(r"\bthrice\b", re.I), "3 times"),
-)
+DAYS = {"first": "1 ", "second": "2 ", "third": "3 "}
+Steps = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
 
 
 def canonical_numbers(text: str) -> str:
-    """The text with its numbers, times of day and units of measure in one form each."""
-    found = HYPHEN.sub(" ", LONE_SURROGATE.sub("\ufffd", text))
-    found = HALVES.sub(lambda match: f"{MAGNITUDES[match[1].casefold()] / 2:.15g}", found)
-    found = DAY.sub(lambda match: f"{DAYS[match[1].casefold()]} ", found)
-    found = _digits(MAGNITUDE.sub(lambda match: f"{float(match[1]) * MAGNITUDES[match[2].casefold()]:.15g}", found))
-    found = THOUSANDS.sub(lambda match: re.sub(r"\D", "", match.group()), found)
-    found = YEAR.sub(r"\1\2", found)
-    found = QUARTER.sub(r"\1.25", HALF.sub(r"\1.5", found))
-    found = DOZENS.sub(lambda match: str(12 * int(match[1])), found)
-    for phrase, value in PHRASES:
-        found = phrase.sub(value, found)
-    found = PAST.sub(_past, found)
-    found = OCLOCK.sub(r"\1:00", found)
-    found = CLOCK.sub(_clock, found)
-    found = LATE.sub(_late, found)
-    found = ORDINAL.sub(r"\1", found)
-    return UNIT.sub(_unit, found)
+    """The text with its numbers, times of day and units of measure in one form each; lines and white space stay as they are."""
+    found = _replaced(LONE_SURROGATE.sub("\ufffd", text), BEFORE_DIGITS)
+    found = "\n".join(alpha2digit(line, "en") if line.strip() else line for line in found.split("\n"))
+    return _replaced(found, AFTER_DIGITS)
 
 
-def _digits(text: str) -> str:
-    """Number words as digits; lines and white space stay as they are.
-
-    text2num leaves small numbers that stand alone; a "second" may be time, a "third" a part, but "two" and "three" are numbers.
-    """
-    found = "\n".join(alpha2digit(line, "en") if line.strip() else line for line in text.split("\n"))
-    return SMALL.sub(lambda match: "2" if match[1].casefold() == "two" else "3", found)
+def _replaced(text: str, steps: Steps) -> str:
+    for pattern, value in steps:
+        text = pattern.sub(value, text)
+    return text
 
 
 def _past(match: re.Match[str]) -> str:
@@ -121,3 +78,45 @@ def _unit(match: re.Match[str]) -> str:
         return match.group()
     base, factor = BASES.get(unit, (unit, 1.0))
     return f"{float(match[1].replace(',', '.')) * factor:.6g} {base}"
+
+
+BEFORE_DIGITS: Steps = (
+    (re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])"), " "),  # the hyphen of "twelve-hour"
+    (re.compile(rf"\bhalf a ({'|'.join(MAGNITUDES)})\b", re.I), lambda match: f"{MAGNITUDES[match[1].casefold()] / 2:.15g}"),
+    (
+        re.compile(r"\b(?:the )?(first|second|third) of (?=(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b)", re.I),
+        lambda match: DAYS[match[1].casefold()],
+    ),
+    (
+        re.compile(rf"(\d+(?:\.\d+)?)[ -]({'|'.join(MAGNITUDES)})\b", re.I),
+        lambda match: f"{float(match[1]) * MAGNITUDES[match[2].casefold()]:.15g}",
+    ),
+)
+AFTER_DIGITS: Steps = (
+    (re.compile(r"\b(two|three)\b", re.I), lambda match: SMALL[match[1].casefold()]),
+    (re.compile(r"(?<![\d.,])\d{1,3}(?:[,’'\u202f\u00a0]\d{3})+(?![\d,])"), lambda match: re.sub(r"\D", "", match.group())),
+    (
+        re.compile(r"\b(1[0-9]|20) (\d{2})\b(?=[\s,.;)]|$)(?!\s*(?:%|percent|o['’]clock|metre|meter|second|minute|hour))"),
+        r"\1\2",  # "nineteen seventy-four"
+    ),
+    (re.compile(r"\b(\d+)(?: and a half\b|½)", re.I), r"\1.5"),
+    (re.compile(r"\b(\d+)(?: and a quarter\b|¼)", re.I), r"\1.25"),
+    (re.compile(r"\b(\d+) dozen\b", re.I), lambda match: str(12 * int(match[1]))),
+    (re.compile(r"\b(?:(?:a|one|1) (?:and a half|1/2) hours?|(?:an|one|1) hour and a half)\b", re.I), "90 minute"),
+    (re.compile(r"\bhalf an? hour\b", re.I), "30 minute"),
+    (re.compile(r"\b(?:a )?quarter of an hour\b", re.I), "15 minute"),
+    (re.compile(r"\b(?:three|3) quarters of an hour\b", re.I), "45 minute"),
+    (re.compile(r"\bhalf a dozen\b", re.I), "6"),
+    (re.compile(r"\b(?:a )?dozen\b(?!s)", re.I), "12"),
+    (re.compile(r"\b(?:noon|midday)\b", re.I), "12:00"),
+    (re.compile(r"\bmidnight\b", re.I), "0:00"),
+    (re.compile(r"\ba (?:couple|pair) of\b", re.I), "2"),
+    (re.compile(r"\btwice\b", re.I), "2 times"),
+    (re.compile(r"\bthrice\b", re.I), "3 times"),
+    (re.compile(r"\b(half|quarter|a quarter|\d{1,2})(?: minutes)? (past|to) (\d{1,2})(?![\d:])", re.I), _past),
+    (re.compile(r"(?<![\d:])(\d{1,2}) o['’]clock", re.I), r"\1:00"),
+    (re.compile(r"(?<![\d:.])(\d{1,2})(?:[:.h](\d{2}))?\s*([ap])\.?\s?m\b\.?", re.I), _clock),
+    (re.compile(r"(?<![\d:.])(\d{1,2})(?::(\d{2}))? (?=(?:in the (?:afternoon|evening)|at night|tonight)\b)", re.I), _late),
+    (re.compile(r"(?<!\w)(\d+)(?:st|nd|rd|th)\b"), r"\1"),
+    (re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)?)[\s-]?(%|°|per cent|[A-Za-z]+)(?![\w])"), _unit),
+)

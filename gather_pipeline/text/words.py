@@ -146,10 +146,9 @@ def lemma(word: str) -> str:
 @lru_cache(maxsize=65536)
 def frequency(word: str) -> float:
     """How frequent a word is in English, on the Zipf scale: 7 for "the", 3 for a rare word, 0 for none (wordfreq)."""
-    from wordfreq import freq_to_zipf, get_frequency_dict  # costs 0.2 s
+    from wordfreq import zipf_frequency  # costs 0.2 s
 
-    found = get_frequency_dict("en").get(word)
-    return round(freq_to_zipf(found), 2) if found else 0.0
+    return float(zipf_frequency(word, "en"))
 
 
 @lru_cache(maxsize=16384)

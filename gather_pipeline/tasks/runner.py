@@ -6,7 +6,6 @@ this one; see `docs/decisions/0004-task-engine.md`.
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -214,15 +213,10 @@ def _read(definition: TaskDefinition, answer: str, completion: Completion, max_t
 
 def _read_json(answer: str, reasoning: str, schema: schemas.Schema) -> parsing.Parsed:
     """The value in an answer; some servers send all of it as thoughts, which count only where they are it and nothing else."""
-    if not answer.strip() and reasoning:
-        try:
-            whole = json.loads(reasoning)
-        except (ValueError, RecursionError):
-            whole = None
-        if schemas.fits(schema, whole):
-            return parsing.Parsed(value=whole, how="strict")
+    parsed = parsing.parse_json(answer.strip() or reasoning, lambda value: schemas.fits(schema, value))
+    if not answer.strip() and not (parsed.how == "strict" and schemas.fits(schema, parsed.value)):
         raise OutputInvalid(f"the answer is empty, only thoughts came: {shorten(reasoning)}, expected JSON")
-    return parsing.parse_json(answer, lambda value: schemas.fits(schema, value))
+    return parsed
 
 
 def _told(error: BaseException) -> str:

@@ -20,9 +20,10 @@ from gather_pipeline.errors import shorten
 
 Finish = Literal["stop", "length", "content_filter", "error", "unknown"]
 
-CONTENT = ("content", "text", "output_text", "output", "response", "parsed")
+CONTENT = ("content", "text", "output_text", "output", "response", "generated_text", "parsed")
 REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thoughts", "reasoning_details", "thinking_blocks")
 PART = ("text", "thinking", "reasoning", "content", "parts", "value", "json", "input", "refusal", "summary")
+AROUND = ("result", "data", "response")
 ENDS = ("finish_reason", "finishReason", "stop_reason", "done_reason", "status")
 FINISHES: Mapping[Finish, re.Pattern[str]] = {  # every other word is a stop
     "length": re.compile(r"(?i)length|max.*tokens|token.?limit|truncat|incomplete|context.?window"),
@@ -110,6 +111,8 @@ def _values(text: str) -> list[dict[str, Any]]:
                 whole.append(json.loads(line.strip().removeprefix("data:"), strict=False))
             except (ValueError, RecursionError):
                 continue  # a comment, the name of an event, or a line of something else
+    if isinstance(whole, str):
+        return _values(whole)
     return [value for value in (whole if isinstance(whole, list) else [whole]) if isinstance(value, dict)]
 
 
@@ -133,11 +136,14 @@ def _refusal(value: Mapping[str, Any], now: datetime) -> Refusal | None:
 
 
 def _choices(value: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The choices of a completion with their places; other APIs have the one answer in the object itself, or in its `result`."""
+    """The choices of a completion with their places; other APIs have the one answer in the object itself, or an object around it."""
     found = value.get("choices") or value.get("candidates")
     if not found:
-        inner = result if isinstance(result := value.get("result"), Mapping) else value
-        found = [inner] if isinstance(inner.get("message"), Mapping) or any(inner.get(name) for name in CONTENT) else []
+        inner = next((part for name in AROUND if isinstance(part := value.get(name), Mapping)), None)
+        if inner is not None:
+            yield from _choices(inner)
+            return
+        found = [value] if isinstance(value.get("message"), Mapping) or any(value.get(name) for name in CONTENT) else []
     for place, choice in enumerate(found if isinstance(found, list) else [found]):
         if isinstance(choice, Mapping):
             yield index if isinstance(index := choice.get("index"), int) else place, choice
@@ -202,7 +208,7 @@ def _called(message: Mapping[str, Any]) -> str:
     """The arguments of a message's first call of a tool."""
     calls = message.get("tool_calls") or [{"function": message.get("function_call")}]
     call = calls[0] if isinstance(calls, list) and isinstance(calls[0], Mapping) and not calls[0].get("index") else {}
-    function = call.get("function")
+    function = call.get("function") or call
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
     return json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, Mapping) else arguments if isinstance(arguments, str) else ""
 

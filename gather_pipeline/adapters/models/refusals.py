@@ -32,7 +32,10 @@ KEY = re.compile(
     r"(?i)(?:invalid|incorrect|wrong|missing|expired|no)\W?.{0,20}(?:api.?key|credential|auth)|api.?key.{0,20}(?:invalid|not valid|expired)"
     r"|unauthori[sz]ed|unauthenticated|authentication|log.?in fail"
 )
-QUOTA = re.compile(r"(?i)insufficient.?(?:quota|balance|credit|fund)|credits?\b|billing|balance|recharge|arrear|payment required")
+QUOTA = re.compile(
+    r"(?i)insufficient.?(?:quota|balance|credit|fund)|credits?\b|billing|balance|recharge|arrear|payment required"
+    r"|(?:key|monthly|spending) limit"
+)
 MODEL = re.compile(r"(?i)model.{0,60}(?:not.?found|not.?exist|unknown|not a valid)|(?:no|unknown|invalid).{0,12}model|not.?found")
 WAIT = re.compile(r"(?i)rate.?limit|too many requests|throttl|resource.?exhausted|slow down")
 TRANSIENT = (408, 409, 425)

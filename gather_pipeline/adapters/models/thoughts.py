@@ -6,11 +6,11 @@ import re
 
 TAG = r"(?:\w+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad)"
 BEGIN = (  # of thoughts: tags, special tokens, the channels of gpt-oss (also where their tokens were stripped) and of Gemma
-    rf"(?:<\|?|&lt;|◁){TAG}\s*(?:\|?>|&gt;|▷)|<\|(?:begin_of_thought|start_thinking)\|>|<unused94>"
+    rf"(?:<\|?|&lt;|◁){TAG}\s*(?:\|?>|&gt;|▷)|<[|｜](?:begin.of.th(?:ought|inking)|start_thinking)[|｜]>|<unused94>"
     r"|<\|channel\|?>\s*(?:analysis|commentary|thought)|\Aanalysis(?-i:(?=[A-Z]))|(?-i:\[THINK\])"
 )
 END = (
-    rf"(?:<\|?|&lt;|◁)/{TAG}\s*(?:\|?>|&gt;|▷)|<\|(?:end_of_thought|end_thinking)\|>|<unused95>"
+    rf"(?:<\|?|&lt;|◁)/{TAG}\s*(?:\|?>|&gt;|▷)|<[|｜]end.(?:of.th(?:ought|inking)|thinking)[|｜]>|<unused95>"
     r"|<\|channel\|>\s*final\b[^{}]{0,40}?<\|message\|>|<channel\|>|assistantfinal|\[BEGIN FINAL RESPONSE\]|(?-i:\[/THINK\])"
 )
 MARK = re.compile(rf"(?P<begin>{BEGIN})|{END}", re.IGNORECASE)

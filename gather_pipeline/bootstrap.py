@@ -18,11 +18,12 @@ from gather_pipeline.adapters.files.items import read_items as read_items
 from gather_pipeline.adapters.files.items import write_items as write_items
 from gather_pipeline.adapters.files.whole import write_whole as write_whole
 from gather_pipeline.adapters.models.embedded import SLOTS, EmbeddedModel
+from gather_pipeline.adapters.models.network import Address
 from gather_pipeline.adapters.models.openai_client import OpenAiModel
 from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
-from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider, resolve_model
+from gather_pipeline.domain.routing import EMBEDDED, LOCAL, Provider, choose_provider, resolve_model
 from gather_pipeline.errors import StoreError
 from gather_pipeline.ports import DocumentStore, Embedder, EventBus, IngestReport, LanguageModel, MetricsLog
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
@@ -54,6 +55,7 @@ def build_services(settings: Settings | None = None) -> Services:
         departments=DepartmentFile(settings.departments),
         model=_model(settings, provider),
         resolve_model=partial(resolve_model, provider=provider.name if provider else None),
+        check_reach=partial(_check_reach, provider),
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
         bus=_bus,
@@ -148,6 +150,11 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
         remote=remote,
         provider=provider.name if provider else None,
     )
+
+
+def _check_reach(provider: Provider | None, model: str) -> None:
+    if provider is not None and model not in LOCAL:
+        Address.read(provider.base_url).check()
 
 
 def _embedder(settings: Settings) -> Embedder:

@@ -28,6 +28,7 @@ class Services:
         departments: Where departments come from.
         model: Every language model behind one door, by model id.
         resolve_model: Model id that answers for the one a department names (None: it names none).
+        check_reach: Raises `InvalidInput` where the environment does not let that model's server be reached, and says why.
         embedder: Texts to vectors.
         brain: Memory asked by meaning.
         bus: Makes the delivery of events for a webhook address (None: nobody listens).
@@ -41,6 +42,7 @@ class Services:
     departments: DepartmentSource
     model: LanguageModel
     resolve_model: Callable[[str | None], str]
+    check_reach: Callable[[str], None]
     embedder: Embedder
     brain: Brain
     bus: Callable[[str | None], EventBus]

@@ -4,7 +4,8 @@
         model = OpenAiModel(base_url=server.base_url, ...)
 
 Each request plays the next reply of the script; when it is played out, `then` answers. `server.requests` holds the bodies seen,
-`server.headers` their headers (names in lower case), `server.hung_up` how many callers left a hanging reply.
+`server.headers` their headers (names in lower case), `server.paths` their paths with the query, `server.hung_up` how many callers left a
+hanging reply.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class FaultServer:
     def __init__(self, script: Sequence[Reply] = (), *, then: Reply | None = None) -> None:
         self.requests: list[Body] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.hung_up = 0
         self.most_at_once = 0
         self.closing = threading.Event()
@@ -103,6 +105,7 @@ class FaultServer:
         body = json.loads(content)
         with self._lock:
             self.requests.append(body)
+            self.paths.append(handler.path)
             self.headers.append({name.lower(): value for name, value in handler.headers.items()})
             reply = self._script.pop(0) if self._script else self._then
             self._now += 1

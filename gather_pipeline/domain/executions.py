@@ -91,12 +91,13 @@ class Completion:
     """What came back.
 
     Attributes:
-        text: The answer, a prefilled opening not repeated.
-        finish_reason: ``stop``, or ``length`` where the answer was cut.
+        text: The answer, neither a prefilled opening nor the model's thoughts in it.
+        finish_reason: ``stop``, ``length`` where the answer was cut, ``content_filter``, or ``unknown`` where the provider does not say.
         model: Model that answered, as the provider names it.
         usage: Tokens and cost in US dollars.
         latency_s: Seconds from request to answer, retries left out.
         attempts: Requests made, 1 where none was retried.
+        reasoning: The model's thoughts as far as the provider sends them.
     """
 
     text: str
@@ -105,3 +106,4 @@ class Completion:
     usage: Usage
     latency_s: float
     attempts: int = 1
+    reasoning: str = ""

@@ -6,6 +6,7 @@ id belongs to the remote provider; without one, the embedded model answers in it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -30,6 +31,15 @@ class Provider:
     api_key: str = field(repr=False)
 
 
+def is_web_address(url: str) -> bool:
+    """Whether a URL names a web server, by http or https."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
+    except ValueError:
+        return False
+
+
 def choose_provider(*, base_url: str | None, openrouter_key: str | None, openai_key: str | None) -> Provider | None:
     """The provider that the settings name: a base URL wins, then OpenRouter, then OpenAI; None without any of them.
 
@@ -37,8 +47,13 @@ def choose_provider(*, base_url: str | None, openrouter_key: str | None, openai_
         base_url: ``OPENAI_BASE_URL``, any OpenAI-compatible server.
         openrouter_key: ``OPENROUTER_API_KEY``.
         openai_key: ``OPENAI_API_KEY``, also sent to `base_url`; a server of one's own may need none.
+
+    Raises:
+        InvalidInput: The base URL is no web address; it is not shown, for it may carry a login.
     """
     if base_url:
+        if not is_web_address(base_url):
+            raise InvalidInput("OPENAI_BASE_URL is not a web address, expected one like https://openrouter.ai/api/v1")
         host = urlsplit(base_url).hostname or ""
         if host == "openrouter.ai" or host.endswith(".openrouter.ai"):
             return Provider(name="openrouter", base_url=base_url, api_key=openrouter_key or openai_key or "")

@@ -52,10 +52,12 @@ def check_models(services: Services, departments: Sequence[Department]) -> None:
     """Refuses models and judges that could not be asked, before anything is begun.
 
     Raises:
-        InvalidInput: A department's model, `GATHER_MODEL` or `GATHER_JUDGE_MODEL` cannot be served.
+        InvalidInput: A department's model, `GATHER_MODEL` or `GATHER_JUDGE_MODEL` cannot be served or reached.
     """
     for department in departments:
-        judge_model(services.settings.judge_model, chain_of(services, department)[0], services.resolve_model)
+        own = chain_of(services, department)[0]
+        for model in (own, judge_model(services.settings.judge_model, own, services.resolve_model) or own):
+            services.check_reach(model)
 
 
 def pair_judge(session: Session, runner: TaskRunner, model: str, department: Department, iteration: int) -> PairJudge:

@@ -18,12 +18,12 @@ from gather_pipeline.text.sentences import sentence_ends
 
 How = Literal["strict", "fenced", "extracted", "repaired", "text", "trimmed"]
 
-REASONING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 FENCE = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|[][{}]', re.DOTALL)  # a string, closed or not, or a bracket
 OPENING = re.compile(r"[{[]")
 PAIRS = {"{": "}", "[": "]"}
 JSON_BEGINS = re.compile(r"\{\s*(?:[\"']|\w+\s*:)|\[\s*[\[{\"'\d-]")
+WRAPPED = 3  # times that an answer may stand as a text in JSON
 DEEPEST = 500  # levels of brackets; Python's own reader of JSON ends before a thousand
 STARTS_TRIED = 20  # openings in prose that close nowhere; bounds the work on a hostile answer
 
@@ -37,7 +37,7 @@ class Parsed:
 
 
 def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True) -> Parsed:
-    """The JSON value in an answer.
+    """The JSON value in an answer, also one that stands as a text in JSON, or alone in another object or list.
 
     Args:
         text: The whole answer.
@@ -46,28 +46,26 @@ def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True) -> P
     Raises:
         OutputInvalid: The answer holds no JSON object or list, or an unfinished one.
     """
-    answer = REASONING.sub("", text).strip()
+    answer = text.strip()
     if not answer:
         raise OutputInvalid("the answer is empty, expected JSON")
     first: Parsed | None = None
     for how, candidate in _candidates(answer):
-        try:
-            repaired = how == "repaired"
-            value = json_repair.loads(candidate, skip_json_loads=True) if repaired else json.loads(candidate, parse_constant=_refuse)
-        except (ValueError, RecursionError):
+        value = _loaded(candidate, repaired=how == "repaired")
+        if not isinstance(value, dict | list):
             continue
-        if isinstance(value, dict | list):
-            found = Parsed(value=value, how=how)
-            if fits(value):
-                return found
-            first = first or found
+        inner = list(value.values()) if isinstance(value, dict) else value
+        for part in (value, *inner) if len(inner) == 1 else (value,):
+            if fits(part):
+                return Parsed(value=part, how=how)
+        first = first or Parsed(value=value, how=how)
     if first is None:
         raise OutputInvalid(f"the answer is {shorten(answer)}, expected JSON and nothing else")
     return first
 
 
 def parse_text(text: str, *, cut: bool, trim: bool) -> Parsed:
-    """The text of an answer, without a model's thoughts before it.
+    """The text of an answer.
 
     Args:
         text: The whole answer, with its opening.
@@ -77,7 +75,7 @@ def parse_text(text: str, *, cut: bool, trim: bool) -> Parsed:
     Raises:
         OutputInvalid: It was cut and may not be trimmed, or has no whole sentence.
     """
-    answer = REASONING.sub("", text).strip()
+    answer = text.strip()
     if not cut:
         return Parsed(value=answer, how="text")
     ends = sentence_ends(answer)
@@ -93,6 +91,19 @@ def _candidates(answer: str) -> Iterator[tuple[How, str]]:
     spans = list(_balanced(answer))
     yield from (("extracted", span) for span in spans)
     yield from (("repaired", span) for span in spans)
+
+
+def _loaded(candidate: str, *, repaired: bool) -> Any:
+    """The value, None where it is none."""
+    value: Any = candidate
+    for _ in range(WRAPPED):
+        try:
+            value = json_repair.loads(value, skip_json_loads=True) if repaired else json.loads(value, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(value, str):
+            return value
+    return None
 
 
 def _refuse(constant: str) -> None:

@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from gather_pipeline.domain.executions import ModelRequest
-from gather_pipeline.errors import InvalidInput, ModelRefused, ModelUnavailable, OutputInvalid, TaskCancelled
+from gather_pipeline.domain.executions import Completion, ModelRequest
+from gather_pipeline.errors import InvalidInput, ModelRefused, ModelUnavailable, OutputInvalid, TaskCancelled, shorten
 from gather_pipeline.ports import Clock, LanguageModel
 from gather_pipeline.tasks import parsing, schemas, templates
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.execution import ANSWER_KEPT, Call, Execution
 from gather_pipeline.tasks.prompting import Conversation, ask_again, converse
+
+TOKEN_CHARS = 30  # most characters of one token on the average; what is longer was not written within the limit
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +165,7 @@ class TaskRunner:
                 attempts=completion.attempts,
             )
             try:
-                parsed = _read(definition, answer, completion.finish_reason)
+                parsed = _read(definition, answer, completion, request.max_tokens)
             except (OutputInvalid, ModelRefused) as error:
                 complaint = str(error)
                 calls.append(replace(call, complaint=complaint, answer=templates.clean(answer)[:ANSWER_KEPT]))
@@ -186,23 +188,34 @@ def _check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[
     return given
 
 
-def _read(definition: TaskDefinition, answer: str, finish_reason: str) -> parsing.Parsed:
+def _read(definition: TaskDefinition, answer: str, completion: Completion, max_tokens: int) -> parsing.Parsed:
     """The output in an answer, or `OutputInvalid` with what a model needs to hear."""
-    specification = definition.output
-    cut = finish_reason == "length"
-    if finish_reason == "content_filter":
+    specification, finish = definition.output, completion.finish_reason
+    if finish == "content_filter":
         raise ModelRefused("the provider's content filter stopped the answer")
+    most = max_tokens * TOKEN_CHARS
+    if len(answer.strip()) > most:
+        raise OutputInvalid(f"the answer has {len(answer.strip())} characters, expected at most {most}")
     if specification.format == "text":
-        parsed = parsing.parse_text(answer, cut=cut, trim=specification.when_cut == "trim")
-    elif cut:
+        trim = specification.when_cut == "trim"
+        parsed = parsing.parse_text(answer, cut=finish == "length" or (trim and finish == "unknown"), trim=trim)
+    elif finish == "length":
         raise OutputInvalid("the answer was cut at the token limit (finish_reason 'length'), expected a shorter one that ends")
     else:
-        parsed = parsing.parse_json(answer, lambda value: schemas.fits(specification.json_schema, value))
+        parsed = _read_json(answer, completion.reasoning, specification.json_schema)
     # Only now: what a JSON string escapes (a NUL, half a surrogate pair) is not there before it is parsed.
     parsed = replace(parsed, value=templates.cleaned(parsed.value))
     wrong = specification.complaint(parsed.value)
     if wrong:
         raise OutputInvalid(f"the answer does not fit: {wrong}")
+    return parsed
+
+
+def _read_json(answer: str, reasoning: str, schema: schemas.Schema) -> parsing.Parsed:
+    """The value in an answer; some servers send all of it as thoughts, which count only where they are it and nothing else."""
+    parsed = parsing.parse_json(answer.strip() or reasoning, lambda value: schemas.fits(schema, value))
+    if not answer.strip() and not (parsed.how == "strict" and schemas.fits(schema, parsed.value)):
+        raise OutputInvalid(f"the answer is empty, only thoughts came: {shorten(reasoning)}, expected JSON")
     return parsed
 
 

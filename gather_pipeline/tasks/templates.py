@@ -17,14 +17,15 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from gather_pipeline.errors import InvalidInput
 
 # Control characters but tab and newline, lone surrogates, and what is invisible and reorders or hides text (bidi, tag characters).
+TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")  # colours, cursors, titles
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 CHAT_MARKER = re.compile(r"<\|(\w{1,40})\|>")  # <|im_end|> in a text would end the turn in local servers
 TAG = re.compile(r"[a-z][a-z_]{0,40}")
 
 
 def clean(text: str) -> str:
-    """The text without control characters, with one kind of newline and with chat markers broken."""
-    return CHAT_MARKER.sub(r"< |\1| >", HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    """The text without control characters and sequences, with one kind of newline and with chat markers broken."""
+    return CHAT_MARKER.sub(r"< |\1| >", HIDDEN.sub("", TERMINAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))))
 
 
 def cleaned(value: Any) -> Any:

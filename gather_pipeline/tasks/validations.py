@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import shorten
 
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
@@ -127,7 +128,7 @@ RULES: Mapping[str, Callable[..., Validation]] = {
 
 
 def _is_blank(part: Any) -> bool:
-    return isinstance(part, str) and not part.strip()
+    return isinstance(part, str) and not typed(part)
 
 
 def _too_few(count: int, least: str, unit: str) -> str | None:

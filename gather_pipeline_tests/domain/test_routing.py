@@ -60,3 +60,9 @@ def test_the_model_that_answers(wanted: str | None, provider: str | None, expect
 def test_another_vendors_model_at_openai_is_refused_with_the_way_out() -> None:
     with pytest.raises(InvalidInput, match=f"model is '{CLAUDE}', which OpenAI does not serve: set OPENROUTER_API_KEY"):
         resolve_model(CLAUDE, provider="openai")
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://", "ftp://host", "http://host:99999", "https://a b/v1"])
+def test_a_base_url_that_is_none_is_refused_by_its_variable(url: str) -> None:
+    with pytest.raises(InvalidInput, match="OPENAI_BASE_URL is not a web address"):
+        choose_provider(base_url=url, openrouter_key=None, openai_key=None)

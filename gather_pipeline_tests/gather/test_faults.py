@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline_tests import fault_server as fault
 from gather_pipeline_tests.fault_server import FaultServer, Reply
 from gather_pipeline_tests.harness import Studio, department_row
@@ -81,6 +82,15 @@ def test_a_refusal_ends_in_one_sentence_without_the_key(home: Path, reply: Reply
         events = str(studio.records.events())
         assert KEY not in result.reason + events + caplog.text + str(studio.documents("executions")) + repr(studio.services)
         studio.close()
+
+
+def test_a_server_behind_a_variable_that_is_wrong_is_refused_before_anything_is_begun(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(home / "gone.pem"))
+    studio = Studio.open(home, ONE, model=None, openai_base_url="https://models.example/v1", openai_api_key=KEY)
+    with pytest.raises(InvalidInput, match="SSL_CERT_FILE is '.*gone.pem', expected a file or folder of certificates"):
+        studio.run()
+    assert studio.records.events() == []
+    studio.close()
 
 
 def test_no_network_ends_in_one_sentence_and_the_next_run_begins_where_it_was(home: Path) -> None:

@@ -84,12 +84,11 @@ def test_a_department_whose_every_call_fails_fails_the_run_and_may_be_tried_agai
     broken.close()
 
 
-def test_answers_that_fit_nothing_are_faults_and_not_an_end(tmp_path: Path) -> None:
+def test_a_run_without_one_usable_answer_is_no_success(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, ONE, body=PlayedModel(["", "I would rather not.", '{"content": "half', '{"title": "x"}'] * 100))
     result = studio.run()
-    assert result.status == "completed"
-    assert result.items_created == 0
-    assert result.summary[0].quality_score == 0
+    assert (result.status, result.items_created) == ("failed", 0)
+    assert "every one of 5 calls failed" in result.reason and "gave no usable answer in 3 calls" in result.reason
     studio.close()
 
 

@@ -35,7 +35,9 @@ def is_note(value: Any) -> bool:
         (f"Here you are: {json.dumps(NOTE)} Enjoy!", "extracted"),
         (f"As [1] and {{x}} say: {json.dumps(NOTE)}", "extracted"),
         (f"A {{ that closes nowhere. {json.dumps(NOTE)}", "extracted"),
-        (f"<think>First {{}} then [].</think>\n{json.dumps(NOTE)}", "strict"),
+        (json.dumps(json.dumps(NOTE)), "strict"),
+        (json.dumps({"answer": NOTE}), "strict"),
+        (json.dumps([NOTE]), "strict"),
         (f'{{"draft": 1}} {json.dumps(NOTE)}', "extracted"),
         ("{\"content\": 'He says \"go {now}\".', 'tags': ['a', '[b]',],}", "repaired"),
         ('```json\n{content: "He says \\"go {now}\\".", "tags": ["a", "[b]"],}\n```', "repaired"),
@@ -62,7 +64,6 @@ def test_an_outer_object_with_a_fault_is_repaired_and_not_replaced_by_an_inner_o
         "",
         "   ",
         "I would rather not.",
-        "<think>{}</think>",
         '{"content": "He walks',
         '{"content": "a", "items": [{"content": "b"}, {"content": "c',
         '{"content": "a", "items": [{"content": "b"}',
@@ -132,4 +133,4 @@ def test_a_cut_text_without_a_whole_sentence_or_leave_to_trim_is_refused(text: s
 
 
 def test_a_whole_text_is_left_as_it_is():
-    assert parse_text(" <think>hm</think> No end in sight ", cut=False, trim=True).value == "No end in sight"
+    assert parse_text(" No end in sight ", cut=False, trim=True).value == "No end in sight"

@@ -133,6 +133,36 @@ def test_half_a_json_that_claims_to_be_whole_is_not_repaired_either():
     assert bench.run() == {"greeting": "Good evening, Mara."}
 
 
+def test_an_answer_that_came_as_thoughts_alone_counts_where_it_is_all_of_them():
+    bench = Bench(completion("", reasoning=f"First {GOOD}, but no."), completion("", reasoning=GOOD))
+    assert bench.run() == {"greeting": "Good evening, Mara."}
+    assert "the answer is empty, only thoughts came: 'First" in str(bench.record.calls[0].complaint)
+
+
+def test_thoughts_that_were_cut_are_no_answer():
+    bench = Bench(completion("", reasoning=GOOD, finish_reason="length"), GOOD)
+    bench.run()
+    assert bench.record.attempts == 2
+
+
+def test_an_answer_longer_than_its_tokens_can_be_is_asked_for_again():
+    bench = Bench(json.dumps({"greeting": "x" * 5000}), f"{GOOD}{' ' * 5000}")
+    bench.run()
+    assert bench.record.calls[0].complaint == "the answer has 5016 characters, expected at most 1500"
+
+
+@pytest.mark.parametrize("greeting", ["\u200b\u2060", "\u00ad \n", "\u3164\u2800", "\u202e"])
+def test_a_text_of_nothing_visible_is_empty(greeting: str):
+    bench = Bench(json.dumps({"greeting": greeting}), GOOD)
+    bench.run()
+    assert bench.record.calls[0].complaint == "the answer does not fit: greeting is empty"
+
+
+def test_a_text_that_may_be_trimmed_is_where_nobody_says_how_it_ended():
+    cut = completion(" Elias climbs the tower. He lights the la", finish_reason="unknown")
+    assert Bench(cut, definition=define(PLAIN_TEXT)).run({"opening": "So,"}) == "So, Elias climbs the tower."
+
+
 def test_an_answer_of_the_providers_filter_is_a_refusal_and_not_asked_for_again():
     bench = Bench(completion("", finish_reason="content_filter"), GOOD)
     with pytest.raises(ModelRefused, match="content filter"):

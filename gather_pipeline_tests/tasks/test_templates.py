@@ -87,7 +87,8 @@ def test_a_quoted_text_cannot_close_its_quotes():
 @pytest.mark.parametrize(
     ("text", "cleaned"),
     [
-        ("a\x00b\x1b[31mc\x7f", "ab[31mc"),
+        ("\x1b]0;title\x07\x1b[2J\x1b[1;31mred\x1b[0m \x1bx", "red x"),
+        ("a\x00b\x1b[31mc\x7f", "abc"),
         ("a\r\nb\rc\td", "a\nb\nc\td"),
         ("pay \u202eeht lla\u202c", "pay eht lla"),
         ("hi\U000e0041\U000e007f there", "hi there"),

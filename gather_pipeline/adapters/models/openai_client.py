@@ -1,7 +1,7 @@
 """The one client for every server that speaks OpenAI's chat completions: OpenRouter, OpenAI, Ollama, vLLM, llama.cpp.
 
-It sends, asks again after a wait (C25), and remembers what a model refuses to take. How a request is written and an answer is read
-stands in `chat_completions`.
+It sends, asks again after a wait (C25) or on other terms, and remembers what a model refuses to take. How a request is written stands
+in `requests`, how an answer is read in `answers`, and how a refusal in `refusals`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
-from gather_pipeline.adapters.models.chat_completions import BadRequest, Prices, read_completion, request_options, scrub, status_failure
-from gather_pipeline.adapters.models.retry import parse_retry_after, wait_s
+from gather_pipeline.adapters.models.answers import Answer, read_answer
+from gather_pipeline.adapters.models.network import Address
+from gather_pipeline.adapters.models.refusals import Refusal, read_refusal, scrub
+from gather_pipeline.adapters.models.requests import Form, Terms, opening, plainer, remedy, write_request
+from gather_pipeline.adapters.models.retry import wait_s
 from gather_pipeline.domain.executions import Completion, ModelRequest
-from gather_pipeline.errors import GatherError, InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable
+from gather_pipeline.domain.texts import clean
+from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable
 from gather_pipeline.ports import Clock
 
 if TYPE_CHECKING:
     import openai
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+Prices = Mapping[str, tuple[float, float]]
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +48,10 @@ class OpenAiModel:
     """Chat completions over HTTP with retries, limits, usage and cost.
 
     Args:
-        base_url: Address of the API, e.g. ``https://openrouter.ai/api/v1``; user and password in it become basic authentication.
+        base_url: Address of the API, e.g. ``https://openrouter.ai/api/v1``; a query is kept, user and password become basic
+            authentication.
         api_key: Key, empty for a server that wants none.
-        provider: Name for messages; see `request_options` for what else it decides.
+        provider: Name for messages; see `write_request` for what else it decides.
         clock: Time between attempts.
         concurrency: Most requests at once.
         prices: US dollars per million tokens of prompt and answer, by model id, for providers that name no cost.
@@ -68,17 +72,20 @@ class OpenAiModel:
         prices: Prices | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._url, self._login = _split_login(base_url)
+        self._address = Address.read(base_url)
         self._key = api_key.strip()
         if not self._key.isascii() or not self._key.isprintable() or " " in self._key:
             raise InvalidInput(f"the API key of {provider} holds a blank, a line break or a letter that no key has")
-        self._secrets = tuple(secret for secret in (self._key, *(self._login or ())) if secret)
+        hidden = (self._key, *(self._address.login or ()), *(value for _, value in self._address.query if len(value) > 15))
+        self._secrets = tuple(secret for secret in hidden if secret)
         self._provider = provider
         self._clock = clock
         self._concurrency = concurrency
         self._prices = dict(prices or {})
         self._jitter = jitter
-        self._refused: dict[tuple[str, str], frozenset[str]] = {}  # by model and schema: a bad schema must not spoil the others
+        self._terms: dict[str, Terms] = {}  # by model
+        self._forms: dict[tuple[str, str], Form] = {}  # by model and schema: a bad schema must not spoil the others
+        self._closed: dict[str, str] = {}  # by model, or by "" for all: refusals that no other request can change
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -107,91 +114,99 @@ class OpenAiModel:
             await self._clock.sleep(wait)  # without a slot: who waits keeps nobody else from asking
 
     async def aclose(self) -> None:
-        """Closes the connections of the running event loop."""
+        """Closes the connections of the running event loop; a key or an account that was refused is tried anew afterwards."""
+        self._closed.clear()
         connection = self._connections.pop(asyncio.get_running_loop(), None)
         if connection is not None:
             await connection.client.close()
 
     async def _attempt(self, request: ModelRequest, sent: Iterator[int]) -> Completion:
-        """One answer, leaving out what the model turns out not to take; what helped is remembered."""
+        """One answer, on other terms where the model refuses the first ones; what helped is remembered."""
         key = request.model, json.dumps(request.response_schema, sort_keys=True, default=str)
-        known = refused = self._refused.get(key, frozenset())
+        usual = Terms(limit_name="max_completion_tokens" if self._provider == "openai" else "max_tokens")
+        known = terms = replace(self._terms.get(request.model, usual), form=self._forms.get(key, "json_schema"))
+        doubted = False
         while True:
-            options = request_options(request, provider=self._provider, refused=refused)
-            try:
-                completion = await self._post(request, options, next(sent))
-            except BadRequest as error:
-                culprit = error.culprit(options)
-                if culprit is None:
-                    raise ModelRefused(str(error)) from None
-                refused |= {culprit}
-                continue
-            if refused != known:
-                self._refused[key] = self._refused.get(key, frozenset()) | refused
-                logger.info("[AutoGather] %s takes no %s for %s", self._provider, ", ".join(sorted(refused)), request.model)
-            return completion
+            number = next(sent)
+            said, latency_s = await self._post(request, write_request(request, terms, provider=self._provider))
+            if isinstance(said, Answer):
+                break
+            other = remedy(terms, said, request)
+            if other is None and said.kind == "other" and said.status in (400, 422) and plainer(terms, request):
+                # Many a server says only that the request is bad; a structured answer is what they most often cannot give. Not so if
+                # the same request is taken the next time.
+                other, doubted = replace(terms, form="prompt") if doubted else terms, True
+            if other is None:
+                raise self._failure(said, request)
+            terms = other
+        if terms != known:
+            self._terms[request.model], self._forms[key] = terms, terms.form
+            logger.info("[AutoGather] %s takes %s on other terms: %s", self._provider, request.model, terms)
+        return self._completion(said, request, latency_s=latency_s, attempts=number)
 
-    async def _post(self, request: ModelRequest, options: dict[str, Any], attempts: int) -> Completion:
+    async def _post(self, request: ModelRequest, options: dict[str, Any]) -> tuple[Answer | Refusal, float]:
+        """What the server says, and the seconds that it took."""
         import openai
 
         connection = self._connection()
         async with connection.slots:
+            if closed := self._closed.get("") or self._closed.get(request.model):
+                raise ModelRefused(closed)
             started = self._clock.monotonic()
-            body = ""
-            failure: GatherError | None = None
+            failure: ModelUnavailable
             try:
                 async with asyncio.timeout(request.timeout_s):
                     raw = await connection.client.chat.completions.with_raw_response.create(**options, timeout=request.timeout_s)
-                    body = raw.http_response.text
+                said = read_answer(raw.http_response.content, structured=request.response_schema is not None, now=self._now())
+                return said, self._clock.monotonic() - started
             except (TimeoutError, openai.APITimeoutError):
                 failure = ModelTimeout(f"{self._provider} gave no answer for {request.model!r} within {request.timeout_s:.1f} s")
             except openai.APIStatusError as error:
-                failure = status_failure(
-                    error.status_code,
-                    error.body or error.response.text,
-                    model=request.model,
-                    provider=self._provider,
-                    secrets=self._secrets,
-                    retry_after_s=parse_retry_after(error.response.headers.get("retry-after"), datetime.fromisoformat(self._clock.now())),
-                )
+                text, headers = error.response.content.decode("utf-8", "replace"), error.response.headers
+                said = read_refusal(error.status_code, text, now=self._now(), headers={name.lower(): headers[name] for name in headers})
+                return said, self._clock.monotonic() - started
             except openai.OpenAIError as error:
                 cause = scrub(str(error.__cause__ or error), self._secrets) or type(error).__name__
                 failure = ModelUnavailable(f"the connection to {self._provider} failed: {cause}")
-            latency_s = self._clock.monotonic() - started
-        if failure is not None:
-            raise failure  # outside of the handlers: the client's own error may hold the key, so it is not chained
-        return read_completion(
-            body,
-            request,
-            provider=self._provider,
-            prices=self._prices,
+        raise failure  # outside of the handlers: the client's own error may hold the key, so it is not chained
+
+    def _failure(self, refusal: Refusal, request: ModelRequest) -> Exception:
+        """The error of a refusal; who is refused for the key or an empty account asks no more."""
+        failure = refusal.error(model=request.model, provider=self._provider, secrets=self._secrets)
+        if refusal.kind in ("key", "quota"):
+            self._closed["" if refusal.kind == "key" else request.model] = str(failure)
+        return failure
+
+    def _completion(self, answer: Answer, request: ModelRequest, *, latency_s: float, attempts: int) -> Completion:
+        if answer.declined and not answer.text:
+            raise ModelRefused(f"{request.model!r} declined: {scrub(answer.declined, self._secrets)}")
+        if answer.finish == "error":
+            raise ModelUnavailable(f"{self._provider} broke off the answer of {request.model!r}: {scrub(answer.text, self._secrets)!r}")
+        usage, price = answer.usage, self._prices.get(request.model)
+        if usage.cost is None and price is not None and usage.prompt_tokens is not None and usage.completion_tokens is not None:
+            usage = replace(usage, cost=(usage.prompt_tokens * price[0] + usage.completion_tokens * price[1]) / 1_000_000)
+        return Completion(
+            text=clean(answer.text).removeprefix(opening(request)),
+            reasoning=clean(answer.reasoning),
+            finish_reason=answer.finish,
+            model=answer.model or request.model,
+            usage=usage,
             latency_s=latency_s,
             attempts=attempts,
-            secrets=self._secrets,
         )
+
+    def _now(self) -> datetime:
+        return datetime.fromisoformat(self._clock.now())
 
     def _connection(self) -> _Connection:
         import openai
 
         loop = asyncio.get_running_loop()
         if loop not in self._connections:
+            address = self._address
             http = openai.DefaultAsyncHttpxClient(
-                auth=self._login,
-                trust_env=urlsplit(self._url).hostname not in LOOPBACK,  # a proxy cannot reach this machine's own servers
+                auth=address.login, params=address.query, proxy=address.proxy(), verify=address.certificates(), trust_env=False
             )
-            client = openai.AsyncOpenAI(base_url=self._url, api_key=self._key or "none", max_retries=0, http_client=http)
+            client = openai.AsyncOpenAI(base_url=address.url, api_key=self._key or "none", max_retries=0, http_client=http)
             self._connections[loop] = _Connection(client, asyncio.Semaphore(self._concurrency))
         return self._connections[loop]
-
-
-def _split_login(base_url: str) -> tuple[str, tuple[str, str] | None]:
-    """The address without user and password, which HTTP libraries write to their logs."""
-    try:
-        parts = urlsplit(base_url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidInput("the base URL is not a web address, expected one like https://openrouter.ai/api/v1")
-    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), login

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 from gather_pipeline.errors import ModelTimeout, ModelUnavailable, RateLimited
 
 LONGEST_WAIT_S = 600.0  # a provider that asks for more is not waited for (S001's cap)
@@ -25,27 +21,7 @@ def wait_s(error: ModelUnavailable, failures: int, jitter: float) -> float | Non
             return None
         if asked is None:
             return min(120.0, 30.0 * 2.0 ** (failures - 1)) * (1 + jitter / 4)
-        return asked + jitter * min(2.0, 0.5 + asked / 10)  # never earlier than asked
+        return max(asked, 2.0 ** (failures - 2)) + jitter * min(2.0, 0.5 + asked / 10)  # never earlier than asked
     if isinstance(error, ModelTimeout):
         return 0.0 if failures < 2 else None
     return 2.0 ** (failures - 1) * (0.5 + jitter) if failures < 3 else None
-
-
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a ``Retry-After`` header in either form of RFC 9110 (seconds or a date); None where it says nothing.
-
-    Args:
-        value: The header, None where it is missing.
-        now: The present, with a time zone.
-    """
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None

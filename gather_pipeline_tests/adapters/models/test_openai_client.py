@@ -71,14 +71,84 @@ def test_a_schema_is_sent_as_response_format_and_strict_only_where_it_may_be(ser
     assert second == {"name": "answer", "schema": loose, "strict": False}
 
 
-def test_a_model_that_refuses_response_format_is_asked_without_it_from_then_on(serve: Any, clock: NoWait) -> None:
-    server = serve(status(400, "unsupported request"), answer("1"), answer("2"))
+def test_a_refusal_that_names_nothing_is_asked_again_and_then_without_response_format_from_then_on(serve: Any, clock: NoWait) -> None:
+    server = serve(status(400, "unsupported request"), status(400, "unsupported request"), answer("1"), answer("2"))
     first, second = ask_all(server, clock, [make_request(response_schema=SCHEMA)] * 2)
-    assert (first.text, first.attempts, second.text, second.attempts) == ("1", 2, "2", 1)
-    assert ["response_format" in request for request in server.requests] == [True, False, False]
-    assert '"content"' in server.requests[1]["messages"][0]["content"]
-    assert "JSON Schema" in server.requests[1]["messages"][0]["content"]
+    assert (first.text, first.attempts, second.text, second.attempts) == ("1", 3, "2", 1)
+    assert ["response_format" in request for request in server.requests] == [True, True, False, False]
+    assert "JSON Schema" in server.requests[2]["messages"][0]["content"]
     assert clock.waits == []
+
+
+def test_a_refusal_that_names_nothing_and_does_not_come_again_changes_nothing(serve: Any, clock: NoWait) -> None:
+    server = serve(status(400, "bad luck"))
+    ask_all(server, clock, [make_request(response_schema=SCHEMA)] * 2)
+    assert ["response_format" in request for request in server.requests] == [True, True, True]
+
+
+def test_a_refused_schema_is_asked_for_as_any_json_and_then_in_words_alone(serve: Any, clock: NoWait) -> None:
+    server = serve(status(400, "no json_schema here"), status(400, "no response_format here"), answer("1"), answer("2"))
+    ask_all(server, clock, [make_request(response_schema=SCHEMA)] * 2)
+    forms = [request.get("response_format", {}).get("type") for request in server.requests]
+    assert forms == ["json_schema", "json_object", None, None]
+    assert '"content"' in server.requests[1]["messages"][0]["content"]
+
+
+def test_what_one_model_refuses_is_remembered_for_it_and_not_for_others(serve: Any, clock: NoWait) -> None:
+    server = serve(status(500, "Unsupported parameter: 'seed'", param="seed"))
+    ask_all(server, clock, [make_request(seed=1), make_request(seed=1, response_schema=SCHEMA), make_request(seed=1, model="b/model")])
+    assert ["seed" in request for request in server.requests] == [True, False, False, True]
+
+
+def test_a_system_turn_that_is_refused_goes_into_the_users_turn(serve: Any, clock: NoWait) -> None:
+    server = serve(status(400, "System role not supported"))
+    messages = (Message(role="system", content="Be brief."), Message(role="user", content="Write."))
+    ask(server, clock, make_request(messages=messages))
+    assert server.requests[1]["messages"] == [{"role": "user", "content": "Be brief.\n\nWrite."}]
+
+
+@pytest.mark.parametrize("refusal", [status(401), status(400, code="invalid_api_key"), faults.body({"error": {"code": "invalid_api_key"}})])
+def test_a_wrong_key_is_asked_with_once_for_all_models_until_the_client_is_closed(serve: Any, clock: NoWait, refusal: Reply) -> None:
+    server = serve(then=refusal)
+
+    async def talk() -> None:
+        model = OpenAiModel(base_url=server.base_url, api_key=KEY, provider="custom", clock=clock)
+        for name in ("a/model", "a/model", "b/model"):
+            with pytest.raises(ModelRefused, match="custom refused 'a/model'"):
+                await model.complete(make_request(model=name))
+        await model.aclose()
+        with pytest.raises(ModelRefused):
+            await model.complete(make_request())
+        await model.aclose()
+
+    asyncio.run(talk())
+    assert len(server.requests) == 2
+
+
+def test_an_empty_account_is_asked_with_once_a_model_for_a_free_one_may_still_answer(serve: Any, clock: NoWait) -> None:
+    server = serve(status(402, "Insufficient credits"))
+
+    async def talk() -> None:
+        model = OpenAiModel(base_url=server.base_url, api_key=KEY, provider="custom", clock=clock)
+        for _ in range(2):
+            with pytest.raises(ModelRefused, match="Insufficient credits"):
+                await model.complete(make_request())
+        await model.complete(make_request(model="free/model"))
+        await model.aclose()
+
+    asyncio.run(talk())
+    assert len(server.requests) == 2
+
+
+def test_a_query_of_the_base_url_is_kept_on_every_request(serve: Any, clock: NoWait) -> None:
+    server = serve()
+    ask(f"{server.base_url}/chat/completions?api-version=2024-10-21&x=a%20b", clock)
+    assert server.paths == ["/v1/chat/completions?api-version=2024-10-21&x=a+b"]
+
+
+def test_an_answer_that_the_provider_broke_off_is_asked_for_again(serve: Any, clock: NoWait) -> None:
+    half = answer(None, choices=[{"message": {"content": "half an"}, "finish_reason": "error"}])
+    assert ask(serve(half, answer("whole")), clock).text == "whole"
 
 
 def test_a_parameter_that_the_refusal_names_is_the_one_left_out(serve: Any, clock: NoWait) -> None:
@@ -89,17 +159,17 @@ def test_a_parameter_that_the_refusal_names_is_the_one_left_out(serve: Any, cloc
 
 
 def test_a_request_that_is_bad_for_another_reason_is_refused_and_nothing_is_remembered(serve: Any, clock: NoWait) -> None:
-    server = serve(status(400, "context too long"), status(400, "context too long"), answer("1"))
+    server = serve(*[status(400, "prompt too long")] * 3, answer("1"))
 
     async def talk() -> None:
         model = OpenAiModel(base_url=server.base_url, api_key=KEY, provider="custom", clock=clock)
-        with pytest.raises(ModelRefused, match=r"custom refused 'a/model' \(HTTP 400\): context too long"):
+        with pytest.raises(ModelRefused, match=r"custom refused 'a/model' \(HTTP 400\): prompt too long"):
             await model.complete(make_request(response_schema=SCHEMA))
         await model.complete(make_request(response_schema=SCHEMA))
         await model.aclose()
 
     asyncio.run(talk())
-    assert "response_format" in server.requests[2]
+    assert "response_format" in server.requests[3]
 
 
 def test_a_prefilled_opening_goes_to_servers_that_continue_it(serve: Any, clock: NoWait) -> None:

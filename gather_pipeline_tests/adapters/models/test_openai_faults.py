@@ -34,7 +34,6 @@ from gather_pipeline_tests.fault_server import Reply, answer, rate_limited, stat
         faults.body({"hello": 1}),
         answer("x", choices=[]),
         answer("x", choices=[None]),
-        answer("x", choices=[{"message": {"content": 5}}]),
         faults.body({"error": {"message": "upstream broke", "code": 502}}),
         faults.body({"error": "upstream broke"}),
         answer("x", choices=[{"error": {"code": 503, "message": "cut"}, "message": {"content": "half"}}]),

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_pipeline.adapters.models.retry import parse_retry_after, wait_s
+from gather_pipeline.adapters.models.retry import wait_s
 from gather_pipeline.errors import ModelTimeout, ModelUnavailable, RateLimited
 
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FAILURES = [RateLimited("x"), RateLimited("x", 5.0), ModelTimeout("x"), ModelUnavailable("x")]
 
 
@@ -35,25 +32,3 @@ def test_nobody_comes_back_before_the_time_that_was_asked_for(seconds: float, ji
 
 def test_an_endless_wait_is_declined() -> None:
     assert wait_s(RateLimited("x", 601.0), 1, 0.0) is None
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("120", 120.0),
-        ("0", 0.0),
-        ("1.5", 1.5),
-        ("-5", 0.0),
-        ("Thu, 01 Jan 2026 12:00:30 GMT", 30.0),
-        ("Thu, 01 Jan 2026 11:00:00 GMT", 0.0),
-        ("Thu, 01 Jan 2026 13:00:30 +0100", 1830.0 - 1800.0),
-        (None, None),
-        ("", None),
-        ("later", None),
-        ("inf", None),
-        ("nan", None),
-        ("Thu, 99 Jan 2026 12:00:30 GMT", None),
-    ],
-)
-def test_retry_after_is_read_in_both_of_its_forms(header: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(header, NOW) == seconds

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -202,8 +202,3 @@ def department_of(departments: Sequence[Department], slug: str) -> Department:
         UnknownEntity: There is none.
     """
     return select(departments, [slug])[0]
-
-
-def to_row(department: Department) -> dict[str, Any]:
-    """The department in the CMS's own fields."""
-    return department.model_dump(mode="json")

@@ -8,7 +8,7 @@ from typing import Any
 
 from gather_pipeline.domain.automation import AutomationResult, DepartmentResult, Run
 from gather_pipeline.domain.decisions import DecidedText, Decision
-from gather_pipeline.domain.departments import Department, StoredDepartment, to_row
+from gather_pipeline.domain.departments import Department, StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.items import Item, NewItem, content_hash, item_id
@@ -139,7 +139,7 @@ def draft_of(document: Mapping[str, Any]) -> Draft:
 
 def department_document(stored: StoredDepartment) -> Document:
     """A row of a project's `departments`."""
-    return {"_id": stored.slug, **to_row(stored.department), "place": stored.place, "retired": stored.retired}
+    return {"_id": stored.slug, **stored.department.model_dump(mode="json"), "place": stored.place, "retired": stored.retired}
 
 
 def department_of(document: Mapping[str, Any]) -> StoredDepartment:
@@ -228,11 +228,6 @@ def project_of(document: Mapping[str, Any]) -> Project:
 def earlier_of(document: Mapping[str, Any]) -> tuple[EarlierBrief, ...]:
     """What the project of a row was called and asked for before, oldest first."""
     return tuple(EarlierBrief(**past) for past in document.get("before", ()))
-
-
-def result_document(result: AutomationResult) -> Document:
-    """What the end of a run adds to its row."""
-    return result.to_document()
 
 
 def run_of(document: Mapping[str, Any]) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, Run
 from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.ports import Clock, Document, DocumentStore
-from gather_pipeline.records.documents import result_document, run_of
+from gather_pipeline.records.documents import run_of
 
 RUNS = "runs"
 ABANDONED = "its process ended without a word; the next run went on from what it had stored"
@@ -31,7 +31,7 @@ class Runs:
 
     def finish(self, result: AutomationResult) -> None:
         """Notes how a run ended."""
-        self._end(result.task_id, result_document(result))
+        self._end(result.task_id, result.to_document())
 
     def abandon(self, project_id: str) -> list[str]:
         """Notes as failed what still counts as running, and returns its ids; call only with the project's lease in hand."""

@@ -97,4 +97,4 @@ def test_a_run_comes_back_with_its_output_and_without_one_as_long_as_it_runs() -
         tokens=None,
         cost=0.5,
     )
-    assert rows.run_of(begun | rows.result_document(result)).result == result
+    assert rows.run_of(begun | result.to_document()).result == result

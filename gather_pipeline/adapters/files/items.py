@@ -32,14 +32,7 @@ FILE_LIMIT = 512_000_000  # bytes; a hundred thousand notes with their histories
 
 
 def write_items(rows: Iterable[Fields], format: Format, path: Path | None, stream: BinaryIO, title: str) -> None:
-    """Writes items, one line each.
-
-    Args:
-        rows: Lines by field, as `to_fields` makes them, in order.
-        format: Of the file.
-        path: The file, which an older one is replaced by at the end; None writes to `stream`.
-        stream: Standard output.
-        title: Headline of a format that has one.
+    """Writes items, lines by field as `to_fields` makes them, to a file whole or not at all, or without a path to `stream`.
 
     Raises:
         InvalidInput: The file cannot be made there.
@@ -64,13 +57,7 @@ def write_items(rows: Iterable[Fields], format: Format, path: Path | None, strea
 
 
 def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) -> Iterator[Line]:
-    """The lines of a file.
-
-    Args:
-        path: The file; None reads `stream`.
-        stream: Standard input.
-        format: Of the file.
-        shown: The file as the user knows it.
+    """The lines of a file, or without a path of `stream`; messages name it as it is `shown`.
 
     Raises:
         InvalidInput: There is no such file, or it is no file of that format; before the first line is given.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gather_pipeline.errors import DuplicateKey, InvalidInput, StaleCursor, shorten
+from gather_pipeline.errors import InvalidInput, StaleCursor, shorten
 
 DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}")
 ENGINE_DATABASES = frozenset({"admin", "config", "local"})  # MongoDB keeps these for itself
@@ -84,17 +84,6 @@ def split(collection: str, document: Mapping[str, Any]) -> tuple[str, dict[str, 
     fields = {name: value for name, value in document.items() if name not in ("_id", "_version")}
     check_fields(collection, id, fields)
     return id, fields
-
-
-def split_all(collection: str, documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Fields of new documents by id, in order; raises as `split` does, and `DuplicateKey` where two have one id."""
-    found: dict[str, dict[str, Any]] = {}
-    for document in documents:
-        id, fields = split(collection, document)
-        if id in found:
-            raise DuplicateKey(f"two of the documents for {collection} have _id {shorten(id)}")
-        found[id] = fields
-    return found
 
 
 def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> None:

@@ -122,7 +122,7 @@ def test_documents_are_inserted_all_or_none(store: DocumentStore, database: str)
     before = store.changed_since(database, ITEMS)
     with pytest.raises(DuplicateKey, match="_id"):
         store.insert_many(database, ITEMS, [{"_id": f"{number:02}"} for number in range(60)])
-    with pytest.raises(DuplicateKey, match="'a'"):
+    with pytest.raises(DuplicateKey, match="_id"):
         store.insert_many(database, ITEMS, [{"_id": "a"}, {"_id": "b"}, {"_id": "a"}])
     with pytest.raises(InvalidInput):
         store.insert_many(database, ITEMS, [{"_id": "c"}, {"_id": "d", "x": math.nan}])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.adapters.documents import rules
-from gather_pipeline.errors import DuplicateKey, InvalidInput
+from gather_pipeline.errors import InvalidInput
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,6 @@ def test_nesting_has_a_limit_that_both_engines_reach(levels: int, fits: bool, ki
     else:
         with pytest.raises(InvalidInput, match="levels of nesting"):
             rules.check_fields("items", "1", {"a": value})
-
-
-def test_two_documents_of_one_call_cannot_have_one_id() -> None:
-    with pytest.raises(DuplicateKey, match="two of the documents for items have _id 'a'"):
-        rules.split_all("items", [{"_id": "a"}, {"_id": "b"}, {"_id": "a"}])
 
 
 def test_the_version_that_a_document_was_read_with_is_left_out() -> None:

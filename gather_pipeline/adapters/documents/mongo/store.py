@@ -50,15 +50,15 @@ class MongoStore:
         """Stores new documents; where one is refused those before it are taken back, but a killed process may leave a part."""
         target = self._target(database, collection)
         batch = token_hex(8)
-        found = rules.split_all(collection, documents)
-        rows: list[dict[str, Any]] = [{"_id": id, **fields, "_version": 1, BATCH: batch} for id, fields in found.items()]
+        found = [rules.split(collection, document) for document in documents]
+        rows: list[dict[str, Any]] = [{"_id": id, **fields, "_version": 1, BATCH: batch} for id, fields in found]
         if not rows:
             return
         self._index(target)
         try:
             self._server.run(lambda: target.insert_many(rows), f"a document for {collection}")
         except BaseException:
-            self._take_back(target, batch, list(found))
+            self._take_back(target, batch, [id for id, _ in found])
             raise
 
     def _take_back(self, target: Collection[Any], batch: str, ids: list[str]) -> None:

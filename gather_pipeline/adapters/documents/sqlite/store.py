@@ -42,12 +42,12 @@ class SqliteStore:
     def insert_many(self, database: str, collection: str, documents: Sequence[Document]) -> None:
         """Stores new documents in one transaction: all or none, also where the process is killed."""
         rules.check_database(database)
-        rows = rules.split_all(collection, documents)
+        rows = [rules.split(collection, document) for document in documents]
         if not rows:
             return
         with self._writing(database, collection) as file:
             sql = f'INSERT INTO "{collection}" (seq, id, version, doc) VALUES (?, ?, 1, ?)'
-            for sequence, (id, fields) in enumerate(rows.items(), file.take(len(rows))):
+            for sequence, (id, fields) in enumerate(rows, file.take(len(rows))):
                 try:
                     file.connection.execute(sql, [sequence, id, _to_json(fields)])
                 except sqlite3.IntegrityError as error:

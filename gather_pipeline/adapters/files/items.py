@@ -100,7 +100,7 @@ def _text(data: bytes, format: Format, shown: str) -> str:
     except UnicodeDecodeError:
         text = data.decode("utf-8", "surrogateescape")
     # A table with some such bytes and no character of UTF-8 is of a spreadsheet that writes as its system does, in the west like this.
-    if format == "csv" and STRAY.sub("", text).isascii() and 5 * len(STRAY.findall(text)) < len(text):
+    if format == "csv" and b"\x00" not in data and STRAY.sub("", text).isascii() and 5 * len(STRAY.findall(text)) < len(text):
         with suppress(UnicodeDecodeError):
             western = data.decode("cp1252")
             logger.warning("[AutoGather] %s is not UTF-8 text and was read as Windows-1252: look at its accents", shown)

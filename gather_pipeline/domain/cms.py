@@ -11,7 +11,7 @@ from gather_pipeline.domain.texts import typed
 LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,4})?")
 NODES = 20_000  # of a rich text; by aliases a small file may hold any number
 LINKS = ("link", "autolink")  # the only nodes with others in them that begin no line
-ROW_FIELDS = ("id", "blockType", "blockName")  # of the CMS's own in every row of a repeated field
+ROW_FIELDS = ("id", "_id", "blockType", "blockName")  # of the CMS's own in every row of a repeated field
 
 
 def in_one_language(value: Any) -> Any:

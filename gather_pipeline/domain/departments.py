@@ -10,12 +10,12 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gather_pipeline.domain.cms import in_one_language, listed_texts, plain_text
-from gather_pipeline.domain.texts import typed
+from gather_pipeline.domain.texts import clean, typed
 from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class Row(BaseModel):
         if not isinstance(row, Mapping):
             return row
         values = {name: in_one_language(row.get(name)) for name in cls.model_fields}
-        kept = {name: typed(value) if isinstance(value, str) else value for name, value in values.items()}
-        return {name: value for name, value in kept.items() if value is not None and value != ""}
+        texts = {name: clean(value) if typed(value) else None for name, value in values.items() if isinstance(value, str)}
+        return {name: value for name, value in (values | texts).items() if value is not None}
 
 
 class CoordinationSettings(Row):
@@ -202,8 +202,3 @@ def department_of(departments: Sequence[Department], slug: str) -> Department:
         UnknownEntity: There is none.
     """
     return select(departments, [slug])[0]
-
-
-def to_row(department: Department) -> dict[str, Any]:
-    """The department in the CMS's own fields."""
-    return department.model_dump(mode="json")

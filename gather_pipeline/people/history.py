@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from gather_pipeline.domain.decisions import DecidedText
@@ -85,12 +86,7 @@ class DroppedText:
 
 
 def history_of(services: Services, id: str, project_id: str | None = None) -> ItemHistory | DroppedText:
-    """Everything that is kept of an item, or of a dropped text by the id that its item would have had.
-
-    Args:
-        services: The chosen bodies.
-        id: Of the item.
-        project_id: Its project, None to look for it.
+    """Everything that is kept of an item, or of a dropped text by the id that its item would have had, in that project or any.
 
     Raises:
         UnknownEntity: There is neither.
@@ -109,7 +105,10 @@ def history_of(services: Services, id: str, project_id: str | None = None) -> It
     revisions = item.history()
     return ItemHistory(
         item=item,
-        versions=tuple(_version(before, now) for before, now in zip([None, *revisions], revisions, strict=False)),
+        versions=tuple(
+            Version(revision=now, changed=tuple(name for name in TEXTS if getattr(before, name) != getattr(now, name)))
+            for before, now in pairwise([revisions[0], *revisions])
+        ),
         context_items=tuple(_used(id, hash, known.get(id)) for id, hash in used.items()) if isinstance(used, Mapping) else (),
         drops=tuple(drops_of([one for one in view.dropped if one.item_id == id], [item])),
     )
@@ -157,10 +156,6 @@ def _set_aside(item: Item) -> Drop:
         department=item.department,
         iteration=item.iteration,
     )
-
-
-def _version(before: Revision | None, now: Revision) -> Version:
-    return Version(revision=now, changed=tuple(name for name in TEXTS if before and getattr(before, name) != getattr(now, name)))
 
 
 def _used(id: str, hash: str, item: Item | None) -> UsedItem:

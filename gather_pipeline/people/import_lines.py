@@ -15,6 +15,7 @@ from gather_pipeline.errors import InvalidInput, listed
 from gather_pipeline.people.edit import Texts
 from gather_pipeline.text.sentences import summary_line
 
+NAME_SHOWN = 100  # characters of a name that a file gives, in a message
 ADOPT = "type --adopt to take its items into this one"
 
 
@@ -86,13 +87,14 @@ def check_lines(order: Order, departments: Collection[str], now: str) -> tuple[l
             wrong = InvalidInput.field("project_id", owner, f"{order.project_id!r}; {ADOPT}")
             refused.append(Refusal(line=line.number, reason=str(wrong)))
             continue
-        ignored |= dict.fromkeys(str(name) for name in line.fields if name not in COLUMNS)
+        ignored |= dict.fromkeys(str(name)[:NAME_SHOWN] for name in line.fields if name not in COLUMNS)
         try:
             lines.append(reader.read(line))
         except InvalidInput as error:
             refused.append(Refusal(line=line.number, reason=str(error)))
     if foreign and not lines:
-        raise InvalidInput(f"{order.file} is an export of project {foreign[0]}, expected one of project {order.project_id}; {ADOPT}")
+        owner = foreign[0][:NAME_SHOWN]
+        raise InvalidInput(f"{order.file} is an export of project {owner}, expected one of project {order.project_id}; {ADOPT}")
     if refused and not lines:
         raise InvalidInput(
             f"{order.file} holds no line that could be an item (line {refused[0].line}: {refused[0].reason}), expected lines of "

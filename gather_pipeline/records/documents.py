@@ -8,7 +8,7 @@ from typing import Any
 
 from gather_pipeline.domain.automation import AutomationResult, DepartmentResult, Run
 from gather_pipeline.domain.decisions import DecidedText, Decision
-from gather_pipeline.domain.departments import Department, StoredDepartment, to_row
+from gather_pipeline.domain.departments import Department, StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.items import Item, NewItem, content_hash, item_id
@@ -110,7 +110,7 @@ def draft_of(document: Mapping[str, Any]) -> Draft:
 
 def department_document(stored: StoredDepartment) -> Document:
     """A row of a project's `departments`."""
-    return {"_id": stored.slug, **to_row(stored.department), "place": stored.place, "retired": stored.retired}
+    return {"_id": stored.slug, **stored.department.model_dump(mode="json"), "place": stored.place, "retired": stored.retired}
 
 
 def department_of(document: Mapping[str, Any]) -> StoredDepartment:

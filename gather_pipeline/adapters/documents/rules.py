@@ -1,4 +1,7 @@
-"""What a document store takes, decided once for every body of `DocumentStore`: names, ids, values, filters and sort orders."""
+"""What a document store takes, decided once for every body of `DocumentStore`: ids, values, filters and sort orders.
+
+Names of collections and fields come from `records` alone and are not checked.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gather_pipeline.errors import DuplicateKey, InvalidInput, StaleCursor, shorten
+from gather_pipeline.errors import InvalidInput, StaleCursor, shorten
 
 DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}")
 ENGINE_DATABASES = frozenset({"admin", "config", "local"})  # MongoDB keeps these for itself
-COLLECTION = re.compile(r"(?!_|sqlite_)[a-z_]{1,63}")  # a store's own collections begin with "_", SQLite's with "sqlite_"
-FIELD = re.compile(r"_id|[A-Za-z0-9][A-Za-z0-9_-]*")
 RANGE = {"$gt", "$gte", "$lt", "$lte"}
 UNFIT = re.compile("[\x00\ud800-\udfff]")  # SQLite's JSON ends at NUL, UTF-8 has no lone surrogates
 TEXT = "text without NUL characters and lone surrogates"
@@ -30,13 +31,6 @@ def check_database(name: str) -> str:
     return name
 
 
-def check_collection(name: str) -> str:
-    """Returns the name of a collection, or raises `InvalidInput`."""
-    if not COLLECTION.fullmatch(name):
-        raise InvalidInput.field("collection", name, "1 to 63 of a-z and '_', beginning neither with '_' nor with 'sqlite_'")
-    return name
-
-
 def is_id(value: object) -> bool:
     """Whether a document could have that id."""
     return isinstance(value, str) and 0 < len(value) <= ID_LIMIT and not UNFIT.search(value)
@@ -49,24 +43,14 @@ def check_id(collection: str, id: object) -> str:
     return id
 
 
-def check_sort(sort: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Returns a sort order with ``_id`` as its end, or raises `InvalidInput`."""
-    order: dict[str, int] = {}
-    for field, direction in sort:
-        order.setdefault(check_field(field, "sort order"), direction)
-    return list((order if "_id" in order else order | {"_id": 1}).items())
+def order_of(sort: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """A sort order with ``_id`` as its end."""
+    return [*sort] if "_id" in dict(sort) else [*sort, ("_id", 1)]
 
 
-def check_field(field: str, use: str) -> str:
-    """Returns the name of a field for a filter or a sort order, or raises `InvalidInput`."""
-    if not FIELD.fullmatch(field):
-        raise InvalidInput.field(f"field of a {use}", field, "_id or a name of A-Z, a-z, 0-9, '_' and '-'")
-    return field
-
-
-def check_filter(where: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Returns a filter as MongoDB has it, values by operator by field, all of which must hold, or raises `InvalidInput`."""
-    return {check_field(field, "filter"): _conditions(field, wanted) for field, wanted in (where or {}).items()}
+def conditions_of(where: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """A filter as MongoDB has it, values by operator by field, all of which must hold; raises `InvalidInput` for a value that is none."""
+    return {field: _conditions(field, wanted) for field, wanted in (where or {}).items()}
 
 
 def _conditions(field: str, wanted: object) -> dict[str, Any]:
@@ -100,17 +84,6 @@ def split(collection: str, document: Mapping[str, Any]) -> tuple[str, dict[str, 
     fields = {name: value for name, value in document.items() if name not in ("_id", "_version")}
     check_fields(collection, id, fields)
     return id, fields
-
-
-def split_all(collection: str, documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Fields of new documents by id, in order; raises as `split` does, and `DuplicateKey` where two have one id."""
-    found: dict[str, dict[str, Any]] = {}
-    for document in documents:
-        id, fields = split(collection, document)
-        if id in found:
-            raise DuplicateKey(f"two of the documents for {collection} have _id {shorten(id)}")
-        found[id] = fields
-    return found
 
 
 def check_fields(collection: str, id: str, fields: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gather_pipeline.domain.item_lines import COLUMNS, NEEDED
+from gather_pipeline.domain.item_lines import COLUMNS
 from gather_pipeline.errors import InvalidInput
 
 NESTED = ("automation", "revisions", "overruled")
@@ -44,11 +44,6 @@ def columns_of(headings: Iterable[str], shown: str) -> list[str]:
 def _column(heading: str) -> str:
     name = re.sub(r"[\W_]+", "_", heading.lower()).strip("_")
     return name if name in (*COLUMNS, EXACT) else heading.strip()
-
-
-def is_table_of_items(columns: Iterable[str]) -> bool:
-    """Whether a note could be made of these columns."""
-    return set(NEEDED) <= set(columns)
 
 
 def from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,14 +32,7 @@ FILE_LIMIT = 512_000_000  # bytes; a hundred thousand notes with their histories
 
 
 def write_items(rows: Iterable[Fields], format: Format, path: Path | None, stream: BinaryIO, title: str) -> None:
-    """Writes items, one line each.
-
-    Args:
-        rows: Lines by field, as `to_fields` makes them, in order.
-        format: Of the file.
-        path: The file, which an older one is replaced by at the end; None writes to `stream`.
-        stream: Standard output.
-        title: Headline of a format that has one.
+    """Writes items, lines by field as `to_fields` makes them, to a file whole or not at all, or without a path to `stream`.
 
     Raises:
         InvalidInput: The file cannot be made there.
@@ -64,13 +57,7 @@ def write_items(rows: Iterable[Fields], format: Format, path: Path | None, strea
 
 
 def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) -> Iterator[Line]:
-    """The lines of a file.
-
-    Args:
-        path: The file; None reads `stream`.
-        stream: Standard input.
-        format: Of the file.
-        shown: The file as the user knows it.
+    """The lines of a file, or without a path of `stream`; messages name it as it is `shown`.
 
     Raises:
         InvalidInput: There is no such file, or it is no file of that format; before the first line is given.
@@ -113,7 +100,7 @@ def _text(data: bytes, format: Format, shown: str) -> str:
     except UnicodeDecodeError:
         text = data.decode("utf-8", "surrogateescape")
     # A table with some such bytes and no character of UTF-8 is of a spreadsheet that writes as its system does, in the west like this.
-    if format == "csv" and STRAY.sub("", text).isascii() and 5 * len(STRAY.findall(text)) < len(text):
+    if format == "csv" and b"\x00" not in data and STRAY.sub("", text).isascii() and 5 * len(STRAY.findall(text)) < len(text):
         with suppress(UnicodeDecodeError):
             western = data.decode("cp1252")
             logger.warning("[AutoGather] %s is not UTF-8 text and was read as Windows-1252: look at its accents", shown)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from gather_pipeline.adapters.files.cells import EXACT, NUMBERS, columns_of, from_cells, is_table_of_items, to_cells
+from gather_pipeline.adapters.files.cells import EXACT, NUMBERS, columns_of, from_cells, to_cells
 from gather_pipeline.adapters.files.lines import line_of_fields, stray
 from gather_pipeline.domain.item_lines import COLUMNS, NEEDED, Line
 from gather_pipeline.errors import InvalidInput, StoreError, listed
@@ -49,7 +49,7 @@ def read_parquet(path: Path, shown: str) -> Iterator[Line]:
             # DuckDB takes stars and brackets in a path for a pattern.
             table = connection.read_parquet(glob.escape(str(path.absolute())), hive_partitioning=False)
             columns = columns_of(table.columns, shown)
-            if not is_table_of_items(columns):
+            if not set(NEEDED) <= set(columns):
                 raise InvalidInput(f"{shown} has the columns {listed(table.columns)}, expected {' and '.join(NEEDED)} among them")
             # Of the others only the names are told; a time is as good as its text, and needs no database of time zones.
             kept = [place for place, name in enumerate(columns) if name in (*COLUMNS, EXACT)]

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from gather_pipeline.adapters.files.cells import columns_of, from_cells, is_table_of_items
+from gather_pipeline.adapters.files.cells import columns_of, from_cells
 from gather_pipeline.adapters.files.lines import line_of_fields, stray
 from gather_pipeline.domain.item_lines import NEEDED, Line
 from gather_pipeline.errors import InvalidInput, shorten
@@ -75,7 +75,7 @@ def _headings(lines: Iterator[str], shown: str) -> tuple[list[str], str, int]:
             headings.pop()
         named = [heading if heading.strip() else f"column {place}" for place, heading in enumerate(headings, start=1)]
         columns = columns_of(named, shown)
-        if is_table_of_items(columns):
+        if set(NEEDED) <= set(columns):
             return columns, delimiter, number
     if fault := stray(text):
         raise InvalidInput(f"{shown}: line {number}: {fault}")

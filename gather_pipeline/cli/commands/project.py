@@ -13,7 +13,7 @@ from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
 from gather_pipeline.cli.output import clean, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import progress_row, stale_rows, tell_stale, told_quality
-from gather_pipeline.domain.departments import Department, in_order, to_row
+from gather_pipeline.domain.departments import Department, in_order
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.standing import progress, project_standings
@@ -161,4 +161,4 @@ def _project_rows(services: Services, project_id: str) -> list[dict[str, Any]]:
 
 def _row(department: Department, automated: bool) -> dict[str, Any]:
     own = {"threshold": department.threshold, "maxIterations": department.coordinationSettings.maxIterations, "automated": automated}
-    return to_row(department) | own
+    return department.model_dump(mode="json") | own

@@ -17,7 +17,7 @@ from gather_pipeline.cli.options import as_json, by_option, example, project_opt
 from gather_pipeline.cli.output import clean, error_console, print_json, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.item_lines import FORMATS, READ_SUFFIXES, SUFFIXES, Format, to_fields
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, listed
 from gather_pipeline.people.import_lines import Order
 from gather_pipeline.people.importing import Imported, Importer
 
@@ -102,7 +102,7 @@ def _tell(done: Imported, project_id: str, file: str, dry_run: bool, as_json: bo
     if len(refused) > SHOWN:
         say(f"and {len(refused) - SHOWN} more lines; --json lists them all")
     if done.ignored:
-        say(f"Left out, for no item has them: {', '.join(done.ignored)}")
+        say(f"Left out, for no item has them: {listed(done.ignored)}")
     would = "would be " if dry_run else ""
     parts = [
         f"{done.imported} {would}imported",

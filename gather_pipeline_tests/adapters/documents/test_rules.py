@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.adapters.documents import rules
-from gather_pipeline.errors import DuplicateKey, InvalidInput
+from gather_pipeline.errors import InvalidInput
 
 
 @pytest.mark.parametrize(
@@ -41,24 +41,20 @@ def test_nesting_has_a_limit_that_both_engines_reach(levels: int, fits: bool, ki
             rules.check_fields("items", "1", {"a": value})
 
 
-def test_two_documents_of_one_call_cannot_have_one_id() -> None:
-    with pytest.raises(DuplicateKey, match="two of the documents for items have _id 'a'"):
-        rules.split_all("items", [{"_id": "a"}, {"_id": "b"}, {"_id": "a"}])
-
-
 def test_the_version_that_a_document_was_read_with_is_left_out() -> None:
     assert rules.split("items", {"_id": "a", "x": 1, "_version": 7}) == ("a", {"x": 1})
 
 
-def test_an_order_ends_with_the_id_and_names_a_field_once() -> None:
-    assert rules.check_sort([("n", -1), ("n", 1)]) == [("n", -1), ("_id", 1)]
-    assert rules.check_sort([("_id", -1)]) == [("_id", -1)]
+def test_an_order_ends_with_the_id() -> None:
+    assert rules.order_of([]) == [("_id", 1)]
+    assert rules.order_of([("n", -1), ("t", 1)]) == [("n", -1), ("t", 1), ("_id", 1)]
+    assert rules.order_of([("_id", -1)]) == [("_id", -1)]
 
 
 def test_a_filter_reads_as_operators_by_field() -> None:
-    assert rules.check_filter(None) == rules.check_filter({}) == {}
+    assert rules.conditions_of(None) == rules.conditions_of({}) == {}
     where = {"t": "x", "n": {"$gt": 1, "$lte": 3}, "_id": {"$in": ("a", "b")}}
-    assert rules.check_filter(where) == {"t": {"$eq": "x"}, "n": {"$gt": 1, "$lte": 3}, "_id": {"$in": ["a", "b"]}}
+    assert rules.conditions_of(where) == {"t": {"$eq": "x"}, "n": {"$gt": 1, "$lte": 3}, "_id": {"$in": ["a", "b"]}}
 
 
 @pytest.mark.parametrize(
@@ -67,10 +63,9 @@ def test_a_filter_reads_as_operators_by_field() -> None:
         ({"n": None}, "filter n is None, expected text, a whole number, true or false"),
         ({"_id": 1}, "filter _id is 1, expected text"),
         ({"n": {"$ne": 1}}, r"filter n is .*, expected a value, \{\"\$in\": \[...\]\}, or bounds \$gt, \$gte, \$lt, \$lte"),
-        ({"a.b": 1}, "field of a filter is 'a.b', expected _id or a name of"),
         ({"t": "\x00"}, "filter t is .*, expected text without NUL characters"),
     ],
 )
 def test_a_refused_filter_names_field_value_and_what_was_expected(where: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        rules.check_filter(where)
+        rules.conditions_of(where)

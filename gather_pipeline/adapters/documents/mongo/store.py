@@ -50,15 +50,15 @@ class MongoStore:
         """Stores new documents; where one is refused those before it are taken back, but a killed process may leave a part."""
         target = self._target(database, collection)
         batch = token_hex(8)
-        found = rules.split_all(collection, documents)
-        rows: list[dict[str, Any]] = [{"_id": id, **fields, "_version": 1, BATCH: batch} for id, fields in found.items()]
+        found = [rules.split(collection, document) for document in documents]
+        rows: list[dict[str, Any]] = [{"_id": id, **fields, "_version": 1, BATCH: batch} for id, fields in found]
         if not rows:
             return
         self._index(target)
         try:
             self._server.run(lambda: target.insert_many(rows), f"a document for {collection}")
         except BaseException:
-            self._take_back(target, batch, list(found))
+            self._take_back(target, batch, [id for id, _ in found])
             raise
 
     def _take_back(self, target: Collection[Any], batch: str, ids: list[str]) -> None:
@@ -84,7 +84,7 @@ class MongoStore:
     ) -> list[Document]:
         """Matching documents in order."""
         target = self._target(database, collection)
-        query, order = rules.check_filter(where), rules.check_sort(sort)
+        query, order = rules.conditions_of(where), rules.order_of(sort)
         if limit == 0:  # to MongoDB that is no limit
             return []
         rows = self._server.run(lambda: list(target.find(query).sort(order).limit(limit or 0)), collection)
@@ -123,7 +123,7 @@ class MongoStore:
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many."""
-        target, query = self._target(database, collection), rules.check_filter(where)
+        target, query = self._target(database, collection), rules.conditions_of(where)
         return self._server.run(lambda: target.delete_many(query), collection).deleted_count
 
     def changed_since(self, database: str, collection: str, cursor: str = "") -> Changes:
@@ -164,7 +164,7 @@ class MongoStore:
         return token
 
     def _target(self, database: str, collection: str) -> Collection[Any]:
-        return self._server.database(rules.check_database(database))[rules.check_collection(collection)]
+        return self._server.database(rules.check_database(database))[collection]
 
     def _index(self, target: Collection[Any]) -> None:
         """Makes a collection's indexes, once a process."""

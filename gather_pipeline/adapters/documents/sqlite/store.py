@@ -42,12 +42,12 @@ class SqliteStore:
     def insert_many(self, database: str, collection: str, documents: Sequence[Document]) -> None:
         """Stores new documents in one transaction: all or none, also where the process is killed."""
         rules.check_database(database)
-        rows = rules.split_all(rules.check_collection(collection), documents)
+        rows = [rules.split(collection, document) for document in documents]
         if not rows:
             return
         with self._writing(database, collection) as file:
             sql = f'INSERT INTO "{collection}" (seq, id, version, doc) VALUES (?, ?, 1, ?)'
-            for sequence, (id, fields) in enumerate(rows.items(), file.take(len(rows))):
+            for sequence, (id, fields) in enumerate(rows, file.take(len(rows))):
                 try:
                     file.connection.execute(sql, [sequence, id, _to_json(fields)])
                 except sqlite3.IntegrityError as error:
@@ -71,8 +71,8 @@ class SqliteStore:
         limit: int | None = None,
     ) -> list[Document]:
         """Matching documents in order."""
-        clause, values = _where(rules.check_filter(where))
-        order = ", ".join(f"{value_of(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in rules.check_sort(sort))
+        clause, values = _where(rules.conditions_of(where))
+        order = ", ".join(f"{value_of(field)} {'ASC' if direction == 1 else 'DESC'}" for field, direction in rules.order_of(sort))
         file = self._existing(database, collection)
         if not file:
             return []
@@ -85,7 +85,7 @@ class SqliteStore:
         self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
     ) -> Document:
         """Sets top-level fields of a document and returns it."""
-        rules.check_fields(rules.check_collection(collection), rules.check_id(collection, id), changes)
+        rules.check_fields(collection, rules.check_id(collection, id), changes)
         missing = UnknownEntity(f"{collection} {shorten(id)} is not in database {database}")
         file = self._existing(database, collection)
         if not file:
@@ -104,7 +104,7 @@ class SqliteStore:
 
     def upsert(self, database: str, collection: str, document: Document) -> Document:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
-        id, fields = rules.split(rules.check_collection(collection), document)
+        id, fields = rules.split(collection, document)
         doc = _to_json(fields)
         with self._writing(database, collection) as file:
             sql = f"""INSERT INTO "{collection}" (id, version, seq, doc) VALUES (?, 1, ?, ?)
@@ -114,7 +114,7 @@ class SqliteStore:
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many."""
-        clause, values = _where(rules.check_filter(where))
+        clause, values = _where(rules.conditions_of(where))
         file = self._existing(database, collection)
         if not file:
             return 0
@@ -123,7 +123,6 @@ class SqliteStore:
 
     def changed_since(self, database: str, collection: str, cursor: str = "") -> Changes:
         """Documents changed after the cursor, in the order of their commits, each once."""
-        rules.check_collection(collection)
         file = self._file(database)
         if not file:
             if cursor != "":
@@ -167,7 +166,6 @@ class SqliteStore:
 
     def _existing(self, database: str, collection: str) -> StoreFile | None:
         """The file that holds a collection; None where it, or the collection, is not there."""
-        rules.check_collection(collection)
         file = self._file(database)
         if file is None:
             return None

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gather_pipeline.cli.output import clean
+from gather_pipeline.cli.output import clean, terminal_width
 from gather_pipeline.domain.items import Item
 
 if TYPE_CHECKING:
     from gather_pipeline.people.history import Drop, DroppedText, ItemHistory, Version
 
-WIDTH = 100
+WIDTH = 100  # the most that is read with ease
 
 
-def terminal_width() -> int | None:
+def line_width() -> int | None:
     """Width of the lines that a person reads; None where standard output is no terminal, so that a text stays on its line."""
-    return min(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+    width = terminal_width()
+    return width and min(WIDTH, width)
 
 
 def item_row(item: Item) -> dict[str, Any]:

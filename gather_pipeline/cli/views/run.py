@@ -69,7 +69,7 @@ def table_of(progress: RunProgress, now: float) -> RenderableType:
     from rich.text import Text
 
     left = progress.left(now)
-    totals = f"{progress.ended} of {len(progress.departments)} departments, {progress.kept} kept, {duration(now - progress.began)} gone"
+    totals = f"{progress.ended} of {len(progress.departments)} departments, {progress.kept} kept, {duration(now - progress.began)} elapsed"
     table = Table(
         box=None,
         padding=(0, 1, 0, 0),

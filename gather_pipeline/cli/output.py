@@ -78,7 +78,8 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right
     from rich.text import Text
 
     shown = io.StringIO()
-    console = Console(file=shown, width=terminal_width() or PIPE_WIDTH, force_terminal=sys.stdout.isatty())
+    # With a height, or rich takes a terminal of kind `dumb` for one of 80 columns.
+    console = Console(file=shown, width=terminal_width() or PIPE_WIDTH, height=25, force_terminal=sys.stdout.isatty())
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
         table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")

@@ -12,7 +12,7 @@ import click
 from gather_pipeline.cli.editor import edited, keep
 from gather_pipeline.cli.inputs import person, read_note
 from gather_pipeline.cli.lazy import NamingGroup
-from gather_pipeline.cli.options import ProjectId, Whole, as_json, by_option, example, project_option
+from gather_pipeline.cli.options import Whole, any_project, as_json, by_option, example, project_option
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.items import history_lines, history_row, item_row, line_width
@@ -44,11 +44,6 @@ def text_options(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def any_project(command: Command) -> Command:
-    """Option --project, not needed."""
-    return click.option("--project", "project_id", type=ProjectId(), help="Id of its project; looked for in all where left out.")(command)
 
 
 @item.command(epilog=example('gather item add --project salt --department story --content "The mayor has the only key."'))

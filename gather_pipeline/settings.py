@@ -6,28 +6,42 @@ start with the variable's name; a secret shows as asterisks wherever settings ar
 
 from __future__ import annotations
 
-import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from platformdirs import user_cache_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, NonNegativeFloat, SecretStr, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
+from pydantic_core import from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gather_pipeline.errors import InvalidInput
 
 PACKAGED_SAMPLE = Path(__file__).with_name("sample")
+PRICES = 'JSON like {"vendor/model": [dollars per million tokens in, out]}, with numbers from 0 up'
+
+
+def _models_dir() -> Path:
+    """The user's folder for such files, or the system's temporary one for a user whom the system gives no home."""
+    try:
+        cache = user_cache_path()
+    except RuntimeError:
+        cache = Path(tempfile.gettempdir())
+    return cache / "gather_pipeline" / "models"
 
 
 class Settings(BaseSettings):
     """Every setting, with its default; the README lists the variables."""
 
     # Not populate_by_name: it would read variables called like the fields as well, and HOME is always set.
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, allow_inf_nan=False
+    )
 
-    home: Path = Field(Path(".gather"), validation_alias="GATHER_HOME")
-    models_dir: Path = Field(user_cache_path("gather_pipeline") / "models", validation_alias="GATHER_MODELS_DIR")
+    home: Path = Field(Path(".gather"), validation_alias="GATHER_HOME", validate_default=True)
+    models_dir: Path = Field(default_factory=_models_dir, validation_alias="GATHER_MODELS_DIR")
     departments: Path = Field(PACKAGED_SAMPLE / "departments.yaml", validation_alias="GATHER_DEPARTMENTS")
 
     user: str | None = Field(None, validation_alias="GATHER_USER", min_length=1, max_length=200)
@@ -43,7 +57,7 @@ class Settings(BaseSettings):
     candidates: int = Field(2, validation_alias="GATHER_CANDIDATES", ge=1, le=8)
     wrong_drop_cost: float = Field(2.0, validation_alias="GATHER_WRONG_DROP_COST", gt=0, le=100)
     items_per_call: int = Field(1, validation_alias="GATHER_ITEMS_PER_CALL", ge=1, le=10)
-    prices: Annotated[Mapping[str, tuple[float, float]], NoDecode] = Field({}, validation_alias="GATHER_PRICES")
+    prices: Annotated[Mapping[str, tuple[NonNegativeFloat, NonNegativeFloat]], NoDecode] = Field({}, validation_alias="GATHER_PRICES")
     script_latency_s: float = Field(0.0, validation_alias="GATHER_SCRIPT_LATENCY_S", ge=0, le=60)
 
     openrouter_api_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
@@ -55,6 +69,14 @@ class Settings(BaseSettings):
     timeout_s: float = Field(600.0, validation_alias="GATHER_TIMEOUT_S", gt=0, le=86_400)  # S001-TASK-04
     context_tokens: int = Field(6_000, validation_alias="GATHER_CONTEXT_TOKENS", ge=300, le=1_000_000)
     lease_s: float = Field(30.0, validation_alias="GATHER_LEASE_S", ge=1, le=3_600)
+    timezone: str = Field("UTC", validation_alias="GATHER_TIMEZONE")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """What is blank counts as not set; white space around a value, such as the line end of a file with a key, is no part of it."""
+        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
 
     @field_validator("fallback_models", mode="before")
     @classmethod
@@ -68,18 +90,30 @@ class Settings(BaseSettings):
             raise ValueError("an address that begins with mongodb:// or mongodb+srv://")
         return value
 
-    @field_validator("prices", mode="before")
+    @field_validator("prices", mode="wrap")
     @classmethod
-    def _parse(cls, value: object) -> object:
+    def _parse(cls, value: object, check: ValidatorFunctionWrapHandler) -> object:
         try:
-            return json.loads(value) if isinstance(value, str) else value
-        except json.JSONDecodeError:
-            raise ValueError('JSON like {"vendor/model": [dollars per million tokens in, out]}') from None
+            return check(from_json(value) if isinstance(value, str) else value)
+        except ValueError:
+            raise ValueError(PRICES) from None
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("a time zone's name like Europe/Berlin or UTC")
+        return value
 
     @field_validator("home", "models_dir", "departments", "model_path")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return value.expanduser().absolute() if value is not None else None
+        try:
+            return value.expanduser().absolute() if value is not None else None
+        except RuntimeError:
+            raise ValueError("a path without ~, for the system names no home folder") from None
+        except OSError as error:
+            raise ValueError(f"an absolute path, for the current folder cannot be used ({error.strerror})") from None
 
     @property
     def dagster_home(self) -> Path:
@@ -112,8 +146,8 @@ def load_settings(**overrides: object) -> Settings:
         raise InvalidInput(f".env has byte {error.object[error.start]:#04x} at {error.start}, expected UTF-8 text") from None
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
-        value = "not shown" if any(word in name for word in ("KEY", "URI", "URL")) else first["input"]
+        name, given = _variable(str(first["loc"][0])), first["input"]  # a default's place has the field's name
+        value = "not shown" if any(word in name for word in ("KEY", "URI", "URL")) else str(given) if isinstance(given, Path) else given
         raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from None
 
 

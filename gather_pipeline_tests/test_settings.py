@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,15 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("GATHER_TIMEOUT_S", "-1"),
         ("GATHER_EMBEDDER", "word2vec"),
         ("OPENAI_BASE_URL", "localhost:8000"),
+        ("GATHER_TIMEOUT_S", "nan"),
+        ("GATHER_WRONG_DROP_COST", "inf"),
+        ("GATHER_TIMEZONE", "Berlin"),
+        ("GATHER_HOME", "~nobody-of-that-name/state"),
         ("GATHER_PRICES", "cheap"),
+        ("GATHER_PRICES", '{"a/b": [NaN, 1]}'),
+        ("GATHER_PRICES", '{"a/b": [1, Infinity]}'),
+        ("GATHER_PRICES", '{"a/b": [-1, 1]}'),
+        ("GATHER_PRICES", "[" * 100_000),
         ("MONGODB_DB", "a/b"),
         ("MONGODB_URI", "localhost"),
     ],
@@ -64,9 +74,36 @@ def test_lists_prices_and_paths_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert settings.dagster_home == tmp_path / "state" / "dagster"
 
 
-def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MONGODB_URI", "")
-    assert load_settings().mongodb_uri is None
+@pytest.mark.parametrize("blank", ["", " ", "\t\r\n"])
+def test_a_blank_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    monkeypatch.setenv("MONGODB_URI", blank)
+    monkeypatch.setenv("GATHER_CONCURRENCY", blank)
+    settings = load_settings()
+    assert (settings.mongodb_uri, settings.concurrency) == (None, 8)
+
+
+def test_the_line_end_of_a_file_is_no_part_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-a-file\r\n")
+    key = load_settings().openai_api_key
+    assert key is not None
+    assert key.get_secret_value() == "sk-of-a-file"
+
+
+def test_a_user_without_a_home_has_a_place_for_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 987_654)  # whom no system knows
+    assert load_settings().models_dir == Path(tempfile.gettempdir()) / "gather_pipeline" / "models"
+
+
+def test_a_current_folder_that_is_gone_is_told_with_the_setting_that_needs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(InvalidInput, match="GATHER_HOME is '.gather', expected an absolute path"):
+        load_settings()
+    monkeypatch.setenv("GATHER_HOME", str(tmp_path))
+    assert load_settings().home == tmp_path
 
 
 def test_an_env_file_that_is_no_text_is_refused_by_its_place(tmp_path: Path) -> None:

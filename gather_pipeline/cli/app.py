@@ -16,7 +16,7 @@ from gather_pipeline import __version__
 from gather_pipeline.cli import logs
 from gather_pipeline.cli.lazy import LazyGroup, OutputClosed, Place
 from gather_pipeline.cli.options import example
-from gather_pipeline.cli.output import say
+from gather_pipeline.cli.output import mend_streams, say
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import GatherError
 
@@ -78,7 +78,14 @@ def gather(verbose: bool) -> None:
 
 def main() -> None:
     """Entry point of the script `gather`."""
-    sys.exit(invoke(sys.argv[1:]))
+    mend_streams()
+    code = invoke(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what it holds would fail again, with a traceback, when Python ends
+    sys.exit(code)
 
 
 def invoke(args: Sequence[str]) -> int:
@@ -90,8 +97,6 @@ def invoke(args: Sequence[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (OutputClosed, BrokenPipeError):
-        # What is still buffered would fail again, with a traceback, when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OUTPUT_CLOSED
     except click.exceptions.NoArgsIsHelpError as error:
         say(error.format_message())
@@ -109,10 +114,9 @@ def invoke(args: Sequence[str]) -> int:
         say(f"Error: {str(error).partition(chr(10))[0]}")  # an engine's reason may go on for lines; the log has them
         return error.exit_code
     except OSError as error:
-        if error.filename is None:
-            return _unexpected(error)
         logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
-        say(f"Error: {os.fsdecode(error.filename)} cannot be read or written: {error.strerror}")
+        place = "standard output or a file" if error.filename is None else os.fsdecode(error.filename)
+        say(f"Error: {place} cannot be read or written: {error.strerror or error}")
         return EXIT_STORE
     except Exception as error:
         return _unexpected(error)

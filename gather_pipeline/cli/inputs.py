@@ -18,10 +18,7 @@ NOTE_LIMIT_BYTES = 80_000  # what 20,000 characters, the most that a note may ha
 
 
 def read_brief(path: str) -> str:
-    """The text of a brief.
-
-    Args:
-        path: Of its file; ``-`` is standard input.
+    """The text of a brief, from a file or, where its path is ``-``, from standard input.
 
     Raises:
         InvalidInput: The file is not there or cannot be read, is too long, empty or not UTF-8 text.
@@ -32,14 +29,7 @@ def read_brief(path: str) -> str:
 
 
 def read_note(path: str) -> str:
-    """The text of a note.
-
-    Args:
-        path: Of its file; ``-`` is standard input.
-
-    Raises:
-        InvalidInput: The file is not there or cannot be read, is too long or not UTF-8 text.
-    """
+    """The text of a note, from where `read_brief` has a brief's, and refused as there; it may be empty."""
     source = "standard input" if path == "-" else path
     data = _read(path, "--file", NOTE_LIMIT_BYTES, subject=source, expected=f"a note of at most {NOTE_LIMIT_BYTES}")
     return clean(decoded(data, source))
@@ -51,12 +41,12 @@ def person(by: str | None, settings: Settings) -> str:
     Raises:
         InvalidInput: It is empty, too long or not of one line, or there is none.
     """
-    if by is None and settings.user is None:
+    source, name = ("--by", by) if by is not None else ("GATHER_USER", settings.user)
+    if name is None:
         try:
-            return getpass.getuser()
+            source, name = "the login name", getpass.getuser()
         except (KeyError, OSError):
             raise InvalidInput("--by is missing and there is no login name, expected who you are (or GATHER_USER)") from None
-    source, name = ("--by", by) if by is not None else ("GATHER_USER", settings.user or "")
     if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
         raise InvalidInput.field(source, name, f"a name of 1 to {NAME_LIMIT} characters on one line")
     return name.strip()

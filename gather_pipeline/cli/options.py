@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.errors import InvalidInput
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Whole(click.ParamType[int]):
@@ -69,21 +66,8 @@ def example(*lines: str) -> str:
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
 
 
-def as_json(command: Command) -> Command:
-    """Option --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")(command)
-
-
-def project_option(command: Command) -> Command:
-    """Option --project, needed."""
-    return click.option("--project", "project_id", type=ProjectId(), required=True, help="Id of the project.")(command)
-
-
-def by_option(command: Command) -> Command:
-    """Option --by."""
-    return click.option("--by", metavar="NAME", help="Who does it; GATHER_USER or else your login name where left out.")(command)
-
-
-def one_department(command: Command) -> Command:
-    """Option --department, once."""
-    return click.option("--department", metavar="SLUG", help="Only this department.")(command)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+project_option = click.option("--project", "project_id", type=ProjectId(), required=True, help="Id of the project.")
+any_project = click.option("--project", "project_id", type=ProjectId(), help="Id of its project; looked for in all where left out.")
+one_department = click.option("--department", metavar="SLUG", help="Only this department.")
+by_option = click.option("--by", metavar="NAME", help="Who does it; GATHER_USER or else your login name where left out.")

@@ -5,10 +5,14 @@ Notes are written by models and briefs by strangers, so control characters never
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
+import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +24,34 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-PIPE_WIDTH = 200  # where no terminal tells its width, lines are for grep and may be long
+PIPE_WIDTH = 200  # columns of a table that no terminal shows
 # With overrides of direction, which would show what follows backwards, and lone surrogates, which no terminal can be sent.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
 
 
+def mend_streams() -> None:
+    """Makes the standard streams fit to be used, whatever this process was started with.
+
+    The null device stands in for one that is closed, for the next file that is opened would take its number. What standard output's
+    encoding lacks is written as an escape.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, "80")):
+            del os.environ[name]  # rich would draw on no columns at all
+
+
 def say(text: str) -> None:
     """A line for the person: standard error, above a live display where one is shown."""
-    if "rich.console" in sys.modules and error_console().is_terminal:
-        error_console().print(clean(text), markup=False, highlight=False, soft_wrap=True)
-    else:
-        click.echo(clean(text), err=True)
+    with suppress(OSError):  # nobody is there to be told where standard error takes no more
+        if "rich.console" in sys.modules and error_console().is_terminal:
+            error_console().print(clean(text), markup=False, highlight=False, soft_wrap=True)
+        else:
+            click.echo(clean(text), err=True)
 
 
 def print_json(value: Any) -> None:
@@ -44,7 +65,7 @@ def print_line(value: Any) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-    """A table on standard output; None shows as a dash.
+    """A table on standard output, or a line for each value where the terminal is too narrow for whole words; None shows as a dash.
 
     Args:
         headings: Names of the columns.
@@ -52,15 +73,25 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right
         right: Headings of the columns of figures.
     """
     from rich.box import SIMPLE_HEAD
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    shown = io.StringIO()
+    # With a height, or rich takes a terminal of kind `dumb` for one of 80 columns.
+    console = Console(file=shown, width=terminal_width() or PIPE_WIDTH, height=25, force_terminal=sys.stdout.isatty())
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
         table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("-" if value is None else clean(str(value))) for value in row))
-    output_console().print(table)
+    cells = [["-" if value is None else clean(str(value)) for value in row] for row in rows]
+    for row in cells:
+        table.add_row(*map(Text, row))
+    if console.measure(table, options=console.options.update(max_width=sys.maxsize)).minimum <= console.width:
+        console.print(table)
+    else:
+        for row in cells:
+            console.print(Text("\n".join(f"{heading}: {value}" for heading, value in zip(headings, row, strict=True)) + "\n"))
+    click.echo(shown.getvalue(), nl=False)
 
 
 def print_frame(frame: pd.DataFrame, columns: Sequence[str] = ()) -> None:
@@ -99,11 +130,9 @@ def error_console() -> Console:
     return Console(stderr=True)
 
 
-def output_console() -> Console:
-    """A console of standard output as it is now."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+def terminal_width() -> int | None:
+    """Columns of the terminal that standard output is, None where it is none: lines are for grep then, and may be long."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _json(value: Any, indent: int | None = None) -> str:

@@ -1,4 +1,7 @@
-"""What is done by the clock: scores of stale departments every night, a report of every project every week. Off until switched on."""
+"""What is done by the clock of `GATHER_TIMEZONE`: scores of stale departments every night, a report of every project every week.
+
+Both are off until switched on.
+"""
 
 from pathlib import Path
 
@@ -14,8 +17,10 @@ from gather_pipeline.domain.projects import Project
 from gather_pipeline.errors import StoreError
 from gather_pipeline.report.project import project_page, project_tables
 from gather_pipeline.services import Services
+from gather_pipeline.settings import load_settings
 from gather_pipeline.upkeep.standing import standings
 
+TIMEZONE = load_settings().timezone
 NIGHTS = 7  # in each of them another seventh of the projects is looked at first
 
 
@@ -55,9 +60,10 @@ def nightly_requests(services: Services, instance: dg.DagsterInstance, day: int,
 @dg.schedule(
     name="nightly_refresh",
     cron_schedule="0 3 * * *",
+    execution_timezone=TIMEZONE,
     job=refresh_departments,
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="At 3 every night: scores and drafts again what is behind its items or its brief. No model call.",
+    description=f"At 3 every night ({TIMEZONE}): scores and drafts again what is behind its items or its brief. No model call.",
 )
 def nightly_refresh(context: dg.ScheduleEvaluationContext, gather: dg.ResourceParam[Gather]) -> list[dg.RunRequest] | dg.SkipReason:
     """One night."""
@@ -114,7 +120,8 @@ def report_projects() -> None:
 weekly_report = dg.ScheduleDefinition(
     name="weekly_report",
     cron_schedule="0 6 * * 1",
+    execution_timezone=TIMEZONE,
     job=report_projects,
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="At 6 every Monday: writes a page with figures and plots for each project that ever ran.",
+    description=f"At 6 every Monday ({TIMEZONE}): writes a page with figures and plots for each project that ever ran.",
 )

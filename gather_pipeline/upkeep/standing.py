@@ -159,4 +159,5 @@ def _fall(last: Iteration, score: Score | None, version: str, threshold: float) 
     now = quality_after_edits(last, score.value, score.quality.version)
     if not fell(last, now, threshold):
         return None
-    return f"its quality fell from {last.score:g} to {now:g}, below its threshold {threshold:g}, when people changed its items"
+    further = "further " if last.score < threshold else ""
+    return f"its quality fell from {last.score:g} to {now:g}, {further}below its threshold {threshold:g}, when people changed its items"

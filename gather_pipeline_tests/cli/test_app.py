@@ -169,3 +169,13 @@ def test_a_reader_that_stops_reading_ends_a_command_quietly(finished: Finished, 
     assert done.stdout[10:].strip() in ("141", "0")
     assert "Traceback" not in (tmp_path / "err").read_text()
     assert "BrokenPipe" not in (tmp_path / "err").read_text()
+
+
+@pytest.mark.parametrize(("streams", "code"), [("0<&- >&- 2>&-", "0"), (">/dev/full", "5"), ("2>/dev/full", "0"), ("| true", "0 141")])
+def test_no_state_of_a_standard_stream_is_a_fault(shell: Shell, streams: str, code: str) -> None:
+    command = f"{' '.join(GATHER)} departments {streams}; echo ${{PIPESTATUS[0]}} >&3"
+    done = subprocess.run(
+        ["bash", "-c", f"({command}) 3>&1 >/dev/null"], cwd=shell.folder, env=shell.environment, capture_output=True, text=True
+    )
+    assert done.stdout.strip() in code.split()
+    assert "Traceback" not in done.stderr

@@ -88,9 +88,9 @@ def test_a_department_that_nobody_announced_gets_a_row() -> None:
     assert list(progress.departments) == ["story"]
 
 
-def drawn(progress: RunProgress, now: float) -> str:
-    console = Console(file=io.StringIO(), width=80, force_terminal=False)
-    console.print(table_of(progress, now))
+def drawn(progress: RunProgress, now: float, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, height=25, force_terminal=False)
+    console.print(table_of(progress, now, width))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -101,13 +101,20 @@ def test_the_table_has_what_a_person_waits_for_and_fits_into_80_columns() -> Non
     text = drawn(progress, 9.0)
     story = next(line for line in text.splitlines() if line.startswith("story"))
     assert story.split()[:10] == ["story", "12", "61.4/62", "5", "1", "3/6", "20/min", "0:04", "1,234,567", "generate,"]
-    assert "0 of 2 departments, 5 kept, 0:09 gone" in text
+    assert "0 of 2 departments, 5 kept, 0:09 elapsed" in text
+
+
+def test_a_narrow_terminal_has_fewer_columns_and_whole_words() -> None:
+    progress = progress_after((0.0, started()), (5.0, iteration(12, 61.4, tokens=1_234_567)), (8.0, tick(3)))
+    head, story, *_ = drawn(progress, 9.0, 50).splitlines()
+    assert head.split() == ["department", "iter", "score", "kept", "calls"]
+    assert story.split() == ["story", "12", "61.4/62", "5", "3/6", "generate"]
 
 
 def test_the_table_ends_with_the_rule_that_ended_a_department() -> None:
     text = drawn(progress_after((0.0, started()), (5.0, iteration(1, 63.0)), (6.0, complete(ended_by="maxIterations"))), 6.0)
     assert "maxIterations" in text
-    assert "1 of 2 departments, 5 kept, 0:06 gone, about 0:06 left" in text
+    assert "1 of 2 departments, 5 kept, 0:06 elapsed, about 0:06 left" in text
 
 
 def test_without_a_terminal_an_event_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,8 @@
 """What is done by the clock: scores that are behind every night, a page of every project every week."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gather_pipeline.defs.schedules import in_turn, nightly_refresh, nightly_requests, report_projects
+from gather_pipeline.defs.schedules import in_turn, nightly_refresh, nightly_requests, report_projects, weekly_report
 from gather_pipeline.defs.sensors.following import Looks
 from gather_pipeline.domain.projects import Project, project_database
 from gather_pipeline_tests.defs.conftest import Opener, Stage, asked, failure_of, key
@@ -122,3 +125,16 @@ def test_a_report_that_cannot_be_written_fails_with_its_sentence(ran: Stage) -> 
     folder: Path = ran.studio.services.settings.home / "reports"
     folder.write_text("a file in the way", encoding="utf-8")
     assert "cannot be written: File exists" in failure_of(report(ran))
+
+
+def test_schedules_say_the_time_zone_that_they_keep() -> None:
+    for schedule in (nightly_refresh, weekly_report):
+        assert schedule.execution_timezone == "UTC"
+        assert "(UTC)" in str(schedule.description)
+
+
+def test_a_setting_gives_the_schedules_another_time_zone() -> None:
+    code = "from gather_pipeline.defs.schedules import weekly_report as one; print(one.execution_timezone, '|', one.description)"
+    environment = dict(os.environ) | {"GATHER_TIMEZONE": "Asia/Kathmandu"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Asia/Kathmandu | At 6 every Monday (Asia/Kathmandu)")

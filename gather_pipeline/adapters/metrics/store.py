@@ -13,6 +13,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -127,7 +128,13 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
                 raise InvalidInput.field("sql", sql, f"one statement, got {len(statements)}")
             if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
                 raise InvalidInput.field("sql", sql, "a statement that only reads, such as SELECT, DESCRIBE or SHOW TABLES")
-            return connection.execute(statements[0]).df()
+            with ThreadPoolExecutor(1) as thread:  # for in this one no signal would be looked at until the answer is there
+                asked = thread.submit(lambda: connection.execute(statements[0]).df())
+                try:
+                    return asked.result()
+                except KeyboardInterrupt:
+                    connection.interrupt()
+                    raise
         except (duckdb.IOException, duckdb.FatalException) as error:
             raise StoreError(f"metrics database {database} cannot be read: {_reason(error)}") from error
         except duckdb.Error as error:

@@ -12,10 +12,10 @@ import click
 from gather_pipeline.cli.editor import edited, keep
 from gather_pipeline.cli.inputs import person, read_note
 from gather_pipeline.cli.lazy import NamingGroup
-from gather_pipeline.cli.options import ProjectId, Whole, as_json, by_option, example, project_option
+from gather_pipeline.cli.options import Whole, any_project, as_json, by_option, example, project_option
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.cli.views.items import history_lines, history_row, item_row, terminal_width
+from gather_pipeline.cli.views.items import history_lines, history_row, item_row, line_width
 from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import EditConflict, InvalidInput
 from gather_pipeline.people.edit import People, Texts
@@ -44,11 +44,6 @@ def text_options(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def any_project(command: Command) -> Command:
-    """Option --project, not needed."""
-    return click.option("--project", "project_id", type=ProjectId(), help="Id of its project; looked for in all where left out.")(command)
 
 
 @item.command(epilog=example('gather item add --project salt --department story --content "The mayor has the only key."'))
@@ -172,7 +167,7 @@ def show(id: str, project_id: str | None, as_json: bool) -> None:
     if as_json:
         print_json(history_row(history))
     else:
-        click.echo("\n".join(history_lines(history, terminal_width())))
+        click.echo("\n".join(history_lines(history, line_width())))
 
 
 def _given(content: str | None, path: str | None) -> str | None:

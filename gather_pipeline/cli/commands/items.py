@@ -9,7 +9,7 @@ import click
 from gather_pipeline.cli.options import as_json, example, one_department, project_option
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.cli.views.items import drop_lines, item_lines, item_row, terminal_width
+from gather_pipeline.cli.views.items import drop_lines, item_lines, item_row, line_width
 from gather_pipeline.domain.items import State
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.records.view import ProjectView
@@ -45,7 +45,7 @@ def _print_items(view: ProjectView, department: str | None, state: State, as_jso
     if as_json:
         print_json([item_row(item) for item in found])
         return
-    width = terminal_width()
+    width = line_width()
     for item in found:
         click.echo("\n".join(item_lines(item, width)) + "\n")
     if state == "deleted":
@@ -64,7 +64,7 @@ def _print_drops(services: Services, view: ProjectView, department: str | None, 
     if as_json:
         print_json([asdict(drop) for drop in drops])
         return
-    width = terminal_width()
+    width = line_width()
     for drop in drops:
         click.echo("\n".join(drop_lines(drop, width)) + "\n")
     say(f"{len(drops)} dropped. A text that repeats another is {threshold_reason(services, view)}." if drops else "Nothing was dropped.")

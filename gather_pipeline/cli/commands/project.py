@@ -10,7 +10,7 @@ import click
 from gather_pipeline.cli.inputs import person, read_brief
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
-from gather_pipeline.cli.output import clean, print_json, print_table, say
+from gather_pipeline.cli.output import cell, clean, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import progress_row, stale_rows, tell_stale, told_quality
 from gather_pipeline.domain.departments import Department, in_order
@@ -135,12 +135,11 @@ def departments(project_id: str | None, as_json: bool) -> None:
     if project_id is not None:
         headings += ["state", "quality", "iterations", "items"]
         rows = [row | {"quality": told_quality(row)} for row in rows]
-    shown = [[_shown(row[heading]) for heading in headings] for row in rows]
-    print_table(headings, shown, right=["codeDepNumber", "threshold", "maxIterations", "quality", "iterations", "items"])
-
-
-def _shown(value: Any) -> Any:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+    print_table(
+        headings,
+        [[cell(row[heading]) for heading in headings] for row in rows],
+        right=["codeDepNumber", "threshold", "maxIterations", "quality", "iterations", "items"],
+    )
 
 
 def _source_rows(services: Services) -> list[dict[str, Any]]:

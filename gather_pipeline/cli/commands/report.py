@@ -10,7 +10,7 @@ from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example, project_option
 from gather_pipeline.cli.output import print_frame, print_json, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.errors import InvalidInput, StoreUnavailable
+from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable
 from gather_pipeline.report.tables import rows
 from gather_pipeline.services import Services
 
@@ -85,8 +85,8 @@ def sql(query: str, as_json: bool) -> None:
 
 
 def _ingest(services: Services) -> None:
-    """Takes in what was measured since; where another process is at it, the database is shown as it is."""
+    """Takes in what was measured since; where that cannot be done now or here, the database is shown as it is."""
     try:
         services.metrics.ingest()
-    except StoreUnavailable as error:
+    except (StoreUnavailable, StoreError) as error:
         say(f"The newest measurements are not shown: {error}")

@@ -72,7 +72,9 @@ def run(
         progress = RunProgress.of((), time.monotonic())
         try:
             with opened() as services:
-                settings, chosen = services.settings, _check(services, request)
+                # Refused at once, not after the seconds that Dagster takes to load.
+                services.projects.get(project_id)
+                settings, chosen = services.settings, select(to_automate(services.departments.departments()), slugs)
             signals.check()
             display = Display([department.slug for department in chosen])
             progress = display.progress
@@ -90,16 +92,6 @@ def run(
     else:
         print_summary(result)
     return EXIT_CODES[result.status]
-
-
-def _check(services: Services, request: AutomationRequest) -> list[Department]:
-    """Departments that will run; refuses at once what Dagster, which takes seconds to load, would be started for in vain.
-
-    Raises:
-        InvalidInput: The project, a department or the source of departments is not there or wrong.
-    """
-    services.projects.get(request.project_id)
-    return select(to_automate(services.departments.departments()), request.departments)
 
 
 class Watched:

@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from gather_pipeline.domain.events import Event
+
+SENTENCES = {
+    "department_started": "{department}: begins, threshold {threshold:g}, model {model}",
+    "iteration_complete": "{department}: iteration {iteration}, quality {score} of {threshold:g}, {kept}, {tokens} tokens",
+    "department_complete": "{department}: ends, {reason}",
+    "skipped_unchanged": "{department}: finished before and unchanged, quality {score}",
+    "skipped_budget": "{department}: stopped, {reason}",
+    "max_iterations_reached": "{department}: used its iterations, quality {score} of {threshold:g}",
+    "stagnation_detected": "{department}: {reason}",
+    "model_fault": "{department}: a call to {model} failed: {error}",
+    "evaluation_triggered": "{department}: evaluated, quality {score}",
+    "automation_complete": "{items_created} items in {total_iterations} iterations",
+    "automation_cancelled": "cancelled, {items_created_so_far} items are saved",
+    "automation_failed": "{error}",
+}
 
 
 def sentence(event: Event) -> str | None:
     """What happened, None for events that are of no interest by themselves."""
+    if event.type not in SENTENCES:
+        return None
     fields = event.fields
-    name = fields.get("department")
-    match event.type:
-        case "department_started":
-            return f"{name}: begins, threshold {fields['threshold']:g}, model {fields['model']}"
-        case "iteration_complete":
-            dropped = fields.get("duplicates_dropped")
-            kept = f"{fields['items_created']} kept" + (f", {dropped} dropped" if dropped is not None else "")
-            score = f"quality {_score(fields)} of {fields['threshold']:g}"
-            return f"{name}: iteration {fields['iteration']}, {score}, {kept}, {count_of(fields.get('tokens'))} tokens"
-        case "department_complete":
-            return f"{name}: ends, {fields.get('reason') or 'quality ' + _score(fields)}"
-        case "skipped_unchanged":
-            return f"{name}: finished before and unchanged, quality {_score(fields)}"
-        case "skipped_budget":
-            return f"{name}: stopped, {fields['reason']}"
-        case "max_iterations_reached":
-            score = _score(fields, "final_quality_score")
-            return f"{name}: used its iterations, quality {score} of {fields['threshold']:g}"
-        case "stagnation_detected":
-            return f"{name}: {fields.get('reason') or 'no gain, next step ' + str(fields['step'])}"
-        case "model_fault":
-            return f"{name}: a call to {fields['model']} failed: {fields['error']}"
-        case "evaluation_triggered":
-            return f"{name}: evaluated, quality {_score(fields)}"
-        case "automation_complete":
-            return f"{fields['items_created']} items in {fields['total_iterations']} iterations"
-        case "automation_cancelled":
-            return f"cancelled, {fields['items_created_so_far']} items are saved"
-        case "automation_failed":
-            return str(fields["error"])
-        case _:
-            return None
-
-
-def _score(fields: Mapping[str, Any], name: str = "quality_score") -> str:
-    return score_of(fields[name], fields.get("judged", True))
+    score = score_of(fields.get("quality_score", fields.get("final_quality_score")), fields.get("judged", True))
+    dropped = fields.get("duplicates_dropped")
+    told = {
+        "score": score,
+        "kept": f"{fields.get('items_created')} kept" + ("" if dropped is None else f", {dropped} dropped"),
+        "tokens": count_of(fields.get("tokens")),
+        "reason": fields.get("reason") or (f"no gain, next step {fields['step']}" if "step" in fields else f"quality {score}"),
+    }
+    return SENTENCES[event.type].format(**{**fields, **told})
 
 
 def score_of(value: float | None, judged: bool = True) -> str:

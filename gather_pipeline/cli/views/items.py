@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gather_pipeline.cli.output import clean
+from gather_pipeline.cli.output import clean, terminal_width
 from gather_pipeline.domain.items import Item
 
 if TYPE_CHECKING:
     from gather_pipeline.people.history import Drop, DroppedText, ItemHistory, Version
 
-WIDTH = 100
+ROW = (
+    *("id", "content", "summary", "context", "department", "iteration", "task_id", "project_id", "user_id", "aspect"),
+    *("created_at", "origin", "state", "revision", "written_by"),
+)
+WIDTH = 100  # the most that is read with ease
 
 
-def terminal_width() -> int | None:
+def line_width() -> int | None:
     """Width of the lines that a person reads; None where standard output is no terminal, so that a text stays on its line."""
-    return min(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+    width = terminal_width()
+    return width and min(WIDTH, width)
 
 
 def item_row(item: Item) -> dict[str, Any]:
     """An item as --json prints it."""
-    return {
-        "id": item.id,
-        "content": item.content,
-        "summary": item.summary,
-        "context": item.context,
-        "department": item.department,
-        "iteration": item.iteration,
-        "task_id": item.task_id,
-        "project_id": item.project_id,
-        "user_id": item.user_id,
-        "aspect": item.aspect,
-        "generated_by": item.provenance.get("generated_by"),
-        "model": item.provenance.get("model"),
-        "created_at": item.created_at,
-        "origin": item.origin,
-        "state": item.state,
-        "revision": item.revision,
-        "written_by": item.written_by,
-        "automation": dict(item.provenance),
-    }
+    made = {"generated_by": item.provenance.get("generated_by"), "model": item.provenance.get("model")}
+    return {name: getattr(item, name) for name in ROW} | made | {"automation": dict(item.provenance)}
 
 
 def history_row(history: ItemHistory | DroppedText) -> dict[str, Any]:

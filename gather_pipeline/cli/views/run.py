@@ -24,6 +24,7 @@ LEFT_OUT = ("max_iterations_reached", "evaluation_triggered")  # said by the lin
 NAME_WIDTH = 20
 # Headings with the least width of their column, so that nothing jumps while figures grow; together less than 80.
 COLUMNS = {"department": 10, "iter": 4, "score": 8, "kept": 4, "drop": 4, "calls": 5, "rate": 7, "left": 5, "tokens": 7, "": 13}
+LEAST_NEEDED = ("tokens", "rate", "drop", "left", "calls", "iter")  # in this order they are left out where a terminal is narrow
 
 
 class Display:
@@ -54,7 +55,7 @@ class Display:
         from rich.live import Live
 
         with Live(
-            get_renderable=lambda: table_of(self.progress, time.monotonic()),
+            get_renderable=lambda: table_of(self.progress, time.monotonic(), error_console().width),
             console=error_console(),
             refresh_per_second=REFRESHES_PER_S,
             redirect_stdout=False,
@@ -63,25 +64,30 @@ class Display:
             yield
 
 
-def table_of(progress: RunProgress, now: float) -> RenderableType:
-    """The run as a table of at most 80 columns, with a line of totals below."""
+def table_of(progress: RunProgress, now: float, width: int) -> RenderableType:
+    """The run as a table of at most 80 columns, of fewer where the terminal has fewer, with a line of totals below."""
     from rich.table import Table
     from rich.text import Text
 
     left = progress.left(now)
-    totals = f"{progress.ended} of {len(progress.departments)} departments, {progress.kept} kept, {duration(now - progress.began)} gone"
+    totals = f"{progress.ended} of {len(progress.departments)} departments, {progress.kept} kept, {duration(now - progress.began)} elapsed"
     table = Table(
         box=None,
         padding=(0, 1, 0, 0),
         caption=totals + (f", about {duration(left)} left" if left else ""),
         caption_justify="left",
     )
-    for heading, width in COLUMNS.items():
+    shown = dict(COLUMNS)
+    for heading in LEAST_NEEDED:
+        if sum(shown.values()) + len(shown) > width:
+            del shown[heading]
+    for heading, least in shown.items():
         side: Literal["left", "right"] = "left" if heading in ("department", "") else "right"
-        table.add_column(heading, justify=side, no_wrap=True, min_width=width, max_width=NAME_WIDTH)
+        table.add_column(heading, justify=side, no_wrap=heading != "", min_width=least, max_width=NAME_WIDTH)
     for department in progress.departments.values():
         style = {"waiting": "dim", "working": "bold", "ended": ""}[department.stage]
-        table.add_row(*(Text(cell) for cell in cells_of(department, now)), style=style)
+        cells = dict(zip(COLUMNS, cells_of(department, now), strict=True))
+        table.add_row(*(Text(cells[heading]) for heading in shown), style=style)
     return table
 
 

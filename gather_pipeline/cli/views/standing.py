@@ -14,14 +14,7 @@ from gather_pipeline.upkeep.standing import Standing
 
 def progress_row(standing: Standing) -> dict[str, Any]:
     """How far a department has come."""
-    return {
-        "state": standing.stage,
-        "ended_by": standing.ended_by,
-        "quality": standing.quality,
-        "judged": standing.judged,
-        "iterations": standing.iterations,
-        "items": standing.items,
-    }
+    return {"state": standing.stage} | {name: getattr(standing, name) for name in ("ended_by", "quality", "judged", "iterations", "items")}
 
 
 def standing_row(standing: Standing) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A progress event as a sentence, for plain lines and for lists of events."""
+"""A progress event as a sentence: what a terminal, a list of events and the log of a Dagster run say alike."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def sentence(event: Event) -> str | None:
             return f"cancelled, {fields['items_created_so_far']} items are saved"
         case "automation_failed":
             return str(fields["error"])
+        case "below_threshold":
+            return f"{name}: {fields['error']}"
         case _:
             return None
 
@@ -57,9 +59,3 @@ def score_of(value: float | None, judged: bool = True) -> str:
 def count_of(value: int | None) -> str:
     """A count in groups of three digits; unknown is said so."""
     return "unknown" if value is None else f"{value:,}"
-
-
-def duration(seconds: float) -> str:
-    """Minutes and seconds, e.g. ``2:05``."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f"{minutes}:{rest:02d}"

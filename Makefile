@@ -17,7 +17,7 @@ run: setup ## Run the automated gather creation on the sample project (ARGS="--j
 	@$(BIN)/gather run --project salt-ledger $(ARGS)
 
 dev: setup ## Open Dagster's UI on the same state, at http://127.0.0.1:3000 (ARGS="-p 3001" and so on)
-	@home="$$($(BIN)/gather dagster-home)" && DAGSTER_HOME="$$home" exec $(BIN)/dagster dev -w workspace.yaml $(ARGS)
+	@exec $(BIN)/python -m gather_pipeline.defs.dev $(ARGS)
 
 test: $(VENV)/.installed-dev setup check chromium ## Set up, check and run the tests, one worker a core (ARGS="-k word -n 0" and so on)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist worksteal $(ARGS)

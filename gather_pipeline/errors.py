@@ -131,7 +131,7 @@ class DeadlineReached(Stopped): ...
 class BudgetExhausted(Stopped): ...
 
 
-def shorten(value: object, limit: int = 80) -> str:
+def shorten(value: object, limit: int = 200) -> str:
     """Shows a value as Python would, cut to `limit` characters with its length named; of a long list or mapping only the beginning."""
     text = repr(value) if isinstance(value, str) else OUTLINE.repr(value)
     if len(text) <= limit:

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     # Not shown: an address may carry a login.
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$", repr=False)
 
+    webhook_url: SecretStr | None = Field(None, validation_alias="GATHER_WEBHOOK_URL")
+    freshness_hours: float | None = Field(None, validation_alias="GATHER_FRESHNESS_HOURS", ge=1, le=100_000)
+
     concurrency: int = Field(8, validation_alias="GATHER_CONCURRENCY", ge=1, le=64)
     timeout_s: float = Field(600.0, validation_alias="GATHER_TIMEOUT_S", gt=0, le=86_400)  # S001-TASK-04
     context_tokens: int = Field(6_000, validation_alias="GATHER_CONTEXT_TOKENS", ge=300, le=1_000_000)

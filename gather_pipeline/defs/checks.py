@@ -1,4 +1,4 @@
-"""Asset checks by partition; the rules themselves are `upkeep.checks`. The first two block what stands downstream."""
+"""Asset checks by partition; the rules themselves are `upkeep.checks`. Two block what stands downstream, one only warns."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from gather_pipeline.defs.partitions import RANGE_START, partition_key, project_
 from gather_pipeline.defs.private import target_of
 from gather_pipeline.defs.reporting import newest
 from gather_pipeline.defs.resources import Gather
+from gather_pipeline.domain.departments import Department
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep import checks as rules
@@ -21,19 +22,20 @@ SHOWN = 20  # failures listed in an evaluation
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One rule over a partition of an asset; `judge` gets the services, the project's view and the department's slug."""
+    """One rule over a partition of an asset; `judge` gets the services, the project's view and the department."""
 
     name: str
     asset: str
     description: str
-    judge: Callable[[Services, ProjectView, str], rules.Verdict]
+    judge: Callable[[Services, ProjectView, Department], rules.Verdict]
     blocking: bool = False
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
 
-def _embedding_count(services: Services, view: ProjectView, slug: str) -> rules.Verdict:
-    there = {item.id for item in view.everything if item.department == slug}
+def _embedding_count(services: Services, view: ProjectView, department: Department) -> rules.Verdict:
+    there = {item.id for item in view.everything if item.department == department.slug}
     rows = [one for one in view.embeddings if one.item_id in there]
-    return rules.embedding_count_equals_item_count(view.items_of(slug), rows, services.embedder.name)
+    return rules.embedding_count_equals_item_count(view.items_of(department.slug), rows, services.embedder.name)
 
 
 CHECKS = (
@@ -41,21 +43,28 @@ CHECKS = (
         name="no_duplicate_stored",
         asset="gather_items",
         description="No item says the same as another item of its project.",
-        judge=lambda services, view, slug: rules.no_duplicate_stored(view.items_of(slug), view.items),
+        judge=lambda services, view, department: rules.no_duplicate_stored(view.items_of(department.slug), view.items),
         blocking=True,
     ),
     Check(
         name="score_in_range_and_parts_add_up",
         asset="quality_scores",
         description="The score is 0 to 100, every part gives a reason, and the score is what they come to. Says where it is unjudged.",
-        judge=lambda services, view, slug: rules.score_in_range_and_parts_add_up(view.scores.get(slug)),
+        judge=lambda services, view, department: rules.score_in_range_and_parts_add_up(view.scores.get(department.slug)),
         blocking=True,
+    ),
+    Check(
+        name="score_reaches_threshold",
+        asset="quality_scores",
+        description="The score is at least the department's threshold. Where it is not, says which part is weakest and what it lacks.",
+        judge=lambda services, view, department: rules.score_reaches_threshold(view.scores.get(department.slug), department.threshold),
+        severity=dg.AssetCheckSeverity.WARN,
     ),
     Check(
         name="every_item_has_provenance",
         asset="gather_items",
         description="Every item says which run, iteration, task and model made it.",
-        judge=lambda services, view, slug: rules.every_item_has_provenance(view.items_of(slug)),
+        judge=lambda services, view, department: rules.every_item_has_provenance(view.items_of(department.slug)),
     ),
     Check(
         name="embedding_count_equals_item_count",
@@ -66,24 +75,28 @@ CHECKS = (
 )
 
 
-def _evaluation(check: Check, verdict: rules.Verdict, instance: dg.DagsterInstance, project_id: str, slug: str) -> dg.AssetCheckEvaluation:
-    key = partition_key(project_id, slug)
+def _evaluation(
+    check: Check, verdict: rules.Verdict, target: dg.EventLogRecord | None, project_id: str, slug: str
+) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(check.asset),
         check_name=check.name,
         passed=verdict.passed,
         blocking=check.blocking,
-        partition=key,
-        metadata={"rows looked at": verdict.looked_at, **_failures([(slug, verdict)])},
-        target_materialization_data=target_of(newest(instance, check.asset, key)),
+        severity=check.severity,
+        partition=partition_key(project_id, slug),
+        metadata=_metadata([(slug, verdict)]),
+        target_materialization_data=target_of(target),
     )
 
 
-def _failures(verdicts: Sequence[tuple[str, rules.Verdict]]) -> dict[str, Any]:
-    """Metadata of a rule: what to know of its rows, and where it is broken how many break it, and the first of them."""
+def _metadata(verdicts: Sequence[tuple[str, rules.Verdict]]) -> dict[str, Any]:
+    """How many rows, what to know of them, and where the rule is broken how many break it, and the first of them."""
     rows = [{"department": slug, "failure": sentence} for slug, verdict in verdicts for sentence in verdict.failures]
     remarks = [f"{slug}: {remark}" for slug, verdict in verdicts for remark in verdict.remarks]
-    told = {"remarks": "; ".join(remarks[:SHOWN])} if remarks else {}
+    told: dict[str, Any] = {"rows looked at": sum(verdict.looked_at for _, verdict in verdicts)}
+    told |= verdicts[0][1].facts if len(verdicts) == 1 else {}
+    told |= {"remarks": "; ".join(remarks[:SHOWN])} if remarks else {}
     return told | ({"failures": len(rows), "what failed": table(rows[:SHOWN])} if rows else {})
 
 
@@ -91,6 +104,7 @@ def asset_check_of(check: Check) -> dg.AssetChecksDefinition:
     """The asset check of a rule.
 
     A run over a range logs one evaluation for each partition, and ends with one for all, by which Dagster decides whether to block.
+    So does "Execute all" of the Checks tab (`queue`), of all partitions that were ever materialized.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions_def of a check
@@ -110,13 +124,15 @@ def asset_check_of(check: Check) -> dg.AssetChecksDefinition:
                 for project_id, departments in real_partitions(services, context.partition_keys).items():
                     view = services.project(project_id).view()
                     for department in departments:
-                        verdict = check.judge(services, view, department.slug)
+                        target = newest(context.instance, check.asset, partition_key(project_id, department.slug))
+                        if target is None and len(context.partition_keys) > 1:
+                            continue  # "Execute all" is for every department of every project
+                        verdict = check.judge(services, view, department)
                         verdicts.append((f"{department.slug} of {project_id}", verdict))
                         if RANGE_START in context.run.tags:
-                            log(_evaluation(check, verdict, context.instance, project_id, department.slug))
+                            log(_evaluation(check, verdict, target, project_id, department.slug))
             passed = all(verdict.passed for _, verdict in verdicts)
-            looked_at = sum(verdict.looked_at for _, verdict in verdicts)
-            return dg.AssetCheckResult(passed=passed, metadata={"rows looked at": looked_at, **_failures(verdicts)})
+            return dg.AssetCheckResult(passed=passed, severity=check.severity, metadata=_metadata(verdicts))
 
         return judge
 

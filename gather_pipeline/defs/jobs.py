@@ -4,10 +4,9 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from gather_pipeline.defs.partitions import range_tags, stretches
+from gather_pipeline.defs.partitions import KIND_TAG, range_tags, stretches
 from gather_pipeline.defs.running import MARGIN_S, MAX_RUNTIME
 
-KIND_TAG = "gather/kind"
 LOOP_LIMIT_S = 600  # S001-TASK-04
 REFRESH_LIMIT_S = 600  # embedding ten thousand new texts takes a few minutes
 UPKEEP = ("embeddings", "quality_scores", "drafts")
@@ -15,7 +14,7 @@ UPKEEP = ("embeddings", "quality_scores", "drafts")
 automated_gather_creation = dg.define_asset_job(
     "automated_gather_creation",
     selection=["gather_items", *UPKEEP],
-    description="The whole loop for departments of one project (task automated_gather_creation of S001).",
+    description="Writes, scores and drafts notes for departments of one project, in their order. The one job that asks a model.",
     executor_def=dg.in_process_executor,
     tags={KIND_TAG: "automation", MAX_RUNTIME: str(LOOP_LIMIT_S + MARGIN_S), "dagster/priority": "10"},
 )
@@ -25,6 +24,13 @@ refresh_departments = dg.define_asset_job(
     description="Takes up what people changed in departments of one project: embeddings, scores, drafts. No model is asked.",
     executor_def=dg.in_process_executor,
     tags={KIND_TAG: "refresh", MAX_RUNTIME: str(REFRESH_LIMIT_S)},
+)
+report_projects = dg.define_asset_job(
+    "report_projects",
+    selection=["reports"],
+    description="Writes a page with figures and plots for each project of the run; where it names none, for each that ever ran.",
+    executor_def=dg.in_process_executor,
+    tags={KIND_TAG: "report"},
 )
 
 

@@ -31,6 +31,7 @@ from gather_pipeline.domain.automation import AutomationRequest, AutomationResul
 from gather_pipeline.domain.departments import select, to_automate
 from gather_pipeline.domain.events import Progress
 from gather_pipeline.errors import GatherError, SetupMissing, StoreError, TaskCancelled
+from gather_pipeline.ports import IngestReport
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
@@ -183,6 +184,16 @@ def _execute(
 def _run_config(request: AutomationRequest, named: list[str]) -> dict[str, object]:
     config = request.to_document() | {"project_id": None, "webhook_url": None, "departments": named}
     return {"ops": {"gather_items": {"config": {name: value for name, value in config.items() if value is not None}}}}
+
+
+def report_metrics(settings: Settings, done: IngestReport) -> None:
+    """Tells Dagster of measurements that a command took in.
+
+    Raises:
+        SetupMissing, StoreError: As `open_instance`.
+    """
+    with open_instance(settings) as instance:
+        instance.report_runless_asset_event(metrics_event(done, str(settings.metrics_database)))
 
 
 def _ingest(instance: dg.DagsterInstance, services: Services) -> None:

@@ -119,6 +119,7 @@ def quality_scores(score: Score, department: Department) -> Shown:
         "quality score": score.value,
         "judged": judged_by(quality),
         **parts,
+        **weakest(quality),
         "score parts": score_table(quality),
         "threshold": threshold,
         "threshold reached": score.value >= threshold,
@@ -163,12 +164,18 @@ def judged_by(quality: Quality) -> str:
     return "by a judge" if quality.judged else "unjudged, by text statistics"
 
 
+def weakest(quality: Quality) -> Metadata:
+    """The part with the lowest value, and its reasons; nothing where every part is unknown."""
+    if quality.weakest is None:
+        return {}
+    part = quality.parts[quality.weakest]
+    return {"weakest part": f"{quality.weakest}, {part.value:g}", "what it lacks": " ".join(part.reasons)}
+
+
 def score_table(quality: Quality) -> dg.TableMetadataValue:
-    """Parts of a score with weights and reasons."""
-    parts = quality.parts.items()
-    return table(
-        {"part": name, "score": known(part.value), "weight": WEIGHTS[name], "reasons": " ".join(part.reasons)} for name, part in parts
-    )
+    """Parts of a score with weights and reasons, in the two columns that fit beside the others on a partition's page."""
+    parts = {f"{name}: {known(part.value)}, weight {WEIGHTS[name]:g}": part for name, part in quality.parts.items()}
+    return table({"part": head, "reasons": " ".join(part.reasons)} for head, part in parts.items())
 
 
 def duplicates(dropped: Sequence[DecidedText]) -> dg.TableMetadataValue:
@@ -176,9 +183,7 @@ def duplicates(dropped: Sequence[DecidedText]) -> dg.TableMetadataValue:
     return table(
         {
             "dropped": one.text.content,
-            "matches": one.decision.match_content or "nothing",
-            "similarity": round(one.decision.similarity, 3),
-            "rule": one.decision.rule,
+            "matches": f"{one.decision.match_content or 'nothing'} ({one.decision.rule}, {one.decision.similarity:.3f})",
         }
         for one in dropped[::-1][:DUPLICATES]
     )
@@ -186,7 +191,7 @@ def duplicates(dropped: Sequence[DecidedText]) -> dg.TableMetadataValue:
 
 def newest(items: Sequence[Item]) -> dg.TableMetadataValue:
     """The newest items, newest first."""
-    return table({"iteration": item.iteration, "aspect": item.aspect, "item": item.content} for item in items[::-1][:NEWEST])
+    return table({"aspect": f"{item.aspect}, iteration {item.iteration}", "item": item.content} for item in items[::-1][:NEWEST])
 
 
 def table(rows: Iterable[Mapping[str, str | float | int]]) -> dg.TableMetadataValue:

@@ -15,6 +15,7 @@ from gather_pipeline.errors import InvalidInput
 from gather_pipeline.services import Services
 
 PROJECT, DEPARTMENT = "project", "department"
+KIND_TAG = "gather/kind"  # of a job: automation, refresh or report
 PROJECT_TAG = "gather/project"  # on every run of a project: the queue admits one run a value
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -64,8 +65,8 @@ def real_partitions(services: Services, keys: Sequence[str], only: Collection[st
     slugs = [department.slug for department in there]
     unreal = [f"{slug}|{id}" for id, of_project in wanted.items() for slug in of_project if id not in known or slug not in slugs]
     if unreal:
-        places = f"a department of {_first(slugs, 12)} and a project of {_first(sorted(known), 12)}"
-        raise InvalidInput(f"partition {_first(unreal)} is not there, expected {places}")
+        places = f"a department of {first_of(slugs, 12)} and a project of {first_of(sorted(known), 12)}"
+        raise InvalidInput(f"partition {first_of(unreal)} is not there, expected {places}")
     return {project_id: [one for one in there if one.slug in of_project] for project_id, of_project in wanted.items()}
 
 
@@ -84,7 +85,8 @@ def range_tags(project_id: str, first: str, last: str) -> dict[str, str]:
     }
 
 
-def _first(names: Iterable[str], limit: int = 3) -> str:
+def first_of(names: Iterable[str], limit: int = 3) -> str:
+    """The first names, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return (", ".join(names[:limit]) or "none") + more

@@ -3,15 +3,17 @@
 No retry policy may stand around it (D4): in process it would swallow a cancel and begin again. A rerun goes on from what is stored.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import dagster as dg
+from pydantic import Field
 
 from gather_pipeline.defs.cancel import ENDING, cancellable
 from gather_pipeline.defs.resources import Caller
-from gather_pipeline.domain.automation import AutomationRequest, DepartmentResult
+from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline.domain.event_lines import count_of, sentence
 from gather_pipeline.domain.events import Event
 from gather_pipeline.gather.automate import run_automation
 from gather_pipeline.services import Services
@@ -19,26 +21,20 @@ from gather_pipeline.services import Services
 MAX_RUNTIME = "dagster/max_runtime"
 MARGIN_S = 120  # beyond the loop's own deadline, before Dagster ends the run by force
 
-LINES: Mapping[str, str] = {
-    "department_started": "{department}: begins, threshold {threshold:g}, model {model}",
-    "iteration_complete": "{department}: iteration {iteration}, quality {quality_score}{unjudged} of {threshold:g}, {items_created} kept",
-    "stagnation_detected": "{department}: no gain at quality {quality_score}{unjudged}, next step: {step}",
-    "skipped_unchanged": "{department}: finished before and unchanged, quality {quality_score}{unjudged}",
-    "skipped_budget": "{department}: skipped, {reason}",
-    "model_fault": "{department}: {model} failed, {error}",
-}
+TOLD_BY_ENDS = ("max_iterations_reached", "evaluation_triggered", "automation_complete", "automation_cancelled", "automation_failed")
 
 
 class GatherConfig(dg.Config):
-    """What may be set for a run of the loop beyond its partitions (S001-TASK-06 to 10); `departments` leaves out the others of a range."""
+    """What may be set for a run of the loop beyond its partitions (S001-TASK-06 to 10)."""
 
-    departments: list[str] = []
-    user_id: str | None = None
-    max_iterations: int = 50
-    enable_auto_evaluation: bool = True
-    webhook_url: str | None = None
-    max_tokens: int | None = None
-    max_cost: float | None = None
+    project_id: str = Field("", description="The project, where the run names no partitions. Empty: the only one there is.")
+    departments: list[str] = Field([], description="Slugs to work on; the other departments of the run are left out. Empty: all of them.")
+    user_id: str | None = Field(None, description="Who asks for the run; kept with every note.")
+    max_iterations: int = Field(50, description="Most iterations of the whole run, 1 to 10,000, shared fairly between its departments.")
+    enable_auto_evaluation: bool = Field(True, description="Store a department's score when it ends.")
+    webhook_url: str | None = Field(None, description="Gets every event by POST. It is stored with the run, so it should carry no secret.")
+    max_tokens: int | None = Field(None, description="The run ends, with its work saved, before it spends more tokens. None: no limit.")
+    max_cost: float | None = Field(None, description="The run ends, with its work saved, before it costs more US dollars. None: no limit.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +67,9 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
     _allow_time(host, services.settings.timeout_s)
 
     def progress(event: Event) -> None:
-        line = LINES.get(event.type)
-        if line is not None:
-            unjudged = "" if event.fields.get("judged", True) else " (unjudged)"
-            host.log.log("WARNING" if event.type == "model_fault" else "INFO", line.format(**event.fields, unjudged=unjudged))
+        line = sentence(event)
+        if line is not None and event.type not in TOLD_BY_ENDS:
+            host.log.log("WARNING" if event.type == "model_fault" else "INFO", line)
         if caller.progress is not None:
             caller.progress(event)
 
@@ -82,26 +77,22 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
         if dead.partition("_")[0] != host.run.run_id:
             mark_dead(host.instance, dead, f"{host.task_id} took over the project and goes on from what was stored")
 
-    def ended(result: DepartmentResult) -> None:
-        host.log.info(f"{result.department}: ended with {result.items_created} new items, {result.reason}")
-        on_department(result.department)
-
     with cancellable(services, host.instance, host.run.run_id, host.task_id):
         result = run_automation(
             services,
             request,
             task_id=host.task_id,
             progress=progress,
-            on_department=ended,
+            on_department=lambda department: on_department(department.department),
             on_takeover=took_over,
             queue_wait_s=_waited(host),
         )
     caller.result = result
     if result.status == "cancelled":
-        _end_as_cancelled(host, result.reason)
+        _end_as_cancelled(host, f"Ended on request; {result.items_created} new items are saved, and a run of the same goes on from there.")
     if result.status == "failed":
         raise dg.Failure(description=result.reason, allow_retries=False)
-    host.log.info(f"{result.items_created} items in {result.iterations} iterations: {result.reason}")
+    host.log.info(f"{result.items_created} items in {result.iterations} iterations, {count_of(result.tokens)} tokens: {result.reason}")
 
 
 def mark_dead(instance: dg.DagsterInstance, task_id: str, said: str) -> None:
@@ -111,12 +102,13 @@ def mark_dead(instance: dg.DagsterInstance, task_id: str, said: str) -> None:
         instance.report_run_failed(run, message=f"Its process is gone; {said}.")
 
 
-def _end_as_cancelled(host: Host, reason: str) -> None:
-    """Ends the Dagster run as CANCELED: marks that somebody wished it, then interrupts."""
+def _end_as_cancelled(host: Host, said: str) -> None:
+    """Ends the Dagster run as CANCELED with one sentence: marks that somebody wished it, then interrupts."""
+    host.log.info(said)
     run = host.instance.get_run_by_id(host.run.run_id)
     if run is not None and run.status not in ENDING:
-        host.instance.report_run_canceling(run, message=reason)
-    raise dg.DagsterExecutionInterruptedError
+        host.instance.report_run_canceling(run, message=said)
+    raise dg.DagsterExecutionInterruptedError(said)
 
 
 def _allow_time(host: Host, timeout_s: float) -> None:

@@ -3,19 +3,13 @@
 Both are off until switched on.
 """
 
-from pathlib import Path
-
 import dagster as dg
 
-from gather_pipeline.bootstrap import write_whole
-from gather_pipeline.defs.jobs import refresh_departments, refresh_requests
-from gather_pipeline.defs.reporting import metrics_event
+from gather_pipeline.defs.jobs import refresh_departments, refresh_requests, report_projects
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.sensors.following import Looks
 from gather_pipeline.domain.departments import in_order
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.errors import StoreError
-from gather_pipeline.report.project import project_page, project_tables
 from gather_pipeline.services import Services
 from gather_pipeline.settings import load_settings
 from gather_pipeline.upkeep.standing import standings
@@ -75,46 +69,6 @@ def nightly_refresh(context: dg.ScheduleEvaluationContext, gather: dg.ResourcePa
     for clause in said:
         context.log.warning(clause)
     return requests or dg.SkipReason("; ".join(said) or "Every score and draft is of what is there now")
-
-
-def write_report(services: Services, project: Project, day: str) -> Path:
-    """Writes a project's page to `reports` in the state folder.
-
-    Raises:
-        StoreError: The folder cannot be written, or the project cannot be read.
-    """
-    path = services.settings.home / "reports" / f"{project.id}-{day}.html"
-    view = services.project(project.id).view()
-    page = project_page(services, project, view, project_tables(services, view))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, page)
-    except OSError as error:
-        raise StoreError(f"the report {path} cannot be written: {error.strerror}") from error
-    return path
-
-
-@dg.op(pool="duckdb_writer", description="Takes in the measurements, then writes a page with plots for each project that ever ran.")
-def write_reports(context: dg.OpExecutionContext, gather: dg.ResourceParam[Gather]) -> None:
-    """The pages' names end with the day, so that another week's stay. Where a page fails, the others are written before the run does."""
-    written, looks = {}, Looks()
-    with gather.services() as services:
-        context.log_event(metrics_event(services.metrics.ingest(), str(services.settings.metrics_database)))
-        day = services.clock.now()[:10]
-        for project in services.projects.all():
-            with looks.at(project.id):
-                if services.runs.of_project(project.id):
-                    written[project.id] = dg.MetadataValue.path(str(write_report(services, project, day)))
-    context.log.info(f"{len(written)} reports written")
-    context.add_output_metadata({"reports": len(written), **written})
-    if looks.said:
-        raise dg.Failure(description="; ".join(looks.said), metadata={"reports": len(written)}, allow_retries=False)
-
-
-@dg.job(name="report_projects", description="Reports of all projects as pages with plots.", executor_def=dg.in_process_executor)
-def report_projects() -> None:
-    """One op, in process."""
-    write_reports()
 
 
 weekly_report = dg.ScheduleDefinition(

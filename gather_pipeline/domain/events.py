@@ -22,6 +22,7 @@ EventType = Literal[
     "model_fault",
     "evaluation_triggered",
     "automation_failed",
+    "below_threshold",
 ]
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -38,6 +39,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "model_fault": ("department", "error", "model"),
     "evaluation_triggered": ("department", "department_number", "quality_score"),
     "automation_failed": ("error",),
+    "below_threshold": ("department", "quality_score", "threshold", "error"),
 }
 
 

@@ -52,6 +52,12 @@ class Quality:
         return self.unjudged is not None
 
     @property
+    def weakest(self) -> str | None:
+        """Name of the part with the lowest value; None where every part is unknown."""
+        known = {name: part.value for name, part in self.parts.items() if part.value is not None}
+        return min(known, key=known.__getitem__) if known else None
+
+    @property
     def value(self) -> float:
         """Weighted sum of the known parts less the deduction, 0 to 100, rounded to one decimal."""
         return total({name: part.value for name, part in self.parts.items()}, self.deduction)

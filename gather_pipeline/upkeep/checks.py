@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gather_pipeline.domain.items import Item, content_hash
-from gather_pipeline.domain.quality import WEIGHTS, Score
+from gather_pipeline.domain.quality import WEIGHTS, Score, told
 from gather_pipeline.records.project import Embedding
 
 ROUNDING = 0.05 + 1e-9  # a score is stored with one decimal
@@ -31,11 +31,13 @@ class Verdict:
         looked_at: How many rows it was applied to.
         failures: One sentence for each row that breaks it, in order.
         remarks: What a reader of the rows should know, though it breaks nothing.
+        facts: What was compared, by name.
     """
 
     looked_at: int
     failures: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    facts: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -96,6 +98,26 @@ def score_in_range_and_parts_add_up(score: Score | None) -> Verdict:
         failures.append(f"the parts add up to {score.quality.value}, but the score is {score.value}")
     remarks = () if score.quality.judged else ("unjudged: by text statistics alone",)
     return Verdict(looked_at=1, failures=tuple(failures), remarks=remarks)
+
+
+def score_reaches_threshold(score: Score | None, threshold: float) -> Verdict:
+    """A score is at least the department's present threshold; where it is not, the weakest part says what is lacking.
+
+    Args:
+        score: As it is stored; None where there is none, which breaks the rule.
+        threshold: 0 to 100.
+    """
+    if score is None:
+        return Verdict(looked_at=0, failures=("there is no score",))
+    facts: dict[str, float | str] = {"score": score.value, "threshold": threshold}
+    failures: tuple[str, ...] = ()
+    if weakest := score.quality.weakest:
+        part = score.quality.parts[weakest]
+        facts |= {"weakest part": f"{weakest}, {part.value:g}", "what it lacks": " ".join(part.reasons)}
+    if score.value < threshold:
+        because = f"; weakest is {facts['weakest part']}: {facts['what it lacks']}" if weakest else ""
+        failures = (f"the score {told(score.value, score.quality.judged)} is below the threshold {threshold:g}{because}",)
+    return Verdict(looked_at=1, failures=failures, facts=facts)
 
 
 def _in_range(value: object) -> bool:

@@ -7,9 +7,13 @@ import signal
 import threading
 from collections.abc import Iterator
 
+import dagster as dg
 import pytest
 
+from gather_pipeline.bootstrap import build_services
+from gather_pipeline.defs.launch import open_instance
 from gather_pipeline.domain.events import FIELDS
+from gather_pipeline.settings import load_settings
 from gather_pipeline_tests.cli.commands import Shell, finish
 from gather_pipeline_tests.cli.conftest import Finished
 
@@ -165,6 +169,18 @@ def test_a_project_that_never_ran_has_no_figures(shell: Shell, capsys: Capture) 
     done = shell.here(capsys, "report", "--project", "salt")
     assert (done.code, done.out, len(done.err.splitlines())) == (3, "", 1)
     assert "no run has been measured yet" in done.err
+
+
+def test_dagster_is_told_of_the_measurements_that_a_command_takes_in(finished: Finished, capsys: Capture) -> None:
+    settings = load_settings(_env_file=None, home=finished.shell.folder / "home")
+    log = build_services(settings).metrics.log("elsewhere")
+    log.append("timing", {"project_id": "elsewhere"})
+    log.close()
+    assert finished.shell.here(capsys, "sql", "SELECT 1").code == 0
+    with open_instance(settings) as instance:
+        (record,) = instance.fetch_materializations(dg.AssetKey("metrics"), limit=1).records
+    assert record.asset_materialization is not None
+    assert record.asset_materialization.metadata["rows ingested"].value == 1
 
 
 def test_sql_answers_with_rows(finished: Finished, capsys: Capture) -> None:

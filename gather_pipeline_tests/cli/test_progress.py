@@ -6,9 +6,9 @@ from typing import Any, Literal
 import pytest
 from rich.console import Console
 
-from gather_pipeline.cli.views.events import sentence
 from gather_pipeline.cli.views.progress import RunProgress
 from gather_pipeline.cli.views.run import Display, table_of
+from gather_pipeline.domain.event_lines import sentence
 from gather_pipeline.domain.events import FIELDS, Event, EventType
 
 

@@ -1,5 +1,6 @@
 """Each family, materialized by Dagster on small real services."""
 
+import base64
 from dataclasses import replace
 
 import dagster as dg
@@ -40,10 +41,13 @@ def test_a_materialization_shows_what_happened_and_why(open_stage: Opener) -> No
     assert (shown["iterations"], shown["ended by"], shown["model"], shown["threshold"]) == (2, "maxIterations", "scripted", 99)
     assert shown["tokens"] > 0
     assert shown["cost (US dollars)"] == 0
-    assert [record.data["part"] for record in shown["score parts"].records] == ["coverage", "depth", "coherence", "actionability"]
+    parts = [str(record.data["part"]).partition(":")[0] for record in shown["score parts"].records]
+    assert parts == ["coverage", "depth", "coherence", "actionability"]
     assert all(record.data["reasons"] for record in shown["score parts"].records)
     assert shown["newest items"].records[0].data["item"][:200] == items[-1].content[:200]
     assert shown["quality plot"].startswith("![Quality by iteration](data:image/png;base64,iVBORw0KGgo")
+    picture = base64.b64decode(shown["quality plot"].partition("base64,")[2])
+    assert int.from_bytes(picture[16:20]) < 1000, "pixels: a dialog of the UI is 1,024 wide, and cuts what is wider"
     assert shown["quality score"] == stage.studio.view.history("story")[-1].score
     assert shown["data version"] == stage.version("gather_items", key("story")) == stage.studio.view.version("story")
 
@@ -109,6 +113,11 @@ def test_a_combination_that_does_not_exist_is_refused_before_any_work(stage: Sta
     assert stage.studio.model.calls == 0
     assert stage.studio.view.items == []
     assert stage.events("gather_items") == []
+
+
+def test_a_project_in_the_config_is_that_of_the_partitions(stage: Stage) -> None:
+    result = stage.materialize("gather_items", partition_key=key("story"), project_id="other")
+    assert failure_of(result) == f"project_id is 'other', expected {PROJECT}, of which the run's partitions are"
 
 
 @pytest.mark.parametrize("family", BY_DEPARTMENT)

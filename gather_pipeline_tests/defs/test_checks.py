@@ -13,6 +13,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from gather_pipeline.definitions import defs
 from gather_pipeline.defs.checks import CHECKS
 from gather_pipeline.domain.projects import project_database
+from gather_pipeline.upkeep import checks as rules
 from gather_pipeline_tests.defs.conftest import BY_DEPARTMENT, Stage, key
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
@@ -78,11 +79,11 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
         yield Judged(stage, sound, run_checks(stage))
 
 
-def run_checks(stage: Stage) -> list[dg.AssetCheckEvaluation]:
+def run_checks(stage: Stage, between: tuple[str, str] = RANGE) -> list[dg.AssetCheckEvaluation]:
     """All checks over all departments."""
     job = dg.define_asset_job("checks", selection=dg.AssetSelection.checks(*defs.asset_checks))
     resolved = dg.Definitions(assets=defs.assets, asset_checks=defs.asset_checks, jobs=[job], resources={"gather": stage.gather()})
-    tags = dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), RANGE, strict=True))
+    tags = dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), between, strict=True))
     result = resolved.resolve_job_def("checks").execute_in_process(instance=stage.instance, tags=tags, raise_on_error=False)
     return result.get_asset_check_evaluations()
 
@@ -115,6 +116,17 @@ def test_a_range_is_judged_partition_by_partition_and_fails_as_a_whole(judged: J
     assert {partition: status == AssetCheckExecutionRecordStatus.SUCCEEDED for partition, status in current.items()} == expected
 
 
+def test_a_score_below_its_threshold_warns_with_what_the_weakest_part_lacks(judged: Judged) -> None:
+    (found,) = (one for one in judged.sound if (one.check_name, one.partition) == ("score_reaches_threshold", key("light")))
+    assert (found.passed, found.severity, found.blocking) == (False, dg.AssetCheckSeverity.WARN, False)
+    shown, score = {name: value.value for name, value in found.metadata.items()}, judged.stage.studio.view.scores["light"]
+    weakest = min(("coverage", "depth", "actionability"), key=lambda name: score.quality.parts[name].value or 0)
+    assert (shown["score"], shown["threshold"]) == (score.value, 99)
+    assert shown["weakest part"].startswith(f"{weakest}, ")
+    assert shown["what it lacks"] == " ".join(score.quality.parts[weakest].reasons)
+    assert rules.score_reaches_threshold(score, score.value).passed
+
+
 def steps(result: dg.ExecuteInProcessResult) -> set[str]:
     return {str(event.step_key) for event in result.all_events if event.is_step_success}
 
@@ -140,3 +152,11 @@ def test_a_missing_provenance_is_shown_and_blocks_nothing(judged: Judged) -> Non
     result = judged.stage.materialize(*BY_DEPARTMENT, partition_key=key("sound"))
     assert result.success
     assert [found.passed for found in result.get_asset_check_evaluations() if found.check_name == "every_item_has_provenance"] == [False]
+
+
+def test_a_range_leaves_out_what_was_never_materialized(judged: Judged) -> None:
+    """`Execute all` of the Checks tab is a range over every department of every project."""
+    judged.stage.studio.services.projects.create("Untouched", "A brief.", "never-run")
+    judged.stage.instance.add_dynamic_partitions("projects", ["never-run"])
+    found = outcomes(run_checks(judged.stage, (RANGE[0], key("light", "never-run"))), "score_reaches_threshold")
+    assert found.keys() == {*(key(str(row["slug"])) for row in ROWS), None}

@@ -1,7 +1,8 @@
-"""The whole of it as a user has it: `dagster dev`, its daemon and its GraphQL, on a fresh state folder."""
+"""The whole of it as `make dev` starts it: `dagster dev`, its daemon and its GraphQL, on a fresh state folder."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.defs.launch import prepare_home
 from gather_pipeline_tests.defs.conftest import BEHIND, BY_DEPARTMENT, FRESH, key
-from gather_pipeline_tests.harness import PROJECT, Studio, department_row, make_settings
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 ROOT = Path(__file__).parents[2]
 ROWS = (department_row("story", 1, most=1), department_row("visual", 2, most=1))
@@ -55,24 +55,22 @@ query($asset: AssetKeyInput!, $partition: String!) {
 
 
 class Server:
-    """A running `dagster dev`."""
+    """A running `make dev`."""
 
     def __init__(self, home: Path, departments: Path) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        dagster_home = prepare_home(make_settings(home, ROWS))
         env = {
             **os.environ,
             "GATHER_HOME": str(home),
-            "DAGSTER_HOME": str(dagster_home),
             "GATHER_DEPARTMENTS": str(departments),
             "GATHER_MODEL": "scripted",
             "GATHER_EMBEDDER": "hashing",
             "GATHER_JUDGE_MODEL": "none",
         }
         self.log = (home / "dev.log").open("w+")
-        command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [sys.executable, "-m", "gather_pipeline.defs.dev", "-h", "127.0.0.1", "-p", str(self.port)]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -147,6 +145,7 @@ def stale(server: Server, slug: str) -> dict[str, str]:
 @pytest.mark.timeout(400)
 def test_a_project_is_filled_by_a_backfill_of_the_daemon_and_an_edit_and_a_brief_show_too(server: Server, tmp_path: Path) -> None:
     server.wait("partitions", lambda: partitions(server), 120)
+    assert not re.findall(r".*(?:WARNING|Warning).*", server.tail()), "a start says nothing that a user would have to look up"
     params = {
         "partitionNames": [key("story"), key("visual")],
         "assetSelection": [{"path": [family]} for family in BY_DEPARTMENT],

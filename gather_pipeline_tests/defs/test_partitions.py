@@ -1,10 +1,11 @@
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from gather_pipeline.defs.partitions import partition_key, range_tags, real_partitions, split_key, stretches
-from gather_pipeline.defs.queue import project_of
+from gather_pipeline.defs.partitions import RANGE_END, RANGE_START, partition_key, range_tags, real_partitions, split_key, stretches
+from gather_pipeline.defs.queue import missing_range, project_of
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline_tests.defs.conftest import Opener, Stage, key
 from gather_pipeline_tests.harness import PROJECT, department_row
@@ -59,4 +60,35 @@ def test_departments_are_cut_where_dagster_has_another_key_between_them(stage: S
     ids=["one partition", "a range", "two projects", "none"],
 )
 def test_the_queue_knows_a_run_s_project_by_its_partitions(tags: dict[str, str], project: str | None) -> None:
-    assert project_of(dg.DagsterRun(job_name="any", tags=tags)) == project
+    assert project_of(tags) == project
+
+
+def range_for(stage: Stage, kind: str | None = None, tags: dict[str, str] | None = None, **run: Any) -> tuple[str, ...]:
+    """First and last key that the queue gives to a run."""
+    given = (tags or {}) | ({"gather/kind": kind} if kind else {})
+    found = missing_range(stage.instance, dg.DagsterRun(job_name="any", tags=given, **run))
+    return tuple(found[tag] for tag in (RANGE_START, RANGE_END) if tag in found)
+
+
+def named(project_id: str) -> dict[str, Any]:
+    return {"ops": {"gather_items": {"config": {"project_id": project_id}}}}
+
+
+def test_a_run_that_names_no_partitions_gets_those_of_the_only_project_or_of_the_one_that_is_named(stage: Stage) -> None:
+    assert range_for(stage, "automation") == range_for(stage, "refresh") == (key("story"), key("music"))
+    stage.instance.add_dynamic_partitions("projects", ["other"])
+    assert range_for(stage, "automation", run_config=named("other")) == (key("story", "other"), key("music", "other"))
+    several = f"{PROJECT}, other; it may be empty where there is one project"
+    with pytest.raises(InvalidInput, match=f"project_id is '', expected {several}"):
+        range_for(stage, "automation")
+    with pytest.raises(InvalidInput, match=f"project_id is 'ghost', expected {several}"):
+        range_for(stage, "automation", run_config=named("ghost"))
+    assert range_for(stage, "report") == (PROJECT, "other")
+
+
+def test_checks_alone_get_every_partition_and_other_runs_what_they_named(stage: Stage) -> None:
+    stage.instance.add_dynamic_partitions("projects", ["other"])
+    check = dg.AssetCheckKey(dg.AssetKey("gather_items"), "no_duplicate_stored")
+    assert range_for(stage, asset_check_selection={check}, asset_selection=set()) == (key("story"), key("music", "other"))
+    assert range_for(stage, asset_check_selection={check}, asset_selection={dg.AssetKey("gather_items")}) == ()
+    assert range_for(stage, "automation", tags={"dagster/partition": key("story")}) == ()

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gather_pipeline.defs.schedules import in_turn, nightly_refresh, nightly_requests, report_projects, weekly_report
+from gather_pipeline.defs.schedules import in_turn, nightly_refresh, nightly_requests, weekly_report
 from gather_pipeline.defs.sensors.following import Looks
 from gather_pipeline.domain.projects import Project, project_database
 from gather_pipeline_tests.defs.conftest import Opener, Stage, asked, failure_of, key
@@ -104,12 +104,16 @@ def test_what_a_night_has_no_time_for_comes_first_in_another(ran: Stage) -> None
 
 
 def report(stage: Stage) -> dg.ExecuteInProcessResult:
-    return report_projects.execute_in_process(instance=stage.instance, resources={"gather": stage.gather()}, raise_on_error=False)
+    job = stage.definitions().resolve_job_def("report_projects")
+    projects = stage.instance.get_dynamic_partitions("projects")
+    tags = {"dagster/asset_partition_range_start": projects[0], "dagster/asset_partition_range_end": projects[-1]}
+    return job.execute_in_process(instance=stage.instance, tags=tags, raise_on_error=False)
 
 
 def test_the_weekly_report_writes_a_page_for_each_project_that_ever_ran(ran: Stage) -> None:
     services = ran.studio.services
     services.projects.create("Untouched", "A brief.", "never-run")
+    ran.follow()
     assert report(ran).success
     assert len(ran.events("metrics")) == 1
     (page,) = (services.settings.home / "reports").iterdir()
@@ -117,6 +121,8 @@ def test_the_weekly_report_writes_a_page_for_each_project_that_ever_ran(ran: Sta
     text = page.read_text(encoding="utf-8")
     assert "The Lost Hour" in text
     assert "Story Department" in text
+    (record,) = ran.events("reports")
+    assert (record.partition_key, ran.shown("reports", PROJECT)["report"]) == (PROJECT, str(page))
     assert report(ran).success, "a second one of a day replaces the first"
     assert list((services.settings.home / "reports").iterdir()) == [page]
 

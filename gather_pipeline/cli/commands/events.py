@@ -13,7 +13,7 @@ from gather_pipeline.cli.options import Whole, as_json, example, project_option
 from gather_pipeline.cli.output import clean, print_json, print_line, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.signals import Signals, noting
-from gather_pipeline.cli.views.events import sentence
+from gather_pipeline.domain.event_lines import sentence
 from gather_pipeline.domain.events import Event
 from gather_pipeline.errors import StoreUnavailable
 from gather_pipeline.records.project import ProjectRecords

@@ -87,6 +87,11 @@ def sql(query: str, as_json: bool) -> None:
 def _ingest(services: Services) -> None:
     """Takes in what was measured since; where that cannot be done now or here, the database is shown as it is."""
     try:
-        services.metrics.ingest()
+        done = services.metrics.ingest()
     except (StoreUnavailable, StoreError) as error:
         say(f"The newest measurements are not shown: {error}")
+    else:
+        if done.rows:
+            from gather_pipeline.defs.launch import report_metrics
+
+            report_metrics(services.settings, done)

@@ -9,8 +9,8 @@ import click
 from gather_pipeline.cli.options import ProjectId, as_json, example
 from gather_pipeline.cli.output import cell, print_json, print_table
 from gather_pipeline.cli.services import opened
-from gather_pipeline.cli.views.events import score_of
 from gather_pipeline.cli.views.standing import stale_rows, standing_row, tell_standings
+from gather_pipeline.domain.event_lines import score_of
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.upkeep.runs import RunStatus, project_run, run_status
 from gather_pipeline.upkeep.standing import project_standings

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from gather_pipeline.cli.output import error_console, print_table, say
-from gather_pipeline.cli.views.events import count_of, duration, score_of, sentence
 from gather_pipeline.cli.views.progress import DepartmentProgress, RunProgress
 from gather_pipeline.domain.automation import AutomationResult
+from gather_pipeline.domain.event_lines import count_of, score_of, sentence
 from gather_pipeline.domain.events import Event
 
 if TYPE_CHECKING:
@@ -143,3 +143,9 @@ def print_summary(result: AutomationResult) -> None:
     width = max(len(command) for command, _ in steps)
     for command, purpose in steps:
         click.echo(f"  {command:<{width}}  {purpose}")
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, e.g. ``2:05``."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes}:{rest:02d}"

@@ -8,11 +8,13 @@ from gather_pipeline.defs import metadata
 from gather_pipeline.defs.assets.families import Results, department_asset, log_partitions, materialized
 from gather_pipeline.defs.assets.sources import briefs, context_notes, departments
 from gather_pipeline.defs.metadata import Shown, is_begun
-from gather_pipeline.defs.partitions import of_its_department, of_its_project, partition_key, real_partitions
+from gather_pipeline.defs.partitions import first_of, of_its_department, of_its_project, partition_key, real_partitions
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.running import GatherConfig, Host, run_project
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.items import Item
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.services import Services
 
 SOURCES = [
@@ -22,18 +24,26 @@ SOURCES = [
 ]
 
 
-@department_asset(kinds={"ai"}, deps=SOURCES)
+@department_asset(kinds={"openai"}, row=Item, table="gather", deps=SOURCES)
 def gather_items(context: dg.AssetExecutionContext, config: GatherConfig, gather: dg.ResourceParam[Gather]) -> Results:
-    """Distinct, scored production notes of a department. A finished department with unchanged inputs makes no model call."""
+    """The production notes of a department: what the whole pipeline is for.
+
+    A language model writes them aspect by aspect, from the brief and the notes of the departments before; duplicates are dropped, and
+    the department is scored after each iteration, until it reaches its threshold, stops getting better, or its iterations, tokens or
+    time are used up. Departments of one project work in order, in one run. A finished department whose brief, row, model and prompts
+    are unchanged makes no model call; a run that was ended goes on from what it had stored.
+    """
     with gather.services() as services:
         wanted = real_partitions(services, context.partition_keys, config.departments)
+        if config.project_id and set(wanted) != {config.project_id}:
+            raise InvalidInput.field("project_id", config.project_id, f"{first_of(wanted)}, of which the run's partitions are")
         shown: dict[str, dict[str, Shown]] = {}
         for project_id, chosen in wanted.items():
             task_id = context.run.run_id if len(wanted) == 1 else f"{context.run.run_id}_{project_id}"
             host = Host(instance=context.instance, run=context.run, log=context.log, task_id=task_id, caller=gather.caller)
             request = AutomationRequest(
                 project_id=project_id,
-                **config.model_dump(exclude={"departments"}),
+                **config.model_dump(exclude={"project_id", "departments"}),
                 departments=tuple(department.slug for department in chosen),
             )
             ended: set[str] = set()

@@ -10,7 +10,9 @@ from gather_pipeline.defs.metadata import Shown, is_begun
 from gather_pipeline.defs.partitions import partition_key, real_partitions
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.quality import SCORER_VERSION
+from gather_pipeline.domain.drafts import Draft
+from gather_pipeline.domain.quality import SCORER_VERSION, Score
+from gather_pipeline.records.project import Embedding
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep import draft
 from gather_pipeline.upkeep.refresh import Upkeep
@@ -19,9 +21,12 @@ Update = Callable[[Services, Upkeep, Department], tuple[Shown | None, bool]]
 """Brings a department up to date; says what is stored then, and whether that changed."""
 
 
-@department_asset(kinds={"numpy"}, deps=["gather_items"])
+@department_asset(kinds={"huggingface"}, row=Embedding, table="embeddings", deps=["gather_items"])
 def embeddings(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather]) -> Results:
-    """Embeddings of a department's items, of the present embedder; only missing ones are made."""
+    """The department's notes as vectors, by which duplicates are found and notes of other departments are chosen for prompts.
+
+    Only what is missing for the present embedder is made, on this machine; no language model is asked.
+    """
 
     def update(services: Services, upkeep: Upkeep, department: Department) -> tuple[Shown | None, bool]:
         made = upkeep.embed(department.slug)
@@ -30,9 +35,12 @@ def embeddings(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gathe
     yield from _bring_up(context, gather, "embeddings", update)
 
 
-@department_asset(kinds={"python"}, deps=["gather_items", "embeddings"], code_version=SCORER_VERSION)
+@department_asset(kinds={"numpy"}, row=Score, table="quality_scores", deps=["gather_items", "embeddings"], code_version=SCORER_VERSION)
 def quality_scores(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather]) -> Results:
-    """Coverage, depth, coherence and actionability of a department's items; left alone where items and scorer are unchanged."""
+    """How good the department's notes are, 0 to 100: coverage, depth, coherence and actionability, each with its reasons.
+
+    A check warns where the score is below the department's threshold. Left alone where notes and scorer are unchanged; no model is asked.
+    """
 
     def update(services: Services, upkeep: Upkeep, department: Department) -> tuple[Shown | None, bool]:
         outcome = upkeep.evaluate(department.slug, auto_triggered=False, task_id=context.run.run_id)
@@ -41,9 +49,12 @@ def quality_scores(context: dg.AssetExecutionContext, gather: dg.ResourceParam[G
     yield from _bring_up(context, gather, "quality_scores", update)
 
 
-@department_asset(kinds={"markdown"}, deps=["gather_items", "quality_scores"], code_version=draft.VERSION)
+@department_asset(kinds={"file"}, row=Draft, table="drafts", deps=["gather_items", "quality_scores"], code_version=draft.VERSION)
 def drafts(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather]) -> Results:
-    """The department's items as one summary with status pending; left alone where the items are unchanged, none without items."""
+    """The department's notes as one summary that waits for a person's approval.
+
+    Left alone where the notes are unchanged, withdrawn where there are none any more; no model is asked.
+    """
 
     def update(services: Services, upkeep: Upkeep, department: Department) -> tuple[Shown | None, bool]:
         outcome = upkeep.draft(department.slug)

@@ -41,6 +41,7 @@ class Seen(Cursor):
 
 @dg.sensor(
     name="changes",
+    asset_selection=["briefs", "departments", "context_notes", "gather_items"],
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keeps Dagster true to the store: partitions come and go, and changed briefs, departments and items show. Starts no run.",

@@ -1,4 +1,4 @@
-"""A progress event as a sentence, for plain lines and for lists of events."""
+"""A progress event as a sentence: what a terminal, a list of events and the log of a Dagster run say alike."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ SENTENCES = {
     "automation_complete": "{items_created} items in {total_iterations} iterations",
     "automation_cancelled": "cancelled, {items_created_so_far} items are saved",
     "automation_failed": "{error}",
+    "below_threshold": "{department}: {error}",
 }
 
 
@@ -44,9 +45,3 @@ def score_of(value: float | None, judged: bool = True) -> str:
 def count_of(value: int | None) -> str:
     """A count in groups of three digits; unknown is said so."""
     return "unknown" if value is None else f"{value:,}"
-
-
-def duration(seconds: float) -> str:
-    """Minutes and seconds, e.g. ``2:05``."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f"{minutes}:{rest:02d}"

@@ -13,6 +13,7 @@ from gather_pipeline.defs.private import target_of
 from gather_pipeline.defs.reporting import newest
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.domain.departments import Department
+from gather_pipeline.errors import listed
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep import checks as rules
@@ -96,7 +97,7 @@ def _metadata(verdicts: Sequence[tuple[str, rules.Verdict]]) -> dict[str, Any]:
     remarks = [f"{slug}: {remark}" for slug, verdict in verdicts for remark in verdict.remarks]
     told: dict[str, Any] = {"rows looked at": sum(verdict.looked_at for _, verdict in verdicts)}
     told |= verdicts[0][1].facts if len(verdicts) == 1 else {}
-    told |= {"remarks": "; ".join(remarks[:SHOWN])} if remarks else {}
+    told |= {"remarks": listed(remarks, SHOWN)} if remarks else {}
     return told | ({"failures": len(rows), "what failed": table(rows[:SHOWN])} if rows else {})
 
 

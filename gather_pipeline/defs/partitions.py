@@ -11,7 +11,7 @@ from itertools import groupby
 import dagster as dg
 
 from gather_pipeline.domain.departments import Department, in_order
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, listed
 from gather_pipeline.services import Services
 
 PROJECT, DEPARTMENT = "project", "department"
@@ -65,8 +65,8 @@ def real_partitions(services: Services, keys: Sequence[str], only: Collection[st
     slugs = [department.slug for department in there]
     unreal = [f"{slug}|{id}" for id, of_project in wanted.items() for slug in of_project if id not in known or slug not in slugs]
     if unreal:
-        places = f"a department of {first_of(slugs, 12)} and a project of {first_of(sorted(known), 12)}"
-        raise InvalidInput(f"partition {first_of(unreal)} is not there, expected {places}")
+        places = f"a department of {listed(slugs) or 'none'} and a project of {listed(sorted(known)) or 'none'}"
+        raise InvalidInput(f"partition {listed(unreal)} is not there, expected {places}")
     return {project_id: [one for one in there if one.slug in of_project] for project_id, of_project in wanted.items()}
 
 
@@ -83,10 +83,3 @@ def range_tags(project_id: str, first: str, last: str) -> dict[str, str]:
         RANGE_END: str(partition_key(project_id, last)),
         PROJECT_TAG: project_id,
     }
-
-
-def first_of(names: Iterable[str], limit: int = 3) -> str:
-    """The first names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return (", ".join(names[:limit]) or "none") + more

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from gather_pipeline.defs import partitions
-from gather_pipeline.defs.partitions import KIND_TAG, PROJECT, PROJECT_TAG, RANGE_END, RANGE_START, first_of, range_tags, split_key
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.defs.partitions import KIND_TAG, PROJECT, PROJECT_TAG, RANGE_END, RANGE_START, range_tags, split_key
+from gather_pipeline.errors import InvalidInput, listed
 
 
 class ProjectQueue(dg.QueuedRunCoordinator):
@@ -48,7 +48,7 @@ def missing_range(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str,
         named = ops.get("gather_items", {}).get("config", {}).get("project_id")
         project_id = named or (projects[0] if len(projects) == 1 else "")
         if project_id not in projects:
-            raise InvalidInput.field("project_id", project_id, f"{first_of(projects, 12)}; it may be empty where there is one project")
+            raise InvalidInput.field("project_id", project_id, f"{listed(projects)}; it may be empty where there is one project")
         return range_tags(project_id, departments[0], departments[-1])
     if run.asset_check_selection and not run.asset_selection:
         key = partitions.partition_key

@@ -14,6 +14,7 @@ from gather_pipeline.defs.partitions import partition_key
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.iterations import digest
 from gather_pipeline.domain.projects import Project
+from gather_pipeline.errors import listed
 from gather_pipeline.ports import IngestReport
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
@@ -95,7 +96,7 @@ def report_context_notes(instance: dg.DagsterInstance, view: ProjectView, projec
     changed = {id: view.hashes.get(id, "gone") for id, hash in used.items() if view.hashes.get(id) != hash}
     version, key = digest(changed), partition_key(project_id, slug)
     if changed and data_version(observed(instance, CONTEXT_NOTES, key)) != version:
-        _observe(instance, CONTEXT_NOTES, key, version, {"changed": ", ".join(sorted(changed)[:20])})
+        _observe(instance, CONTEXT_NOTES, key, version, {"changed": listed(sorted(changed))})
 
 
 def report(instance: dg.DagsterInstance, asset: str, partition: str, shown: Shown, tags: Mapping[str, str] | None = None) -> None:

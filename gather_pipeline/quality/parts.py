@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from gather_pipeline.domain.quality import Part
+from gather_pipeline.errors import listed
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, fault_reasons
 from gather_pipeline.quality.notes import READ_TEXTS, circling, ramp
@@ -46,7 +47,7 @@ def coverage(found: Sequence[Worth], ground: Ground) -> tuple[Part, tuple[str, .
     missing = [f"'{aspects[place]}' ({100 * each[place]:.0f})" for place in order if 100 * each[place] < COVERED]
     reasons = [f"{len(covered)} of {len(aspects)} aspects are covered beyond their own words."]
     if missing:
-        reasons.append(f"Least covered, of 100: {', '.join(missing[:5])}.")
+        reasons.append(f"Least covered, of 100: {listed(missing, 5)}.")
     evidence = tuple(dict.fromkeys(found[int(best[place])].note.id for place in reversed(covered)))
     part = Part(value=_scaled(each), reasons=(*reasons, *fault_reasons(found)), evidence=evidence)
     return part, tuple(aspects[place] for place in order)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gather_pipeline.domain.projects import EarlierBrief, Project, check_project_id, new_project_id
 from gather_pipeline.domain.texts import typed
-from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict
+from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict, listed
 from gather_pipeline.ports import Clock, DocumentStore
 from gather_pipeline.records.documents import earlier_of, project_document, project_of
 
@@ -47,7 +47,7 @@ class Projects:
         """
         found = self.find(project_id)
         if found is None:
-            known = ", ".join(project.id for project in self.all()[:5])
+            known = listed((project.id for project in self.all()), 5)
             raise UnknownEntity.field("project id", project_id, f"one of {known}" if known else "a project: none is created yet")
         return found
 

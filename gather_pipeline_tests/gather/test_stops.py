@@ -32,7 +32,7 @@ def test_the_deadline_saves_before_it_ends(tmp_path: Path) -> None:
 
 
 def test_a_cancel_saves_what_was_generated_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    studio = Studio.open(tmp_path, script_latency_s=0.05)
+    studio = Studio.open(tmp_path, script_latency_s=0.3)  # a cancel is looked for twice a second
     runs = studio.services.runs
     studio.model.at[7] = lambda: runs.request_cancel("task-1") and None
     result = studio.run()

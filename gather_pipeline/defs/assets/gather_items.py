@@ -8,13 +8,13 @@ from gather_pipeline.defs import metadata
 from gather_pipeline.defs.assets.families import Results, department_asset, log_partitions, materialized
 from gather_pipeline.defs.assets.sources import briefs, context_notes, departments
 from gather_pipeline.defs.metadata import Shown, is_begun
-from gather_pipeline.defs.partitions import first_of, of_its_department, of_its_project, partition_key, real_partitions
+from gather_pipeline.defs.partitions import of_its_department, of_its_project, partition_key, real_partitions
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.running import GatherConfig, Host, run_project
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, listed
 from gather_pipeline.services import Services
 
 SOURCES = [
@@ -36,7 +36,7 @@ def gather_items(context: dg.AssetExecutionContext, config: GatherConfig, gather
     with gather.services() as services:
         wanted = real_partitions(services, context.partition_keys, config.departments)
         if config.project_id and set(wanted) != {config.project_id}:
-            raise InvalidInput.field("project_id", config.project_id, f"{first_of(wanted)}, of which the run's partitions are")
+            raise InvalidInput.field("project_id", config.project_id, f"{listed(wanted)}, of which the run's partitions are")
         shown: dict[str, dict[str, Shown]] = {}
         for project_id, chosen in wanted.items():
             task_id = context.run.run_id if len(wanted) == 1 else f"{context.run.run_id}_{project_id}"

@@ -65,8 +65,8 @@ def real_partitions(services: Services, keys: Sequence[str], only: Collection[st
     slugs = [department.slug for department in there]
     unreal = [f"{slug}|{id}" for id, of_project in wanted.items() for slug in of_project if id not in known or slug not in slugs]
     if unreal:
-        places = f"a department of {listed(slugs) or 'none'} and a project of {listed(sorted(known)) or 'none'}"
-        raise InvalidInput(f"partition {listed(unreal)} is not there, expected {places}")
+        places = f"a department of {listed(slugs, 12) or 'none'} and a project of {listed(sorted(known), 12) or 'none'}"
+        raise InvalidInput(f"partition {listed(unreal, 3)} is not there, expected {places}")
     return {project_id: [one for one in there if one.slug in of_project] for project_id, of_project in wanted.items()}
 
 

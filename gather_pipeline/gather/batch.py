@@ -8,8 +8,6 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import pairwise
 
-import numpy as np
-
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.items import NewItem
 from gather_pipeline.errors import GatherError, Stopped
@@ -43,7 +41,6 @@ class Batch:
         self._waiting = {slot.place: slot for slot in writer.slots(session, work)}
         self._begun: dict[Future[Results], Slot] = {}
         self._notes: dict[int, list[NewItem]] = {}
-        self._vectors: dict[int, Vectors] = {}
         self.size = len(self._waiting)
         self.faults: list[str] = []
         self._told = self.done = 0
@@ -73,10 +70,8 @@ class Batch:
 
     @property
     def vectors(self) -> Vectors:
-        """Embeddings of `notes`, row by row; shape (0, 0) for none."""
-        self._embed()  # an interrupt may have come between an answer and its embedding
-        rows = [self._vectors[place] for place in sorted(self._notes)]
-        return np.concatenate(rows) if rows else np.empty((0, 0), dtype=np.float32)
+        """Embeddings of `notes`, row by row."""
+        return self._session.services.embedder.embed([note.content for note in self.notes])
 
     @property
     def begun(self) -> int:
@@ -118,7 +113,8 @@ class Batch:
         for future in sorted(self._begun.keys() & answered, key=lambda one: self._begun[one].place):
             slot = self._begun.pop(future)
             try:
-                self._notes[slot.place] = self._read(slot, future.result())
+                notes = self._notes[slot.place] = self._read(slot, future.result())
+                self._session.embed_soon([note.content for note in notes])
             except Stopped as reason:
                 self._stopped = self._stopped or reason
             except GatherError as error:
@@ -133,16 +129,6 @@ class Batch:
             announcer.announce("model_fault", department=department, error=fault, model=self._work.model, iteration=self._work.iteration)
         self._told = len(self.faults)
         announcer.tick(department=department, phase="generate", done=self.done, total=self.size)
-
-    def _embed(self) -> None:
-        """Embeds what has arrived and has no embedding yet."""
-        fresh = [place for place in sorted(self._notes) if place not in self._vectors]
-        if not fresh:
-            return
-        rows = self._session.services.embedder.embed([note.content for place in fresh for note in self._notes[place]])
-        for place in fresh:
-            count = len(self._notes[place])
-            self._vectors[place], rows = rows[:count], rows[count:]
 
     def _read(self, slot: Slot, results: Results) -> list[NewItem]:
         answers = [one for one in results if isinstance(one, TaskResult)]
@@ -192,5 +178,3 @@ def _go_on(batches: Sequence[Batch]) -> None:
     session.store_executions()
     for earlier, later in pairwise(batches):
         session.begun_ahead += sum(later.begin(place) for place in earlier._notes)
-    for batch in batches:
-        batch._embed()  # after new calls are begun, for the first answer loads the embedder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -77,6 +78,7 @@ class Session:
         self._executions: SimpleQueue[Execution] = SimpleQueue()
         self._looked_at = self.services.clock.monotonic()
         self._loop = asyncio.Runner()
+        self._embedding = ThreadPoolExecutor(1, "embedding")
         self.is_braked = request.max_tokens is not None or request.max_cost is not None
         self.gate: AbstractAsyncContextManager[Any] = asyncio.Semaphore(services.settings.concurrency) if self.is_braked else nullcontext()
 
@@ -118,6 +120,13 @@ class Session:
         changed, self._cursor = self.records.changed_items(self._cursor)
         if any(self._revisions.get(id) != revision for id, revision in changed.items()):
             self.load()
+
+    def embed_soon(self, texts: Sequence[str]) -> None:
+        """Has texts embedded in a thread of its own; the embedder remembers them, so that who asks for their vectors need not wait.
+
+        The first ones load it, under the model calls that are under way.
+        """
+        self._embedding.submit(self.services.embedder.embed, texts)
 
     def add(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:
         """Takes up a committed iteration, so that later prompts and decisions see what it made."""
@@ -201,7 +210,8 @@ class Session:
         self.records.add_executions(executions)
 
     def close(self) -> None:
-        """Stores what calls are left; lets go of the event loop."""
+        """Stores what calls are left; lets go of the event loop and the thread that embeds."""
+        self._embedding.shutdown(wait=False, cancel_futures=True)
         self._loop.close()
         if not self.control.lease_lost:
             self.store_executions()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import pairwise
+from typing import Any
 
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.items import NewItem
@@ -41,6 +42,7 @@ class Batch:
         self._waiting = {slot.place: slot for slot in writer.slots(session, work)}
         self._begun: dict[Future[Results], Slot] = {}
         self._notes: dict[int, list[NewItem]] = {}
+        self._embedding: set[Future[Any]] = set()
         self.size = len(self._waiting)
         self.faults: list[str] = []
         self._told = self.done = 0
@@ -108,13 +110,13 @@ class Batch:
             tags=self._session.tags(work.department, work.iteration) | {"aspect": ", ".join(slot.aspects)},
         )
 
-    def _take(self, answered: Collection[Future[Results]]) -> None:
+    def _take(self, answered: Collection[Future[Any]]) -> None:
         """Takes up those of the answered slots that are its own, in order."""
         for future in sorted(self._begun.keys() & answered, key=lambda one: self._begun[one].place):
             slot = self._begun.pop(future)
             try:
                 notes = self._notes[slot.place] = self._read(slot, future.result())
-                self._session.embed_soon([note.content for note in notes])
+                self._embedding.add(self._session.embed_soon([note.content for note in notes]))
             except Stopped as reason:
                 self._stopped = self._stopped or reason
             except GatherError as error:
@@ -138,7 +140,7 @@ class Batch:
 
 
 def collect(batches: Sequence[Batch]) -> Stopped | None:
-    """Takes up answers as they come, until all of the first batch are there or the run is to end; begins what is not begun yet.
+    """Begins the first batch and takes up answers as they come, until all of its own are there and embedded, or the run is to end.
 
     A slot that brought notes is followed at once by the slot of that place in the next batch: no slot stands idle, and which notes a
     prompt knows does not depend on how quickly answers come.
@@ -155,13 +157,14 @@ def collect(batches: Sequence[Batch]) -> Stopped | None:
     first, control = batches[0], batches[0]._session.control
     first.begin_all()
     _go_on(batches)
-    while first._begun:
-        under_way = [future for batch in batches for future in batch._begun]
+    while first._begun or first._embedding:
+        under_way = [*first._embedding, *(future for batch in batches for future in batch._begun)]
         answered = wait(under_way, timeout=POLL_S / 2, return_when=FIRST_COMPLETED).done
         if answered:
             for batch in batches:
                 batch._take(answered)
             _go_on(batches)
+            first._embedding -= answered
         try:
             control.check()
         except Stopped as reason:

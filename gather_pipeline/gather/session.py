@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -121,12 +121,12 @@ class Session:
         if any(self._revisions.get(id) != revision for id, revision in changed.items()):
             self.load()
 
-    def embed_soon(self, texts: Sequence[str]) -> None:
+    def embed_soon(self, texts: Sequence[str]) -> Future[Vectors]:
         """Has texts embedded in a thread of its own; the embedder remembers them, so that who asks for their vectors need not wait.
 
         The first ones load it, under the model calls that are under way.
         """
-        self._embedding.submit(self.services.embedder.embed, texts)
+        return self._embedding.submit(self.services.embedder.embed, texts)
 
     def add(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:
         """Takes up a committed iteration, so that later prompts and decisions see what it made."""

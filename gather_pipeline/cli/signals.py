@@ -1,8 +1,9 @@
-"""Signals of commands that stay: SIGTERM ends them as Ctrl-C does, and both do so wherever they were started from.
+"""Signals of commands that stay: SIGTERM and the end of the terminal end them as Ctrl-C does, wherever they were started from.
 
-A shell starts background jobs of a script with SIGINT ignored, so both handlers are set. The first signal is only noted, to be looked at
-where stopping is safe: an exception out of nowhere may land in an import or a destructor and be lost there. Dagster sets handlers of its
-own while a run starts and ends, so it is the system that notes, in a socket, whoever handles the signal.
+A shell starts background jobs of a script with SIGINT ignored, so that handler is set too; the end of a terminal stays ignored under
+`nohup`. The first signal is only noted, to be looked at where stopping is safe: an exception out of nowhere may land in an import or a
+destructor and be lost there. Dagster sets handlers of its own while a run starts and ends, so it is the system that notes, in a socket,
+whoever handles the signal.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from types import FrameType
 
 from gather_pipeline.errors import TaskCancelled
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
@@ -27,7 +28,7 @@ class Signals:
 
     @property
     def received(self) -> bool:
-        """True once SIGINT or SIGTERM has come."""
+        """True once one has come."""
         try:
             noted = self._notes.recv(4096) if self._notes is not None else b""
         except BlockingIOError:
@@ -46,14 +47,14 @@ class Signals:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Lets the first signal be and ends at once at a second one, for whoever does not want to wait."""
-        self._handled += 1
+        self._handled += number != signal.SIGHUP  # which a closing terminal and its shell both send
         if self._handled > 1:
             raise KeyboardInterrupt
 
 
 @contextmanager
 def noting() -> Iterator[Signals]:
-    """Within it SIGINT and SIGTERM are noted; outside the main thread nothing is changed."""
+    """Within it signals are noted; outside the main thread nothing is changed."""
     if threading.current_thread() is not threading.main_thread():
         yield Signals(None)
         return
@@ -63,7 +64,8 @@ def noting() -> Iterator[Signals]:
         system.setblocking(False)
         signals = Signals(notes)
         noted_before = signal.set_wakeup_fd(system.fileno(), warn_on_full_buffer=False)
-        before = {number: signal.signal(number, signals.handle) for number in NUMBERS}
+        wanted = [number for number in NUMBERS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, signals.handle) for number in wanted}
         try:
             yield signals
         finally:

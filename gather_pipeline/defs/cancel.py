@@ -1,6 +1,6 @@
 """Turns every wish to stop a run into one thing: a cancel request in the store, which the loop looks at between awaits.
 
-An exception raised by a signal may land inside any task of the event loop and get lost there. So the first SIGINT or SIGTERM
+An exception raised by a signal may land inside any task of the event loop and get lost there. So the first SIGINT, SIGTERM or SIGHUP
 only asks; a second one raises, as Dagster would have it. A run of the command line has no server that Dagster could ask to end it,
 so its status is watched: Terminate in the UI marks it CANCELING, and the loop hears of it from here.
 """
@@ -36,7 +36,7 @@ class CancelWatch:
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """Notes the first signal, raises at the second. Does next to nothing, for it may interrupt anything."""
-        if self._signalled:
+        if self._signalled and number != signal.SIGHUP:  # which a closing terminal and its shell both send
             raise dg.DagsterExecutionInterruptedError
         self._signalled = True
 
@@ -70,7 +70,8 @@ def cancellable(services: Services, instance: dg.DagsterInstance, run_id: str, t
     """Within it, signals and the run's status ask the task to end. Signals stay as they are outside the main thread."""
     watch = CancelWatch(services, instance, run_id, task_id)
     main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, watch.on_signal) for number in (signal.SIGINT, signal.SIGTERM)} if main else {}
+    hangup = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)  # ignored under nohup
+    before = {number: signal.signal(number, watch.on_signal) for number in (signal.SIGINT, signal.SIGTERM, *hangup)} if main else {}
     thread = threading.Thread(target=watch.watch, name="cancel-watch", daemon=True)
     thread.start()
     try:

@@ -105,8 +105,8 @@ def run_in_process(
 ) -> AutomationResult:
     """Runs the automation of one project as a run of the instance, in this process and thread.
 
-    The first SIGINT, SIGTERM, `gather cancel` or Terminate in the UI ends it with its work saved and status `cancelled`; a second
-    signal ends it at once. What is committed always stays.
+    The first SIGINT, SIGTERM or SIGHUP, `gather cancel` or Terminate in the UI ends it with its work saved and status `cancelled`; a
+    second signal ends it at once. What is committed always stays.
 
     Args:
         settings: Also say where the instance lies.

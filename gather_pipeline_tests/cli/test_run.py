@@ -168,7 +168,9 @@ def test_weights_that_a_user_names_must_be_there(shell: Shell, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
-    ("number", "ignoring"), [(signal.SIGTERM, False), (signal.SIGINT, True)], ids=["SIGTERM", "SIGINT in the background of a script"]
+    ("number", "ignoring"),
+    [(signal.SIGTERM, False), (signal.SIGHUP, False), (signal.SIGINT, True)],
+    ids=["SIGTERM", "the terminal's end", "SIGINT in the background of a script"],
 )
 def test_a_signal_ends_a_run_with_its_work_saved(
     slow: Shell, number: signal.Signals, ignoring: bool, capsys: pytest.CaptureFixture[str]

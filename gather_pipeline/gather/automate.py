@@ -71,7 +71,7 @@ def run_automation(
         store_departments(services.project(project.id).view(), departments)
         runs.start(task_id, request)
         session = stack.enter_context(
-            open_session(services, request, project, task_id, progress, lambda: runs.cancel_requested(task_id), lease.lost.is_set)
+            open_session(services, request, project, task_id, progress, lambda: runs.cancel_requested(task_id), lease.is_lost)
         )
         return _run(session, chosen, departments, on_department, queue_wait_s)
 

@@ -102,8 +102,18 @@ class Lease:
 
     def __init__(self, store: DocumentStore, database: str, project_id: str, owner: Owner, seconds: float) -> None:
         self._store, self._database, self._project_id = store, database, project_id
-        self._owner, self.seconds = owner, seconds
+        self._owner, self.seconds, self._expires = owner, seconds, 0.0
+        self._renewing = threading.Lock()  # the heartbeat and whoever asks after a pause
         self.lost = threading.Event()
+
+    def is_lost(self) -> bool:
+        """Whether somebody else holds the project now.
+
+        After a pause that outlasted the lease (a lid closed, a machine stopped) no heartbeat has been made yet, so the store is asked.
+        """
+        if not self.lost.is_set() and time.time() > self._expires:
+            self.renew()
+        return self.lost.is_set()
 
     def take(self) -> str | None:
         """Takes the lease.
@@ -115,7 +125,9 @@ class Lease:
             ProjectBusy: A live run holds it.
         """
         try:
-            self._store.insert_many(self._database, LEASES, [{"_id": self._project_id, **self._terms()}])
+            terms = self._terms()
+            self._store.insert_many(self._database, LEASES, [{"_id": self._project_id, **terms}])
+            self._expires = terms["expires"]
             return None
         except DuplicateKey:
             pass
@@ -124,22 +136,17 @@ class Lease:
             return self.take()
         if not held.is_dead:
             raise ProjectBusy(_busy(held))
-        try:
-            self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held.version)
-        except (VersionConflict, UnknownEntity):
+        if not self._extend(held):
             return self.take()
         logger.warning("[AutoGather] Took over project %s from dead run %s", self._project_id, held.owner.task_id)
         return held.owner.task_id
 
     def renew(self) -> None:
         """Moves the end of the lease; sets `lost`, and says so, where somebody else holds it now."""
-        held = self._held()
-        if held is not None and held.owner.task_id == self._owner.task_id:
-            try:
-                self._store.update(self._database, LEASES, self._project_id, self._terms(), expected_version=held.version)
+        with self._renewing:
+            held = self._held()
+            if held is not None and held.owner.task_id == self._owner.task_id and self._extend(held):
                 return
-            except (VersionConflict, UnknownEntity):
-                pass
         self.lost.set()
         holder = "nobody" if held is None else f"run {held.owner.task_id}"
         logger.error("[AutoGather] Run %s lost its lease of project %s: %s holds it now", self._owner.task_id, self._project_id, holder)
@@ -147,6 +154,16 @@ class Lease:
     def release(self) -> None:
         """Gives the lease back, unless somebody else holds it."""
         self._store.delete(self._database, LEASES, {"_id": self._project_id, "task_id": self._owner.task_id})
+
+    def _extend(self, held: Holder) -> bool:
+        """Makes this run the holder for another term; False where the lease has changed since it was read."""
+        terms = self._terms()
+        try:
+            self._store.update(self._database, LEASES, self._project_id, terms, expected_version=held.version)
+        except (VersionConflict, UnknownEntity):
+            return False
+        self._expires = terms["expires"]
+        return True
 
     def _held(self) -> Holder | None:
         return Leases(self._store, self._database).holder(self._project_id)

@@ -132,3 +132,23 @@ def test_an_owner_whose_lease_was_taken_over_notices_and_does_not_give_it_back(s
 def test_two_projects_do_not_wait_for_each_other(store: SqliteStore) -> None:
     lease(store).take()
     assert Lease(store, "main", "q", Owner.this_process("other"), 30.0).take() is None
+
+
+def test_whoever_wakes_after_the_lease_ran_out_hears_of_the_successor_before_writing(store: SqliteStore) -> None:
+    asleep = lease(store, seconds=0.05, host="a-laptop")
+    asleep.take()
+    assert not asleep.is_lost()
+    time.sleep(0.1)
+    assert lease(store, "successor").take() == "mine"
+    assert asleep.is_lost()
+
+
+def test_whoever_wakes_first_keeps_the_project(store: SqliteStore) -> None:
+    asleep = lease(store, seconds=0.05, host="a-laptop")
+    asleep.take()
+    time.sleep(0.1)
+    assert not asleep.is_lost()
+    asleep.seconds = 30.0
+    asleep.renew()
+    with pytest.raises(ProjectBusy):
+        lease(store, "successor").take()

@@ -37,6 +37,7 @@ from gather_pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
+DATABASES = ("schedules", "history")  # folders under Dagster's home, in the order in which they get there
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -78,7 +79,8 @@ def _addressable(home: Path) -> Path:
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance that the UI and the daemon use too, opened without DAGSTER_HOME.
 
-    Two processes that create its databases at once would get into each other's way, so opening is done one at a time.
+    Two processes that create its databases at once would get into each other's way, so opening is done one at a time. They are created
+    beside their place, so that a process that is killed meanwhile leaves none that lacks its tables.
 
     Raises:
         SetupMissing, StoreError: As `prepare_home`; also where the databases cannot be opened.
@@ -87,12 +89,27 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with (home / "opening.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
+            if not (home / DATABASES[-1]).exists():
+                _create_databases(home)
             instance = private.instance_for_this_process(home)
             instance.get_runs_count()
         except Exception as error:
             raise StoreError(f"the Dagster instance in {home} cannot be opened: {getattr(error, 'orig', error)}") from error
     with instance:
         yield instance
+
+
+def _create_databases(home: Path) -> None:
+    fresh = home / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    shutil.copyfile(INSTANCE_FILE, fresh / INSTANCE_FILE.name)
+    with private.instance_for_this_process(fresh) as instance:
+        instance.get_runs_count()
+    for name in DATABASES:
+        if not (home / name).exists():
+            (fresh / name).rename(home / name)
+    shutil.rmtree(fresh)
 
 
 def run_in_process(

@@ -380,3 +380,14 @@ def test_two_processes_may_make_the_instance_at_once(tmp_path: Path) -> None:
 def _open_instance(settings: Settings) -> None:
     with open_instance(settings) as instance:
         instance.get_runs_count()
+
+
+def test_databases_whose_creation_was_cut_short_are_created_anew(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, ONE)
+    home = prepare_home(settings)
+    for half in ("fresh/history", "fresh/schedules", "schedules"):
+        (home / half).mkdir(parents=True)
+    (home / "fresh" / "history" / "runs.db").write_bytes(b"SQLite format 3\0")
+    with open_instance(settings) as instance:
+        assert instance.get_runs_count() == 0
+    assert {"history", "schedules"} <= {path.name for path in home.iterdir()} and not (home / "fresh").exists()

@@ -14,6 +14,7 @@ NESTED = ("automation", "revisions", "overruled")
 NUMBERS = ("iteration", "place", "revision")
 NULLABLE = ("written_by", "user_id")
 EXACT = "exact"  # column of exports of release 1.0.0: JSON of the fields that their own cells could not hold
+FORMULA = re.compile(r"'*[=+@\t\r-]")  # how a cell begins that a spreadsheet takes for a formula, marked or not
 WHOLE = re.compile(r"([+-]?\d{1,18})([.,]0{1,2})?")  # spreadsheets write 1.0, or 1,0
 
 
@@ -27,6 +28,16 @@ def _cell(name: str, value: Any) -> str | int | None:
         return json.dumps(value, ensure_ascii=False) if value else None
     # A table of texts cannot tell an empty name from none, so an odd name is quoted.
     return json.dumps(value, ensure_ascii=False) if name in NULLABLE and value is not None and value[:1] in ("", '"') else value
+
+
+def marked(cell: str | int | None) -> str | int | None:
+    """The cell as a spreadsheet shows it and computes nothing: an apostrophe before what looks like a formula."""
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
+
+
+def unmarked(cell: str) -> str:
+    """The cell before `marked`."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def columns_of(headings: Iterable[str], shown: str) -> list[str]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gather_pipeline.adapters.files.cells import to_cells
+from gather_pipeline.adapters.files.cells import marked, to_cells
 from gather_pipeline.adapters.files.lines import STRAY, read_json
 from gather_pipeline.adapters.files.markdown import read_markdown, write_markdown
 from gather_pipeline.adapters.files.parquet import read_parquet, write_parquet
@@ -117,5 +117,5 @@ def _write_csv(rows: Iterable[Fields], file: BinaryIO) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(to_cells(row) for row in rows)
+    writer.writerows({name: marked(cell) for name, cell in to_cells(row).items()} for row in rows)
     file.write(text.getvalue().encode())

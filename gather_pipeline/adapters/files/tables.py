@@ -7,12 +7,13 @@ import io
 import re
 from collections.abc import Iterator
 
-from gather_pipeline.adapters.files.cells import columns_of, from_cells
+from gather_pipeline.adapters.files.cells import columns_of, from_cells, unmarked
 from gather_pipeline.adapters.files.lines import line_of_fields, stray
 from gather_pipeline.domain.item_lines import NEEDED, Line
 from gather_pipeline.errors import InvalidInput, shorten
 
 DELIMITERS = ",;\t|"  # spreadsheets of many countries write the second
+csv.field_size_limit(2**31 - 1)  # of the whole process; 131,072 by default, and a file's own size is limited elsewhere
 DECLARED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line that tells spreadsheets the delimiter
 
 
@@ -22,7 +23,6 @@ def read_csv(text: str, shown: str) -> Iterator[Line]:
     Raises:
         InvalidInput: There is no line of headings.
     """
-    csv.field_size_limit(max(len(text), 1))
     lines = io.StringIO(text if "\n" in text else text.replace("\r", "\n"), newline="\n")
     columns, delimiter, begun = _headings(lines, shown)
     # Strict, so that a quote that is never closed is not taken for a note of all the lines after it.
@@ -45,7 +45,7 @@ def read_csv(text: str, shown: str) -> Iterator[Line]:
             fault = f"cell {beyond + 1} is {shorten(cells[beyond])}, expected none: the first line has {len(columns)} headings"
             yield Line(number=number, fault=fault)
         else:
-            filled = cells + [""] * (len(columns) - len(cells))
+            filled = [unmarked(cell) for cell in cells] + [""] * (len(columns) - len(cells))
             yield line_of_fields(number, from_cells(dict(zip(columns, filled, strict=False))))
 
 

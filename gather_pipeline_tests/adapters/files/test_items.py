@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import threading
@@ -26,6 +27,8 @@ NASTY = (
     "\u2028line\u2029 \x85 separators \x0b\x0c",
     "Маяк погас 灯台 الحارس 🜁",
     "=SUM(A1)",
+    "'=SUM(A1)",
+    "''- a dash",
     '"',
 )
 
@@ -335,3 +338,13 @@ def test_a_file_that_cannot_be_made_is_refused(name: str, tmp_path: Path) -> Non
 def test_a_file_that_cannot_be_read_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="FILE is"):
         list(read_items(tmp_path / name, io.BytesIO(), "jsonl", name))
+
+
+@pytest.mark.parametrize("content", ["=1+1", "+1", "-1", "@now", "\t=1", "=HYPERLINK(1)"])
+def test_a_table_holds_no_cell_that_a_spreadsheet_would_compute(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    write_items([to_fields(make_item(content, user_id=content), 0)], "csv", path, io.BytesIO(), "Salt")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert cells.count(f"'{content}") == 2
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]

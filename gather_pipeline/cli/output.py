@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200  # columns of a table that no terminal shows
-# With overrides of direction, which would show what follows backwards, and lone surrogates, which no terminal can be sent.
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
+# With controls of direction, which may show what follows backwards, and lone surrogates, which no terminal can be sent.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def mend_streams() -> None:
@@ -136,6 +136,7 @@ def terminal_width() -> int | None:
 
 
 def _json(value: Any, indent: int | None = None) -> str:
-    """JSON in its own script where standard output can hold it, in plain ASCII where not."""
+    """JSON in its own script where standard output can hold it, in plain ASCII where not; control characters as escapes."""
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-    return texts.clean(json.dumps(value, ensure_ascii=not is_unicode, indent=indent, allow_nan=False))
+    text = texts.clean(json.dumps(value, ensure_ascii=not is_unicode, indent=indent, allow_nan=False))
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # of the line ends that lay it out none is among them

@@ -21,6 +21,15 @@ def test_half_of_a_pair_is_replaced_in_json(capsys: pytest.CaptureFixture[str]) 
         assert json.loads(capsys.readouterr().out.encode()) == ["half \N{REPLACEMENT CHARACTER} a pair, and caf\xe9"]
 
 
+def test_no_control_character_reaches_a_terminal_and_json_keeps_it_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "\x1b[2J\x9b31m\u202ekeeper\u202c \u2067tower\u2069\x7f"
+    print_json({"content": text})
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"content": text}
+    assert shown.replace("\n", "").isprintable()
+    assert clean(text).isprintable()
+
+
 def test_half_of_a_pair_is_replaced_for_a_person() -> None:
     assert clean(HALF) == "half \N{REPLACEMENT CHARACTER} a pair, and caf\xe9"
 

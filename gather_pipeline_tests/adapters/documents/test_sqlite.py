@@ -170,6 +170,18 @@ def test_a_damaged_file_is_named(store: SqliteStore, tmp_path: Path) -> None:
     later.close()
 
 
+@pytest.mark.parametrize("comes_back", [False, True], ids=["deleted", "replaced by a copy"])
+def test_what_is_written_to_a_file_that_went_from_its_place_is_refused(store: SqliteStore, tmp_path: Path, comes_back: bool) -> None:
+    store.insert_many("a", "items", [{"_id": "1"}])
+    path = tmp_path / "store" / "a.sqlite3"
+    copy = path.read_bytes()
+    path.unlink()
+    if comes_back:
+        path.write_bytes(copy)
+    with pytest.raises(StoreError, match="a.sqlite3 was deleted or replaced while it was in use: nothing more is written"):
+        store.insert_many("a", "items", [{"_id": "2"}])
+
+
 def test_an_empty_file_is_a_new_store(store: SqliteStore, tmp_path: Path) -> None:
     """A process may be killed between making the file and filling it."""
     path = tmp_path / "store" / "a.sqlite3"

@@ -45,10 +45,15 @@ def value_of(field: str) -> str:
 
 @dataclass(kw_only=True)
 class StoreFile:
-    """An open database: one connection, which the threads of a process use in turn."""
+    """An open database: one connection, which the threads of a process use in turn.
+
+    Attributes:
+        identity: Device and number of the file that was opened.
+    """
 
     path: Path
     connection: sqlite3.Connection
+    identity: tuple[int, int]
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @contextmanager
@@ -59,8 +64,14 @@ class StoreFile:
 
     @contextmanager
     def writing(self, collection: str | None = None) -> Iterator[sqlite3.Connection]:
-        """A transaction that commits at the end of the block, or leaves no trace; makes the collection where it is missing."""
+        """A transaction that commits at the end of the block, or leaves no trace; makes the collection where it is missing.
+
+        Raises:
+            StoreError: Also where the path leads to the opened file no more: what is written into a deleted file is gone.
+        """
         with self.reading(), _transaction(self.connection):
+            if not self.path.exists() or _identity(self.path) != self.identity:
+                raise StoreError(f"{self.path} was deleted or replaced while it was in use: nothing more is written")
             if pragma(self.connection, "user_version") < FORMAT:
                 self._renew()
             if collection:
@@ -141,7 +152,12 @@ def _opened(path: Path, options: str, create: bool, timeout_s: float) -> StoreFi
     finally:
         if not there:
             connection.close()
-    return StoreFile(path=path, connection=connection) if there else None
+    return StoreFile(path=path, connection=connection, identity=_identity(path)) if there else None
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, create: bool, timeout_s: float) -> bool:

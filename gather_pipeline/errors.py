@@ -17,6 +17,7 @@ GatherError
 │   ├── StoreUnavailable      the store does not answer (exit 5)
 │   ├── BrainUnavailable      the brain does not answer
 │   └── ModelUnavailable      connection lost, 5xx or a malformed answer
+│       ├── ModelUnreachable  no server was met
 │       ├── ModelTimeout      no answer within the time given
 │       └── RateLimited       429; may carry the seconds to wait
 └── Stopped                   the loop ends early and has saved its work
@@ -107,6 +108,9 @@ class BrainUnavailable(TransientError): ...
 
 
 class ModelUnavailable(TransientError): ...
+
+
+class ModelUnreachable(ModelUnavailable): ...
 
 
 class ModelTimeout(ModelUnavailable): ...

@@ -105,7 +105,7 @@ class LanguageModel(Protocol):
     """A chat model, or many behind one door, told apart by the request's model id."""
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """One answer; raises `ModelRefused`, `ModelUnavailable`, `ModelTimeout` or `RateLimited`."""
+        """One answer; raises `ModelRefused` or a kind of `ModelUnavailable`."""
 
     async def aclose(self) -> None:
         """Lets go of connections and servers."""

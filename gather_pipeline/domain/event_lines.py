@@ -13,6 +13,7 @@ SENTENCES = {
     "max_iterations_reached": "{department}: used its iterations, quality {score} of {threshold:g}",
     "stagnation_detected": "{department}: {reason}",
     "model_fault": "{department}: a call to {model} failed: {error}",
+    "model_away": "{department}: no model server was met, asking again in {wait_s:g} s: {error}",
     "evaluation_triggered": "{department}: evaluated, quality {score}",
     "automation_complete": "{items_created} items in {total_iterations} iterations",
     "automation_cancelled": "cancelled, {items_created_so_far} items are saved",

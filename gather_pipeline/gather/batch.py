@@ -11,7 +11,7 @@ from typing import Any
 
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.items import NewItem
-from gather_pipeline.errors import GatherError, Stopped
+from gather_pipeline.errors import GatherError, ModelUnreachable, Stopped
 from gather_pipeline.gather.control import POLL_S
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers import Ask, Assignment, Slot, Writer
@@ -35,6 +35,7 @@ class Batch:
         size: Slots in all.
         faults: What went wrong, one sentence a call.
         done: Slots that came to an end.
+        unreached: Those of them whose model server was not met.
     """
 
     def __init__(self, session: Session, writer: Writer, work: Assignment, runner: TaskRunner, after: Sequence[Batch] = ()) -> None:
@@ -45,7 +46,7 @@ class Batch:
         self._embedding: set[Future[Any]] = set()
         self.size = len(self._waiting)
         self.faults: list[str] = []
-        self._told = self.done = 0
+        self._told = self.done = self.unreached = 0
         self._stopped: Stopped | None = None
 
     def begin(self, place: int) -> bool:
@@ -116,11 +117,13 @@ class Batch:
             slot = self._begun.pop(future)
             try:
                 notes = self._notes[slot.place] = self._read(slot, future.result())
+                self._session.answered = True
                 self._embedding.add(self._session.embed_soon([note.content for note in notes]))
             except Stopped as reason:
                 self._stopped = self._stopped or reason
             except GatherError as error:
                 self.faults.append(str(error))
+                self.unreached += isinstance(error, ModelUnreachable)
             self.done += 1
 
     def _tell(self) -> None:

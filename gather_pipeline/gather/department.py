@@ -10,13 +10,14 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.quality import told
-from gather_pipeline.errors import BudgetExhausted, DeadlineReached, TaskCancelled
+from gather_pipeline.errors import BudgetExhausted, DeadlineReached, Stopped, TaskCancelled
 from gather_pipeline.gather.iteration import Attempt
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.state import DepartmentState
 
 logger = logging.getLogger(__name__)
 
+AWAY_S = (5.0, 10.0, 20.0, 30.0)  # waits for a model server that went away, the last one again and again
 AHEAD = 2  # iterations begun ahead at most: one leaves slots idle while a slow answer is awaited, three know too little of what is written
 
 
@@ -87,12 +88,17 @@ class DepartmentLoop:
             self._under_way.append(Attempt(state, self._under_way[-1].number + 1, self._under_way))
         try:
             stopped = attempt.generate(self._under_way[1:])
+            if stopped is None and attempt.met_no_server() and self._session.answered:
+                stopped = self._await_server(attempt.batch.faults[-1])
+                if stopped is None:
+                    return None, ""
             if stopped is None and attempt.is_in_vain():
                 return "failed", f"every one of {attempt.batch.size} calls failed, the last one because: {attempt.batch.faults[-1]}"
             if stopped is not None:
                 self._save_all()
             else:
                 attempt.finish(partial=False)
+                self._session.waits = 0
                 self._under_way.remove(attempt)
         except BaseException:
             # Interrupts of Dagster and of the terminal are no Exceptions: what was generated is saved before they go on.
@@ -107,6 +113,20 @@ class DepartmentLoop:
                 return "budget", str(stopped)
             case _:
                 return state.ended(), ""
+
+    def _await_server(self, fault: str) -> Stopped | None:
+        """Lets go of all calls and waits, longer each time, for a model server that answered before and went away."""
+        self._under_way.pop(0)
+        self.close()
+        seconds = AWAY_S[min(self._session.waits, len(AWAY_S) - 1)]
+        self._session.waits += 1
+        self._session.announcer.announce("model_away", department=self._department.slug, error=fault, wait_s=seconds)
+        logger.warning("[AutoGather] No model server was met (%s), asking again in %g s", fault, seconds, extra={TOLD_BY_EVENT: True})
+        try:
+            self._session.wait(self._session.pause(seconds))
+        except Stopped as reason:
+            return reason
+        return None
 
     def _save_all(self) -> None:
         """Commits what has come of all calls under way, as far as anything has."""

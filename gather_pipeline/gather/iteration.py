@@ -95,6 +95,10 @@ class Attempt:
         """True where no call brought a usable answer: asking on would be pointless."""
         return len(self.batch.faults) == self.batch.size
 
+    def met_no_server(self) -> bool:
+        """True where no call reached its model server."""
+        return self.batch.unreached == self.batch.size
+
     def generate(self, ahead: Sequence[Attempt]) -> Stopped | None:
         """Awaits the calls, while those of the iterations begun ahead go on; returns the reason to stop the run, if one came up."""
         with self._phase("generate"):

@@ -54,6 +54,8 @@ class Session:
         threshold: Probability from which texts are dropped.
         total_iterations: Iterations of this run so far.
         items_created: Items of this run so far.
+        answered: Whether a model has written a note in this run.
+        waits: Times in a row that the run has waited for a model server.
         gate: Limits the calls under way where the run has a brake: what is begun is paid, so no more is begun than may be at once.
         begun_ahead: Model calls that were begun before it was sure that they are needed.
         thrown_away: Those of them whose answers were not needed.
@@ -73,6 +75,7 @@ class Session:
     ) -> None:
         self.services, self.request, self.task_id, self.project = services, request, task_id, project
         self.records, self.announcer, self.control, self.metrics, self.portal = records, announcer, control, metrics, portal
+        self.answered, self.waits = False, 0
         self.total_iterations = self.items_created = self.begun_ahead = self.thrown_away = 0
         self.history: dict[str, list[Iteration]] = {}
         self._executions: SimpleQueue[Execution] = SimpleQueue()
@@ -201,6 +204,13 @@ class Session:
             self._loop.close()
             self._loop = asyncio.Runner()
             raise
+
+    async def pause(self, seconds: float) -> None:
+        """Waits; raises `Stopped` where the run is to end meanwhile."""
+        end = self.services.clock.monotonic() + seconds
+        while (left := end - self.services.clock.monotonic()) > 0:
+            self.control.check()
+            await self.services.clock.sleep(min(left, POLL_S))
 
     def store_executions(self) -> None:
         """Stores and measures the calls that have ended since the last time: before a commit, so that it never lacks one of its own."""

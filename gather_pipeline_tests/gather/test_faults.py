@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from gather_pipeline.domain.events import Event
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.gather import department
 from gather_pipeline_tests import fault_server as fault
 from gather_pipeline_tests.fault_server import FaultServer, Reply
 from gather_pipeline_tests.harness import Studio, department_row
@@ -132,6 +135,36 @@ def test_a_run_whose_time_ends_before_any_answer_failed(home: Path) -> None:
         result = studio.run()
         assert (result.status, result.items_created) == ("failed", 0)
         assert result.reason.startswith("no answer came in the time given")
+        studio.close()
+
+
+def test_a_model_server_that_goes_away_is_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(department, "AWAY_S", (0.2,))
+    rows = [department_row("story", 1, most=2, defaultModel="some/model"), department_row("visual", 2, most=2, defaultModel="some/model")]
+    away, answers = threading.Event(), fault.like_the_scripted_model()
+
+    def reply(exchange: fault.Exchange) -> None:
+        (fault.dropped() if away.is_set() else answers)(exchange)
+
+    def watch(event: Event) -> None:
+        if event.type == "iteration_complete" and not waited:
+            away.set()
+        if event.type == "model_away":
+            waited.append(event)
+            away.clear()
+
+    waited: list[Event] = []
+    with FaultServer(then=reply) as server:
+        studio = open_studio(home, server, rows)
+        result = studio.run(progress=watch)
+        assert (result.status, result.departments_processed) == ("completed", 2)
+        assert len(waited) == 1
+        assert [(one.department, one.number) for one in studio.view.iterations] == [
+            ("story", 1),
+            ("story", 2),
+            ("visual", 1),
+            ("visual", 2),
+        ]
         studio.close()
 
 

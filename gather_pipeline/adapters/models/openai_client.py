@@ -25,7 +25,7 @@ from gather_pipeline.adapters.models.requests import Form, Terms, opening, plain
 from gather_pipeline.adapters.models.retry import wait_s
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.domain.texts import clean
-from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable
+from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable, ModelUnreachable
 from gather_pipeline.ports import Clock
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class OpenAiModel:
             ModelRefused: Wrong key, model or request; never asked twice.
             RateLimited: Too many requests, again and again, or with a wait of more than 10 minutes.
             ModelTimeout: No answer within the request's time.
-            ModelUnavailable: No connection, a 5xx or a malformed answer.
+            ModelUnreachable: No connection.
+            ModelUnavailable: A 5xx or a malformed answer.
         """
         failures: Counter[type] = Counter()
         sent = count(1)
@@ -167,7 +168,7 @@ class OpenAiModel:
                 return said, self._clock.monotonic() - started
             except openai.OpenAIError as error:
                 cause = scrub(str(error.__cause__ or error), self._secrets) or type(error).__name__
-                failure = ModelUnavailable(f"the connection to {self._provider} failed: {cause}")
+                failure = ModelUnreachable(f"the connection to {self._provider} failed: {cause}")
         raise failure  # outside of the handlers: the client's own error may hold the key, so it is not chained
 
     def _failure(self, refusal: Refusal, request: ModelRequest) -> Exception:

@@ -67,7 +67,7 @@ def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) 
         raise InvalidInput.field("--format", format, "jsonl, csv or md on standard input: a parquet file is read by its path")
     with _readable(path, shown) if path else nullcontext(stream) as file:
         if path and format == "parquet":
-            yield from read_parquet(path, shown)
+            yield from read_parquet(path, shown, FILE_LIMIT)
             return
         data = file.read(FILE_LIMIT + 1)
     if len(data) > FILE_LIMIT:

@@ -14,6 +14,7 @@ from gather_pipeline.adapters.files.lines import line_of_fields, stray
 from gather_pipeline.domain.item_lines import COLUMNS, NEEDED, Line
 from gather_pipeline.errors import InvalidInput, StoreError, listed
 
+PER_ROW = 100  # bytes that even a row of nothing takes
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # nothing is ever downloaded
 
 
@@ -36,11 +37,11 @@ def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
             raise StoreError(f"the parquet file cannot be written: {_reason(error)}") from error
 
 
-def read_parquet(path: Path, shown: str) -> Iterator[Line]:
-    """The rows of a file that `write_parquet` or another program made.
+def read_parquet(path: Path, shown: str, limit: int) -> Iterator[Line]:
+    """The rows of a file that `write_parquet` or another program made; a few kilobytes may unpack to gigabytes.
 
     Raises:
-        InvalidInput: It is no Parquet file, or has not the columns that an item needs.
+        InvalidInput: It is no Parquet file, has not the columns that an item needs, or unpacks to more than `limit` characters.
     """
     import duckdb
 
@@ -55,6 +56,10 @@ def read_parquet(path: Path, shown: str) -> Iterator[Line]:
             kept = [place for place, name in enumerate(columns) if name in (*COLUMNS, EXACT)]
             types = [f"::{'VARCHAR' if str(table.types[place]).startswith('TIME') else table.types[place]}" for place in kept]
             chosen = ", ".join(_quoted(table.columns[place]) + type for place, type in zip(kept, types, strict=True))
+            sizes = " + ".join(f"sum(strlen(coalesce({_quoted(table.columns[place])}::VARCHAR, '')))" for place in kept)
+            ((unpacked,),) = table.project(f"{PER_ROW} * count(*) + coalesce({sizes}, 0)").fetchall()
+            if unpacked > limit:
+                raise InvalidInput(f"{shown} unpacks to more than {limit} bytes, expected its notes in several files")
             rows = table.project(chosen).fetchall()
         except duckdb.Error as error:
             raise InvalidInput(f"{shown} is no Parquet file that can be read: {_reason(error)}") from None

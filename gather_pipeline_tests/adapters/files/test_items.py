@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -348,3 +349,13 @@ def test_a_table_holds_no_cell_that_a_spreadsheet_would_compute(content: str, tm
         cells = [cell for row in csv.reader(file) for cell in row]
     assert cells.count(f"'{content}") == 4
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
+
+
+@pytest.mark.parametrize("row", ["'x' AS content FROM range(20_000_000)", "repeat('x', 1_000_000) AS content FROM range(2_000)"])
+def test_a_parquet_file_that_unpacks_to_gigabytes_is_refused(row: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.parquet"
+    with duckdb.connect(":memory:") as connection:
+        connection.sql(f"SELECT 'story' AS department, {row}").write_parquet(str(path), compression="zstd")
+    assert path.stat().st_size < 3_000_000
+    with pytest.raises(InvalidInput, match="bomb unpacks to more than 512000000 bytes, expected its notes in several files"):
+        list(read_items(path, io.BytesIO(), "parquet", "bomb"))

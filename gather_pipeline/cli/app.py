@@ -22,6 +22,7 @@ from gather_pipeline.errors import GatherError
 
 logger = logging.getLogger(__name__)
 
+SENTENCE = 1_000  # most characters that are shown of why a command ends
 EXIT_STORE = 5
 EXIT_UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
@@ -103,7 +104,7 @@ def invoke(args: Sequence[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        say(f"Error: {_first_upper(error.format_message())}")
+        _say_error(_first_upper(error.format_message()))
         say(f"Type: {context.command_path if context else 'gather'} --help")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -111,17 +112,22 @@ def invoke(args: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except GatherError as error:
         logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
-        say(f"Error: {str(error).partition(chr(10))[0]}")  # an engine's reason may go on for lines; the log has them
+        _say_error(str(error).partition("\n")[0])  # an engine's reason may go on for lines; the log has them
         return error.exit_code
     except OSError as error:
         logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
         place = "standard output or a file" if error.filename is None else os.fsdecode(error.filename)
-        say(f"Error: {place} cannot be read or written: {error.strerror or error}")
+        _say_error(f"{error.strerror or error}: cannot read or write {place}")
         return EXIT_STORE
     except Exception as error:
         return _unexpected(error)
     finally:
         logs.end()
+
+
+def _say_error(sentence: str) -> None:
+    """Says why a command ends; a name of a file that is no name may have any length."""
+    say(f"Error: {sentence if len(sentence) <= SENTENCE else f'{sentence[:SENTENCE]}...'}")
 
 
 def _unexpected(error: Exception) -> int:

@@ -179,3 +179,11 @@ def test_no_state_of_a_standard_stream_is_a_fault(shell: Shell, streams: str, co
     )
     assert done.stdout.strip() in code.split()
     assert "Traceback" not in done.stderr
+
+
+def test_a_name_that_no_file_can_have_is_told_and_cut(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.extra["GATHER_HOME"] = "h" * 9000
+    done = shell.here(capsys, "project", "list")
+    assert (done.code, done.out) == (5, "")
+    assert done.err.startswith("Error: File name too long: cannot read or write /")
+    assert len(done.err) < 1100

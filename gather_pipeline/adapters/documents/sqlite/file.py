@@ -53,7 +53,7 @@ class StoreFile:
 
     path: Path
     connection: sqlite3.Connection
-    identity: tuple[int, int]
+    identity: tuple[int, int] | None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @contextmanager
@@ -70,7 +70,7 @@ class StoreFile:
             StoreError: Also where the path leads to the opened file no more: what is written into a deleted file is gone.
         """
         with self.reading(), _transaction(self.connection):
-            if not self.path.exists() or _identity(self.path) != self.identity:
+            if _identity(self.path) != self.identity:
                 raise StoreError(f"{self.path} was deleted or replaced while it was in use: nothing more is written")
             if pragma(self.connection, "user_version") < FORMAT:
                 self._renew()
@@ -155,8 +155,11 @@ def _opened(path: Path, options: str, create: bool, timeout_s: float) -> StoreFi
     return StoreFile(path=path, connection=connection, identity=_identity(path)) if there else None
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     return status.st_dev, status.st_ino
 
 

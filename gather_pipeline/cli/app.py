@@ -61,7 +61,6 @@ PLACES = {
     "events": Place("events:events", "Show a project's progress events, as they come with --follow."),
     "report": Place("report:report", "Show a project's figures, or write them as a page with plots."),
     "sql": Place("report:sql", "Ask the metrics database a question, read-only."),
-    "dagster-home": Place("setup:dagster_home"),
 }
 
 

@@ -197,10 +197,3 @@ def test_sql_that_is_wrong_or_writes_is_refused_in_a_sentence(query: str, finish
     done = finished.shell.here(capsys, "sql", query)
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
     assert repr(query) in done.err
-
-
-def test_the_folder_of_dagster_is_prepared_where_runs_put_their_records(finished: Finished, capsys: Capture) -> None:
-    done = finished.shell.here(capsys, "dagster-home")
-    home = finished.shell.folder / "home" / "dagster"
-    assert (done.code, done.out) == (0, f"{home}\n")
-    assert (home / "dagster.yaml").is_file()

@@ -23,11 +23,3 @@ def setup() -> None:
     if not path.is_file():
         raise InvalidInput.field("MODEL_PATH", str(path), "a GGUF file that is there")
     click.echo(path)
-
-
-@click.command("dagster-home", hidden=True)
-def dagster_home() -> None:
-    """Prepare the folder of the Dagster instance and print it, for whoever starts Dagster's own commands."""
-    from gather_pipeline.defs.launch import prepare_home
-
-    click.echo(prepare_home(command_settings()))

@@ -12,6 +12,7 @@ GatherError
 │   │   ├── DuplicateKey      a unique key is taken
 │   │   └── VersionConflict   somebody else changed the document first
 │   ├── SetupMissing          a file that `gather setup` fetches is not there (exit 6)
+│   ├── OutputRejected        no check accepted a task's output, and the task names no fallback
 │   └── ModelRefused          the provider refuses: key, model id or request (4xx)
 ├── TransientError            the same call may succeed later
 │   ├── StoreUnavailable      the store does not answer (exit 5)
@@ -72,7 +73,11 @@ class UnknownEntity(InvalidInput):
 class StaleCursor(InvalidInput): ...
 
 
-class OutputInvalid(InvalidInput): ...
+class OutputInvalid(InvalidInput):
+    exit_code = 1
+
+
+class OutputRejected(PermanentError): ...
 
 
 class ProjectBusy(PermanentError):

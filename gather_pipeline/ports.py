@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from gather_pipeline.domain.executions import Completion, ModelRequest
 
@@ -148,6 +149,47 @@ class Brain(Protocol):
 
     def replace(self, project_id: str, items: Sequence[Item], vectors: Vectors) -> None:
         """Makes these items, and no others, what is known of a project."""
+
+
+CacheLayer = Literal["context", "prompt", "result", "embedding"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheStats:
+    """What a cache holds.
+
+    Attributes:
+        entries: Values of each layer that has any, expired ones included until they are cleared.
+        size: Bytes on disk or in memory, all layers together.
+    """
+
+    entries: Mapping[CacheLayer, int]
+    size: int
+
+
+class Cache(Protocol):
+    """Values that can be had again by work or money; any may be gone at any time.
+
+    Every method raises `StoreUnavailable` where the engine does not answer.
+    """
+
+    def get(self, layer: CacheLayer, key: str) -> bytes | None:
+        """The value, None where there is none or it has expired."""
+
+    def put(self, layer: CacheLayer, key: str, value: bytes, *, ttl_s: float | None = None, entities: Collection[str] = ()) -> None:
+        """Keeps a value for so many seconds, for good where None; `entities` are what it was made from, such as ``project:salt``."""
+
+    def invalidate(self, *, layer: CacheLayer | None = None, key: str | None = None, entity: str | None = None) -> int:
+        """Forgets what has all that is named, everything where nothing is; returns how many values."""
+
+    def stats(self) -> CacheStats:
+        """What it holds."""
+
+    def lock(self, key: str, *, expires_s: float) -> AbstractContextManager[None]:
+        """Makes others who lock the same key wait, in any process, but never longer than `expires_s` for a holder that died."""
+
+    def close(self) -> None:
+        """Lets go of files and connections."""
 
 
 class EventBus(Protocol):

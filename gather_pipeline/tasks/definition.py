@@ -25,6 +25,7 @@ SEMVER = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+OUTPUT = "output"  # reserved in verification prompts (C40)
 
 
 class Part(BaseModel):
@@ -164,16 +165,57 @@ class VerificationParameters(Part):
     model_config = ConfigDict(extra="allow")
 
     similarity_threshold: Fraction | None = None
-    consensus_count: Annotated[int, Field(ge=1)] | None = None
+    consensus_count: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Another name of min_models (C37).")
+    min_models: Annotated[int, Field(ge=1)] | None = None
+    max_models: Annotated[int, Field(ge=1)] | None = None
     min_confidence: Fraction | None = None
+    verification_prompt: Text | None = Field(
+        default=None,
+        description="Jinja template of what a reviewer is asked. It may use the properties of input.schema and `output`; one further name "
+        "stands for the output too, or those of output_aliases (C40).",
+    )
+    output_aliases: tuple[Name, ...] = Field(default=(), description="Names that stand for the output in verification_prompt.")
 
 
-class Verification(Part):
-    """How outputs are to be verified. Read and kept; no method is available yet, and the runner refuses to execute such a task."""
+class Link(Part):
+    """One check of a chain."""
 
     method: Name
     parameters: VerificationParameters = VerificationParameters()
-    fallback_strategy: Name | None = None
+    on_accept: Literal["end", "next"] = Field(
+        default="end", description="An output that the check accepts is accepted, or must pass the next check too."
+    )
+    on_reject: Literal["end", "next"] = Field(
+        default="next", description="An output that the check rejects is refused, or the next check decides. An undecided one goes on."
+    )
+
+
+class Verification(Part):
+    """How outputs are verified: by one method, or by a chain of them whose end is a refusal unless one has accepted (S004-VER)."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["method"]}, {"required": ["chain"]}]})
+
+    method: Name | None = None
+    parameters: VerificationParameters = VerificationParameters()
+    chain: tuple[Link, ...] = ()
+    fallback_strategy: Literal["use_highest_ranked_model", "human_review"] | None = Field(
+        default=None, description="What the caller gets where no check accepts; an error where nothing is named."
+    )
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The chain; of one link where a single method is named."""
+        return (Link(method=self.method, parameters=self.parameters),) if self.method is not None else self.chain
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.method is None) is not bool(self.chain):
+            raise ValueError('expected either a method or a chain like [{"method": "consensus"}, {"method": "human"}]')
+        if self.chain and "parameters" in self.model_fields_set:
+            raise ValueError("parameters stand beside a chain, expected them in its links")
+        if self.links[-1].on_accept == "next":
+            raise ValueError("on_accept of the last link is 'next', expected 'end', for nothing comes after it")
+        return self
 
 
 class RankingCriteria(Part):
@@ -234,6 +276,34 @@ class TaskDefinition(Part):
                     if variable not in properties:
                         raise ValueError(f"prompt {prompt.id} uses {variable!r}, expected a property of input.schema")
         return self
+
+    @model_validator(mode="after")
+    def _verification_prompts_know_their_variables(self) -> Self:
+        for link in self.verification.links if self.verification else ():
+            self.output_names(link.parameters)
+        return self
+
+    def output_names(self, parameters: VerificationParameters) -> frozenset[str]:
+        """Names in a verification prompt that stand for the output: `output`, declared aliases, or else the one name that is no input's.
+
+        Raises:
+            ValueError: It is no template, names something else besides, or never names the output.
+        """
+        if parameters.verification_prompt is None:
+            return frozenset()
+        try:
+            used = templates.variables(parameters.verification_prompt)
+        except ValueError as error:
+            raise ValueError(f"verification_prompt {error}") from None
+        reserved = {OUTPUT, *parameters.output_aliases}
+        unknown = used - reserved - set(self.input.json_schema.get("properties", {}))  # type: ignore[arg-type]
+        found = used & reserved
+        if len(unknown) == 1 and not found:
+            return frozenset(unknown)
+        if unknown or not found:
+            told = f"the unknown {', '.join(sorted(unknown))}" if unknown else "no output"
+            raise ValueError(f"verification_prompt names {told}, expected properties of input.schema and '{OUTPUT}' or an alias of it")
+        return frozenset(found)
 
     def prompt_for(self, conditions: Collection[str]) -> Prompt:
         """The first prompt whose condition is among those given, else the default one.

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.executions import Usage
+from gather_pipeline.domain.verdicts import Verdict
+from gather_pipeline.errors import InvalidInput
 
 UNKNOWN = Usage(prompt_tokens=None, completion_tokens=None, cost=None)
 ANSWER_KEPT = 4000  # characters of a rejected answer: enough to see what went wrong
@@ -30,6 +33,8 @@ class Call:
         obtained: How the output was got from the answer; None where it was not.
         complaint: Why the answer was not accepted, or the error that came instead; None where it was accepted.
         answer: The answer that was not accepted, shortened to `ANSWER_KEPT`.
+        purpose: ``answer`` of the task itself, or asked by a check: for another output, or for a review of one.
+        cached: The answer was kept from an earlier call; its usage is what was not paid again.
     """
 
     model: str
@@ -41,6 +46,8 @@ class Call:
     obtained: str | None = None
     complaint: str | None = None
     answer: str | None = None
+    purpose: Literal["answer", "comparison", "revision", "review"] = "answer"
+    cached: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +64,13 @@ class Execution:
         parameters: temperature, max_tokens, timeout_s, seed, sampling, conditions.
         timestamp: Start in UTC, ISO 8601.
         tags: What the caller wants to find it by: project, department, iteration, automation task.
+        model: Model whose output it is; None where there is none.
+        verdicts: What the checks said, in order.
+        verified: Whether the checks accepted the output; None where the task asks for none.
+        fallback: Strategy that gave the output after the checks had not accepted it.
+        waiting: Id of the review that the output waits for.
+        cached: The output was kept from an earlier execution, and nothing was asked.
+        feedback: What people or checks said of it later; added to the record, never by the runner.
     """
 
     id: str
@@ -74,6 +88,13 @@ class Execution:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     tags: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    verified: bool | None = None
+    fallback: str | None = None
+    waiting: str | None = None
+    cached: bool = False
+    feedback: JsonValue | None = None
 
     @property
     def models_used(self) -> tuple[str, ...]:
@@ -82,12 +103,13 @@ class Execution:
 
     @property
     def usage(self) -> Usage:
-        """Tokens and cost of the calls that were answered.
+        """Tokens and cost of the calls that were answered, kept answers left out.
 
         Unknown where one of them does not say, or where calls were made and none was answered; zero where none was made.
         """
-        answered = [call.usage for call in self.calls if call.usage is not None]
-        return UNKNOWN if self.calls and not answered else sum(answered, Usage())
+        made = [call for call in self.calls if not call.cached]
+        answered = [call.usage for call in made if call.usage is not None]
+        return UNKNOWN if made and not answered else sum(answered, Usage())
 
     @property
     def attempts(self) -> int:
@@ -109,18 +131,48 @@ class Execution:
         """The document of collection `task_executions`, in the form of seed S004 with ours beside it."""
         row: dict[str, Any] = to_jsonable_python(self)
         performance = {"execution_time": row.pop("execution_time_s"), "tokens_used": self.usage.tokens, **asdict(self.usage)}
+        verdicts = row.pop("verdicts")
+        results = {
+            "method_used": "+".join(verdict.method for verdict in self.verdicts) or "none",
+            "passed": row.pop("verified"),
+            "confidence": self.verdicts[-1].confidence if self.verdicts else None,
+            "details": {"verdicts": verdicts} if verdicts else {},
+        }
         return row | {
             "_id": row.pop("id"),
             "models_used": list(self.models_used),
-            # No method of verification is available yet, and nobody has said anything about an execution that has just ended.
-            "verification_results": {"method_used": "none", "passed": None, "confidence": None, "details": {}},
-            "feedback": None,
+            "verification_results": results,
             "performance": performance,
             "attempts": self.attempts,
             "reasks": self.reasks,
             "retries": self.retries,
             "calls": [call | (call.pop("usage") or asdict(UNKNOWN)) for call in row["calls"]],
         }
+
+    @classmethod
+    def from_document(cls, row: Mapping[str, Any]) -> Execution:
+        """The execution of a stored document, also of one from before there were checks.
+
+        Raises:
+            InvalidInput: It is none; names the field.
+        """
+        try:
+            results = row.get("verification_results", {})
+            again = {
+                "id": row["_id"],
+                "execution_time_s": row["performance"]["execution_time"],
+                "verdicts": results.get("details", {}).get("verdicts", ()),
+                "verified": results.get("passed"),
+                "calls": [call | {"usage": None if call["answered_by"] is None else call} for call in row["calls"]],
+            }
+            return DOCUMENT.validate_python({**row, **again})
+        except (KeyError, TypeError, AttributeError, ValidationError) as error:
+            wrong = error.errors()[0]["loc"] if isinstance(error, ValidationError) else (error,)
+            place = ".".join(str(part) for part in wrong)
+            raise InvalidInput.field(f"record {row.get('_id')}", place, "the document of an execution") from None
+
+
+DOCUMENT = TypeAdapter(Execution)
 
 
 def digest(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from gather_pipeline.domain.executions import Message
 from gather_pipeline.tasks import templates
-from gather_pipeline.tasks.definition import Prompt, TaskDefinition
+from gather_pipeline.tasks.definition import Prompt, TaskDefinition, VerificationParameters
 from gather_pipeline.tasks.execution import digest
 
 
@@ -58,6 +59,18 @@ def converse(definition: TaskDefinition, prompt: Prompt, inputs: Mapping[str, An
         turns += [Message(role="user", content=shot.user), Message(role="assistant", content=shot.assistant)]
     turns.append(Message(role="user", content=filled["text"]))
     return Conversation(turns=tuple(turns), opening=filled.get("prefill", ""))
+
+
+def check_prompt(definition: TaskDefinition, parameters: VerificationParameters, inputs: Mapping[str, Any], output: Any) -> str:
+    """A verification prompt filled in: the input by name, and the output, as JSON unless it is a text, for `output` and its aliases.
+
+    Raises:
+        InvalidInput: It needs a value that the input lacks.
+    """
+    assert parameters.verification_prompt is not None
+    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=1)
+    values = {**inputs, **dict.fromkeys(definition.output_names(parameters), text)}
+    return templates.render(parameters.verification_prompt, values, f"verification_prompt of task {definition.id}")
 
 
 def ask_again(conversation: Conversation, definition: TaskDefinition, answer: str, complaint: str) -> Conversation:

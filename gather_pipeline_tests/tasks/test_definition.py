@@ -32,6 +32,10 @@ def test_a_key_that_is_not_known_is_named_with_the_keys_that_are():
     assert "system" in told and "\n" not in told
 
 
+def checked(prompt: str, **parameters: Any) -> dict[str, Any]:
+    return {"verification": {"method": "hierarchical", "parameters": {"verification_prompt": prompt, **parameters}}}
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -84,7 +88,15 @@ def test_a_key_that_is_not_known_is_named_with_the_keys_that_are():
         ({"output__validations": ["nice"]}, "key output: validation 'nice' is not known, expected one of non_empty_text, "),
         ({"output__validations": ["min_words_count_3"]}, "key output: no array of the schema has 'words' in its name"),
         ({"verification": {"method": "consensus", "parameters": {"similarity_threshold": 2}}}, "similarity_threshold is 2"),
-        ({"verification": {"parameters": {}}}, "key verification.method is missing"),
+        ({"verification": {"parameters": {}}}, "key verification: expected either a method or a chain"),
+        ({"verification": {"method": "human", "chain": [{"method": "human"}]}}, "expected either a method or a chain"),
+        ({"verification": {"chain": [{"method": "human"}], "parameters": {}}}, "parameters stand beside a chain"),
+        ({"verification": {"chain": [{"method": "human", "on_accept": "next"}]}}, "on_accept of the last link is 'next'"),
+        ({"verification": {"method": "human", "fallback_strategy": "pray"}}, "fallback_strategy is 'pray', expected 'use_highest_ranked"),
+        (checked("Is {{ it }} as {{ good }}?"), "verification_prompt names the unknown good, it, expected properties of input.schema"),
+        (checked("Is {{ output }} as {{ good }}?"), "verification_prompt names the unknown good"),
+        (checked("Is {{ who }} well?"), "verification_prompt names no output"),
+        (checked("Is {{ who"), "verification_prompt is not a template"),
         (
             {"model_ranking_criteria": {"quality_priority": 0.7, "speed_priority": 0.3, "context_size": "huge"}},
             "key model_ranking_criteria.context_size is 'huge', expected 'small', 'medium' or 'large'",
@@ -116,6 +128,35 @@ def test_versions_are_ordered_as_semantic_versions_are():
     shuffled = random.Random(3).sample(ordered, len(ordered))
     assert sorted(shuffled, key=version_key) == ordered
     assert version_key("1.0.0+a") == version_key("1.0.0+b")
+
+
+def test_a_single_method_is_a_chain_of_one():
+    verification = {"method": "consensus", "parameters": {"similarity_threshold": 0.75, "depth": 3}}
+    made = define(verification=verification)
+    assert made.to_document()["verification"] == verification
+    [link] = made.verification.links if made.verification else ()
+    assert (link.method, link.on_accept, link.on_reject) == ("consensus", "end", "next")
+    assert link.parameters.model_dump(exclude_unset=True) == {"similarity_threshold": 0.75, "depth": 3}
+
+
+def test_a_chain_keeps_its_order_and_says_where_a_rejection_ends_it():
+    chain = [{"method": "external", "on_accept": "next", "on_reject": "end"}, {"method": "human"}]
+    made = define(verification={"chain": chain, "fallback_strategy": "human_review"})
+    assert made.verification is not None
+    assert [(link.method, link.on_reject) for link in made.verification.links] == [("external", "end"), ("human", "next")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "parameters", "names"),
+    [
+        ("Is {{ output }} right for {{ who }}?", {}, {"output"}),
+        ("Is {{ answer }} right for {{ who }}?", {}, {"answer"}),
+        ("Is {{ output }} like {{ draft }}?", {"output_aliases": ["draft"]}, {"output", "draft"}),
+    ],
+)
+def test_a_verification_prompt_names_the_output_by_its_reserved_name_or_an_alias(prompt: str, parameters: dict[str, Any], names: set[str]):
+    made = define(**checked(prompt, **parameters))
+    assert made.verification is not None and made.output_names(made.verification.links[0].parameters) == names
 
 
 SHIPPED = json.loads((files("gather_pipeline.tasks") / "task-definition-v1.schema.json").read_text(encoding="utf-8"))

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from gather_pipeline.domain.executions import Usage
+from gather_pipeline.domain.verdicts import Verdict
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks.execution import Call, Execution, digest
 
 
@@ -54,6 +60,52 @@ def test_a_document_has_every_call_flat_and_unknown_figures_as_null():
     assert (first["model"], first["prompt_tokens"], first["cost"]) == ("a", None, None)
     assert (second["answered_by"], second["completion_tokens"], second["cost"]) == ("b", 1, 0.5)
     assert "usage" not in first and "usage" not in second
+
+
+CHECKED = execution(
+    answered("a"),
+    Call(model="b", complaint="RateLimited", purpose="comparison"),
+    model="a",
+    output={"greeting": "Hi"},
+    verdicts=(
+        Verdict(ruling="undecided", method="consensus", reasons=("only one model answered",)),
+        Verdict(ruling="accept", method="human", confidence=0.9, evidence={"by": "mara"}),
+    ),
+    verified=True,
+    fallback="human_review",
+    waiting="review-1",
+)
+
+
+def test_a_document_tells_how_the_output_was_verified_as_the_seed_does():
+    results = CHECKED.to_document()["verification_results"]
+    assert (results["method_used"], results["passed"], results["confidence"]) == ("consensus+human", True, 0.9)
+    assert [verdict["ruling"] for verdict in results["details"]["verdicts"]] == ["undecided", "accept"]
+
+
+@pytest.mark.parametrize("made", [CHECKED, execution(), execution(answered("a", attempts=2), parameters={"seed": 3}, cached=True)])
+def test_a_document_gives_back_the_execution(made: Execution):
+    assert Execution.from_document({**json.loads(json.dumps(made.to_document())), "_version": 1}) == made
+
+
+def test_a_document_from_before_there_were_checks_is_still_read():
+    row = execution(answered("a")).to_document()
+    old = {name: value for name, value in row.items() if name not in ("model", "fallback", "waiting", "cached")}
+    old["calls"] = [{name: value for name, value in call.items() if name not in ("purpose", "cached")} for call in row["calls"]]
+    assert Execution.from_document(old) == execution(answered("a"))
+
+
+@pytest.mark.parametrize("gone", ["_id", "task_id", "performance", "calls"])
+def test_a_document_that_is_none_is_refused_by_the_field_it_lacks(gone: str):
+    row = execution().to_document()
+    del row[gone]
+    with pytest.raises(InvalidInput, match=f"is .*{gone}.*, expected the document of an execution"):
+        Execution.from_document(row)
+
+
+def test_a_kept_answer_costs_nothing_again():
+    made = execution(replace(answered("a", cost=2.0), cached=True), answered("b", cost=0.5))
+    assert made.usage.cost == 0.5 and execution(replace(answered("a"), cached=True)).usage == Usage()
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys():

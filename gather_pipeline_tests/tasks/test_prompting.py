@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gather_pipeline.tasks.prompting import Conversation, ask_again, converse
+from gather_pipeline.tasks.prompting import Conversation, ask_again, check_prompt, converse
 from gather_pipeline_tests.tasks.builders import PLAIN_TEXT, define
 
 
@@ -51,3 +51,13 @@ def test_the_first_prompt_whose_condition_holds_is_used():
     definition = define(prompts__1__usage_conditions={"when": "deaf"})
     assert definition.prompt_for({"deaf", "other"}).id == "loud"
     assert definition.prompt_for(()).id == "standard"
+
+
+def test_a_verification_prompt_gets_the_input_by_name_and_the_output_as_json():
+    prompt = "Is this right for '{{ who }}': {{ answer }}"
+    definition = define(verification={"method": "hierarchical", "parameters": {"verification_prompt": prompt}})
+    assert definition.verification is not None
+    [link] = definition.verification.links
+    assert check_prompt(definition, link.parameters, {"who": "Mara"}, {"greeting": "Hé"}) == (
+        'Is this right for \'Mara\': {\n "greeting": "Hé"\n}'
+    )

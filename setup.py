@@ -108,7 +108,7 @@ setup(
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV, "peers": PEERS},
     entry_points={
-        "console_scripts": ["gather = gather_pipeline.cli:main"],
+        "console_scripts": ["gather = gather_pipeline.cli:main", "tlm = gather_pipeline.cli.tlm:main"],
         "gather_pipeline.embedders": ["default = gather_pipeline.adapters.embedders.minilm:MiniLM"],
     },
 )

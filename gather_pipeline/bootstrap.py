@@ -60,7 +60,7 @@ def build_services(settings: Settings | None = None) -> Services:
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
         bus=_bus,
         metrics=DuckDbMetrics(settings=settings),
-        load_catalogue=_catalogue,
+        load_catalogue=partial(_catalogue, settings, store),
         clock=SystemClock(),
         settings=settings,
     )
@@ -101,10 +101,17 @@ def weights_file(settings: Settings) -> Path:
     return settings.model_path or weights_path(settings.models_dir)
 
 
-def _catalogue() -> Catalogue:
+def _catalogue(settings: Settings, store: DocumentStore) -> Catalogue:
+    """The packaged definitions, those of plugins and those of the user's folders."""
     from gather_pipeline.tasks.catalogue import Catalogue
 
-    return Catalogue.packaged()
+    catalogue = Catalogue.load(settings.tasks)
+    if settings.tasks:
+        from gather_pipeline.records.definition_files import DefinitionFiles
+
+        own = ((path, catalogue.get(*key)) for key, path in catalogue.paths.items() if path.parent in settings.tasks)
+        DefinitionFiles(store, settings.mongodb_db).read(own)
+    return catalogue
 
 
 def _store(settings: Settings) -> DocumentStore:

@@ -6,6 +6,7 @@ start with the variable's name; a secret shows as asterisks wherever settings ar
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".gather"), validation_alias="GATHER_HOME", validate_default=True)
     models_dir: Path = Field(default_factory=_models_dir, validation_alias="GATHER_MODELS_DIR")
     departments: Path = Field(PACKAGED_SAMPLE / "departments.yaml", validation_alias="GATHER_DEPARTMENTS")
+
+    task_folders: Annotated[tuple[Path, ...] | None, NoDecode] = Field(None, validation_alias="GATHER_TASKS")
 
     user: str | None = Field(None, validation_alias="GATHER_USER", min_length=1, max_length=200)
 
@@ -86,6 +89,16 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("task_folders", mode="before")
+    @classmethod
+    def _split_folders(cls, value: object) -> object:
+        return tuple(part for part in value.split(os.pathsep) if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("task_folders")
+    @classmethod
+    def _absolute_folders(cls, value: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
+        return tuple(path for folder in value if (path := cls._absolute(folder))) if value is not None else None
+
     @field_validator("mongodb_uri")
     @classmethod
     def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
@@ -122,6 +135,12 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder of the Dagster instance, the same for the command line, the UI and the daemon."""
         return self.home / "dagster"
+
+    @property
+    def tasks(self) -> tuple[Path, ...]:
+        """Folders of a user's own task definitions: `GATHER_TASKS`, else `tasks` under `GATHER_HOME` where it is there."""
+        own = self.home / "tasks"
+        return self.task_folders if self.task_folders is not None else (own,) if own.is_dir() else ()
 
     @property
     def metrics_dir(self) -> Path:

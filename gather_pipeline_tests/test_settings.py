@@ -110,3 +110,13 @@ def test_an_env_file_that_is_no_text_is_refused_by_its_place(tmp_path: Path) -> 
     (tmp_path / ".env").write_bytes(b"GATHER_CONCURRENCY=\xff3")
     with pytest.raises(InvalidInput, match=".env has byte 0xff at 19"):
         load_settings()
+
+
+def test_folders_of_tasks_are_separated_as_in_path_and_those_under_home_are_found_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().tasks == ()
+    (tmp_path / ".gather" / "tasks").mkdir(parents=True)
+    assert load_settings().tasks == (tmp_path / ".gather" / "tasks",)
+    monkeypatch.setenv("GATHER_TASKS", os.pathsep.join(["own", "/studio/tasks"]))
+    assert load_settings().tasks == (tmp_path / "own", Path("/studio/tasks"))

@@ -29,7 +29,7 @@ EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
 EXIT_CODES = {
     0: "done; a run ended completed",
-    1: "a run failed, a service did not answer, or an import refused a line",
+    1: "a run or task failed, a service did not answer, or an import refused a line",
     2: "wrong input: an option, a file or a setting",
     3: "no such project, department, task or item",
     4: "another run holds the project, or somebody else changed the item first",
@@ -40,9 +40,15 @@ EXIT_CODES = {
     EXIT_OUTPUT_CLOSED: "the reader of standard output went away",
 }
 
+
+def exit_codes() -> str:
+    """The part of a help that lists them."""
+    return "\n".join(["\b", "Exit codes:", *(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items())])
+
+
 EPILOG = "\n\n".join(
     [
-        "\n".join(["\b", "Exit codes:", *(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items())]),
+        exit_codes(),
         example('gather project create --name "Salt Ledger" --brief brief.md --id salt', "gather run --project salt"),
     ]
 )
@@ -78,8 +84,13 @@ def gather(verbose: bool) -> None:
 
 def main() -> None:
     """Entry point of the script `gather`."""
+    start(gather)
+
+
+def start(command: click.Group) -> None:
+    """Runs this process's command line and ends the process with its exit code."""
     mend_streams()
-    code = invoke(sys.argv[1:])
+    code = invoke(sys.argv[1:], command)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -88,12 +99,12 @@ def main() -> None:
     sys.exit(code)
 
 
-def invoke(args: Sequence[str]) -> int:
+def invoke(args: Sequence[str], command: click.Group = gather) -> int:
     """Runs one command line and returns its exit code; raises nothing."""
     # What is no character is of no use to a text, but may be part of a file's name.
     given = [arg if os.path.lexists(arg) else clean(arg) for arg in args]
     try:
-        code = gather.main(args=given, prog_name="gather", standalone_mode=False)
+        code = command.main(args=given, prog_name=command.name, standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (OutputClosed, BrokenPipeError):
@@ -104,7 +115,7 @@ def invoke(args: Sequence[str]) -> int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         _say_error(_first_upper(error.format_message()))
-        say(f"Type: {context.command_path if context else 'gather'} --help")
+        say(f"Type: {context.command_path if context else command.name} --help")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         say("Stopped.")
@@ -133,7 +144,7 @@ def _unexpected(error: Exception) -> int:
     logger.error("[AutoGather] Unexpected: %s", error, exc_info=True)
     where = logs.written_to()
     text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    hint = f"the traceback is in {where}" if where else "gather --verbose shows the traceback"
+    hint = f"the traceback is in {where}" if where else "--verbose shows the traceback"
     say(f"Error: something unexpected went wrong, {text} ({hint})")
     return EXIT_UNEXPECTED
 

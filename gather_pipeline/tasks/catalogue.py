@@ -6,46 +6,91 @@ Every fault of a file is told in one sentence that names the file and the key: w
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
+from gather_pipeline.tasks.borders import check_borders
 from gather_pipeline.tasks.definition import TaskDefinition, version_key
+from gather_pipeline.tasks.plugins import plugins
+
+logger = logging.getLogger(__name__)
 
 
 class Catalogue:
-    """The definitions that a runner knows."""
+    """The definitions that a runner knows.
 
-    def __init__(self, definitions: Iterable[TaskDefinition]) -> None:
-        self._by_id: dict[str, dict[str, TaskDefinition]] = {}
-        for definition in sorted(definitions, key=lambda one: (one.id, version_key(one.version))):
-            versions = self._by_id.setdefault(definition.id, {})
-            if definition.version in versions:
+    Args:
+        definitions: Each with an id and version of its own.
+        paths: Where those that were read from a file lie.
+        under: Definitions that are known too, unless one of the same id and version stands over them.
+
+    Raises:
+        InvalidInput: A version is there twice, or a dependency is not there or does not fit.
+    """
+
+    def __init__(
+        self,
+        definitions: Iterable[TaskDefinition],
+        paths: Mapping[tuple[str, str], Path] = MappingProxyType({}),
+        under: Catalogue | None = None,
+    ) -> None:
+        found: dict[tuple[str, str], TaskDefinition] = {}
+        for definition in definitions:
+            key = definition.id, definition.version
+            if key in found:
                 raise InvalidInput(f"task {definition.id} has version {definition.version} twice, expected versions of their own")
-            versions[definition.version] = definition
+            found[key] = definition
+        self.paths: dict[tuple[str, str], Path] = {**(under.paths if under else {}), **paths}
+        below = {(one.id, one.version): one for one in under or ()}
+        self._by_id: dict[str, dict[str, TaskDefinition]] = {}
+        for (task, version), definition in sorted({**below, **found}.items(), key=lambda pair: (pair[0][0], version_key(pair[0][1]))):
+            self._by_id.setdefault(task, {})[version] = definition
+        for key, definition in found.items():
+            try:
+                check_borders(definition, self.get)
+            except ValueError as error:
+                raise InvalidInput(f"{self.paths[key].name if key in self.paths else definition.id}: {error}") from None
 
     @classmethod
-    @cache  # checking the five takes 0.2 s, and every services of a process asks
+    @cache  # checking them takes 0.2 s, and every services of a process asks
     def packaged(cls) -> Self:
         """The definitions that come with the package."""
         return cls.from_folder(Path(str(files("gather_pipeline.tasks") / "definitions")))
 
     @classmethod
-    def from_folder(cls, folder: Path) -> Self:
+    def load(cls, folders: Sequence[Path]) -> Catalogue:
+        """The packaged definitions, over them those of plugins, over them those of a user's folders.
+
+        Raises:
+            InvalidInput: A folder or a file is wrong.
+        """
+        known: Catalogue = cls.packaged()
+        for name, place in plugins("tasks").items():
+            if not isinstance(place, str | Path):
+                raise InvalidInput.field(f"plugin {name} (tasks)", place, "the path of a folder of definitions")
+            known = cls.from_folder(Path(place), under=known)
+        for folder in folders:
+            known = cls.from_folder(folder, under=known)
+        return known
+
+    @classmethod
+    def from_folder(cls, folder: Path, under: Catalogue | None = None) -> Self:
         """Every `*.json` of a folder, all of them right or none. Hidden files, which macOS puts beside others, are not looked at.
 
         Raises:
             InvalidInput: The folder or a file of it is wrong.
         """
-        if not folder.is_dir():
-            raise InvalidInput.field("task definitions", str(folder), "a folder")
-        return cls(load_definition(path) for path in sorted(folder.glob("[!.]*.json")))
+        found = {path: load_definition(path) for path in definition_files(folder)}
+        return cls(found.values(), {(one.id, one.version): path for path, one in found.items()}, under)
 
     def __iter__(self) -> Iterator[TaskDefinition]:
         for versions in self._by_id.values():
@@ -67,6 +112,13 @@ class Catalogue:
         return versions[version]
 
 
+def definition_files(folder: Path) -> list[Path]:
+    """The files of a folder that hold definitions; raises `InvalidInput` where it is none."""
+    if not folder.is_dir():
+        raise InvalidInput.field("folder of task definitions", str(folder), "a folder that is there (GATHER_TASKS)")
+    return sorted(folder.glob("[!.]*.json"))
+
+
 def load_definition(path: Path) -> TaskDefinition:
     """Reads one definition file.
 
@@ -79,7 +131,10 @@ def load_definition(path: Path) -> TaskDefinition:
         raise InvalidInput(f"{path.name}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path.name}: is not JSON: {error}") from None
-    return parse_definition(document, path.name)
+    definition = parse_definition(document, path.name)
+    for told in definition.warnings:
+        logger.info("[AutoGather] %s: %s", path.name, told)
+    return definition
 
 
 def parse_definition(document: Mapping[str, Any], source: str) -> TaskDefinition:

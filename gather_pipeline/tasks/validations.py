@@ -12,6 +12,7 @@ from typing import Any
 
 from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import shorten
+from gather_pipeline.tasks.plugins import plugin, plugin_names
 
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 PREAMBLE = re.compile(
@@ -34,7 +35,10 @@ def build(name: str, schema: Schema) -> Validation:
         found = re.fullmatch(form.replace("<n>", r"(?P<n>\d{1,6})").replace("<word>", "(?P<word>[a-z]+)"), name)
         if found:
             return make(schema, **found.groupdict())
-    raise ValueError(f"validation {name!r} is not known, expected one of {', '.join(RULES)}")
+    rule: Validation | None = plugin("validations", name)
+    if rule is None:
+        raise ValueError(f"validation {name!r} is not known, expected one of {', '.join([*RULES, *plugin_names('validations')])}")
+    return rule
 
 
 def word_count(text: str) -> int:

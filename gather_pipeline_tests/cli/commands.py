@@ -17,12 +17,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.bootstrap import STORE_FOLDER
-from gather_pipeline.cli.app import invoke
+from gather_pipeline.cli.app import gather, invoke
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline_tests.forks import FORKS
 from gather_pipeline_tests.harness import BRIEF, department_row
@@ -87,11 +88,11 @@ class Shell:
         """The command in this process, for fixtures, which outlive the capture of a test."""
         return in_process(self.folder, self.environment, args)
 
-    def here(self, capsys: pytest.CaptureFixture[str], *args: str) -> Outcome:
+    def here(self, capsys: pytest.CaptureFixture[str], *args: str, command: click.Group = gather) -> Outcome:
         """The command in this process."""
         capsys.readouterr()
         with entered(self.folder, self.environment):
-            code = invoke(args)
+            code = invoke(args, command)
         captured = capsys.readouterr()
         return Outcome(code, captured.out, captured.err)
 

@@ -56,7 +56,7 @@ def test_a_hidden_file_beside_a_definition_is_not_looked_at(tmp_path: Path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
-    with pytest.raises(InvalidInput, match="task definitions is '.*, expected a folder"):
+    with pytest.raises(InvalidInput, match="folder of task definitions is '.*, expected a folder"):
         Catalogue.from_folder(tmp_path / "nowhere")
 
 
@@ -92,3 +92,20 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
         load_definition(tmp_path / "gone.json")
     with pytest.raises(InvalidInput, match=r"cannot be read: Is a directory"):
         load_definition(tmp_path)
+
+
+def test_a_folder_of_ones_own_stands_over_what_is_packaged_and_the_later_over_the_earlier(tmp_path: Path):
+    for name, description in (("one", "First."), ("two", "Second.")):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, "greeting.json", description=description)
+    write(tmp_path / "one", "next.json", version="1.1.0")
+    known = Catalogue.load([tmp_path / "one", tmp_path / "two"])
+    assert (known.get("greeting", "1.0.0").description, known.get("greeting").version) == ("Second.", "1.1.0")
+    assert known.paths["greeting", "1.0.0"] == tmp_path / "two" / "greeting.json"
+    assert known.get("gather_item") == Catalogue.packaged().get("gather_item")
+
+
+def test_a_dependency_that_is_not_there_is_told_with_the_file(tmp_path: Path):
+    write(tmp_path, "greeting.json", dependencies=[{"task": "names", "outputs": {"who": "output.name"}}])
+    with pytest.raises(InvalidInput, match=r"^greeting\.json: key dependencies\.0: task is 'names', expected one of greeting"):
+        Catalogue.from_folder(tmp_path)

@@ -84,7 +84,10 @@ def checked(prompt: str, **parameters: Any) -> dict[str, Any]:
         ({"output__format": "text"}, "key output: schema has type 'object', expected 'string'"),
         ({"output__when_cut": "trim"}, "key output: when_cut is 'trim', expected 'refuse'"),
         ({"input__examples": [{}]}, "key input: examples.0 does not fit the schema: the whole: 'who' is a required property"),
-        ({"output__examples": [{"greeting": " "}]}, "key output: examples.0 does not pass non_empty_text: greeting is empty"),
+        ({"id": "Greeting Task"}, "key id is 'Greeting Task', expected match pattern"),
+        ({"examples_from": {"count": 0}}, "key examples_from.count is 0"),
+        ({"dependencies": [{"task": "names", "outputs": {}}]}, "key dependencies.0.outputs is {}"),
+        ({"dependencies": [{"task": "names", "outputs": {"who": "output"}, "on_error": "pray"}]}, "on_error is 'pray', expected 'stop', "),
         ({"output__validations": ["nice"]}, "key output: validation 'nice' is not known, expected one of non_empty_text, "),
         ({"output__validations": ["min_words_count_3"]}, "key output: no array of the schema has 'words' in its name"),
         ({"verification": {"method": "consensus", "parameters": {"similarity_threshold": 2}}}, "similarity_threshold is 2"),
@@ -128,6 +131,11 @@ def test_versions_are_ordered_as_semantic_versions_are():
     shuffled = random.Random(3).sample(ordered, len(ordered))
     assert sorted(shuffled, key=version_key) == ordered
     assert version_key("1.0.0+a") == version_key("1.0.0+b")
+
+
+def test_an_example_that_does_not_pass_a_named_validation_is_a_warning():
+    made = define(output__examples=[{"greeting": "Hi"}, {"greeting": " "}])
+    assert made.warnings == ["output.examples.1 does not pass non_empty_text: greeting is empty"]
 
 
 def test_a_single_method_is_a_chain_of_one():

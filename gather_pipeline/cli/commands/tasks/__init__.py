@@ -1,0 +1,1 @@
+"""The commands of `tlm`, one module a family."""

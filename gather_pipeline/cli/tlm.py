@@ -1,0 +1,41 @@
+"""The command line `tlm`: tasks for language models, defined, checked, run and looked at (S004-CLI)."""
+
+from __future__ import annotations
+
+import click
+
+from gather_pipeline import __version__
+from gather_pipeline.cli import logs
+from gather_pipeline.cli.app import exit_codes, start
+from gather_pipeline.cli.lazy import LazyGroup, Place
+from gather_pipeline.cli.options import example
+
+PLACES = {
+    "create-task": Place("tasks.define:create_task", "Write the file of a new task, valid as it is."),
+    "validate-task": Place("tasks.define:validate_task", "Check a task's file, or all of them."),
+    "list": Place("tasks.define:list_", "List the tasks that there are."),
+    "show": Place("tasks.define:show", "Show what a task takes, gives and asks."),
+}
+
+EPILOG = "\n\n".join([exit_codes(), example("tlm create-task tagline", "tlm validate-task --all")])
+
+
+@click.group(cls=LazyGroup, places=PLACES, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="tlm", message="%(prog)s %(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Show log lines, and tracebacks of unexpected errors.")
+def tlm(verbose: bool) -> None:
+    """Define, check and run tasks for language models, each of them one JSON file.
+
+    Own tasks lie in the folders of GATHER_TASKS (default: tasks under GATHER_HOME). With --json a command prints JSON on standard
+    output and everything else on standard error.
+    """
+    logs.show(verbose)
+
+
+def main() -> None:
+    """Entry point of the script `tlm`."""
+    start(tlm)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Which version of a task a user's file held when it was last read, so that one that goes back is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.ports import DocumentStore
+from gather_pipeline.tasks.definition import TaskDefinition, version_key
+from gather_pipeline.tasks.execution import digest
+
+FILES = "task_files"
+
+
+class DefinitionFiles:
+    """The files of all folders of definitions, in the shared database."""
+
+    def __init__(self, store: DocumentStore, database: str) -> None:
+        self._store, self._database = store, database
+
+    def read(self, files: Iterable[tuple[Path, TaskDefinition]]) -> None:
+        """Remembers the versions in files that were just read.
+
+        Raises:
+            InvalidInput: A file holds an older version of its task than before.
+        """
+        found = {digest([str(path), definition.id]): (path, definition) for path, definition in files}
+        known = {row["_id"]: row["version"] for row in self._store.find(self._database, FILES, {"_id": {"$in": list(found)}})}
+        for id, (path, definition) in found.items():
+            before = known.get(id)
+            if before is not None and version_key(definition.version) < version_key(before):
+                told = f"a version from {before} up, which the file had before; an older one goes into a file of its own"
+                raise InvalidInput(f"{path.name}: {InvalidInput.field('key version', definition.version, told)}")
+            if before != definition.version:
+                row = {"_id": id, "path": str(path), "task": definition.id, "version": definition.version}
+                self._store.upsert(self._database, FILES, row)

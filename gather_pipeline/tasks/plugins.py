@@ -1,0 +1,50 @@
+"""What other packages add, found by entry points: one group for each kind of part (S000-EXT).
+
+A part of this package wins over a plugin's of the same name.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from gather_pipeline.errors import InvalidInput, shorten
+
+Group = Literal[
+    "validations", "verifiers", "similarities", "quality_metrics", "providers", "context_sources", "prompt_packs", "tasks"
+]  # docs/plugins.md says what each has to be
+
+
+def plugin(group: Group, name: str) -> Any | None:
+    """The object that a package has registered under that name; None where none has.
+
+    Raises:
+        InvalidInput: It cannot be imported; names the plugin and its package.
+    """
+    found = _registered(group).get(name)
+    return None if found is None else _loaded(group, found)
+
+
+def plugins(group: Group) -> dict[str, Any]:
+    """All objects that packages have registered in a group, by name; raises as `plugin` does."""
+    return {name: _loaded(group, found) for name, found in _registered(group).items()}
+
+
+def plugin_names(group: Group) -> list[str]:
+    """Names registered in a group, without importing what they stand for."""
+    return sorted(_registered(group))
+
+
+@cache  # reading the metadata of every installed package takes 0.1 s
+def _registered(group: Group) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"gather_pipeline.{group}")}
+
+
+def _loaded(group: Group, point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as error:
+        package = point.dist.name if point.dist else "unknown"
+        told = shorten(f"{type(error).__name__}: {error}")
+        raise InvalidInput(f"plugin {point.name} ({group}) of package {package} cannot be loaded from {point.value}: {told}") from error

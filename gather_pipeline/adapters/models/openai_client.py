@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from gather_pipeline.adapters.models.answers import Answer, read_answer
-from gather_pipeline.adapters.models.network import Address
 from gather_pipeline.adapters.models.refusals import Refusal, read_refusal, scrub
 from gather_pipeline.adapters.models.requests import Form, Terms, opening, plainer, remedy, write_request
 from gather_pipeline.adapters.models.retry import wait_s
+from gather_pipeline.adapters.network import Address
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable, ModelUnreachable
@@ -205,9 +205,7 @@ class OpenAiModel:
         loop = asyncio.get_running_loop()
         if loop not in self._connections:
             address = self._address
-            http = openai.DefaultAsyncHttpxClient(
-                auth=address.login, params=address.query, proxy=address.proxy(), verify=address.certificates(), trust_env=False
-            )
+            http = openai.DefaultAsyncHttpxClient(auth=address.login, params=address.query, **address.options())
             client = openai.AsyncOpenAI(base_url=address.url, api_key=self._key or "none", max_retries=0, http_client=http)
             self._connections[loop] = _Connection(client, asyncio.Semaphore(self._concurrency))
         return self._connections[loop]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_pipeline.adapters.models.refusals import parse_wait, read_refusal, scrub
+from gather_pipeline.adapters.models.refusals import read_refusal, scrub
+from gather_pipeline.adapters.waits import parse_wait
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RAW = json.dumps({"error": {"message": "This model has one temperature.", "param": "temperature"}})

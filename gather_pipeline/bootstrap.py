@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from gather_pipeline.adapters.brain.local import LocalBrain, Memory
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.files.departments import DepartmentFile
@@ -24,6 +26,7 @@ from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
 from gather_pipeline.adapters.network import Address
 from gather_pipeline.domain.routing import EMBEDDED, LOCAL, Provider, choose_provider, resolve_model
+from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import StoreError
 from gather_pipeline.ports import DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel, MetricsLog
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
@@ -150,6 +153,7 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
             clock=clock,
             concurrency=settings.concurrency,
             prices=settings.prices,
+            secrets=secrets_of(settings),
         )
     return ModelRouter(
         embedded=EmbeddedModel(weights_file(settings), client=local_client),
@@ -157,6 +161,14 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
         remote=remote,
         provider=provider.name if provider else None,
     )
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """What no error, answer or note may show: every secret setting, and what is secret in the base URL."""
+    texts = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
+    keys = [text for text in texts if "://" not in text]
+    addresses = [part for text in texts if "://" in text for part in parts_of_address(text, path=True)]
+    return Secrets([*keys, *addresses, *parts_of_address(settings.openai_base_url or "")])
 
 
 def _check_reach(provider: Provider | None, model: str) -> None:

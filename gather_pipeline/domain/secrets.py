@@ -58,7 +58,7 @@ def parts_of_address(url: str, *, path: bool = False) -> Iterator[str]:
     if login:
         user, _, password = login.partition(":")
         yield from (unquote(user), unquote(password))
-        yield base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+        yield base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode().rstrip("=")
     yield from (value for _, value in parse_qsl(parts.query) if len(value) > 15)
     if path:
         yield from (value for _, value in parse_qsl(parts.query))

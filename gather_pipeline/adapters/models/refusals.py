@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Literal
 
 from gather_pipeline.adapters.waits import parse_wait
+from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import GatherError, ModelRefused, ModelUnavailable, RateLimited
 
 Kind = Literal["parameter", "key", "quota", "model", "wait", "busy", "other"]
@@ -49,7 +50,6 @@ PARAMETERS = {  # how each is named, with letters of either case and words apart
     r"|(?:roles?|turns?)\W+(?:\w+\W+){0,3}(?:system|developer)|user and assistant roles|\bsystem\b.{0,40}\buser\b|developer instruction",
 }
 NAMED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in PARAMETERS.items()}
-SECRETS = re.compile(r"(?i)\b(?:(?:sk|pk|or|key|xai|nvapi|csk)-|(?:gsk|hf)_|AIza)[\w*.-]{6,}|\bbearer\s+\S+|(?<=://)[^/@\s]+(?=@)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +70,9 @@ class Refusal:
     parameters: tuple[str, ...] = ()
     retry_after_s: float | None = None
 
-    def error(self, *, model: str, provider: str, secrets: Collection[str]) -> GatherError:
+    def error(self, *, model: str, provider: str, secrets: Secrets) -> GatherError:
         """The error to raise for it, its words without the secrets and anything that looks like one."""
-        words, status = scrub(self.words, secrets) or "no reason given", f" (HTTP {self.status})" if self.status != 200 else ""
+        words, status = secrets.line(self.words) or "no reason given", f" (HTTP {self.status})" if self.status != 200 else ""
         if self.kind == "wait":
             return RateLimited(f"{provider} asks to wait{status}: {words}", self.retry_after_s)
         if self.kind == "busy" or self.status >= 500:
@@ -124,14 +124,6 @@ def _kind(status: int, codes: str, words: str, parameters: Collection[str], wait
     if status == 404 or (status < 500 and MODEL.search(everything)):
         return "model"
     return "other" if 400 <= status < 500 and status not in TRANSIENT else "busy"
-
-
-def scrub(text: str, secrets: Collection[str]) -> str:
-    """The text as one line of at most 300 characters, without what cannot be seen, the secrets and anything that looks like one."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    line = SECRETS.sub("***", " ".join("".join(letter if letter.isprintable() else " " for letter in text).split()))
-    return line if len(line) <= 300 else f"{line[:299]}…"
 
 
 def page_text(text: str) -> str:

@@ -172,6 +172,8 @@ class Outbox:
         """Turns everything that a project's receivers lack into letters to one, which are sent again; a live delivery is left alone."""
         project_id = records.project_id
         self.begin(project_id, receiver, records.last_sequence())
+        # A person's wish counts for more than the receiver's to be left alone.
+        self._store.update(self._database, CURSORS, f"{project_id}|{receiver.key}", {"not_before": 0.0})
         for document in self._store.find(self._database, LETTERS, {"project_id": project_id}):
             letter = _letter_of(document)
             self.keep(Letter(event=letter.event, host=receiver.host), receiver)

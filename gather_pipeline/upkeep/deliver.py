@@ -23,7 +23,7 @@ from gather_pipeline.services import Services
 
 logger = logging.getLogger(__name__)
 
-CLOSE_WAIT_S = 5.0  # longest wait at a run's end for events still on their way
+CLOSE_WAIT_S = 3.0  # longest wait at a run's end for events still on their way; a cancel has 5 s for everything
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 30.0  # between two attempts; doubled from the first on
 LONGEST_ASKED_S = 300.0  # what a receiver that asks to wait is given at most
 PATIENCE = 5  # attempts in a row without success, after which the end of a run is not kept waiting

@@ -166,6 +166,8 @@ def test_a_receiver_that_asks_to_wait_is_left_alone_by_every_process(studio: Stu
     assert time.monotonic() - began < 5 and len(listener.events) == 1
     ((document),) = studio.services.store.find(studio.services.settings.mongodb_db, CURSORS)
     assert 0 < document["not_before"] - time.time() <= deliver.LONGEST_ASKED_S
+    redeliver(studio.services, PROJECT, studio.services.receiver(listener.url))
+    assert listener.taken == [1, 2], "whoever asks for it need not wait"
 
 
 def test_a_short_wait_that_is_asked_for_is_waited_for(studio: Studio, listener: Listener) -> None:

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from gather_pipeline.adapters.brain.local import LocalBrain, Memory
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.files.departments import DepartmentFile
@@ -18,14 +20,15 @@ from gather_pipeline.adapters.files.items import read_items as read_items
 from gather_pipeline.adapters.files.items import write_items as write_items
 from gather_pipeline.adapters.files.whole import write_whole as write_whole
 from gather_pipeline.adapters.models.embedded import SLOTS, EmbeddedModel
-from gather_pipeline.adapters.models.network import Address
 from gather_pipeline.adapters.models.openai_client import OpenAiModel
 from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
+from gather_pipeline.adapters.network import Address
 from gather_pipeline.domain.routing import EMBEDDED, LOCAL, Provider, choose_provider, resolve_model
+from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import StoreError
-from gather_pipeline.ports import DocumentStore, Embedder, EventBus, IngestReport, LanguageModel, MetricsLog
+from gather_pipeline.ports import DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel, MetricsLog
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
@@ -58,7 +61,7 @@ def build_services(settings: Settings | None = None) -> Services:
         check_reach=partial(_check_reach, provider),
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
-        bus=_bus,
+        receiver=_receiver,
         metrics=DuckDbMetrics(settings=settings),
         load_catalogue=partial(_catalogue, settings, store),
         clock=SystemClock(),
@@ -150,6 +153,7 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
             clock=clock,
             concurrency=settings.concurrency,
             prices=settings.prices,
+            secrets=secrets_of(settings),
         )
     return ModelRouter(
         embedded=EmbeddedModel(weights_file(settings), client=local_client),
@@ -157,6 +161,14 @@ def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
         remote=remote,
         provider=provider.name if provider else None,
     )
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """What no error, answer or note may show: every secret setting, and what is secret in the base URL."""
+    texts = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
+    keys = [text for text in texts if "://" not in text]
+    addresses = [part for text in texts if "://" in text for part in parts_of_address(text, path=True)]
+    return Secrets([*keys, *addresses, *parts_of_address(settings.openai_base_url or "")])
 
 
 def _check_reach(provider: Provider | None, model: str) -> None:
@@ -174,10 +186,10 @@ def _embedder(settings: Settings) -> Embedder:
     return MiniLM()
 
 
-def _bus(webhook_url: str | None) -> EventBus:
-    from gather_pipeline.adapters.events.webhook import Silence, Webhook
+def _receiver(webhook_url: str) -> EventReceiver:
+    from gather_pipeline.adapters.events.webhook import Webhook
 
-    return Webhook(webhook_url) if webhook_url else Silence()
+    return Webhook(webhook_url)
 
 
 def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory:

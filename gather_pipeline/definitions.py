@@ -8,7 +8,7 @@ from gather_pipeline.defs.checks import asset_checks
 from gather_pipeline.defs.jobs import automated_gather_creation, refresh_departments, report_projects
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.schedules import nightly_refresh, weekly_report
-from gather_pipeline.defs.sensors.alerts import below_threshold, failed_runs
+from gather_pipeline.defs.sensors.alerts import below_threshold, deliveries, failed_runs
 from gather_pipeline.defs.sensors.changes import changes
 from gather_pipeline.defs.sensors.requests import item_changes, stale_departments
 
@@ -16,7 +16,7 @@ defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=asset_checks,
     jobs=[automated_gather_creation, refresh_departments, report_projects],
-    sensors=[changes, item_changes, stale_departments, failed_runs, below_threshold],
+    sensors=[changes, item_changes, stale_departments, failed_runs, below_threshold, deliveries],
     schedules=[nightly_refresh, weekly_report],
     resources={"gather": Gather(build=build_services)},
     # A step in a process of its own costs seconds to start, and these are short and share a model (D4).

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gather_pipeline.domain.departments import Department
-    from gather_pipeline.domain.events import Event
+    from gather_pipeline.domain.events import Event, Setback
     from gather_pipeline.domain.items import Item
 
 Document = dict[str, Any]
@@ -193,13 +193,31 @@ class Cache(Protocol):
 
 
 class EventBus(Protocol):
-    """Delivery of events beyond the store: never fails the caller."""
+    """Delivery of a project's stored events beyond the store: never fails or slows the caller."""
 
     def publish(self, event: Event) -> None:
-        """Delivers one event, or logs in one line why it could not."""
+        """Is told that one more event is stored."""
 
     def close(self) -> None:
-        """Waits a little for events still on their way."""
+        """Waits a little for events still on their way, and says in one line how many stay behind."""
+
+
+class EventReceiver(Protocol):
+    """An address beyond the store that takes events, one at a time.
+
+    Attributes:
+        key: Tells the address from every other without giving it away.
+        host: Its host, for messages.
+    """
+
+    key: str
+    host: str
+
+    def post(self, event: Event) -> Setback | None:
+        """Sends one event; None where the receiver has it."""
+
+    def close(self) -> None:
+        """Lets go of connections."""
 
 
 class MetricsLog(Protocol):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gather_pipeline.ports import Brain, Clock, DepartmentSource, DocumentStore, Embedder, EventBus, LanguageModel, Metrics
+from gather_pipeline.ports import Brain, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, LanguageModel, Metrics
 from gather_pipeline.records.lease import Leases
 from gather_pipeline.records.marks import Marks
+from gather_pipeline.records.outbox import Outbox
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.runs import Runs
@@ -31,7 +32,7 @@ class Services:
         check_reach: Raises `InvalidInput` where the environment does not let that model's server be reached, and says why.
         embedder: Texts to vectors.
         brain: Memory asked by meaning.
-        bus: Makes the delivery of events for a webhook address (None: nobody listens).
+        receiver: Makes the receiver of events at a webhook address.
         metrics: Measurements of all runs.
         load_catalogue: Reads the task definitions.
         clock: Time.
@@ -45,7 +46,7 @@ class Services:
     check_reach: Callable[[str], None]
     embedder: Embedder
     brain: Brain
-    bus: Callable[[str | None], EventBus]
+    receiver: Callable[[str], EventReceiver]
     metrics: Metrics
     load_catalogue: Callable[[], Catalogue]
     clock: Clock
@@ -75,6 +76,11 @@ class Services:
     def marks(self) -> Marks:
         """Departments that people have changed."""
         return Marks(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What has to be delivered beyond the store."""
+        return Outbox(self.store, self.settings.mongodb_db)
 
     def project(self, project_id: str) -> ProjectRecords:
         """The records of a project; whether it is there, `projects` knows."""

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from platformdirs import user_cache_path
@@ -104,6 +105,15 @@ class Settings(BaseSettings):
     def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError("an address that begins with mongodb:// or mongodb+srv://")
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+                raise ValueError("an address like https://host/path, without a login")
         return value
 
     @field_validator("prices", mode="wrap")

@@ -172,20 +172,21 @@ def answered_by(write: Callable[[Body], str]) -> Reply:
     return lambda exchange: exchange.send_json(200, completion(write(exchange.body)))
 
 
+def scripted_text(body: Body, after_s: float = 0.0) -> str:
+    """What `ScriptedModel` answers to the same turns, seed and schema."""
+    request = ModelRequest(
+        model=body["model"],
+        messages=tuple(Message(**message) for message in body["messages"]),
+        max_tokens=body.get("max_tokens", 100_000),
+        seed=body.get("seed"),
+        response_schema=body.get("response_format", {}).get("json_schema", {}).get("schema"),
+    )
+    return asyncio.run(ScriptedModel(latency_s=after_s).complete(request)).text
+
+
 def like_the_scripted_model(after_s: float = 0.0) -> Reply:
-    """Answers what `ScriptedModel` answers to the same turns, seed and schema, so that a whole run can go over HTTP."""
-
-    def write(body: Body) -> str:
-        request = ModelRequest(
-            model=body["model"],
-            messages=tuple(Message(**message) for message in body["messages"]),
-            max_tokens=body.get("max_tokens", 100_000),
-            seed=body.get("seed"),
-            response_schema=body.get("response_format", {}).get("json_schema", {}).get("schema"),
-        )
-        return asyncio.run(ScriptedModel(latency_s=after_s).complete(request)).text
-
-    return answered_by(write)
+    """Answers as `scripted_text`, so that a whole run can go over HTTP."""
+    return answered_by(lambda body: scripted_text(body, after_s))
 
 
 def nothing() -> Reply:

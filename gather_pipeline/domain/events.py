@@ -69,10 +69,67 @@ class Event:
         if missing:
             raise KeyError(f"event {self.type} lacks {', '.join(missing)}")
 
+    @property
+    def id(self) -> str:
+        """Tells the event from every other, also where it is delivered more than once."""
+        return f"{self.task_id}-{self.sequence or '-'.join([self.type, *filter(None, [self.fields.get('department')])])}"
+
     def to_document(self) -> dict[str, Any]:
         """JSON-able form, the fields beside the rest: what listeners get and `gather events` prints."""
         numbered = {"project_id": self.project_id, "task_id": self.task_id, "sequence": self.sequence, "at": self.at}
         return {"type": self.type, **self.fields, **numbered}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setback:
+    """Why a receiver did not take an event.
+
+    Attributes:
+        kind: ``away``: nobody answered, or somebody asked to wait, which may pass by itself. ``fault``: it failed, perhaps at this very
+            event. ``refused``: it said no.
+        reason: In one line, without the secrets of the address.
+        wait_s: Seconds that it asks to wait, None where it does not say.
+    """
+
+    kind: Literal["away", "fault", "refused"]
+    reason: str
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """An event on its way to a receiver that does not have it yet.
+
+    Attributes:
+        host: The receiver's.
+        attempts: How often it was sent.
+        reason: Why the receiver did not take it the last time, empty where it was not sent yet.
+        is_dead: True where it is sent again only on request.
+        is_kept: True where the letter is kept by itself, False where a cursor over the stored events stands before it.
+    """
+
+    event: Event
+    host: str
+    attempts: int = 0
+    reason: str = ""
+    is_dead: bool = False
+    is_kept: bool = True
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form, the event in it."""
+        standing = {"state": self.state, "attempts": self.attempts, "reason": self.reason or None}
+        return {
+            "event_id": self.event.id,
+            "sequence": self.event.sequence,
+            "receiver": self.host,
+            **standing,
+            "event": self.event.to_document(),
+        }
+
+    @property
+    def state(self) -> Literal["waiting", "dead"]:
+        """Whether it is sent by itself, or only on request."""
+        return "dead" if self.is_dead else "waiting"
 
 
 Progress = Callable[[Event], None]

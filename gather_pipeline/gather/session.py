@@ -32,6 +32,7 @@ from gather_pipeline.similarity.known import KnownItems
 from gather_pipeline.similarity.project import threshold_of
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskResult, TaskRunner
+from gather_pipeline.upkeep import deliver
 from gather_pipeline.upkeep.embed import embedded
 
 logger = logging.getLogger(__name__)
@@ -239,7 +240,7 @@ def open_session(
 ) -> Iterator[Session]:
     """The session of one run under its lease, with what is stored loaded; closes everything at the end."""
     records = services.project(project.id)
-    bus, metrics = services.bus(request.webhook_url), services.metrics.log(task_id)
+    bus, metrics = deliver.bus(services, project.id, request.webhook_url), services.metrics.log(task_id)
     announcer = Announcer(records, task_id, bus, metrics, services.clock, progress, lambda: not lease_lost())
     control = RunControl(
         services.clock,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -11,72 +11,53 @@ import pytest
 from gather_pipeline import bootstrap
 from gather_pipeline.definitions import defs
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.defs.sensors.alerts import below_threshold, failed_runs
-from gather_pipeline.domain.events import Event
-from gather_pipeline.ports import EventBus
+from gather_pipeline.defs.sensors.alerts import below_threshold, deliveries, failed_runs
 from gather_pipeline.settings import load_settings
+from gather_pipeline.upkeep import deliver
 from gather_pipeline_tests.defs.conftest import Opener, Stage, cursor_of, key, skipped
 from gather_pipeline_tests.harness import PROJECT, department_row
+from gather_pipeline_tests.listener import Listener, Said
 
 ROWS = (department_row("story", 1, most=1), department_row("visual", 2, most=1, threshold=1))
 IDLE = "Nothing was scored since the last look"
 
 
-@dataclass
-class Posted:
-    """A bus that keeps what was posted to which address."""
-
-    urls: list[str | None] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-
-    def __call__(self, url: str | None) -> EventBus:
-        self.urls.append(url)
-        return self
-
-    def publish(self, event: Event) -> None:
-        self.events.append(event)
-
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True)
 class Watched(Stage):
-    """A stage whose alerts go to `posted`."""
+    """A stage whose alerts go to `listener`."""
 
-    posted: Posted
+    listener: Listener
 
     def gather(self) -> Gather:
-        settings = load_settings(
-            **{"_env_file": None} | self.studio.services.settings.model_dump() | {"webhook_url": "http://hook/?token=secret"}
-        )
-        return Gather(build=lambda: replace(bootstrap.build_services(settings), bus=self.posted))
+        settings = load_settings(**{"_env_file": None} | self.studio.services.settings.model_dump() | {"webhook_url": self.listener.url})
+        return Gather(build=lambda: bootstrap.build_services(settings))
 
 
 @pytest.fixture
 def watched(open_stage: Opener) -> Iterator[Watched]:
     stage = open_stage(ROWS)
     stage.studio.run()
-    watched = Watched(studio=stage.studio, instance=stage.instance, posted=Posted())
-    assert watched.materialize("quality_scores", between=(key("story"), key("visual"))).success
-    yield watched
+    with Listener() as listener:
+        watched = Watched(studio=stage.studio, instance=stage.instance, listener=listener)
+        assert watched.materialize("quality_scores", between=(key("story"), key("visual"))).success
+        yield watched
 
 
 def test_a_department_below_its_threshold_is_told_once_with_what_it_lacks(watched: Watched) -> None:
     cursor = cursor_of(first := watched.ask(below_threshold))
     assert skipped(first) == "1 of 2 scores are below their thresholds"
-    (event,) = watched.posted.events
+    (event,) = watched.listener.events
     score = watched.studio.view.scores["story"]
-    assert (event.type, event.project_id, event.fields["department"]) == ("below_threshold", PROJECT, "story")
-    assert (event.fields["quality_score"], event.fields["threshold"]) == (score.value, 99)
+    assert (event["type"], event["project_id"], event["department"]) == ("below_threshold", PROJECT, "story")
+    assert (event["quality_score"], event["threshold"]) == (score.value, 99)
     weakest = score.quality.weakest
     assert weakest is not None
-    assert event.fields["error"].startswith(f"quality {score.value:g} is below the threshold 99; weakest is {weakest}, ")
-    assert event.fields["error"].endswith(" ".join(score.quality.parts[weakest].reasons))
-    assert watched.posted.urls == ["http://hook/?token=secret"]
+    assert event["error"].startswith(f"quality {score.value:g} is below the threshold 99; weakest is {weakest}, ")
+    assert event["error"].endswith(" ".join(score.quality.parts[weakest].reasons))
     assert skipped(watched.ask(below_threshold, cursor)) == IDLE
     assert watched.materialize("quality_scores", partition_key=key("story")).success
     watched.ask(below_threshold, cursor)
-    assert watched.posted.events == [event], "the same score once more is no news"
+    assert watched.listener.events == [event], "the same score once more is no news"
 
 
 def test_it_fell_only_where_it_was_above(watched: Watched) -> None:
@@ -84,7 +65,7 @@ def test_it_fell_only_where_it_was_above(watched: Watched) -> None:
     watched.write_rows(ROWS[0], department_row("visual", 2, most=1, threshold=98))
     assert watched.materialize("quality_scores", partition_key=key("visual")).success
     watched.ask(below_threshold, cursor)
-    assert " fell below the threshold 98" in watched.posted.events[-1].fields["error"]
+    assert " fell below the threshold 98" in watched.listener.events[-1]["error"]
 
 
 def failed(stage: Watched) -> dg.RunFailureSensorContext:
@@ -104,9 +85,20 @@ def failed(stage: Watched) -> dg.RunFailureSensorContext:
 
 def test_a_failed_run_is_told_with_its_reason(watched: Watched) -> None:
     failed_runs(failed(watched))
-    (event,) = watched.posted.events
-    assert event.type == "automation_failed"
-    assert event.fields["error"].startswith("partition story|ghost is not there, expected a department of story")
+    (event,) = watched.listener.events
+    assert event["type"] == "automation_failed"
+    assert event["error"].startswith("partition story|ghost is not there, expected a department of story")
+
+
+def test_what_the_address_did_not_take_a_later_tick_brings_there(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "FIRST_WAIT_S", 0.005)
+    watched.listener.by_event = lambda event: Said(503)
+    watched.ask(below_threshold)
+    watched.listener.by_event = None
+    assert watched.listener.taken == []
+    assert deliveries(gather=watched.gather()).skip_message == f"project {PROJECT}: 1 event delivered"
+    assert deliveries(gather=watched.gather()).skip_message == "Every event was delivered"
+    assert len({headers["webhook-id"] for headers in watched.listener.headers}) == len(watched.listener.taken) == 1
 
 
 @pytest.mark.parametrize(

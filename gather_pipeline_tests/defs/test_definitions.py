@@ -42,10 +42,10 @@ def test_everything_that_the_issue_names_is_there(repository: dg.RepositoryDefin
 
 
 def test_what_acts_on_change_is_off_until_somebody_switches_it_on(repository: dg.RepositoryDefinition) -> None:
-    """A run costs money, so only the sensor that merely tells Dagster what there is runs by itself."""
+    """A run costs money, so only sensors that start none, and tell what there is, run by themselves."""
     running = {sensor.name for sensor in repository.sensor_defs if sensor.default_status == dg.DefaultSensorStatus.RUNNING}
     stopped = {sensor.name for sensor in repository.sensor_defs if sensor.default_status == dg.DefaultSensorStatus.STOPPED}
-    assert (running, stopped) == ({"changes"}, {"item_changes", "stale_departments", "failed_runs", "below_threshold"})
+    assert (running, stopped) == ({"changes", "deliveries"}, {"item_changes", "stale_departments", "failed_runs", "below_threshold"})
     crons = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
     assert crons == {"nightly_refresh": "0 3 * * *", "weekly_report": "0 6 * * 1"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in repository.schedule_defs)

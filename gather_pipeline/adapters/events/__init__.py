@@ -1,1 +1,1 @@
-"""Delivery of events."""
+"""Receivers of events."""

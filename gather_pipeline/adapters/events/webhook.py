@@ -1,95 +1,96 @@
-"""Events to a webhook address: in order, from a thread of its own, so that a slow listener never holds up the loop (C49)."""
+"""A receiver of events behind a web address: one POST of JSON an event.
+
+The header `webhook-id` of Standard Webhooks tells an event that comes twice. What is sent is put together in `post` alone, so that a
+signature would be made there, over the same bytes.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-import queue
-import threading
-from typing import Any
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from gather_pipeline.adapters.network import Address
+from gather_pipeline.adapters.waits import parse_wait
+from gather_pipeline.domain.events import Event, Setback
+from gather_pipeline.domain.secrets import Secrets, parts_of_address
+from gather_pipeline.errors import InvalidInput
 
-from gather_pipeline.domain.events import Event
+if TYPE_CHECKING:
+    import httpx2
 
-logger = logging.getLogger(__name__)
-
-TIMEOUT_S = 2.0
-CLOSE_WAIT_S = 5.0  # longest wait at the end for events still on their way
-ATTEMPTS = 3
-GIVE_UP_AFTER = 5  # events in a row that could not be delivered, after which the address is left alone
+TIMEOUT_S = 10.0
+AWAY = (408, 425, 429, 502, 503, 504, *range(520, 531))  # the last are a proxy's words for a server that does not answer
 
 
 class Webhook:
-    """The body of `EventBus` over HTTP POST. The address may carry a secret, so only its host is ever shown.
+    """The body of `EventReceiver` over HTTP; for one thread. The address may carry a secret, so only its host is ever shown.
 
     Args:
         url: http or https address.
-        timeout_s: Seconds for one request.
+        timeout_s: Seconds for each of connecting, sending and the first byte of the answer.
     """
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         self._url, self._timeout_s = url, timeout_s
-        self._host = urlsplit(url).hostname
-        self._events: queue.Queue[bytes | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._deliver, name="webhook", daemon=True)
-        self._thread.start()
+        self._secrets = Secrets(parts_of_address(url, path=True))
+        self._client: httpx2.Client | None = None
+        self.key = hashlib.sha256(url.encode()).hexdigest()[:24]
+        self.host = urlsplit(url).netloc.rpartition("@")[2]
 
     def __repr__(self) -> str:
         """Shows the host alone."""
-        return f"Webhook({self._host})"
+        return f"Webhook({self.host})"
 
-    def publish(self, event: Event) -> None:
-        """Hands the event to the thread that delivers."""
-        self._events.put(json.dumps(event.to_document(), default=str).encode())
+    def post(self, event: Event) -> Setback | None:
+        """Sends one event. No redirect is followed: it would turn the POST into a GET, or take the event to another host."""
+        import httpx2
+
+        body = json.dumps(event.to_document(), default=str).encode()
+        headers = {"Content-Type": "application/json", "User-Agent": "gather_pipeline", "webhook-id": event.id}
+        try:
+            with self._connected().stream("POST", self._url, content=body, headers=headers) as response:
+                return self._setback(response)
+        except InvalidInput as error:
+            return Setback(kind="away", reason=str(error))
+        except httpx2.TimeoutException:
+            return Setback(kind="away", reason=f"no answer within {self._timeout_s:g} s")
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            return Setback(kind="away", reason=f"no connection ({type(error).__name__})")  # its own text may repeat the address
 
     def close(self) -> None:
-        """Waits a little for the events still on their way."""
-        self._events.put(None)
-        self._thread.join(CLOSE_WAIT_S)
+        """Lets go of the connection."""
+        if self._client is not None:
+            self._client.close()
 
-    def _deliver(self) -> None:
+    def _connected(self) -> httpx2.Client:
         import httpx2
 
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
-        again = Retrying(
-            retry=retry_if_exception(_may_succeed), stop=stop_after_attempt(ATTEMPTS), wait=wait_random_exponential(0.2, 2.0), reraise=True
-        )
-        failures = 0
-        with httpx2.Client(timeout=self._timeout_s) as client:
-            while (body := self._events.get()) is not None:
-                if failures >= GIVE_UP_AFTER:
-                    continue
-                try:
-                    again(self._post, client, body)
-                    failures = 0
-                except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                    failures += 1
-                    # An error's own text may repeat the address, so only its kind is told.
-                    reason = f"HTTP {error.response.status_code}" if isinstance(error, httpx2.HTTPStatusError) else type(error).__name__
-                    last = ", so no more are sent" if failures == GIVE_UP_AFTER else ""
-                    logger.error("[AutoGather] The webhook at %s did not take an event (%s)%s", self._host, reason, last)
+        if self._client is None:
+            options = Address(url=self._url, login=None, query=()).options()
+            self._client = httpx2.Client(timeout=self._timeout_s, follow_redirects=False, **options)
+        return self._client
 
-    def _post(self, client: Any, body: bytes) -> None:
-        headers = {"Content-Type": "application/json", "User-Agent": "gather_pipeline"}
-        client.post(self._url, content=body, headers=headers).raise_for_status()
+    def _setback(self, response: httpx2.Response) -> Setback | None:
+        status, told = response.status_code, f"HTTP {response.status_code}"
+        if response.is_success:
+            return None
+        if status in AWAY:
+            return Setback(kind="away", reason=told, wait_s=parse_wait(response.headers.get("retry-after"), datetime.now(UTC)))
+        if status >= 500:
+            return Setback(kind="fault", reason=told)
+        if place := response.headers.get("location"):
+            told += f", a redirect to {self._shown(place)}, which is not followed"
+        return Setback(kind="refused", reason=told)
 
-
-def _may_succeed(error: BaseException) -> bool:
-    """True where the listener took nothing and may later; after a timeout it may have taken the event, which is not sent twice."""
-    import httpx2
-
-    if isinstance(error, httpx2.HTTPStatusError):
-        return error.response.status_code in (429, 503)
-    return isinstance(error, httpx2.ConnectError)
-
-
-class Silence:
-    """The body of `EventBus` where nobody listens."""
-
-    def publish(self, event: Event) -> None:
-        """Lets the event go: the store has it."""
-
-    def close(self) -> None:
-        """Has nothing to let go of."""
+    def _shown(self, place: str) -> str:
+        """Where a redirect points, without login, query and what it repeats of our own address."""
+        try:
+            parts = urlsplit(urljoin(self._url, place))
+        except ValueError:
+            return "no address"
+        return self._secrets.line(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from gather_pipeline.adapters.models.answers import Answer, read_answer
-from gather_pipeline.adapters.models.network import Address
-from gather_pipeline.adapters.models.refusals import Refusal, read_refusal, scrub
+from gather_pipeline.adapters.models.refusals import Refusal, read_refusal
 from gather_pipeline.adapters.models.requests import Form, Terms, opening, plainer, remedy, write_request
 from gather_pipeline.adapters.models.retry import wait_s
+from gather_pipeline.adapters.network import Address
 from gather_pipeline.domain.executions import Completion, ModelRequest
+from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable, ModelUnreachable
 from gather_pipeline.ports import Clock
@@ -55,6 +56,7 @@ class OpenAiModel:
         clock: Time between attempts.
         concurrency: Most requests at once.
         prices: US dollars per million tokens of prompt and answer, by model id, for providers that name no cost.
+        secrets: What no error and no answer may show; key and address alone where it is left out.
         jitter: Random numbers from 0 to 1.
 
     Raises:
@@ -70,14 +72,14 @@ class OpenAiModel:
         clock: Clock,
         concurrency: int = 8,
         prices: Prices | None = None,
+        secrets: Secrets | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._address = Address.read(base_url)
         self._key = api_key.strip()
         if not self._key.isascii() or not self._key.isprintable() or " " in self._key:
             raise InvalidInput(f"the API key of {provider} holds a blank, a line break or a letter that no key has")
-        hidden = (self._key, *(self._address.login or ()), *(value for _, value in self._address.query if len(value) > 15))
-        self._secrets = tuple(secret for secret in hidden if secret)
+        self._secrets = secrets or Secrets((self._key, *parts_of_address(base_url)))
         self._provider = provider
         self._clock = clock
         self._concurrency = concurrency
@@ -167,7 +169,7 @@ class OpenAiModel:
                 said = read_refusal(error.status_code, text, now=self._now(), headers={name.lower(): headers[name] for name in headers})
                 return said, self._clock.monotonic() - started
             except openai.OpenAIError as error:
-                cause = scrub(str(error.__cause__ or error), self._secrets) or type(error).__name__
+                cause = self._secrets.line(str(error.__cause__ or error)) or type(error).__name__
                 failure = ModelUnreachable(f"the connection to {self._provider} failed: {cause}")
         raise failure  # outside of the handlers: the client's own error may hold the key, so it is not chained
 
@@ -180,17 +182,17 @@ class OpenAiModel:
 
     def _completion(self, answer: Answer, request: ModelRequest, *, latency_s: float, attempts: int) -> Completion:
         if answer.declined and not answer.text:
-            raise ModelRefused(f"{request.model!r} declined: {scrub(answer.declined, self._secrets)}")
+            raise ModelRefused(f"{request.model!r} declined: {self._secrets.line(answer.declined)}")
         if answer.finish == "error":
-            raise ModelUnavailable(f"{self._provider} broke off the answer of {request.model!r}: {scrub(answer.text, self._secrets)!r}")
+            raise ModelUnavailable(f"{self._provider} broke off the answer of {request.model!r}: {self._secrets.line(answer.text)!r}")
         usage, price = answer.usage, self._prices.get(request.model)
         if usage.cost is None and price is not None and usage.prompt_tokens is not None and usage.completion_tokens is not None:
             usage = replace(usage, cost=(usage.prompt_tokens * price[0] + usage.completion_tokens * price[1]) / 1_000_000)
         return Completion(
-            text=clean(answer.text).removeprefix(opening(request)),
-            reasoning=clean(answer.reasoning),
+            text=self._secrets.mask(clean(answer.text)).removeprefix(opening(request)),
+            reasoning=self._secrets.mask(clean(answer.reasoning)),
             finish_reason=answer.finish,
-            model=answer.model or request.model,
+            model=self._secrets.mask(clean(answer.model)) if answer.model else request.model,
             usage=usage,
             latency_s=latency_s,
             attempts=attempts,
@@ -205,9 +207,7 @@ class OpenAiModel:
         loop = asyncio.get_running_loop()
         if loop not in self._connections:
             address = self._address
-            http = openai.DefaultAsyncHttpxClient(
-                auth=address.login, params=address.query, proxy=address.proxy(), verify=address.certificates(), trust_env=False
-            )
+            http = openai.DefaultAsyncHttpxClient(auth=address.login, params=address.query, **address.options())
             client = openai.AsyncOpenAI(base_url=address.url, api_key=self._key or "none", max_retries=0, http_client=http)
             self._connections[loop] = _Connection(client, asyncio.Semaphore(self._concurrency))
         return self._connections[loop]

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import html
 import json
-import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from itertools import islice
 from typing import Literal
 
+from gather_pipeline.adapters.waits import parse_wait
+from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import GatherError, ModelRefused, ModelUnavailable, RateLimited
 
 Kind = Literal["parameter", "key", "quota", "model", "wait", "busy", "other"]
@@ -50,7 +50,6 @@ PARAMETERS = {  # how each is named, with letters of either case and words apart
     r"|(?:roles?|turns?)\W+(?:\w+\W+){0,3}(?:system|developer)|user and assistant roles|\bsystem\b.{0,40}\buser\b|developer instruction",
 }
 NAMED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in PARAMETERS.items()}
-SECRETS = re.compile(r"(?i)\b(?:(?:sk|pk|or|key|xai|nvapi|csk)-|(?:gsk|hf)_|AIza)[\w*.-]{6,}|\bbearer\s+\S+|(?<=://)[^/@\s]+(?=@)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +70,9 @@ class Refusal:
     parameters: tuple[str, ...] = ()
     retry_after_s: float | None = None
 
-    def error(self, *, model: str, provider: str, secrets: Collection[str]) -> GatherError:
+    def error(self, *, model: str, provider: str, secrets: Secrets) -> GatherError:
         """The error to raise for it, its words without the secrets and anything that looks like one."""
-        words, status = scrub(self.words, secrets) or "no reason given", f" (HTTP {self.status})" if self.status != 200 else ""
+        words, status = secrets.line(self.words) or "no reason given", f" (HTTP {self.status})" if self.status != 200 else ""
         if self.kind == "wait":
             return RateLimited(f"{provider} asks to wait{status}: {words}", self.retry_after_s)
         if self.kind == "busy" or self.status >= 500:
@@ -127,14 +126,6 @@ def _kind(status: int, codes: str, words: str, parameters: Collection[str], wait
     return "other" if 400 <= status < 500 and status not in TRANSIENT else "busy"
 
 
-def scrub(text: str, secrets: Collection[str]) -> str:
-    """The text as one line of at most 300 characters, without what cannot be seen, the secrets and anything that looks like one."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    line = SECRETS.sub("***", " ".join("".join(letter if letter.isprintable() else " " for letter in text).split()))
-    return line if len(line) <= 300 else f"{line[:299]}…"
-
-
 def page_text(text: str) -> str:
     """The text, of a web page its title or else what can be read on it."""
     if not re.match(r"\s*<(?:!doctype|html|head|body|\?xml)", text, re.IGNORECASE):
@@ -185,43 +176,3 @@ def _wait(leaves: Collection[tuple[str, object]], headers: Mapping[str, str], wo
         return parse_wait(found[1], now)
     resets = [parse_wait(value, now) for name, value in told.items() if "ratelimit" in name and "reset" in name]
     return min((seconds for seconds in resets if seconds is not None), default=None)
-
-
-UNITS = {"ms": 0.001, "milliseconds": 0.001, "s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0}
-UNITS |= {"h": 3600.0, "hour": 3600.0, "d": 86_400.0, "day": 86_400.0}
-UNITS |= {f"{name}s": seconds for name, seconds in UNITS.items() if len(name) > 2 and not name.endswith("s")}
-AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
-
-
-def parse_wait(value: str | None, now: datetime, *, milliseconds: bool = False) -> float | None:
-    """Seconds to wait: a number of seconds, an amount with units (``1m2.5s``), a date, or a time of Unix; None where it says none.
-
-    Args:
-        value: As it came, None where nothing did.
-        now: The present, with a time zone.
-        milliseconds: What a number without a unit counts.
-    """
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        amounts = [(float(amount), UNITS.get(unit.lower())) for amount, unit in AMOUNT.findall(value)]
-        if amounts and all(unit is not None for _, unit in amounts) and re.fullmatch(r"[\d.a-zA-Z\s]+", value):
-            return sum(amount * (unit or 0.0) for amount, unit in amounts)
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            try:
-                moment = datetime.fromisoformat(value)
-            except ValueError:
-                return None
-        number = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
-    else:
-        if not math.isfinite(number):
-            return None
-        if milliseconds or number > 1e11:
-            number /= 1000
-        if number > 1e9:  # a time of Unix
-            number -= now.timestamp()
-    return max(0.0, number)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import SetupMissing
 
 DOWNLOAD_TIMEOUT_S = 900.0  # 98 MB at 1 Mbit/s
@@ -154,4 +154,4 @@ def _reason(output: str) -> str:
     """The first error that pip names, without the passwords of an index URL."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines[-1:] or ["no reason given"]
-    return re.sub(r"://[^/@\s]+@", "://***@", errors[0].removeprefix("ERROR:").strip())[:300]
+    return Secrets().line(errors[0].removeprefix("ERROR:"))

@@ -1,4 +1,4 @@
-"""`gather events`: what happened, and with --follow what happens."""
+"""`gather events`: what happened, with --follow what happens, and what was not delivered to a webhook."""
 
 from __future__ import annotations
 
@@ -15,35 +15,60 @@ from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.signals import Signals, noting
 from gather_pipeline.domain.event_lines import sentence
 from gather_pipeline.domain.events import Event
-from gather_pipeline.errors import StoreUnavailable
+from gather_pipeline.errors import InvalidInput, StoreUnavailable
 from gather_pipeline.records.project import ProjectRecords
+from gather_pipeline.services import Services
+from gather_pipeline.upkeep.deliver import receiver_of, redeliver
 
 POLL_S = 0.3
 EXIT_INTERRUPTED = 130
 
 
-@click.command(epilog=example("gather events --project salt --follow"))
+@click.command(epilog=example("gather events --project salt --follow", "gather events --project salt --undelivered"))
 @project_option
 @click.option("--after", type=Whole(0), default=0, help="Only events with a higher sequence number.")
 @click.option("--follow", is_flag=True, help="Print one JSON object a line, and go on until interrupted.")
+@click.option("--undelivered", is_flag=True, help="Only what a webhook lacks: waiting, or dead, which is sent again only on request.")
+@click.option("--redeliver", "again", is_flag=True, help="Send all that is undelivered to GATHER_WEBHOOK_URL, dead letters too.")
 @as_json
-def events(project_id: str, after: int, follow: bool, as_json: bool) -> int:
+def events(project_id: str, after: int, follow: bool, undelivered: bool, again: bool, as_json: bool) -> int:
     """Show a project's progress events, as they come with --follow."""
+    if follow + undelivered + again > 1:
+        raise click.UsageError("--follow, --undelivered and --redeliver exclude each other")
     with opened() as services:
         records = services.project(services.projects.get(project_id).id)
         if follow:
             with noting() as signals:
                 _follow(records, after, signals)
             return EXIT_INTERRUPTED
-        found = records.events(after)
+        if again:
+            return _redeliver(services, project_id, as_json)
+        letters = [one for one in services.outbox.undelivered(records) if not after or one.event.sequence > after] if undelivered else []
+        found = [] if undelivered else records.events(after)
     if as_json:
-        print_json([event.to_document() for event in found])
+        print_json([one.to_document() for one in (letters if undelivered else found)])
         return 0
     for event in found:
         click.echo(clean(_line(event)))
-    if not found:
+    for letter in letters:
+        why = f": {letter.reason}" if letter.reason else ""
+        click.echo(clean(f"{_line(letter.event)}  [{letter.state}, sent to {letter.host} {letter.attempts} times{why}]"))
+    if undelivered and not letters:
+        say("Every event was delivered, or none was to be.")
+    elif not found and not letters:
         say("There are no events yet." if not after else f"There is no event after {after}.")
     return 0
+
+
+def _redeliver(services: Services, project_id: str, as_json: bool) -> int:
+    receiver = receiver_of(services)
+    if receiver is None:
+        raise InvalidInput("GATHER_WEBHOOK_URL is not set, expected the address to deliver to")
+    delivery = redeliver(services, project_id, receiver)
+    if as_json:
+        print_json({"delivered": delivery.delivered, "refused": delivery.dead, "waiting": delivery.left})
+    say(f"{receiver.host} took {delivery.delivered} events and refused {delivery.dead}; {delivery.left} are waiting.")
+    return 1 if delivery.dead or delivery.left else 0
 
 
 def _line(event: Event) -> str:

@@ -1,18 +1,23 @@
 """The sensors that tell people: a run that failed, a department below its threshold. Off until somebody switches them on.
 
-Each says so in the log of its tick, and posts an event to the address of `GATHER_WEBHOOK_URL` where there is one.
+Each says so in the log of its tick, and posts an event to the address of `GATHER_WEBHOOK_URL` where there is one. What that address did
+not take, and what runs left behind, the sensor `deliveries` brings there.
 """
 
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from gather_pipeline.defs.partitions import PROJECT_TAG, split_key
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.defs.sensors.following import Cursor, read_cursor
+from gather_pipeline.defs.sensors.following import LOOK_S, Cursor, read_cursor
 from gather_pipeline.domain.events import Event
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.deliver import deliver_alerts, resume
 
 SCORES = "quality_scores"
 EVENTS = 200  # read in a tick
@@ -33,7 +38,8 @@ def failed_runs(context: dg.RunFailureSensorContext, gather: dg.ResourceParam[Ga
     project_id = run.tags.get(PROJECT_TAG, "")
     context.log.error(f"Run {run.run_id} of {run.job_name}{f' for {project_id}' if project_id else ''} failed: {reason}")
     with gather.services() as services:
-        _post(services, [Event(type="automation_failed", fields={"error": reason}, project_id=project_id, task_id=run.run_id)])
+        event = Event(type="automation_failed", fields={"error": reason}, project_id=project_id, task_id=run.run_id)
+        _post(services, [event], context.log)
 
 
 class SeenScores(Cursor):
@@ -61,7 +67,7 @@ def below_threshold(context: dg.SensorEvaluationContext, gather: dg.ResourcePara
         context.log.warning("{department} of {project}: {error}".format(project=event.project_id, **event.fields))
     if found:
         with gather.services() as services:
-            _post(services, found)
+            _post(services, found, context.log)
     last = max((one.storage_id for one in records), default=seen.scores or 0)
     told = f"{len(found)} of {len(by_key)} scores are below their thresholds" if by_key else "Nothing was scored since the last look"
     return dg.SensorResult(skip_reason=told, cursor=SeenScores(scores=last).model_dump_json())
@@ -86,10 +92,21 @@ def _shown(record: dg.EventLogRecord) -> Mapping[str, Any]:
     return {name: value.value for name, value in materialized.metadata.items()} if materialized is not None else {}
 
 
-def _post(services: Services, events: list[Event]) -> None:
-    """Sends events to the webhook of the settings; where it does not take them, the log says so."""
-    url = services.settings.webhook_url
-    bus = services.bus(url.get_secret_value() if url is not None else None)
-    for event in events:
-        bus.publish(event)
-    bus.close()
+def _post(services: Services, events: Sequence[Event], log: logging.Logger) -> None:
+    if said := deliver_alerts(services, [replace(event, at=services.clock.now()) for event in events]):
+        log.warning(said)
+
+
+@dg.sensor(
+    name="deliveries",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Brings to `GATHER_WEBHOOK_URL` the events that it did not take before, in order. Starts no run.",
+)
+def deliveries(gather: dg.ResourceParam[Gather]) -> dg.SkipReason:
+    """One tick."""
+    try:
+        with gather.services() as services:
+            return dg.SkipReason("; ".join(resume(services, time.monotonic() + LOOK_S)) or "Every event was delivered")
+    except dg.Failure as unreadable:
+        return dg.SkipReason(f"Nothing was delivered: {unreadable.description}")

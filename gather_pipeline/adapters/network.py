@@ -10,6 +10,7 @@ import os
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -56,6 +57,10 @@ class Address:
         """Raises `InvalidInput` where a variable of the environment does not let the server be reached."""
         self.proxy()
         self.certificates()
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments with which an HTTP client reaches the server; raises `InvalidInput` as `check`."""
+        return {"proxy": self.proxy(), "verify": self.certificates(), "trust_env": False}
 
     def proxy(self) -> str | None:
         """The address of the proxy before the server, None for none.

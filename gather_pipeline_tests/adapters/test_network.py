@@ -6,7 +6,7 @@ import certifi
 import httpx2
 import pytest
 
-from gather_pipeline.adapters.models.network import Address
+from gather_pipeline.adapters.network import Address
 from gather_pipeline.errors import InvalidInput
 
 URL = "https://models.example/v1"

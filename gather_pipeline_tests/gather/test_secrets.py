@@ -1,0 +1,85 @@
+"""Keys planted in every setting, and a server that repeats what it was sent and more: nothing of it is kept, shown or sent on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.bootstrap import secrets_of
+from gather_pipeline.settings import Settings, load_settings
+from gather_pipeline_tests.fault_server import Exchange, FaultServer, completion, scripted_text
+from gather_pipeline_tests.harness import Studio, department_row
+from gather_pipeline_tests.listener import Listener
+
+LOGIN = "hera:pa55w0rd/planted"
+PLANTED = {
+    "openrouter_api_key": "sk-or-v1-planted0123456789",
+    "openai_api_key": "planted.0123456789/key+",
+    "mongodb_uri": "mongodb://hera:m0ngo-planted@host/?appName=gather",
+    "webhook_url": "https://hooks.example/T0planted0/x?token=h00k-planted",
+}
+VALUES = (
+    "sk-or-v1-planted0123456789",
+    "planted.0123456789/key+",
+    "m0ngo-planted",
+    "h00k-planted",
+    "T0planted0",
+    "pa55w0rd/planted",
+    "pa55w0rd%2Fplanted",
+    base64.b64encode(LOGIN.encode()).decode(),
+    "q0123456789planted",
+)
+
+
+SET = [value for value in VALUES if value not in ("m0ngo-planted", "T0planted0")]  # in a studio whose store and receiver are here
+
+
+def base_url(host: str) -> str:
+    return f"http://hera:pa55w0rd%2Fplanted@{host}/v1?key=q0123456789planted"
+
+
+def test_the_one_list_holds_what_is_planted_in_every_setting() -> None:
+    secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert secret == PLANTED.keys()
+    settings = load_settings(_env_file=None, openai_base_url=base_url("host"), **PLANTED)
+    for value in VALUES:
+        assert secrets_of(settings).mask(f"It says {value}.") == "It says ***."
+    assert not [value for value in VALUES if value in repr(settings)]
+
+
+def echoing(server: FaultServer) -> None:
+    """Makes a server answer with a note that repeats everything, and once with an error that does."""
+    number = count()
+
+    def reply(exchange: Exchange) -> None:
+        said = f"{' '.join(SET)} {json.dumps(server.headers[-1])}"
+        if next(number) == 2:
+            exchange.send_json(500, {"error": {"message": f"Bad request: {said}", "headers": server.headers[-1]}})
+            return
+        note = json.loads(scripted_text(exchange.body))
+        exchange.send_json(200, completion(json.dumps({**note, "content": f"{note['content']} She finds a note: {said}"}), model=VALUES[0]))
+
+    server._then = reply
+
+
+def test_nothing_of_it_is_kept_shown_or_sent_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with FaultServer() as server, Listener() as listener, caplog.at_level(logging.DEBUG, "gather_pipeline"):
+        echoing(server)
+        keys = {name: PLANTED[name] for name in ("openrouter_api_key", "openai_api_key")}
+        settings = {"openai_base_url": base_url(server.base_url.split("/")[2]), "webhook_url": f"{listener.url}&more=h00k-planted"}
+        studio = Studio.open(tmp_path, (department_row("story", 1, most=1, defaultModel="a/model"),), model=None, **keys, **settings)
+        result = studio.run()
+        contents = [item.content for item in studio.view.items]
+        studio.close()
+    assert base64.b64encode(LOGIN.encode()).decode() in server.headers[0]["authorization"]
+    assert result.items_created and all("She finds a note: *** *** " in content for content in contents)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    kept = b"".join(path.read_bytes() for path in files).decode("utf-8", "replace")
+    seen = kept + caplog.text + json.dumps(listener.events) + json.dumps(result.to_document())
+    assert [value for value in (*SET, "s3cret") if value in seen] == []
+    assert "***" in kept and listener.events

@@ -1,0 +1,69 @@
+"""A real receiver of events on the loopback, which answers late or badly where it is told to."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer."""
+
+    status: int = 204
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay_s: float = 0.0
+
+
+class Listener:
+    """Use as a context manager. Plays `answers`, one a request, and then says 204, or answers what `by_event` says of an event.
+
+    `events`, `headers` (names in lower case) and `methods` hold what came; `taken` the numbers of the events that got a 2xx.
+    """
+
+    def __init__(self, *answers: Said, by_event: Callable[[Mapping[str, Any]], Said] | None = None, port: int = 0) -> None:
+        self.answers, self.by_event = list(answers), by_event
+        self.events: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.methods: list[str] = []
+        self.taken: list[int] = []
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                event = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+                listener.methods.append(self.command)
+                listener.events.append(event)
+                listener.headers.append({name.lower(): value for name, value in self.headers.items()})
+                said = listener.by_event(event) if listener.by_event else listener.answers.pop(0) if listener.answers else Said()
+                time.sleep(said.delay_s)
+                if 200 <= said.status < 300:
+                    listener.taken.append(event.get("sequence"))
+                self.send_response(said.status)
+                for name, value in said.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_POST
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Says nothing."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.http.daemon_threads = True
+        self.port = self.http.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/hook/s3cret?token=s3cret"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.shutdown()
+        self.http.server_close()

@@ -52,6 +52,8 @@ INSTALL_REQUIRES = [
     "platformdirs>=4",
     # Two setups at once fetch the weights once; one process at a time writes the metrics.
     "filelock>=3.20",
+    # The cache of answers and contexts: a kept one on disk, which many processes may share, with a limit of size.
+    "diskcache>=5.6,<6",
     # Plots of asset metadata.
     "matplotlib>=3.10,<4",
     # Reading language, each with its data in the wheel: sentence boundaries, lemmas, number words, the language of a text, and how

@@ -25,10 +25,10 @@ from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
 from gather_pipeline.adapters.network import Address
-from gather_pipeline.domain.routing import EMBEDDED, LOCAL, Provider, choose_provider, resolve_model
+from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider, is_local, resolve_model
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import StoreError
-from gather_pipeline.ports import DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel, MetricsLog
+from gather_pipeline.ports import Cache, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel, MetricsLog
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
@@ -63,6 +63,7 @@ def build_services(settings: Settings | None = None) -> Services:
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
         receiver=_receiver,
         metrics=DuckDbMetrics(settings=settings),
+        load_cache=partial(_cache, settings),
         load_catalogue=partial(_catalogue, settings, store),
         clock=SystemClock(),
         settings=settings,
@@ -130,6 +131,12 @@ def _store(settings: Settings) -> DocumentStore:
     return SqliteStore(settings.home / STORE_FOLDER)
 
 
+def _cache(settings: Settings) -> Cache:
+    from gather_pipeline.adapters.cache.disk import DiskCache
+
+    return DiskCache(settings.home / "cache")
+
+
 def _provider(settings: Settings) -> Provider | None:
     return choose_provider(
         base_url=settings.openai_base_url,
@@ -172,7 +179,7 @@ def secrets_of(settings: Settings) -> Secrets:
 
 
 def _check_reach(provider: Provider | None, model: str) -> None:
-    if provider is not None and model not in LOCAL:
+    if provider is not None and not is_local(model):
         Address.read(provider.base_url).check()
 
 

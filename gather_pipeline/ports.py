@@ -185,8 +185,8 @@ class Cache(Protocol):
     def stats(self) -> CacheStats:
         """What it holds."""
 
-    def lock(self, key: str, *, expires_s: float) -> AbstractContextManager[None]:
-        """Makes others who lock the same key wait, in any process, but never longer than `expires_s` for a holder that died."""
+    def claim(self, key: str) -> AbstractContextManager[None] | None:
+        """Holds a key until the context ends or the process dies; None where another one, in any process, holds it."""
 
     def close(self) -> None:
         """Lets go of files and connections."""

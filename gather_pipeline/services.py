@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gather_pipeline.ports import Brain, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, LanguageModel, Metrics
+from gather_pipeline.ports import Brain, Cache, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, LanguageModel, Metrics
+from gather_pipeline.records.executions import Executions
 from gather_pipeline.records.lease import Leases
 from gather_pipeline.records.marks import Marks
 from gather_pipeline.records.outbox import Outbox
@@ -15,9 +16,13 @@ from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.runs import Runs
 from gather_pipeline.settings import Settings
+from gather_pipeline.tasks.execution import digest
 
 if TYPE_CHECKING:
     from gather_pipeline.tasks.catalogue import Catalogue
+    from gather_pipeline.tasks.definition import TaskDefinition
+    from gather_pipeline.tasks.options import ExecutionOptions
+    from gather_pipeline.tasks.runner import Support
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,7 @@ class Services:
         brain: Memory asked by meaning.
         receiver: Makes the receiver of events at a webhook address.
         metrics: Measurements of all runs.
+        load_cache: Opens what keeps values that can be had again.
         load_catalogue: Reads the task definitions.
         clock: Time.
         settings: The settings that all this was chosen by.
@@ -48,6 +54,7 @@ class Services:
     brain: Brain
     receiver: Callable[[str], EventReceiver]
     metrics: Metrics
+    load_cache: Callable[[], Cache]
     load_catalogue: Callable[[], Catalogue]
     clock: Clock
     settings: Settings
@@ -58,9 +65,35 @@ class Services:
         return self.load_catalogue()
 
     @cached_property
+    def cache(self) -> Cache:
+        """Answers and other values that can be had again."""
+        return self.load_cache()
+
+    @cached_property
     def projects(self) -> Projects:
         """The studio's projects."""
         return Projects(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def executions(self) -> Executions:
+        """Executions of tasks that belong to no project."""
+        return Executions(self.store, self.settings.mongodb_db)
+
+    @cached_property
+    def task_support(self) -> Support:
+        """What the task engine may use beside a model."""
+        from gather_pipeline.tasks.kept import KeptAnswers
+        from gather_pipeline.tasks.runner import Support
+        from gather_pipeline.tasks.verification import Tools
+
+        realm = digest(self.settings.openai_base_url or "")
+        return Support(kept=KeptAnswers(self.cache, realm), tools=Tools(embedder=self.embedder, clock=self.clock))
+
+    def task_models(self, definition: TaskDefinition, options: ExecutionOptions) -> tuple[str, ...]:
+        """Models for an execution, the one to ask first at the head: the caller's, else `GATHER_MODEL`, then the fallbacks."""
+        named = options.fallback_models if options.fallback_models is not None else self.settings.fallback_models
+        wanted = (options.model or self.settings.model, *named)
+        return tuple(dict.fromkeys(self.resolve_model(model) for model in wanted))
 
     @cached_property
     def runs(self) -> Runs:
@@ -87,5 +120,7 @@ class Services:
         return ProjectRecords(self.store, project_id)
 
     def close(self) -> None:
-        """Lets go of the store; models are closed by the loop that opened them."""
+        """Lets go of the store and the cache; models are closed by the loop that opened them."""
         self.store.close()
+        if "cache" in self.__dict__:
+            self.cache.close()

@@ -24,14 +24,14 @@ def read_brief(path: str) -> str:
         InvalidInput: The file is not there or cannot be read, is too long, empty or not UTF-8 text.
     """
     source = "from standard input" if path == "-" else path
-    data = _read(path, "--brief", BRIEF_LIMIT_BYTES, subject=f"brief {source}", expected=f"at most {BRIEF_LIMIT_BYTES}")
+    data = read_bytes(path, "--brief", BRIEF_LIMIT_BYTES, subject=f"brief {source}", expected=f"at most {BRIEF_LIMIT_BYTES}")
     return check_brief(data, source)
 
 
 def read_note(path: str) -> str:
     """The text of a note, from where `read_brief` has a brief's, and refused as there; it may be empty."""
     source = "standard input" if path == "-" else path
-    data = _read(path, "--file", NOTE_LIMIT_BYTES, subject=source, expected=f"a note of at most {NOTE_LIMIT_BYTES}")
+    data = read_bytes(path, "--file", NOTE_LIMIT_BYTES, subject=source, expected=f"a note of at most {NOTE_LIMIT_BYTES}")
     return clean(decoded(data, source))
 
 
@@ -52,7 +52,7 @@ def person(by: str | None, settings: Settings) -> str:
     return name.strip()
 
 
-def _read(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:
+def read_bytes(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:
     """The bytes of a file, never more of it than it may have; `subject` is told to be too long and `expected` to have been expected."""
     try:
         # `open`, so that the path is shown as it was typed.

@@ -13,11 +13,14 @@ from gather_pipeline.cli.options import example
 PLACES = {
     "create-task": Place("tasks.define:create_task", "Write the file of a new task, valid as it is."),
     "validate-task": Place("tasks.define:validate_task", "Check a task's file, or all of them."),
+    "execute": Place("tasks.execute:execute", "Run a task with an input, or with each line of a batch."),
     "list": Place("tasks.define:list_", "List the tasks that there are."),
     "show": Place("tasks.define:show", "Show what a task takes, gives and asks."),
 }
 
-EPILOG = "\n\n".join([exit_codes(), example("tlm create-task tagline", "tlm validate-task --all")])
+EPILOG = "\n\n".join(
+    [exit_codes(), example("tlm create-task tagline", """tlm execute tagline --input '{"text": "A log book that nobody wants read."}'""")]
+)
 
 
 @click.group(cls=LazyGroup, places=PLACES, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

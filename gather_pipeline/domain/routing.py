@@ -1,7 +1,8 @@
 """Which provider is configured, and which model answers for the one that a department names (D6).
 
-Two ids never leave this machine: ``embedded`` (the small local model) and ``scripted`` (tests and demonstrations). Any other
-id belongs to the remote provider; without one, the embedded model answers in its place.
+Two ids never leave this machine: ``embedded`` (the small local model) and ``scripted`` (tests and demonstrations). The latter may have a
+name, such as ``scripted:b``, so that several models can be played. Any other id belongs to the remote provider; without one, the
+embedded model answers in its place.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ SCRIPTED = "scripted"
 LOCAL = (EMBEDDED, SCRIPTED)
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 OPENAI_URL = "https://api.openai.com/v1"
+
+
+def is_local(model: str) -> bool:
+    """Whether a model answers on this machine."""
+    return model.partition(":")[0] in LOCAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +82,8 @@ def resolve_model(wanted: str | None, *, provider: str | None) -> str:
     Raises:
         InvalidInput: OpenAI is configured and another vendor's model is wanted.
     """
-    if wanted == SCRIPTED:
-        return SCRIPTED
+    if wanted and (wanted == SCRIPTED or wanted.startswith(f"{SCRIPTED}:")):
+        return wanted
     if not wanted or wanted == EMBEDDED or provider is None:
         return EMBEDDED
     if provider == "openai" and "/" in wanted:

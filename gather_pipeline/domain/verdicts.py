@@ -24,6 +24,7 @@ class Verdict:
         reasons: Sentences for a person.
         suggestions: What would make the output better.
         evidence: What the ruling rests on, such as models asked and their agreement.
+        waiting: Id of the review in which a person will decide.
         replacement: Output that is better than the one checked; None keeps it, for no task's output is null.
 
     Raises:
@@ -36,6 +37,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
     evidence: Mapping[str, JsonValue] = field(default_factory=dict)
+    waiting: str | None = None
     replacement: JsonValue | None = None
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
-from gather_pipeline.domain.routing import EMBEDDED, LOCAL
+from gather_pipeline.domain.routing import EMBEDDED, is_local
 from gather_pipeline.errors import GatherError, InvalidInput, Stopped
 from gather_pipeline.gather.session import Session
 from gather_pipeline.quality.judge import QualityJudge
@@ -39,7 +39,7 @@ def judge_model(setting: str | None, own_model: str, resolve: Callable[[str | No
     if setting == "none":
         return None
     if setting is None:
-        return None if own_model in LOCAL else own_model
+        return None if is_local(own_model) else own_model
     judge = resolve(setting)
     if judge == EMBEDDED:
         raise InvalidInput.field(

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks import schemas, templates
 from gather_pipeline.tasks.execution import digest
 from gather_pipeline.tasks.validations import Validation, build
@@ -336,6 +337,13 @@ class TaskDefinition(Part):
         """
         default = next(prompt for prompt in self.prompts if prompt.usage_conditions.default)
         return next((prompt for prompt in self.prompts if prompt.usage_conditions.when in conditions), default)
+
+    def prompt(self, id: str) -> Prompt:
+        """The prompt of that id; raises `InvalidInput` where there is none."""
+        for prompt in self.prompts:
+            if prompt.id == id:
+                return prompt
+        raise InvalidInput.field(f"prompt of task {self.id}", id, f"one of {', '.join(prompt.id for prompt in self.prompts)}")
 
     @cached_property
     def hash(self) -> str:

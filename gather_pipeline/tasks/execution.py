@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -107,9 +107,7 @@ class Execution:
 
         Unknown where one of them does not say, or where calls were made and none was answered; zero where none was made.
         """
-        made = [call for call in self.calls if not call.cached]
-        answered = [call.usage for call in made if call.usage is not None]
-        return UNKNOWN if made and not answered else sum(answered, Usage())
+        return charged(self.calls)
 
     @property
     def attempts(self) -> int:
@@ -173,6 +171,13 @@ class Execution:
 
 
 DOCUMENT = TypeAdapter(Execution)
+
+
+def charged(calls: Sequence[Call]) -> Usage:
+    """What calls cost that were really made; see `Execution.usage`."""
+    made = [call for call in calls if not call.cached]
+    answered = [call.usage for call in made if call.usage is not None]
+    return UNKNOWN if made and not answered else sum(answered, Usage())
 
 
 def digest(value: object) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gather_pipeline.domain.executions import Message
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks import templates
 from gather_pipeline.tasks.definition import Prompt, TaskDefinition, VerificationParameters
-from gather_pipeline.tasks.execution import digest
+from gather_pipeline.tasks.execution import Execution, digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +46,20 @@ class Conversation:
         return f"{self.opening}{gap}{answer}"
 
 
-def converse(definition: TaskDefinition, prompt: Prompt, inputs: Mapping[str, Any]) -> Conversation:
-    """Fills a prompt in.
+def converse(definition: TaskDefinition, prompt: Prompt, inputs: Mapping[str, Any], examples: Sequence[Execution] = ()) -> Conversation:
+    """Fills a prompt in, with the questions and outputs of earlier executions as example turns; one that it cannot ask is left out.
 
     Raises:
         InvalidInput: The prompt needs a value that the input lacks.
     """
-    # Only what is declared goes in, so that one prompt cannot quietly depend on another's variables.
-    values = {name: inputs[name] for name in prompt.template_variables if name in inputs}
-    place = f"of prompt {prompt.id!r} of task {definition.id}"
-    filled = {key: templates.render(text, values, f"{key} {place}") for key, text in prompt.templates}
+    filled = _filled(definition, prompt, inputs)
     turns = [Message(role="system", content=filled["system"])] if filled.get("system") else []
-    for shot in prompt.shots:
-        turns += [Message(role="user", content=shot.user), Message(role="assistant", content=shot.assistant)]
+    pairs = [(shot.user, shot.assistant) for shot in prompt.shots]
+    for example in examples:
+        with suppress(InvalidInput):
+            pairs.append((_filled(definition, prompt, example.input)["text"], _as_text(example.output)))
+    for user, assistant in pairs:
+        turns += [Message(role="user", content=user), Message(role="assistant", content=assistant)]
     turns.append(Message(role="user", content=filled["text"]))
     return Conversation(turns=tuple(turns), opening=filled.get("prefill", ""))
 
@@ -68,8 +71,7 @@ def check_prompt(definition: TaskDefinition, parameters: VerificationParameters,
         InvalidInput: It needs a value that the input lacks.
     """
     assert parameters.verification_prompt is not None
-    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=1)
-    values = {**inputs, **dict.fromkeys(definition.output_names(parameters), text)}
+    values = {**inputs, **dict.fromkeys(definition.output_names(parameters), _as_text(output))}
     return templates.render(parameters.verification_prompt, values, f"verification_prompt of task {definition.id}")
 
 
@@ -87,3 +89,14 @@ def ask_again(conversation: Conversation, definition: TaskDefinition, answer: st
         conversation,
         turns=(*conversation.turns, Message(role="assistant", content=answer), Message(role="user", content=request)),
     )
+
+
+def _filled(definition: TaskDefinition, prompt: Prompt, inputs: Mapping[str, Any]) -> dict[str, str]:
+    # Only what is declared goes in, so that one prompt cannot quietly depend on another's variables.
+    values = {name: inputs[name] for name in prompt.template_variables if name in inputs}
+    place = f"of prompt {prompt.id!r} of task {definition.id}"
+    return {key: templates.render(text, values, f"{key} {place}") for key, text in prompt.templates}
+
+
+def _as_text(output: Any) -> str:
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=1)

@@ -1,28 +1,35 @@
-"""Runs any task: checks the input, asks a model, checks the output, asks again, and writes down what happened.
+"""Runs any task: checks the input, asks a model, has the output checked, and writes down what happened.
 
-Work on outputs that were got (verification), on the choice of the model (routing) and on the records (learning) gets modules beside
-this one; see `docs/decisions/0004-task-engine.md`.
+How models are asked stands in `asking`, how outputs are verified in `verification`; see `docs/decisions/0004-task-engine.md`.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
-from gather_pipeline.domain.executions import Completion, ModelRequest
-from gather_pipeline.errors import InvalidInput, ModelRefused, ModelUnavailable, OutputInvalid, TaskCancelled, shorten
+from gather_pipeline.domain.executions import ModelRequest
+from gather_pipeline.domain.verdicts import Budget, TrackRecord, Verdict
+from gather_pipeline.errors import InvalidInput, OutputRejected, TaskCancelled
 from gather_pipeline.ports import Clock, LanguageModel
-from gather_pipeline.tasks import parsing, schemas, templates
+from gather_pipeline.tasks import schemas, templates
+from gather_pipeline.tasks.asking import Asking, told
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.definition import TaskDefinition
-from gather_pipeline.tasks.execution import ANSWER_KEPT, Call, Execution
-from gather_pipeline.tasks.prompting import Conversation, ask_again, converse
+from gather_pipeline.tasks.execution import Execution
+from gather_pipeline.tasks.fewshot import choose_examples
+from gather_pipeline.tasks.kept import KeptAnswers
+from gather_pipeline.tasks.prompting import converse
+from gather_pipeline.tasks.verification import Case, Tools, Verifier
+from gather_pipeline.tasks.verification.chain import check, verifiers
+from gather_pipeline.tasks.workflow import complete_input
 
-TOKEN_CHARS = 30  # most characters of one token on the average; what is longer was not written within the limit
+INPUT_LIMIT = 2_000_000  # characters of an input as JSON: what no prompt can hold is refused before it is worked on
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +42,41 @@ class TaskResult:
     execution: Execution
 
 
+@dataclass(frozen=True, kw_only=True)
+class Support:
+    """What a runner may use beside a model; a task that needs what is not there is refused.
+
+    Attributes:
+        kept: Answers that need not be paid again; used by executions that name a draw.
+        tools: What checks are built with.
+        accepted: Executions of a task whose output people accepted, the newest first.
+        history: How a model has done at a task.
+        propose: Puts an output that was not accepted before a person; gives the id of the review.
+    """
+
+    kept: KeptAnswers | None = None
+    tools: Tools | None = None
+    accepted: Callable[[str], Sequence[Execution]] = lambda task: ()
+    history: Callable[[str, str], TrackRecord | None] = lambda task, model: None
+    propose: Callable[[Case, Sequence[Verdict]], str] | None = None
+
+
 class TaskRunner:
     """Executes task definitions against a language model; `record` takes every execution, once, at its end."""
 
-    def __init__(self, model: LanguageModel, catalogue: Catalogue, clock: Clock, record: Callable[[Execution], None]) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        catalogue: Catalogue,
+        clock: Clock,
+        record: Callable[[Execution], None],
+        support: Support = Support(),  # noqa: B008
+    ) -> None:
         self._model = model
         self._catalogue = catalogue
         self._clock = clock
         self._record = record
+        self._support = support
 
     async def run(
         self,
@@ -51,36 +85,44 @@ class TaskRunner:
         *,
         model: str,
         conditions: Collection[str] = (),
+        prompt_id: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
+        draw: object = None,
         version: str | None = None,
         fallback_models: Sequence[str] = (),
+        budget: Budget = Budget(),  # noqa: B008
         tags: Mapping[str, Any] | None = None,
     ) -> TaskResult:
-        """Executes a task once.
+        """Executes a task once, and before it what it depends on.
 
         Args:
             task_id: Id of the definition.
             inputs: Values for its input schema.
             model: Model to ask first.
             conditions: Conditions that hold; the first prompt that names one of them is used, else the default one.
+            prompt_id: Prompt to use, whatever the conditions.
             temperature: 0 to 1; the definition's where None.
             max_tokens: Most tokens of an answer; the definition's where None.
             seed: Sampling seed where the model knows one.
+            draw: Answers of an earlier execution that was the same and named the same draw are used again; where None, of none.
             version: Version of the definition; the newest where None.
-            fallback_models: Models to ask, in order, where the one before is unavailable, limits the rate or refuses.
+            fallback_models: Models to ask, in order, where the one before is unavailable, limits the rate or refuses; checks may ask them.
+            budget: What the execution may spend.
             tags: Kept with the record.
 
         Raises:
             UnknownEntity: No such task or version: nothing is executed and nothing recorded.
             InvalidInput: The input or a parameter is wrong.
             OutputInvalid: The last model's answers did not fit, re-asks included.
+            OutputRejected: No check accepted the output, and the task names no fallback.
+            BudgetExhausted: The budget is spent.
             ModelUnavailable, RateLimited, ModelRefused: No model could be had; the last one's error.
         """
         definition = self._catalogue.get(task_id, version)
         started = self._clock.monotonic()
-        calls: list[Call] = []
+        asking: Asking | None = None
         execution = Execution(
             id=uuid.uuid4().hex,
             task_id=definition.id,
@@ -92,132 +134,139 @@ class TaskRunner:
             timestamp=self._clock.now(),
             tags=dict(tags or {}),
         )
+        kept = self._support.kept if draw is not None else None
 
         def ended(**changes: Any) -> Execution:
-            return replace(execution, calls=tuple(calls), execution_time_s=self._clock.monotonic() - started, **changes)
+            calls = tuple(asking.calls) if asking else ()
+            cached = bool(calls) and all(call.cached for call in calls)
+            return replace(execution, calls=calls, cached=cached, execution_time_s=self._clock.monotonic() - started, **changes)
 
-        try:
-            execution = replace(execution, input=_check_input(definition, inputs))
-            if (verification := definition.verification) is not None:
-                told = f"task {definition.id} asks for verification {verification.method!r}"
-                raise InvalidInput(f"{told}, expected none: no method is available in this version")
-            prompt = definition.prompt_for(conditions)
-            conversation = converse(definition, prompt, execution.input)
-            execution = replace(execution, prompt_id=prompt.id, prompt_hash=conversation.hash)
-            generation = definition.generation
-            request = ModelRequest(
-                model=model,
-                messages=conversation.messages,
-                temperature=generation.temperature if temperature is None else temperature,
-                max_tokens=generation.max_tokens if max_tokens is None else max_tokens,
-                timeout_s=generation.timeout_s,
-                seed=seed,
-                response_schema=schemas.portable(definition.output.json_schema) if definition.output.format == "json" else None,
-                sampling=generation.sampling or None,
-            )
-            requests = [replace(request, model=name) for name in dict.fromkeys((model, *fallback_models))]
-            sent = {name: getattr(request, name) for name in ("temperature", "max_tokens", "timeout_s", "seed")}
-            parameters = {**sent, "sampling": generation.sampling, "conditions": sorted(conditions)}
-            execution = replace(execution, parameters=parameters)
-            output = await self._first_available(definition, requests, conversation, calls)
-        except BaseException as error:
-            cancelled = isinstance(error, TaskCancelled) or not isinstance(error, Exception)
-            try:
-                self._record(ended(status="cancelled" if cancelled else "failed", error=_told(error)))
-            except Exception:
-                # The first error is the one to tell; a cancel must stay a cancel.
-                logger.exception("[AutoGather] The record of a failed execution of %s was lost", task_id)
-            raise
-        execution = ended(status="succeeded", output=output)
-        self._record(execution)
-        return TaskResult(output=output, execution=execution)
+        async def run_first(task: str, wanted: str | None, given: Mapping[str, Any]) -> TaskResult:
+            same = {"model": model, "fallback_models": fallback_models, "seed": seed, "draw": draw, "budget": budget}
+            return await self.run(task, given, version=wanted, tags={**execution.tags, "needed_by": execution.id}, **same)  # type: ignore[arg-type]
 
-    async def _first_available(
-        self, definition: TaskDefinition, requests: Sequence[ModelRequest], conversation: Conversation, calls: list[Call]
-    ) -> Any:
-        for request, following in pairwise(requests):
+        with kept.begin(execution.id) if kept else nullcontext():
             try:
-                return await self._ask(definition, request, conversation, calls)
-            except (ModelUnavailable, ModelRefused) as error:
-                names = definition.id, request.model, following.model
-                logger.warning("[AutoGather] Task %s goes from model %s to %s: %s", *names, error)
-        return await self._ask(definition, requests[-1], conversation, calls)
-
-    async def _ask(self, definition: TaskDefinition, request: ModelRequest, conversation: Conversation, calls: list[Call]) -> Any:
-        """The output that one model gives, asked again where its answer does not fit; every call goes into `calls`."""
-        times, complaint = definition.generation.max_reasks + 1, ""
-        for asked in range(times):
-            # The same words with the same seed would bring the same answer.
-            shift = asked if definition.generation.reask == "again" else 0
-            seed = None if request.seed is None else request.seed + shift
-            try:
-                completion = await self._model.complete(replace(request, messages=conversation.messages, seed=seed))
+                if definition.dependencies:
+                    inputs, brought = await complete_input(definition, inputs, run_first)
+                    execution = replace(execution, tags={**execution.tags, "dependencies": brought})
+                execution = replace(execution, input=check_input(definition, inputs))
+                checks = self._checks(definition)
+                prompt = definition.prompt_for(conditions) if prompt_id is None else definition.prompt(prompt_id)
+                accepted = self._support.accepted(definition.id) if definition.examples_from else ()
+                examples = choose_examples(definition, execution.input, accepted)
+                conversation = converse(definition, prompt, execution.input, examples)
+                execution = replace(execution, prompt_id=prompt.id, prompt_hash=conversation.hash)
+                generation = definition.generation
+                request = ModelRequest(
+                    model=model,
+                    messages=conversation.messages,
+                    temperature=generation.temperature if temperature is None else temperature,
+                    max_tokens=generation.max_tokens if max_tokens is None else max_tokens,
+                    timeout_s=generation.timeout_s,
+                    seed=seed,
+                    response_schema=schemas.portable(definition.output.json_schema) if definition.output.format == "json" else None,
+                    sampling=generation.sampling or None,
+                )
+                candidates = tuple(replace(request, model=name).model for name in dict.fromkeys((model, *fallback_models)))
+                sent = {name: getattr(request, name) for name in ("temperature", "max_tokens", "timeout_s", "seed")}
+                shown = {"examples": [one.id for one in examples]} if examples else {}
+                drawn = {"draw": draw} if draw is not None else {}
+                parameters = {**sent, "sampling": generation.sampling, "conditions": sorted(conditions), **shown, **drawn}
+                execution = replace(execution, parameters=parameters)
+                asking = Asking(
+                    body=self._model,
+                    execution_id=execution.id,
+                    definition=definition,
+                    conversation=conversation,
+                    request=request,
+                    budget=budget,
+                    kept=kept,
+                    draw=draw,
+                )
+                writer, output = await asking.first(candidates)
+                execution = replace(execution, model=writer, output=output)
+                if checks:
+                    case = Case(
+                        execution_id=execution.id,
+                        definition=definition,
+                        input=execution.input,
+                        output=output,
+                        writer=writer,
+                        candidates=candidates,
+                        prompt=conversation.turns[-1].content,
+                        models=asking,
+                        record=self._support.history(definition.id, writer),
+                    )
+                    execution = await self._verified(execution, case, checks)
+                    if not (execution.verified or execution.fallback or execution.waiting):
+                        raise OutputRejected(f"task {definition.id} {definition.version}: {_refusal(execution)}")
             except BaseException as error:
-                calls.append(Call(model=request.model, complaint=_told(error)))
+                cancelled = isinstance(error, TaskCancelled) or not isinstance(error, Exception)
+                try:
+                    self._record(ended(status="cancelled" if cancelled else "failed", error=told(error)))
+                except Exception:
+                    # The first error is the one to tell; a cancel must stay a cancel.
+                    logger.exception("[AutoGather] The record of a failed execution of %s was lost", task_id)
+                else:
+                    _settle(kept, asking)
                 raise
-            answer = conversation.whole(completion.text)
-            call = Call(
-                model=request.model,
-                answered_by=completion.model,
-                finish_reason=completion.finish_reason,
-                usage=completion.usage,
-                latency_s=completion.latency_s,
-                attempts=completion.attempts,
-            )
-            try:
-                parsed = _read(definition, answer, completion, request.max_tokens)
-            except (OutputInvalid, ModelRefused) as error:
-                complaint = str(error)
-                calls.append(replace(call, complaint=complaint, answer=templates.clean(answer)[:ANSWER_KEPT]))
-                if isinstance(error, ModelRefused):
-                    raise
-                conversation = ask_again(conversation, definition, completion.text, complaint)
-            else:
-                calls.append(replace(call, obtained=parsed.how))
-                return parsed.value
-        raise OutputInvalid(
-            f"task {definition.id} {definition.version}: model {request.model} gave no usable answer in {times} calls: {complaint}"
-        )
+            execution = ended(status="succeeded")
+            self._record(execution)
+            _settle(kept, asking)
+        return TaskResult(output=execution.output, execution=execution)
+
+    def _checks(self, definition: TaskDefinition) -> list[Verifier]:
+        if definition.verification is None:
+            return []
+        if self._support.tools is None:
+            raise InvalidInput(f"task {definition.id} is verified, expected a runner with what checks are built with")
+        return verifiers(definition.verification, self._support.tools)
+
+    async def _verified(self, execution: Execution, case: Case, checks: Sequence[Verifier]) -> Execution:
+        """The execution with what the checks said of its output, and with what the caller gets where none accepted it."""
+        verification, support = case.definition.verification, self._support
+        assert verification is not None
+        checked = await check(case, verification.links, checks)
+        said = {"verdicts": checked.verdicts, "verified": checked.accepted, "output": checked.output}
+        if checked.accepted:
+            return replace(execution, **said)
+        waiting = next((verdict.waiting for verdict in reversed(checked.verdicts) if verdict.waiting), None)
+        match verification.fallback_strategy:
+            case "use_highest_ranked_model":
+                # The writer is the highest ranked one that could be had.
+                said |= {"fallback": verification.fallback_strategy, "output": case.output, "waiting": waiting}
+            case "human_review":
+                if waiting is None:
+                    open_case = replace(case, output=checked.output)
+                    waiting = support.propose(open_case, checked.verdicts) if support.propose else execution.id
+                said |= {"fallback": verification.fallback_strategy, "waiting": waiting}
+            case None:
+                said |= {"waiting": waiting}
+        return replace(execution, **said)
 
 
-def _check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The input as plain, clean JSON with the schema's defaults.
+
+    Raises:
+        InvalidInput: It is none, does not fit the schema or a validation, or is larger than any prompt.
+    """
     given = schemas.with_defaults(definition.input.json_schema, schemas.plain(templates.cleaned(inputs)))
+    size = len(json.dumps(given, ensure_ascii=False))
+    if size > INPUT_LIMIT:
+        raise InvalidInput(f"input of task {definition.id} has {size} characters as JSON, expected at most {INPUT_LIMIT}")
     wrong = definition.input.complaint(given)
     if wrong:
         raise InvalidInput(f"input of task {definition.id} {definition.version} does not fit: {wrong}")
     return given
 
 
-def _read(definition: TaskDefinition, answer: str, completion: Completion, max_tokens: int) -> parsing.Parsed:
-    """The output in an answer, or `OutputInvalid` with what a model needs to hear."""
-    specification, finish = definition.output, completion.finish_reason
-    if finish == "content_filter":
-        raise ModelRefused("the provider's content filter stopped the answer")
-    most = max_tokens * TOKEN_CHARS
-    if len(answer.strip()) > most:
-        raise OutputInvalid(f"the answer has {len(answer.strip())} characters, expected at most {most}")
-    if specification.format == "text":
-        trim = specification.when_cut == "trim"
-        parsed = parsing.parse_text(answer, cut=finish == "length" or (trim and finish == "unknown"), trim=trim)
-    elif finish == "length":
-        raise OutputInvalid("the answer was cut at the token limit (finish_reason 'length'), expected a shorter one that ends")
-    else:
-        parsed = _read_json(answer, completion.reasoning, specification.json_schema)
-    # Only now: what a JSON string escapes (a NUL, half a surrogate pair) is not there before it is parsed.
-    parsed = replace(parsed, value=templates.cleaned(parsed.value))
-    wrong = specification.complaint(parsed.value)
-    if wrong:
-        raise OutputInvalid(f"the answer does not fit: {wrong}")
-    return parsed
+def _refusal(execution: Execution) -> str:
+    reasons = "; ".join(reason for verdict in execution.verdicts for reason in verdict.reasons)
+    return f"no check accepted the output of {execution.model}: {reasons or 'no reason is given'}"
 
 
-def _read_json(answer: str, reasoning: str, schema: schemas.Schema) -> parsing.Parsed:
-    """The value in an answer; some servers send all of it as thoughts, which count only where they are it and nothing else."""
-    parsed = parsing.parse_json(answer.strip() or reasoning, lambda value: schemas.fits(schema, value))
-    if not answer.strip() and not (parsed.how == "strict" and schemas.fits(schema, parsed.value)):
-        raise OutputInvalid(f"the answer is empty, only thoughts came: {shorten(reasoning)}, expected JSON")
-    return parsed
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _settle(kept: KeptAnswers | None, asking: Asking | None) -> None:
+    if kept and asking:
+        kept.settle(asking.paid)

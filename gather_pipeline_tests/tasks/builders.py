@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.domain.executions import Completion, ModelRequest, Usage
 from gather_pipeline.tasks.catalogue import Catalogue, parse_definition
 from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.execution import Execution
-from gather_pipeline.tasks.runner import TaskRunner
+from gather_pipeline.tasks.runner import Support, TaskResult, TaskRunner
+from gather_pipeline.tasks.verification import Tools
 
 GREETING: Mapping[str, Any] = {
     "id": "greeting",
@@ -162,16 +164,27 @@ class StepClock:
 class Bench:
     """A runner over a list of answers, and the records that it made."""
 
-    def __init__(self, *answers: str | Completion | BaseException, definition: TaskDefinition | None = None) -> None:
+    def __init__(
+        self,
+        *answers: str | Completion | BaseException,
+        definition: TaskDefinition | None = None,
+        others: Sequence[TaskDefinition] = (),
+        support: Support | None = None,
+    ) -> None:
         self.model = ListModel(*answers)
         self.records: list[Execution] = []
         self.definition = definition or define()
-        self.runner = TaskRunner(self.model, Catalogue([self.definition]), StepClock(), self.records.append)
+        support = support or Support(tools=Tools(embedder=HashingEmbedder(), clock=StepClock()))
+        self.runner = TaskRunner(self.model, Catalogue([self.definition, *others]), StepClock(), self.records.append, support)
 
     def run(self, inputs: Mapping[str, Any] | None = None, model: str = "small", **options: Any) -> Any:
         """The output, or the error that the runner raises."""
+        return self.result(inputs, model, **options).output
+
+    def result(self, inputs: Mapping[str, Any] | None = None, model: str = "small", **options: Any) -> TaskResult:
+        """The output with its record."""
         given = {"who": "Mara"} if inputs is None else inputs
-        return asyncio.run(self.runner.run(self.definition.id, given, model=model, **options)).output
+        return asyncio.run(self.runner.run(self.definition.id, given, model=model, **options))
 
     @property
     def record(self) -> Execution:

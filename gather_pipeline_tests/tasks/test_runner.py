@@ -279,12 +279,18 @@ def test_an_unknown_task_or_version_executes_and_records_nothing():
     assert bench.records == []
 
 
-def test_a_task_that_asks_for_a_verification_that_is_not_there_is_refused():
-    definition = define(verification={"method": "consensus", "parameters": {"min_models": 2}, "fallback_strategy": "human_review"})
-    bench = Bench(GOOD, definition=definition)
-    with pytest.raises(InvalidInput, match="asks for verification 'consensus', expected none"):
-        bench.run()
-    assert bench.model.requests == [] and bench.record.status == "failed"
+def test_a_prompt_may_be_named_and_one_that_is_not_there_is_refused():
+    bench = Bench(GOOD)
+    bench.run(prompt_id="loud")
+    assert bench.record.prompt_id == "loud"
+    with pytest.raises(InvalidInput, match="prompt of task greeting is 'quiet', expected one of standard, loud"):
+        bench.run(prompt_id="quiet")
+
+
+def test_an_input_larger_than_any_prompt_is_refused_before_it_is_worked_on():
+    bench = Bench()
+    with pytest.raises(InvalidInput, match="input of task greeting has 3000027 characters as JSON, expected at most 2000000"):
+        bench.run({"who": "x" * 3_000_000})
 
 
 def test_a_cancelled_execution_is_recorded_and_stays_cancelled():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import pytest
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks import validations
 from gather_pipeline.tasks.catalogue import Catalogue, load_definition
-from gather_pipeline.tasks.runner import TaskRunner
-from gather_pipeline_tests.tasks.builders import Bench, ListModel, StepClock, parse_definition
+from gather_pipeline_tests.tasks.builders import Bench, parse_definition
 
 SEED = Path(__file__).parent / "seed"
 
@@ -37,16 +35,18 @@ def test_a_full_length_example_is_catalogued_and_a_users_verbatim_file_wins_over
     assert known.get(name).to_document() == json.loads((SEED / f"{name}.json").read_text(encoding="utf-8")) != packaged.to_document()
 
 
-def test_verification_is_kept_and_its_execution_refused():
-    catalogue = Catalogue.from_folder(SEED)
-    definition = catalogue.get("job_detail_extraction")
-    assert definition.verification is not None and definition.verification.method == "consensus"
-    assert definition.verification.parameters.similarity_threshold == 0.75
-    records: list[object] = []
-    runner = TaskRunner(ListModel(), catalogue, StepClock(), records.append)
-    with pytest.raises(InvalidInput, match="verification 'consensus', expected none"):
-        asyncio.run(runner.run("job_detail_extraction", {"job_posting": "A" * 100}, model="small"))
-    assert len(records) == 1
+def test_the_verification_of_the_first_is_a_consensus():
+    definition = load_definition(SEED / "job_detail_extraction.json")
+    assert definition.verification is not None
+    [link] = definition.verification.links
+    assert link.method == "consensus" and definition.verification.fallback_strategy == "use_highest_ranked_model"
+    assert (link.parameters.similarity_threshold, link.parameters.min_models, link.parameters.max_models) == (0.75, 2, 3)
+
+
+def test_the_verification_prompt_of_the_second_names_the_output_by_an_alias():
+    definition = load_definition(SEED / "skill_decomposition.json")
+    assert definition.verification is not None
+    assert definition.output_names(definition.verification.links[0].parameters) == {"decomposition"}
 
 
 def test_its_prompts_and_validations_work_once_it_asks_for_no_verification():

@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 
 from gather_pipeline.domain.executions import Completion, ModelRequest
-from gather_pipeline.domain.routing import EMBEDDED, LOCAL, SCRIPTED, resolve_model
+from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED, is_local, resolve_model
 from gather_pipeline.ports import LanguageModel
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class ModelRouter:
         if model == EMBEDDED != request.model and request.model not in self._told:
             self._told.add(request.model)
             logger.warning("[AutoGather] No key and no base URL: a small local model answers for %s", request.model)
-        body = self._bodies[model] if model in LOCAL else self._remote
+        body = self._bodies[model.partition(":")[0]] if is_local(model) else self._remote
         assert body is not None  # resolve_model names a remote id only where there is a provider
         return await body.complete(replace(request, model=model))
 

@@ -6,22 +6,27 @@ Covers what task definitions use: types, enum, const, bounds, lengths, items, lo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 Schema = Mapping[str, Any]
 Special = Callable[[Schema], object]
 MISSING = object()  # what a `Special` answers where the schema is none of its own
+LIMIT = re.compile(r"\b(minimum|maximum|min items|max items|min length|max length) (-?\d+(?:\.\d+)?)")
 DEPTH = 8  # of a schema that refers to itself, below which only what is required is made
 
 
-def example_value(schema: Schema, *, fraction: float, text: Callable[[], str], special: Special = lambda schema: MISSING) -> Any:
+def example_value(
+    schema: Schema, *, fraction: float, text: Callable[[], str], special: Special = lambda schema: MISSING, entries: int = 1
+) -> Any:
     """A value of the schema, the same for the same arguments.
 
     Args:
         schema: JSON Schema, a mapping.
         fraction: 0 to 1; numbers lie that far between their bounds, a boolean is true from 0.5 on, an enum gives the member there.
         text: Makes the next string; it is cut or repeated to its length.
+        entries: Of a list of which the schema sets no limits.
         special: Asked first for every sub-schema; answers `MISSING` where it has no value of its own.
     """
 
@@ -33,6 +38,7 @@ def example_value(schema: Schema, *, fraction: float, text: Callable[[], str], s
             return found
         while "$ref" in part:
             part = _referred(schema, part["$ref"])
+        part = _limits(part) | dict(part)
         for option in (*part.get("anyOf", ()), *part.get("oneOf", ())):
             if option.get("type") != "null":
                 return value(option, depth)
@@ -48,7 +54,7 @@ def example_value(schema: Schema, *, fraction: float, text: Callable[[], str], s
                 needed, properties = part.get("required", ()), part.get("properties", {})
                 return {name: value(sub, depth + 1) for name, sub in properties.items() if depth < DEPTH or name in needed}
             case "array":
-                length = max(part.get("minItems", 0), min(1, part.get("maxItems", 1)))
+                length = max(part.get("minItems", 0), min(entries, part.get("maxItems", entries)))
                 return [value(part.get("items", {}), depth + 1) for _ in range(length)]
             case "integer" | "number":
                 low = part.get("minimum", min(0, part.get("maximum", 0)))
@@ -64,6 +70,17 @@ def example_value(schema: Schema, *, fraction: float, text: Callable[[], str], s
         return made[: part.get("maxLength")]
 
     return value(schema)
+
+
+def _limits(part: Schema) -> dict[str, float]:
+    """Limits that stand in a description's last brackets, as in the schemas that are sent to providers: ``(min items 3)``."""
+    told = str(part.get("description", "")).rpartition("(")[2]
+    return {_camel(words): float(number) if "." in number else int(number) for words, number in LIMIT.findall(told)}
+
+
+def _camel(words: str) -> str:
+    first, _, second = words.partition(" ")
+    return first + second.capitalize()
 
 
 def _referred(root: Schema, reference: str) -> Schema:

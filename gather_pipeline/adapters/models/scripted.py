@@ -3,6 +3,9 @@
 For tests and demonstrations. It is a function of the request alone (its turns, seed and schema), so that the same request gets the same
 answer in any order, in any process and on any store. Its notes name people and the aspect of the prompt and differ from one another in
 subject; a share of them repeats an earlier note nearly word for word, so that the duplicate rules have work.
+
+Models with a name play others: ``scripted:b`` says what ``scripted`` says, one whose name begins with ``dissent`` says something else,
+and ``scripted:down`` cannot be reached.
 """
 
 from __future__ import annotations
@@ -22,10 +25,12 @@ from gather_pipeline.adapters.models.schema_example import MISSING, Schema, exam
 from gather_pipeline.domain.executions import Completion, ModelRequest, Usage
 from gather_pipeline.domain.routing import SCRIPTED
 from gather_pipeline.domain.texts import clean
-from gather_pipeline.errors import ModelTimeout
+from gather_pipeline.errors import ModelTimeout, ModelUnreachable
 
 NOTE_KEYS = ("content", "summary", "context")
 NOTES_WITHOUT_A_COUNT = 6
+DISSENT, DOWN = "dissent", "down"  # names that a model may have after ``scripted:``
+ENTRIES = 3  # of a list of which the schema does not say how many
 EDITION = 0  # another one writes other notes
 ORDINALS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "eleventh", "twelfth", "twentieth", "penultimate", "last")
 ARTICLES = re.compile(r"(?i)^(the|a|an|his|her|its|their|our|my|your|how|what|who|why|where|when)\b")
@@ -54,7 +59,10 @@ class ScriptedModel:
 
         Raises:
             ModelTimeout: The answer takes longer than the request allows.
+            ModelUnreachable: The model is ``scripted:down``.
         """
+        if request.model == f"{SCRIPTED}:{DOWN}":
+            raise ModelUnreachable(f"the model {request.model} plays one that cannot be reached")
         if self._latency_s:
             await asyncio.sleep(min(self._latency_s, request.timeout_s))
         if self._latency_s > request.timeout_s:
@@ -66,7 +74,7 @@ class ScriptedModel:
         return Completion(
             text=clean(" ".join(words[: request.max_tokens]) if cut else text),
             finish_reason="length" if cut else "stop",
-            model=SCRIPTED,
+            model=request.model,
             usage=Usage(prompt_tokens=prompt, completion_tokens=min(len(words), request.max_tokens), cost=0.0),
             latency_s=self._latency_s,
         )
@@ -89,7 +97,8 @@ class _Writer:
         self._all = "\n\n".join(message.content for message in turns)  # a second try asks in a turn of its own
         self._duplicate_rate = duplicate_rate
         told = [(message.role, message.content) for message in request.messages]
-        self._random = Random(_number(json.dumps([EDITION, request.seed, told, request.response_schema], default=str)))
+        dissenter = request.model if request.model.startswith(f"{SCRIPTED}:{DISSENT}") else EDITION
+        self._random = Random(_number(json.dumps([dissenter, request.seed, told, request.response_schema], default=str)))
         self._pool = f"{EDITION}|{self._block('project')}|{self._block('department')}"
         self._aspects = self._list("aspects") or [self._block("aspect") or self._last_line()]
         self._people, self._places = _names(self._block("brief") or self._prompt, self._block("project"))
@@ -101,7 +110,7 @@ class _Writer:
             opening = self._request.messages[-1].role == "assistant"
             return f" stops at {self._random.choice(_words()['places'])}. {note}" if opening else note
         lines = iter(self._random.sample(_words()["lines"], len(_words()["lines"])) * 50)
-        value = example_value(schema, fraction=self._fraction(), text=lambda: next(lines), special=self._special)
+        value = example_value(schema, fraction=self._fraction(), text=lambda: next(lines), special=self._special, entries=ENTRIES)
         return json.dumps(value, ensure_ascii=False)
 
     def _special(self, schema: Schema) -> object:

@@ -24,6 +24,10 @@ class Models(Protocol):
     and `BudgetExhausted` before a call where the execution's budget is spent.
     """
 
+    @property
+    def left(self) -> Budget:
+        """What the execution may still spend."""
+
     async def ask(self, model: str) -> Any:
         """The output that a model gives for the same prompt as the writer's, in the form of the task's output."""
 
@@ -46,7 +50,6 @@ class Case:
         candidates: Models that may be asked, the highest ranked first; the writer is one of them.
         prompt: The user's turn of the prompt, as it was sent.
         models: Asks models.
-        left: What the execution may still spend.
         record: How the writer has done at this task; None where nothing is known.
         earlier: Verdicts of the checks before this one.
     """
@@ -59,7 +62,6 @@ class Case:
     candidates: Sequence[str]
     prompt: str
     models: Models
-    left: Budget
     record: TrackRecord | None = None
     earlier: Sequence[Verdict] = ()
 

@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 
 from gather_pipeline.adapters.models.schema_example import MISSING, example_value
+from gather_pipeline.tasks.schemas import portable
 
 SCHEMAS: list[dict[str, Any]] = [
     {"type": "string"},
@@ -57,3 +58,14 @@ def test_a_special_value_takes_the_place_of_its_sub_schema() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}
     found = example_value(schema, fraction=0.5, text=str, special=lambda part: 7 if part.get("type") == "integer" else MISSING)
     assert found == {"a": "", "b": 7}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=str)
+def test_limits_that_a_portable_schema_has_in_words_are_kept(schema: dict[str, Any]) -> None:
+    made = example_value(portable(schema), fraction=0.7, text=lambda: "word")
+    jsonschema.validate(made, schema)
+
+
+def test_a_list_without_limits_has_as_many_entries_as_are_wanted() -> None:
+    assert len(example_value({"type": "array"}, fraction=0.5, text=lambda: "word", entries=3)) == 3
+    assert len(example_value({"type": "array", "maxItems": 2}, fraction=0.5, text=lambda: "word", entries=3)) == 2

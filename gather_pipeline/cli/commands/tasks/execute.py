@@ -1,0 +1,200 @@
+"""`tlm execute`: one task, with one input or a batch of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import click
+
+from gather_pipeline.cli.inputs import read_bytes
+from gather_pipeline.cli.options import Amount, Whole, as_json, example
+from gather_pipeline.cli.output import print_json, print_line, say
+from gather_pipeline.cli.services import opened
+from gather_pipeline.domain.texts import decoded
+from gather_pipeline.errors import GatherError, InvalidInput, Stopped, shorten
+from gather_pipeline.services import Services
+from gather_pipeline.tasks.executor import TaskExecutor
+from gather_pipeline.tasks.options import ExecutionOptions
+from gather_pipeline.tasks.runner import TaskResult
+
+LIMIT_BYTES = 200_000_000  # of all inputs of a batch
+PROGRESS_STEPS = 10
+Result = TypeVar("Result")
+
+
+@click.command(
+    epilog=example(
+        """tlm execute skill_decomposition --input '{"skill_name": "Sound editing"}'""",
+        "tlm execute job_detail_extraction --input @posting.json --model scripted --fallback-model scripted:b --json",
+        "tlm execute tagline --input - < briefs.jsonl > taglines.jsonl",
+    )
+)
+@click.argument("name")
+@click.option("--input", "given", metavar="JSON|@FILE|-", required=True, help="A JSON object, or JSON lines for a batch.")
+@click.option("--version", metavar="X.Y.Z", help="Version of the task; the newest if left out.")
+@click.option("--model", metavar="ID", help="Model to ask first; GATHER_MODEL if left out.")
+@click.option("--fallback-model", "fallbacks", metavar="ID", multiple=True, help="Model to ask where the first fails, and for checks.")
+@click.option("--prompt-id", metavar="ID", help="Prompt to use, whatever the conditions.")
+@click.option("--condition", "conditions", metavar="NAME", multiple=True, help="A condition that holds; chooses the prompt.")
+@click.option("--temperature", type=float, help="0 to 1; the definition's if left out.")
+@click.option("--max-tokens", type=Whole(1), help="Most tokens of one answer.")
+@click.option("--seed", type=Whole(0), help="Sampling seed, for models that know one.")
+@click.option("--draw", type=Whole(0), default=0, help="Another number asks anew; the same one gives the kept answer (default 0).")
+@click.option("--max-cost", type=Amount(), help="Most US dollars of one execution, its checks included.")
+@as_json
+def execute(
+    name: str,
+    given: str,
+    version: str | None,
+    model: str | None,
+    fallbacks: tuple[str, ...],
+    prompt_id: str | None,
+    conditions: tuple[str, ...],
+    temperature: float | None,
+    max_tokens: int | None,
+    seed: int | None,
+    draw: int,
+    max_cost: float | None,
+    as_json: bool,
+) -> None:
+    """Run a task with an input, or with each line of a batch.
+
+    An answer is kept as soon as it is there: the same task with the same input, model, parameters and draw does not ask again, so a batch
+    that was interrupted goes on where it was. A batch prints one JSON object for each input, in order; the failed ones say why.
+    """
+    options = ExecutionOptions.read(
+        {
+            "model": model,
+            "fallback_models": fallbacks or None,
+            "prompt_id": prompt_id,
+            "conditions": conditions,
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "seed": seed,
+            "draw": draw,
+            "max_cost": max_cost,
+        }
+    )
+    with opened() as services, TaskExecutor(name, version, services=services) as executor:
+        one, batch = _inputs(given)
+        if one is not None:
+            _print_one(asyncio.run(_closing(services, executor.run_async(one, options))), as_json)
+        else:
+            failed = asyncio.run(_closing(services, _run_batch(executor, batch, options, services.settings.concurrency)))
+            say(f"{len(batch) - failed} of {len(batch)} done" + (f", {failed} failed" if failed else ""))
+            if failed:
+                raise GatherError(f"{failed} of {len(batch)} inputs failed")
+
+
+async def _closing(services: Services, work: Coroutine[Any, Any, Result]) -> Result:
+    try:
+        return await work
+    finally:
+        await services.model.aclose()
+
+
+async def _run_batch(executor: TaskExecutor, batch: Sequence[tuple[int, Any]], options: ExecutionOptions, concurrency: int) -> int:
+    """Runs every input, so many at once, and prints what comes of each in their order; returns how many failed."""
+    gate = asyncio.Semaphore(concurrency)
+
+    async def run(given: Any) -> TaskResult:
+        async with gate:
+            if isinstance(given, GatherError):
+                raise given
+            return await executor.run_async(given, options)
+
+    failed = 0
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(_outcome(run(given))) for _, given in batch]
+        for done, ((line, _), task) in enumerate(zip(batch, running, strict=True), 1):
+            outcome = await task
+            failed += isinstance(outcome, GatherError)
+            row = {"output": None, "error": str(outcome)} if isinstance(outcome, GatherError) else _row(outcome)
+            print_line({"line": line} | row)
+            if done % max(1, len(batch) // PROGRESS_STEPS) == 0:
+                say(f"{done} of {len(batch)}")
+    return failed
+
+
+async def _outcome(run: Coroutine[Any, Any, TaskResult]) -> TaskResult | GatherError:
+    try:
+        return await run
+    except Stopped:
+        raise
+    except GatherError as error:
+        return error
+
+
+def _print_one(result: TaskResult, as_json: bool) -> None:
+    execution = result.execution
+    if as_json:
+        print_json(_row(result))
+    elif isinstance(result.output, str):
+        click.echo(result.output)
+    else:
+        print_json(result.output)
+    for verdict in execution.verdicts:
+        say(f"{verdict.method}: {verdict.ruling}" + "".join(f"; {reason}" for reason in verdict.reasons))
+    if execution.fallback:
+        say(f"No check accepted it; what you see is the fallback {execution.fallback}.")
+    if execution.waiting:
+        say(f"It waits for a person: review {execution.waiting}")
+
+
+def _row(result: TaskResult) -> dict[str, Any]:
+    execution = result.execution
+    return {
+        "output": result.output,
+        "error": None,
+        "task": execution.task_id,
+        "version": execution.task_version,
+        "execution": execution.id,
+        "model": execution.model,
+        "prompt": execution.prompt_id,
+        "verified": execution.verified,
+        "verdicts": [asdict(verdict) for verdict in execution.verdicts],
+        "fallback": execution.fallback,
+        "waiting": execution.waiting,
+        "cached": execution.cached,
+        "calls": sum(not call.cached for call in execution.calls),
+        "seconds": round(execution.execution_time_s, 3),
+        **asdict(execution.usage),
+    }
+
+
+def _inputs(given: str) -> tuple[Mapping[str, Any] | None, list[tuple[int, Any]]]:
+    """One input, or the lines of a batch with their numbers; a line that is none stands as the error to tell."""
+    source = given[1:] if given.startswith("@") else "standard input" if given == "-" else "--input"
+    path = given[1:] if given.startswith("@") else given if given == "-" else None
+    text = given
+    if path is not None:
+        data = read_bytes(path, "--input", LIMIT_BYTES, subject=source, expected=f"at most {LIMIT_BYTES}")
+        text = decoded(data, source)
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        if path is None or len(lines) < 2:
+            reason = f" ({error})" if path is not None else ""
+            raise InvalidInput.field("--input", text if path is None else path, f"a JSON object, @FILE or -{reason}") from None
+        return None, [(number, _line(f"line {number} of {source}", line)) for number, line in lines]
+    if isinstance(whole, list):
+        return None, [(number, _object(f"entry {number} of {source}", value)) for number, value in enumerate(whole, 1)]
+    if not isinstance(whole, dict):
+        raise InvalidInput.field("--input", whole, "a JSON object, or several")
+    return whole, []
+
+
+def _line(place: str, line: str) -> Any:
+    try:
+        return _object(place, json.loads(line))
+    except (ValueError, RecursionError) as error:
+        return InvalidInput(f"{place} is not JSON: {error}")
+
+
+def _object(place: str, value: Any) -> Any:
+    return value if isinstance(value, dict) else InvalidInput(f"{place} is {shorten(value)}, expected a JSON object")

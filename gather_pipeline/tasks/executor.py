@@ -1,0 +1,104 @@
+"""The seed's door to the task engine: one task, executed in plain synchronous code (S004-EXEC).
+
+The one module of this room that may import the composition root, and only when it is not handed services.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from gather_pipeline.tasks.options import ExecutionOptions
+from gather_pipeline.tasks.runner import TaskResult, TaskRunner
+
+if TYPE_CHECKING:
+    from gather_pipeline.services import Services
+
+
+class TaskExecutor:
+    """Executes one task against the models that the settings name. Use it in a `with` block, or call `close` at the end.
+
+    Args:
+        task_id: Id of a definition: packaged, a plugin's, or a file's in a folder of `GATHER_TASKS`.
+        version: Version of the definition; the newest where None.
+        services: What it works with; the services that the environment names where None.
+
+    Raises:
+        UnknownEntity: No such task or version.
+        InvalidInput: A setting or a definition is wrong.
+    """
+
+    def __init__(self, task_id: str, version: str | None = None, *, services: Services | None = None) -> None:
+        stack = ExitStack()
+        if services is None:
+            from gather_pipeline.bootstrap import build_services
+
+            services = build_services()
+            stack.callback(services.close)
+        self._services = services
+        self._portal: BlockingPortal | None = None
+        self._finalizer = weakref.finalize(self, stack.close)
+        self._stack = stack
+        self.definition = services.catalogue.get(task_id, version)
+
+    def execute(self, input: Mapping[str, Any], options: ExecutionOptions | Mapping[str, Any] | None = None) -> Any:
+        """The output: accepted by the checks of the task, or what its fallback strategy gives.
+
+        Args:
+            input: Values for the input schema.
+            options: See `ExecutionOptions`.
+
+        Raises:
+            GatherError: As `TaskRunner.run`.
+        """
+        return self.run(input, options).output
+
+    def run(self, input: Mapping[str, Any], options: ExecutionOptions | Mapping[str, Any] | None = None) -> TaskResult:
+        """The output with the record of how it came about; raises as `execute` does."""
+        result: TaskResult = self._calls.call(self.run_async, input, ExecutionOptions.read(options))
+        return result
+
+    async def run_async(self, input: Mapping[str, Any], options: ExecutionOptions) -> TaskResult:
+        """The same in an event loop of the caller's own, who closes the model."""
+        services = self._services
+        candidates = services.task_models(self.definition, options)
+        for model in candidates:
+            services.check_reach(model)
+        runner = TaskRunner(services.model, services.catalogue, services.clock, services.executions.add, services.task_support)
+        return await runner.run(
+            self.definition.id,
+            input,
+            model=candidates[0],
+            fallback_models=candidates[1:],
+            conditions=options.conditions,
+            prompt_id=options.prompt_id,
+            temperature=options.temperature,
+            max_tokens=options.max_tokens,
+            seed=options.seed,
+            draw=options.draw,
+            version=self.definition.version,
+            budget=options.budget,
+            tags=options.tags,
+        )
+
+    def close(self) -> None:
+        """Lets go of models and connections."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _calls(self) -> BlockingPortal:
+        """An event loop in a thread of its own, for the connections of all calls."""
+        if self._portal is None:
+            portal = self._portal = self._stack.enter_context(start_blocking_portal())
+            self._stack.callback(portal.call, self._services.model.aclose)
+        return self._portal

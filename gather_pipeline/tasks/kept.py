@@ -1,0 +1,100 @@
+"""Answers of models, kept before they are read, so that none is paid for twice (S004-WF-09).
+
+Whoever wants an answer that another one, in any process, is just asking for waits for it. What is kept names the execution that paid
+until its record is stored: where that one died before, whoever finds the answer takes over its cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict, dataclass
+
+from gather_pipeline.domain.executions import Completion, ModelRequest, Usage
+from gather_pipeline.errors import StoreError, StoreUnavailable
+from gather_pipeline.ports import Cache
+from gather_pipeline.tasks.execution import digest
+
+KEPT_S = 30 * 86_400.0  # an answer serves for thirty days
+POLL_S = 0.02
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a model said, and whether its cost belongs to this execution."""
+
+    completion: Completion
+    is_own: bool
+
+
+class KeptAnswers:
+    """The answers in a cache; one that fails stops nothing: a warning is logged, and the model is asked.
+
+    Args:
+        realm: Tells servers apart that may answer for the same model id in another way.
+    """
+
+    def __init__(self, cache: Cache, realm: str = "") -> None:
+        self._cache, self._realm = cache, realm
+
+    def begin(self, execution_id: str) -> AbstractContextManager[None]:
+        """Shows other processes that an execution is alive, and so will record what it pays."""
+        return self._claim(execution_id) or nullcontext()
+
+    async def answer(
+        self, request: ModelRequest, place: Iterable[object], execution_id: str, ask: Callable[[], Awaitable[Completion]]
+    ) -> tuple[str, Answer]:
+        """The key and the answer that is kept for a request, or that `ask` brings, which is kept at once; raises what `ask` raises.
+
+        `place` is what tells calls with the same request apart that are to differ, such as a draw.
+        """
+        key = digest([self._realm, *place, asdict(request)])
+        while (claim := self._claim(key)) is None:  # another one is asking
+            await asyncio.sleep(POLL_S)
+        with claim:
+            if (found := self._find(key)) is None:
+                found = Answer(completion=await ask(), is_own=True)
+                self._keep(key, found.completion, execution_id)
+            return key, found
+
+    def settle(self, paid: Iterable[tuple[str, Completion]]) -> None:
+        """Says that the cost of these answers stands in a record."""
+        for key, completion in paid:
+            self._keep(key, completion, None)
+
+    def _claim(self, key: str) -> AbstractContextManager[None] | None:
+        try:
+            return self._cache.claim(key)
+        except (StoreUnavailable, StoreError) as error:
+            logger.warning("[AutoGather] Answers are not shared: %s", error)
+            return nullcontext()
+
+    def _find(self, key: str) -> Answer | None:
+        try:
+            value = self._cache.get("result", key)
+            if value is None:
+                return None
+            row = json.loads(value)
+            completion = Completion(**{**row["completion"], "usage": Usage(**row["completion"]["usage"])})
+            payer = row["payer"]
+        except (StoreUnavailable, StoreError, ValueError, TypeError, KeyError) as error:
+            logger.warning("[AutoGather] A kept answer cannot be read: %s", error)
+            return None
+        if payer is None:
+            return Answer(completion=completion, is_own=False)
+        with ExitStack() as stack:
+            died = self._claim(payer)
+            stack.enter_context(died or nullcontext())
+        return Answer(completion=completion, is_own=died is not None)
+
+    def _keep(self, key: str, completion: Completion, payer: str | None) -> None:
+        row = {"completion": asdict(completion), "payer": payer}
+        try:
+            self._cache.put("result", key, json.dumps(row).encode(), ttl_s=KEPT_S)
+        except (StoreUnavailable, StoreError) as error:
+            logger.warning("[AutoGather] An answer is not kept: %s", error)

@@ -1,0 +1,61 @@
+"""The checks of a definition in order, until one of them ends it (S004-VER-05, verification chain)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pkgutil import resolve_name
+from typing import Any
+
+from gather_pipeline.domain.verdicts import Verdict
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.tasks.definition import Link, Verification
+from gather_pipeline.tasks.plugins import plugin, plugin_names
+from gather_pipeline.tasks.verification import Case, Factory, Tools, Verifier
+
+METHODS: Mapping[str, str] = {}  # method: module and name of its `Factory`, imported when a task asks for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What a chain came to.
+
+    Attributes:
+        accepted: Whether a check accepted the output; the end of a chain is a refusal.
+        output: The output, or what a check put in its place.
+        verdicts: What the checks said, in order.
+    """
+
+    accepted: bool
+    output: Any
+    verdicts: tuple[Verdict, ...]
+
+
+def verifiers(verification: Verification, tools: Tools) -> list[Verifier]:
+    """The checks of a chain, made before anything is asked; raises `InvalidInput` as `verifier` does."""
+    return [verifier(link, tools) for link in verification.links]
+
+
+async def check(case: Case, links: Sequence[Link], checks: Sequence[Verifier]) -> Checked:
+    """Has an output checked; raises `GatherError` where a check lets the execution end."""
+    verdicts: list[Verdict] = []
+    for link, verify in zip(links, checks, strict=True):
+        verdict = await verify(replace(case, earlier=tuple(verdicts)))
+        verdicts.append(verdict)
+        if verdict.replacement is not None:
+            case = replace(case, output=verdict.replacement)
+        if {"accept": link.on_accept, "reject": link.on_reject}.get(verdict.ruling) == "end":
+            return Checked(accepted=verdict.ruling == "accept", output=case.output, verdicts=tuple(verdicts))
+    return Checked(accepted=False, output=case.output, verdicts=tuple(verdicts))
+
+
+def verifier(link: Link, tools: Tools) -> Verifier:
+    """The check that a link names; raises `InvalidInput` where there is none of its method, or its parameters are not the method's."""
+    factory: Factory | None = resolve_name(METHODS[link.method]) if link.method in METHODS else plugin("verifiers", link.method)
+    if factory is None:
+        known = ", ".join([*METHODS, *plugin_names("verifiers")]) or "none: there is none"
+        raise InvalidInput.field("verification method", link.method, f"one of {known}")
+    try:
+        return factory(link.parameters, tools)
+    except ValueError as error:
+        raise InvalidInput(f"verification {link.method}: {error}") from None

@@ -1,0 +1,58 @@
+"""Runs what a task needs first, in the order in which it is declared (S004-WF)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gather_pipeline.errors import GatherError, OutputRejected, Stopped
+from gather_pipeline.tasks.definition import Dependency, TaskDefinition
+
+if TYPE_CHECKING:
+    from gather_pipeline.tasks.runner import TaskResult
+
+logger = logging.getLogger(__name__)
+Run = Callable[[str, str | None, Mapping[str, Any]], Awaitable["TaskResult"]]
+
+
+async def complete_input(definition: TaskDefinition, inputs: Mapping[str, Any], run: Run) -> tuple[dict[str, Any], dict[str, str]]:
+    """The input with what the dependencies bring, and the executions that brought it by task.
+
+    What the caller gives is not asked for again: a dependency all of whose properties are there does not run. `run` executes a task in a
+    version with an input.
+
+    Raises:
+        GatherError: A dependency failed, and its policy is to stop.
+    """
+    made, executions = dict(inputs), {}
+    for dependency in definition.dependencies:
+        if all(target in made for target in dependency.outputs):
+            continue
+        try:
+            given = {target: made[source] for target, source in dependency.inputs.items() if source in made}
+            result = await run(dependency.task, dependency.version, given)
+            if result.execution.waiting is not None:
+                raise OutputRejected(f"task {dependency.task}: its output waits for review {result.execution.waiting}")
+            executions[dependency.task] = result.execution.id
+            brought = _brought(dependency, result.output)
+        except Stopped:
+            raise
+        except GatherError as error:
+            if dependency.on_error == "stop":
+                raise
+            logger.warning("[AutoGather] Task %s goes on without %s: %s", definition.id, dependency.task, error)
+            brought = dict(dependency.fallback) if dependency.on_error == "fallback" else {}
+        made = brought | made
+    return made, executions
+
+
+def _brought(dependency: Dependency, output: Any) -> dict[str, Any]:
+    brought = {}
+    for target, source in dependency.outputs.items():
+        part = output
+        for name in source.split(".")[1:]:
+            part = part.get(name) if isinstance(part, Mapping) else None
+        if part is not None:
+            brought[target] = part
+    return brought

@@ -1,0 +1,91 @@
+"""`tlm execute`, in process, against the scripted model."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline_tests.cli.commands import Shell
+from gather_pipeline_tests.cli.test_tlm import tlm
+from gather_pipeline_tests.tasks.builders import PLAIN_TEXT, document
+
+ASKED = {"prompt_tokens", "completion_tokens", "cost"}
+
+
+@pytest.fixture
+def desk(shell: Shell) -> Shell:
+    """A shell whose own folder of tasks has two."""
+    folder = shell.folder / "home" / "tasks"
+    folder.mkdir(parents=True)
+    for made in (document(), document(PLAIN_TEXT)):
+        (folder / f"{made['id']}.json").write_text(json.dumps(made))
+    return shell
+
+
+def test_an_output_is_printed_as_it_is(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    done = tlm(desk, capsys, "execute", "greeting", "--input", '{"who": "Mara"}')
+    assert (done.code, set(done.document), done.err) == (0, {"greeting", "warmth"}, "")
+    text = tlm(desk, capsys, "execute", "line", "--input", '{"opening": "The sea"}')
+    assert text.code == 0 and text.out.startswith("The sea stops at ")
+
+
+def test_the_same_again_makes_no_call_and_another_draw_does(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("execute", "greeting", "--input", '{"who": "Mara"}', "--json")
+    first, again, other = (tlm(desk, capsys, *line, *more).document for more in ((), (), ("--draw", "1")))
+    assert (first["calls"], again["calls"], other["calls"]) == (1, 0, 1)
+    assert first["output"] == again["output"] and first["execution"] != again["execution"]
+    assert (again["cached"], first["task"], first["version"], first["model"]) == (True, "greeting", "1.0.0", "scripted")
+    assert set(first) >= ASKED
+
+
+def test_a_batch_tells_its_failures_by_line_and_is_resumed_without_calls(
+    desk: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ['{"who": "Mara"}', "", '{"who": ""}', "nope", "[1]", '{"who": "Jonas"}']
+    (desk.folder / "people.jsonl").write_text("\n".join(lines), encoding="utf-8-sig")
+    done = tlm(desk, capsys, "execute", "greeting", "--input", "@people.jsonl")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert done.code == 1 and "2 of 5 done, 3 failed" in done.err
+    assert [(row["line"], row["error"] is None) for row in rows] == [(1, True), (3, False), (4, False), (5, False), (6, True)]
+    assert "does not fit" in rows[1]["error"] and rows[2]["error"].startswith("line 4 of people.jsonl is not JSON")
+    assert rows[3]["error"] == "line 5 of people.jsonl is [1], expected a JSON object"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'[{"who": "Mara"}, {"who": "Jonas"}, {"who": "Ada"}]')))
+    again = tlm(desk, capsys, "execute", "greeting", "--input", "-")
+    assert again.code == 0 and [json.loads(line)["calls"] for line in again.out.splitlines()] == [0, 0, 1]
+
+
+def test_a_model_a_prompt_and_a_condition_may_be_named(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("execute", "greeting", "--input", '{"who": "Mara"}', "--json", "--model", "scripted:down", "--fallback-model", "scripted:b")
+    assert tlm(desk, capsys, *line).document["model"] == "scripted:b"
+    assert tlm(desk, capsys, *line, "--condition", "deaf").document["prompt"] == "loud"
+    assert tlm(desk, capsys, *line, "--prompt-id", "loud").document["prompt"] == "loud"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (["greeting", "--input", "Mara"], 2, "Error: --input is 'Mara', expected a JSON object, @FILE or -"),
+        (["greeting", "--input", "3"], 2, "Error: --input is 3, expected a JSON object, or several"),
+        (["greeting", "--input", "@gone.json"], 2, "Error: --input is 'gone.json', expected a file that is there"),
+        (["greeting", "--input", "@binary"], 2, "binary has byte 0x80 at 0, expected UTF-8 text"),
+        (["greeting", "--input", "@half.json"], 2, "Error: --input is 'half.json', expected a JSON object, @FILE or -"),
+        (["greeting", "--input", '{"name": 1}'], 2, "input of task greeting 1.0.0 does not fit"),
+        (["greeting", "--input", '{"who": "Mara"}', "--temperature", "2"], 2, "option temperature is 2.0, expected less than or equal"),
+        (
+            ["greeting", "--input", '{"who": "Mara"}', "--prompt-id", "x"],
+            2,
+            "prompt of task greeting is 'x', expected one of standard, loud",
+        ),
+        (["greeting", "--input", '{"who": "Mara"}', "--model", "scripted:down"], 1, "scripted:down plays one that cannot be reached"),
+        (["greeting", "--input", '{"who": "Mara"}', "--version", "2.0.0"], 3, "version of task greeting is '2.0.0'"),
+        (["parting", "--input", "{}"], 3, "Error: task is 'parting', expected one of "),
+    ],
+)
+def test_a_mistake_is_one_sentence(args: list[str], code: int, told: str, desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk.folder / "binary").write_bytes(b"\x80abc")
+    Path(desk.folder / "half.json").write_text('{"who": "Ma')
+    done = tlm(desk, capsys, "execute", *args)
+    assert done.code == code and told in done.err and done.out == "" and len(done.err.splitlines()) == 1

@@ -6,12 +6,14 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import dagster as dg
 import pytest
 
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs.launch import open_instance
+from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.events import FIELDS
 from gather_pipeline.settings import load_settings
 from gather_pipeline_tests.cli.commands import Shell, finish
@@ -173,9 +175,8 @@ def test_a_project_that_never_ran_has_no_figures(shell: Shell, capsys: Capture) 
 
 def test_dagster_is_told_of_the_measurements_that_a_command_takes_in(finished: Finished, capsys: Capture) -> None:
     settings = load_settings(_env_file=None, home=finished.shell.folder / "home")
-    log = build_services(settings).metrics.log("elsewhere")
-    log.append("timing", {"project_id": "elsewhere"})
-    log.close()
+    with closing(build_services(settings)) as services:
+        services.runs.start("elsewhere", AutomationRequest(project_id="elsewhere"))
     assert finished.shell.here(capsys, "sql", "SELECT 1").code == 0
     with open_instance(settings) as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey("metrics"), limit=1).records

@@ -233,7 +233,7 @@ def test_a_fault_of_our_own_reaches_the_caller_as_it_is(settings: Settings, monk
 
 
 def test_measurements_that_a_command_took_in_show_as_the_asset_metrics_too(settings: Settings) -> None:
-    report_metrics(settings, IngestReport(rows=7, files=1, malformed=0))
+    report_metrics(settings, IngestReport(rows=7))
     with open_instance(settings) as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey("metrics"), limit=9).records
     assert record.asset_materialization is not None

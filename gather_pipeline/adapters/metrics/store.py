@@ -44,6 +44,7 @@ READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the da
 }
 SCHEMA = ("tables", "metric_views", "report_views")
 SCRIPTS = (*SCHEMA, "take/runs", "take/iterations", "take/executions", "take/events", "take/complete")
+DISK = "No space left|quota|too large|Permission denied|Read-only"
 WHAT_TO_DO = "where it is damaged, move it away: the next command that reads it makes it anew from the store"
 
 
@@ -84,7 +85,7 @@ def ingest(database: Path, read: ReadChanges, *, patience_s: float = PATIENCE_S)
     except Timeout:
         raise StoreUnavailable(f"metrics database {database} is being written by another process") from None
     except duckdb.Error as error:
-        raise StoreError(f"metrics database {database} cannot be written ({_reason(error)}); {WHAT_TO_DO}") from error
+        raise StoreError(f"metrics database {database} cannot be written {_refusal(error)}") from error
     except OSError as error:
         raise StoreError(f"metrics database {database} cannot be written: {error.filename}: {error.strerror or error}") from error
     if reason is not None:
@@ -121,7 +122,7 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
                     raise
         except duckdb.Error as error:
             if type(error) is duckdb.Error or isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.InternalException):
-                raise StoreError(f"metrics database {database} cannot be read ({_reason(error)}); {WHAT_TO_DO}") from error
+                raise StoreError(f"metrics database {database} cannot be read {_refusal(error)}") from error
             raise InvalidInput(f"sql is {shorten(sql)}, and DuckDB says: {_reason(error)}{_known_names(connection, error)}") from None
 
 
@@ -135,7 +136,7 @@ def _connect(database: Path, patience_s: float, *, read_only: bool) -> duckdb.Du
         return again(duckdb.connect, database, read_only=read_only, config=dict(READ_ONLY if read_only else CLOSED))
     except duckdb.Error as error:
         if not _is_held(error):
-            raise StoreError(f"metrics database {database} cannot be opened ({_reason(error)}); {WHAT_TO_DO}") from error
+            raise StoreError(f"metrics database {database} cannot be opened {_refusal(error)}") from error
         holder = re.search(r"PID \d+", str(error))
         raise StoreUnavailable(f"metrics database {database} is held by another process{f' ({holder[0]})' if holder else ''}") from error
 
@@ -210,6 +211,12 @@ def _script(name: str) -> str:
 def _digest() -> str:
     """Tells databases apart whose tables or rows were made by different scripts."""
     return hashlib.sha256("".join(map(_script, SCRIPTS)).encode()).hexdigest()
+
+
+def _refusal(error: Exception) -> str:
+    """Why a database cannot be used, and what to do where it is not the disk that refuses."""
+    reason = _reason(error)
+    return f"({reason})" if re.search(DISK, reason) else f"({reason}); {WHAT_TO_DO}"
 
 
 def _reason(error: Exception) -> str:

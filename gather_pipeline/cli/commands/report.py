@@ -12,7 +12,7 @@ from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example, project_option
 from gather_pipeline.cli.output import print_frame, print_json, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable, UnknownEntity
 from gather_pipeline.report.tables import rows
 from gather_pipeline.services import Services
 
@@ -98,6 +98,9 @@ def _brought_up_to_date(services: Services) -> Iterator[None]:
             from gather_pipeline.defs.launch import report_metrics
 
             report_metrics(services.settings, done)
-    yield
+    try:
+        yield
+    except UnknownEntity as error:  # nothing is there yet that could answer
+        raise fault or error from None
     if fault is not None:
         say(f"The newest measurements are not shown: {fault}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import resource
 import signal
 import threading
 import time
@@ -161,6 +162,20 @@ def test_a_file_in_place_of_the_metrics_folder_is_named(metrics: Metrics) -> Non
     metrics.folder.write_text("in the way")
     with pytest.raises(StoreError, match=r"metrics database .*metrics\.duckdb cannot be .*metrics.*(File exists|Not a directory)"):
         metrics.ingest()
+
+
+def test_a_disk_that_takes_no_more_is_told_in_a_sentence_and_the_next_ingestion_goes_on(metrics: Metrics) -> None:
+    """A limit on the size of files stands for the full disk."""
+    metrics.ran("t1", "completed")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    try:
+        with pytest.raises(StoreError, match=r"^metrics database .*metrics\.duckdb.* cannot be .*File too large") as caught:
+            metrics.ingest()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert metrics.ingest().rows == 1
 
 
 def test_a_query_before_the_first_run_says_so(metrics: Metrics) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 
+from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.metrics.store import query
 from gather_pipeline.report.tables import ReportTables, report_tables
 from gather_pipeline_tests.adapters.metrics.metrics_folder import database_with
@@ -32,10 +34,8 @@ ITERATION = {
 
 def measure(folder: Path, *rows: tuple[str, dict[str, Any]]) -> None:
     """Makes or fills a metrics database with rows of project `skerra`, task `t1`."""
-    full = [
-        (kind, {"project_id": "skerra", "task_id": "t1", "execution_id": place, "logged_at": f"2026-03-01 12:00:{place:02}", **row})
-        for place, (kind, row) in enumerate(rows)
-    ]
+    keys = {"project_id": "skerra", "task_id": "t1"}
+    full = [(kind, {**keys, "execution_id": uuid4().hex, "logged_at": SystemClock().now(), **row}) for kind, row in rows]
     database_with(folder / "metrics.duckdb", *full)
 
 

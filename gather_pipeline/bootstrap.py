@@ -28,7 +28,8 @@ from gather_pipeline.adapters.network import Address
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider, is_local, resolve_model
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import StoreError
-from gather_pipeline.ports import Cache, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel, MetricsLog
+from gather_pipeline.ports import Cache, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel
+from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from gather_pipeline.tasks.catalogue import Catalogue
 
-STORE_FOLDER, INCOMING = "store", "incoming"
+STORE_FOLDER = "store"
 
 
 def build_services(settings: Settings | None = None) -> Services:
@@ -62,7 +63,7 @@ def build_services(settings: Settings | None = None) -> Services:
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
         receiver=_receiver,
-        metrics=DuckDbMetrics(settings=settings),
+        metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings),
         load_catalogue=partial(_catalogue, settings, store),
         clock=SystemClock(),
@@ -72,21 +73,16 @@ def build_services(settings: Settings | None = None) -> Services:
 
 @dataclass(frozen=True, kw_only=True)
 class DuckDbMetrics:
-    """The body of `Metrics`: files under `GATHER_HOME`, and `metrics.duckdb` beside them."""
+    """The body of `Metrics`: `metrics.duckdb` under `GATHER_HOME`, made from the store."""
 
     settings: Settings
-
-    def log(self, task_id: str) -> MetricsLog:
-        """Opens the measurements of one run."""
-        from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
-
-        return JsonlMetricsLog(self.settings.metrics_dir, task_id, SystemClock())
+    store: DocumentStore
 
     def ingest(self) -> IngestReport:
-        """Takes every waiting measurement into `metrics.duckdb`, exactly once."""
+        """Takes what has changed in the store into `metrics.duckdb`."""
         from gather_pipeline.adapters.metrics.store import ingest
 
-        return ingest(self.settings.metrics_database, self.settings.metrics_dir / INCOMING)
+        return ingest(self.settings.metrics_database, partial(read_changes, self.store, self.settings.mongodb_db))
 
     def query(self, sql: str) -> pd.DataFrame:
         """Asks the metrics database, read-only."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -220,39 +220,25 @@ class EventReceiver(Protocol):
         """Lets go of connections."""
 
 
-class MetricsLog(Protocol):
-    """Append-only measurements of one process, ingested later by one writer (D2)."""
+ReadChanges: TypeAlias = Callable[[Mapping[tuple[str, str], str]], Iterable[tuple[str, str, Changes]]]
+"""Reads what measurements are made of, from a cursor each on: database, collection and what has changed in it.
 
-    def append(self, kind: str, row: Mapping[str, Any]) -> None:
-        """Adds one row of a kind, e.g. ``iteration``, ``call``, ``timing``, ``run`` or ``event``."""
-
-    def close(self) -> None:
-        """Makes the rows ready for ingestion."""
+Raises `StaleCursor` where the store does not know a cursor.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IngestReport:
-    """What one ingestion took over.
-
-    Attributes:
-        rows: New rows in the database, malformed lines included.
-        files: Files that gave new rows.
-        malformed: Whole lines that are not measurements; kept as text in table ``generic``.
-    """
+    """What one ingestion took over: `rows` are those that are new or changed."""
 
     rows: int
-    files: int
-    malformed: int = 0
 
 
 class Metrics(Protocol):
-    """Measurements of all runs (D2)."""
-
-    def log(self, task_id: str) -> MetricsLog:
-        """Opens the measurements of one run."""
+    """Measurements of all runs, made from the document store (D2)."""
 
     def ingest(self) -> IngestReport:
-        """Takes every waiting measurement into the database, exactly once."""
+        """Takes in what has changed in the store."""
 
     def query(self, sql: str) -> pd.DataFrame:
         """Asks the database, read-only."""

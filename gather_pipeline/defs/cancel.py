@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import dagster as dg
+from sqlalchemy.exc import DBAPIError
 
 from gather_pipeline.errors import GatherError, UnknownEntity
 from gather_pipeline.services import Services
@@ -57,7 +58,11 @@ class CancelWatch:
                 return
 
     def _is_ending(self) -> bool:
-        run = self._instance.get_run_by_id(self._run_id)
+        try:
+            run = self._instance.get_run_by_id(self._run_id)
+        except DBAPIError as error:  # a full disk, which the run itself will meet and tell
+            logger.info("[AutoGather] Dagster's run could not be looked at: %s", error.orig)
+            return False
         return run is not None and run.status in ENDING
 
     def stop(self) -> None:

@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 DATABASES = ("schedules", "history")  # folders under Dagster's home, in the order in which they get there
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+REASONS = {"disk I/O error": "the disk may be full or failing"}  # in words that name the disk
 
 
 def prepare_home(settings: Settings) -> Path:
@@ -168,7 +169,9 @@ def _speaking_of(settings: Settings, caller: Caller) -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(caller.error, GatherError):
             raise caller.error from error
-        raise StoreError(f"the Dagster instance in {settings.dagster_home} cannot be written: {error.orig}") from error
+        raise StoreError(
+            f"the Dagster instance in {settings.dagster_home} cannot be written: {REASONS.get(str(error.orig), error.orig)}"
+        ) from error
 
 
 def _keep_keys(instance: dg.DagsterInstance, project_id: str, slugs: list[str]) -> None:

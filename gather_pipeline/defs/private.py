@@ -3,18 +3,26 @@
 - A run of the command line is created under an id that its caller knows, with the origin by which the UI files it under the code
   location's job; `dg.execute_job` and `execute_in_process` take no origin.
 - Its instance is the one of the UI with two settings of its own, which `DagsterInstance.from_config` cannot override.
+- Its handler of events leaves standard error alone: Dagster's own writes the statement that a full disk refused there, parameters and all.
 - A check of one partition among many names the materialization that it is of, else the UI takes it for outdated.
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.events.log import construct_event_record
 from dagster._core.execution.api import execute_run
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.log_manager import get_log_record_metadata
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._utils.log import StructuredLoggerMessage
+from sqlalchemy.exc import DBAPIError
+
+logger = logging.getLogger(__name__)
 
 LOCATION, REPOSITORY = "gather_pipeline", "__repository__"  # as workspace.yaml and dg.Definitions name them
 OVERRIDES: dict[str, object] = {
@@ -27,7 +35,30 @@ OVERRIDES: dict[str, object] = {
 
 def instance_for_this_process(home: Path) -> dg.DagsterInstance:
     """The instance of a folder, without what gets in the way of a terminal."""
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=OVERRIDES))
+    instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=OVERRIDES))
+    instance.get_handlers = lambda: [EventHandler(instance)]  # type: ignore[method-assign]  # its python_logs name no other
+    return instance
+
+
+class EventHandler(logging.Handler):
+    """Stores what a run logs; a line that the disk refuses is left out, an event of the run's own state must not be."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        super().__init__(logging.DEBUG)
+        self._instance = instance
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Stores one line or event."""
+        meta = get_log_record_metadata(record)
+        event = construct_event_record(
+            StructuredLoggerMessage(name=record.name, message=record.msg, level=record.levelno, meta=meta, record=record)
+        )
+        try:
+            self._instance.handle_new_event(event, batch_metadata=meta["dagster_event_batch_metadata"])
+        except DBAPIError as error:
+            if event.dagster_event:
+                raise
+            logger.info("[AutoGather] Dagster's log of the run lacks a line: %s", error.orig)
 
 
 def create_run(

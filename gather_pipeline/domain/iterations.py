@@ -111,6 +111,7 @@ class Iteration:
         quality: Of the department after this iteration.
         data_version: Version of the items that the quality is of, see `items.version_of`.
         asked: Hash of what they were held against, see `asked_of`; None in rows of earlier releases.
+        threshold: Quality at which the department was good enough then; None in rows of earlier releases.
         rung: Step of the stagnation ladder that it ran on, 0 for none.
         tokens: Tokens spent; None, like `cost` in US dollars, where a provider did not say.
         seconds: Seconds by phase: context, generate, deduplicate, save, score.
@@ -134,6 +135,7 @@ class Iteration:
     data_version: str | None
     asked: str | None
     model: str
+    threshold: float | None = None
     rung: int = 0
     tokens: int | None = 0
     cost: float | None = 0.0

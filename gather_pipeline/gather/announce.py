@@ -1,4 +1,4 @@
-"""Events of one run: numbered, stored, measured, delivered (S001-EVT; the store's copy is the record)."""
+"""Events of one run: numbered, stored, delivered (S001-EVT; the store's copy is the record)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gather_pipeline.domain.events import Event, EventType, Progress
-from gather_pipeline.ports import Clock, EventBus, MetricsLog
+from gather_pipeline.ports import Clock, EventBus
 from gather_pipeline.records.project import ProjectRecords
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,6 @@ class Announcer:
         records: The project.
         task_id: The run.
         bus: Delivers events.
-        metrics: Measures them.
         clock: Time.
         progress: Is shown every event, and the states between them.
         may_write: False once another run holds the project: then nothing is stored or delivered any more.
@@ -31,12 +30,11 @@ class Announcer:
         records: ProjectRecords,
         task_id: str,
         bus: EventBus,
-        metrics: MetricsLog,
         clock: Clock,
         progress: Progress | None,
         may_write: Callable[[], bool],
     ) -> None:
-        self._records, self._task_id, self._bus, self._metrics = records, task_id, bus, metrics
+        self._records, self._task_id, self._bus = records, task_id, bus
         self._clock, self._progress, self._may_write = clock, progress, may_write
         self._sequence = records.last_sequence()
 
@@ -53,8 +51,6 @@ class Announcer:
         if self._may_write():
             self._records.add_events([event])
             self._sequence += 1
-            row = {"task_id": event.task_id, "project_id": event.project_id, "sequence": event.sequence, "type": kind, "payload": fields}
-            self._metrics.append("event", row)
             self._bus.publish(event)
         self._show(event)
 

@@ -16,13 +16,13 @@ from gather_pipeline.errors import GatherError, ProjectBusy, TaskCancelled
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.department import DepartmentLoop
 from gather_pipeline.gather.judges import check_models
-from gather_pipeline.gather.metric_rows import run_row
 from gather_pipeline.gather.session import Session, open_session
 from gather_pipeline.records.departments import store_departments
 from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.draft import propose_draft
 from gather_pipeline.upkeep.evaluate import evaluate
+from gather_pipeline.upkeep.events import ENDS, complete_events, of_end, of_score
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +68,14 @@ def run_automation(
         for dead in runs.abandon(project.id):
             if on_takeover is not None:
                 on_takeover(dead)
-        store_departments(services.project(project.id).view(), departments)
-        runs.start(task_id, request)
+        view = services.project(project.id).view()
+        complete_events(view, runs.of_project(project.id))
+        store_departments(view, departments)
+        runs.start(task_id, request, queue_wait_s)
         session = stack.enter_context(
             open_session(services, request, project, task_id, progress, lambda: runs.cancel_requested(task_id), lease.is_lost)
         )
-        return _run(session, chosen, departments, on_department, queue_wait_s)
+        return _run(session, chosen, departments, on_department)
 
 
 def _run(
@@ -81,9 +83,8 @@ def _run(
     chosen: list[Department],
     departments: list[Department],
     on_department: Callable[[DepartmentResult], None] | None,
-    queue_wait_s: float | None,
 ) -> AutomationResult:
-    clock, began, started_at = session.services.clock, session.services.clock.monotonic(), session.services.clock.now()
+    clock, began = session.services.clock, session.services.clock.monotonic()
     summary: list[DepartmentResult] = []
 
     def end(status: Status, reason: str) -> AutomationResult:
@@ -100,12 +101,12 @@ def _run(
             tokens=session.control.spent.tokens,
             cost=session.control.spent.cost,
         )
-        _announce_end(session, result)
+        logger.info("[AutoGather] Run %s %s: %d items in %d iterations", result.task_id, status, result.items_created, result.iterations)
         session.store_executions()
         if session.thrown_away:
             logger.info("[AutoGather] %d of %d calls begun ahead were not needed", session.thrown_away, session.begun_ahead)
         session.services.runs.finish(result)
-        session.metrics.append("run", run_row(result, started_at, clock.now(), queue_wait_s))
+        session.announcer.announce(ENDS[status], **of_end(result))
         return result
 
     def begin(place: int) -> DepartmentLoop:
@@ -171,29 +172,5 @@ def _evaluate_and_draft(session: Session, department: Department, result: Depart
             task_id=session.task_id,
         )
         if score.changed:
-            session.announcer.announce(
-                "evaluation_triggered",
-                department=slug,
-                department_number=department.codeDepNumber,
-                quality_score=score.value.value,
-                judged=score.value.quality.judged,
-            )
+            session.announcer.announce("evaluation_triggered", **of_score(score.value))
     propose_draft(session.services, session.project.id, department, items=items, last=last, stored=session.drafts.get(slug))
-
-
-def _announce_end(session: Session, result: AutomationResult) -> None:
-    announce = session.announcer.announce
-    logger.info("[AutoGather] Run %s %s: %d items in %d iterations", result.task_id, result.status, result.items_created, result.iterations)
-    match result.status:
-        case "completed":
-            announce(
-                "automation_complete",
-                total_iterations=result.iterations,
-                departments_processed=result.departments_processed,
-                items_created=result.items_created,
-                summary=result.to_document()["summary"],
-            )
-        case "cancelled":
-            announce("automation_cancelled", items_created_so_far=result.items_created, reason=result.reason)
-        case _:
-            announce("automation_failed", error=result.reason, items_created_so_far=result.items_created)

@@ -24,7 +24,6 @@ from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.batch import Batch, collect
 from gather_pipeline.gather.judges import judge_model, pair_judge, quality_judge
-from gather_pipeline.gather.metric_rows import iteration_row
 from gather_pipeline.gather.state import DepartmentState
 from gather_pipeline.gather.writers import Assignment, Writer
 from gather_pipeline.gather.writers.remote import RemoteWriter
@@ -33,6 +32,7 @@ from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import measure_with
 from gather_pipeline.similarity.detector import DuplicateDetector
 from gather_pipeline.text import content_filter
+from gather_pipeline.upkeep.events import of_iteration
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +210,7 @@ class Attempt:
             data_version=version,
             asked=asked_of(self.department, self.session.project.brief),
             model=self.model,
+            threshold=self.department.threshold,
             rung=len(self.climbed),
             tokens=self.usage.tokens,
             cost=self.usage.cost,
@@ -231,24 +232,11 @@ class Attempt:
         session.records.commit(iteration)
         self.committed = True
         session.add(iteration, items, vectors)
-        session.metrics.append("iteration", iteration_row(iteration, self.department.threshold))
-        self._announce(iteration, len(items), state.climbed[climbed:])
+        self._announce(iteration, state.climbed[climbed:])
 
-    def _announce(self, iteration: Iteration, created: int, steps: Sequence[ladder.Step]) -> None:
+    def _announce(self, iteration: Iteration, steps: Sequence[ladder.Step]) -> None:
         announcer, department, judged = self.session.announcer, self.department, iteration.quality.judged
-        announcer.announce(
-            "iteration_complete",
-            department=department.slug,
-            department_name=department.name,
-            iteration=self.number,
-            total_iterations=self.session.total_iterations,
-            quality_score=iteration.score,
-            judged=judged,
-            items_created=created,
-            threshold=department.threshold,
-            duplicates_dropped=iteration.duplicates + iteration.filtered,
-            tokens=iteration.tokens,
-        )
+        announcer.announce("iteration_complete", **of_iteration(iteration, department.name, self.session.total_iterations))
         for step in steps:
             logger.warning(
                 "[AutoGather] Quality stagnant at %g%% for %d iterations", iteration.score, ladder.PATIENCE, extra={TOLD_BY_EVENT: True}

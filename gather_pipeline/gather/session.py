@@ -24,8 +24,7 @@ from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Score
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import POLL_S, RunControl
-from gather_pipeline.gather.metric_rows import answered_usage, call_row
-from gather_pipeline.ports import MetricsLog, Vectors
+from gather_pipeline.ports import Vectors
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.known import KnownItems
@@ -71,11 +70,10 @@ class Session:
         records: ProjectRecords,
         announcer: Announcer,
         control: RunControl,
-        metrics: MetricsLog,
         portal: BlockingPortal,
     ) -> None:
         self.services, self.request, self.task_id, self.project = services, request, task_id, project
-        self.records, self.announcer, self.control, self.metrics, self.portal = records, announcer, control, metrics, portal
+        self.records, self.announcer, self.control, self.portal = records, announcer, control, portal
         self.answered, self.waits = False, 0
         self.total_iterations = self.items_created = self.begun_ahead = self.thrown_away = 0
         self.history: dict[str, list[Iteration]] = {}
@@ -166,10 +164,11 @@ class Session:
         }
 
     def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:
-        """A task runner whose executions are stored, measured and charged to the run."""
+        """A task runner whose executions are stored and charged to the run."""
 
         def record(execution: Execution) -> None:
-            spent = answered_usage(execution)
+            # A call without an answer tells nothing of what it cost, and is left out.
+            spent = sum((call.usage for call in execution.calls if call.usage is not None), Usage())
             self.control.spend(spent)
             on_usage(spent)
             self._executions.put(execution)
@@ -214,11 +213,8 @@ class Session:
             await self.services.clock.sleep(min(left, POLL_S))
 
     def store_executions(self) -> None:
-        """Stores and measures the calls that have ended since the last time: before a commit, so that it never lacks one of its own."""
-        executions = [self._executions.get() for _ in range(self._executions.qsize())]
-        for execution in executions:
-            self.metrics.append("call", call_row(execution))
-        self.records.add_executions(executions)
+        """Stores the calls that have ended since the last time: before a commit, so that it never lacks one of its own."""
+        self.records.add_executions([self._executions.get() for _ in range(self._executions.qsize())])
 
     def close(self) -> None:
         """Stores what calls are left; lets go of the event loop and the thread that embeds."""
@@ -240,8 +236,8 @@ def open_session(
 ) -> Iterator[Session]:
     """The session of one run under its lease, with what is stored loaded; closes everything at the end."""
     records = services.project(project.id)
-    bus, metrics = deliver.bus(services, project.id, request.webhook_url), services.metrics.log(task_id)
-    announcer = Announcer(records, task_id, bus, metrics, services.clock, progress, lambda: not lease_lost())
+    bus = deliver.bus(services, project.id, request.webhook_url)
+    announcer = Announcer(records, task_id, bus, services.clock, progress, lambda: not lease_lost())
     control = RunControl(
         services.clock,
         timeout_s=services.settings.timeout_s,
@@ -252,7 +248,7 @@ def open_session(
     )
     try:
         with start_blocking_portal() as portal:
-            session = Session(services, request, task_id, project, records, announcer, control, metrics, portal)
+            session = Session(services, request, task_id, project, records, announcer, control, portal)
             try:
                 session.load()
                 yield session
@@ -263,4 +259,3 @@ def open_session(
                     session.close()
     finally:
         bus.close()
-        metrics.close()

@@ -155,6 +155,11 @@ class ProjectRecords:
         """Events with a sequence number above `after`, in order."""
         return [rows.event_of(one) for one in self._find(EVENTS, {"sequence": {"$gt": after}}, sort=[("sequence", 1)])]
 
+    def events_of(self, **where: Iterable[str]) -> list[Event]:
+        """Events, in order, whose fields of these names have one of these values."""
+        wanted = {name: {"$in": list(values)} for name, values in where.items()}
+        return [rows.event_of(one) for one in self._find(EVENTS, wanted, sort=[("sequence", 1)])]
+
     def last_sequence(self) -> int:
         """Sequence number of the newest event, 0 where there is none."""
         newest = self._find(EVENTS, sort=[("sequence", -1)], limit=1)

@@ -17,14 +17,15 @@ class Runs:
     def __init__(self, store: DocumentStore, database: str, clock: Clock) -> None:
         self._store, self._database, self._clock = store, database, clock
 
-    def start(self, task_id: str, request: AutomationRequest) -> None:
-        """Notes that a run began."""
+    def start(self, task_id: str, request: AutomationRequest, queue_wait_s: float | None = None) -> None:
+        """Notes that a run began, and how long it had waited for that, where that is known."""
         document = {
             "_id": task_id,
             "project_id": request.project_id,
             "request": request.to_document(),
             "status": "running",
             "started_at": self._clock.now(),
+            "queue_wait_s": queue_wait_s,
             "cancel_requested": False,
         }
         self._store.upsert(self._database, RUNS, document)

@@ -6,12 +6,15 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs.launch import open_instance
+from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.events import FIELDS
 from gather_pipeline.settings import load_settings
 from gather_pipeline_tests.cli.commands import Shell, finish
@@ -173,14 +176,43 @@ def test_a_project_that_never_ran_has_no_figures(shell: Shell, capsys: Capture) 
 
 def test_dagster_is_told_of_the_measurements_that_a_command_takes_in(finished: Finished, capsys: Capture) -> None:
     settings = load_settings(_env_file=None, home=finished.shell.folder / "home")
-    log = build_services(settings).metrics.log("elsewhere")
-    log.append("timing", {"project_id": "elsewhere"})
-    log.close()
+    with closing(build_services(settings)) as services:
+        services.runs.start("elsewhere", AutomationRequest(project_id="elsewhere"))
     assert finished.shell.here(capsys, "sql", "SELECT 1").code == 0
     with open_instance(settings) as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey("metrics"), limit=1).records
     assert record.asset_materialization is not None
     assert record.asset_materialization.metadata["rows ingested"].value == 1
+
+
+@pytest.fixture
+def database(finished: Finished, capsys: Capture) -> Iterator[Path]:
+    """The metrics database, for tests that spoil it; made anew at their end."""
+    database = finished.shell.folder / "home" / "metrics" / "metrics.duckdb"
+    yield database
+    database.unlink(missing_ok=True)
+    assert finished.shell.here(capsys, "sql", "SELECT 1").code == 0
+
+
+@pytest.mark.parametrize("command", [("sql", "FROM run"), ("report", "--project", "salt")], ids=["sql", "report"])
+def test_a_damaged_metrics_database_is_one_sentence_with_what_to_do(
+    finished: Finished, database: Path, capsys: Capture, command: tuple[str, ...]
+) -> None:
+    database.write_bytes(b"\xff" * 20_000)
+    done = finished.shell.here(capsys, *command)
+    assert (done.code, done.out, len(done.err.splitlines())) == (5, "", 1)
+    assert str(database) in done.err
+    assert "move it away: the next command that reads it makes it anew from the store" in done.err
+
+
+def test_a_deleted_metrics_database_is_made_anew_and_that_is_said_in_one_line(finished: Finished, database: Path, capsys: Capture) -> None:
+    query = ("sql", "SELECT (SELECT count(*) FROM call), (SELECT count(*) FROM event), (SELECT sum(tokens) FROM iteration)", "--json")
+    before = finished.shell.here(capsys, *query).document
+    database.unlink()
+    done = finished.shell.here(capsys, *query)
+    assert done.document == before
+    assert len(done.err.splitlines()) == 1
+    assert f"{database} is made anew from the store" in done.err
 
 
 def test_sql_answers_with_rows(finished: Finished, capsys: Capture) -> None:

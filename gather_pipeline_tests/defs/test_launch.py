@@ -1,8 +1,10 @@
 """A run of the command line: a real Dagster run in its own process, that ends well however it is ended."""
 
+import logging
 import os
 import re
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from _pytest.capture import FDCapture
+from sqlalchemy.exc import OperationalError
 
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs.launch import INSTANCE_FILE, open_instance, prepare_home, report_metrics, run_in_process
@@ -232,8 +235,36 @@ def test_a_fault_of_our_own_reaches_the_caller_as_it_is(settings: Settings, monk
         run(settings)
 
 
+def test_a_line_that_dagsters_database_refuses_is_left_out_and_no_statement_reaches_the_terminal(
+    settings: Settings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk: Dagster's own handler writes the INSERT with all of its parameters to standard error."""
+
+    @dg.op
+    def talks(context: dg.OpExecutionContext) -> None:
+        context.log.info("a line that is refused")
+
+    @dg.graph
+    def alone() -> None:
+        talks()
+
+    job = alone.to_job(config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}})
+    with open_instance(settings) as instance, caplog.at_level(logging.INFO):
+        takes = instance.handle_new_event
+
+        def refuse(event: dg.EventLogEntry, **options: Any) -> None:
+            if event.user_message == "a line that is refused":
+                raise OperationalError("INSERT INTO event_logs", {}, sqlite3.OperationalError("database or disk is full"))
+            takes(event, **options)
+
+        instance.handle_new_event = refuse  # type: ignore[method-assign]
+        assert job.execute_in_process(instance=instance).success
+    assert "Dagster's log of the run lacks a line: database or disk is full" in caplog.text
+    assert "INSERT" not in caplog.text + "".join(capfd.readouterr())
+
+
 def test_measurements_that_a_command_took_in_show_as_the_asset_metrics_too(settings: Settings) -> None:
-    report_metrics(settings, IngestReport(rows=7, files=1, malformed=0))
+    report_metrics(settings, IngestReport(rows=7))
     with open_instance(settings) as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey("metrics"), limit=9).records
     assert record.asset_materialization is not None

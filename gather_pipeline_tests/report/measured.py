@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 
 from gather_pipeline.adapters.clock import SystemClock
-from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
-from gather_pipeline.adapters.metrics.store import ingest, query
+from gather_pipeline.adapters.metrics.store import query
 from gather_pipeline.report.tables import ReportTables, report_tables
+from gather_pipeline_tests.adapters.metrics.metrics_folder import database_with
 
 ITERATION = {
     "threshold": 62.0,
@@ -32,12 +33,10 @@ ITERATION = {
 
 
 def measure(folder: Path, *rows: tuple[str, dict[str, Any]]) -> None:
-    """Appends and ingests rows of project `skerra`, task `t1`."""
-    log = JsonlMetricsLog(folder, f"run-{len(list(folder.glob('**/*.jsonl')))}", SystemClock())
-    for kind, row in rows:
-        log.append(kind, {"project_id": "skerra", "task_id": "t1", **row})
-    log.close()
-    ingest(folder / "metrics.duckdb", folder / "incoming")
+    """Makes or fills a metrics database with rows of project `skerra`, task `t1`."""
+    keys = {"project_id": "skerra", "task_id": "t1"}
+    full = [(kind, {**keys, "execution_id": uuid4().hex, "logged_at": SystemClock().now(), **row}) for kind, row in rows]
+    database_with(folder / "metrics.duckdb", *full)
 
 
 def measure_sample(folder: Path) -> None:
@@ -50,7 +49,7 @@ def measure_sample(folder: Path) -> None:
         ("call", {"department": "story", "model": "m", "prompt_tokens": 1000, "completion_tokens": 234, "cost": 0.0}),
         ("call", {"department": "art", "model": "m", "prompt_tokens": 500, "completion_tokens": 50, "cost": None}),
         ("call", {"department": "art", "model": "m", "prompt_tokens": None, "completion_tokens": None, "cost": None}),
-        ("run", {"status": "completed", "started_at": "2026-03-01T12:00:00+02:00", "processing_time_ms": 45_000, "tokens": None}),
+        ("run", {"status": "completed", "started_at": "2026-03-01T10:00:00", "processing_time_ms": 45_000, "tokens": None}),
     )
 
 

@@ -1,1 +1,1 @@
-"""The metrics log and its DuckDB store."""
+"""The metrics in DuckDB."""

@@ -1,29 +1,29 @@
-"""The metrics database: the one writer that ingests what processes measured, and the read-only door for everybody else (D2).
+"""The metrics database: what the document store knows of runs, as tables and views to ask with SQL (D2).
 
-Reading and writing exclude each other across processes (DuckDB's rule), so both open the file for a moment and wait for each
-other. Whatever is killed, a row is taken exactly once, for its `row_id` is a key: a file that is read again adds nothing. Tables and
-views come from the numbered files in ``sql``, applied by name.
+It is made from the store and from nothing else. An ingestion follows what has changed there by cursors that it keeps beside the rows, in
+one transaction, and each row has the key that the store knows it by: whatever is killed, nothing is missing for good and nothing is there
+twice. Where the database is gone, where another release made it, or where the store is another one, it is made anew.
+
+DuckDB lets one process write a database, and a writer keeps readers out: both open the file for a moment and wait for each other.
 """
 
 from __future__ import annotations
 
-import fcntl
-import glob
+import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from pydantic_core import to_json
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable, UnknownEntity, shorten
-from gather_pipeline.ports import IngestReport
+from gather_pipeline.errors import InvalidInput, StaleCursor, StoreError, StoreUnavailable, UnknownEntity, shorten
+from gather_pipeline.ports import IngestReport, ReadChanges
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KINDS = ("run", "iteration", "call", "timing", "event")  # kinds with a table of their own; all others go to table generic
 PATIENCE_S = 10.0  # an ingestion takes about a second, so whoever still waits after ten meets something unusual
 RETRY_S = 0.05
-COMMON = ("row_id", "logged_at", "extra")  # columns of every table, not open to a row's own fields
+BATCH = 500  # documents that are handed over as one text: an execution comes to 10 kB
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # nothing is ever downloaded
 READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the database, nor lift these limits
     "enable_external_access": "false",
@@ -43,68 +42,54 @@ READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the da
     "memory_limit": "1GB",
     "lock_configuration": "true",
 }
+SCHEMA = ("tables", "metric_views", "report_views")
+SCRIPTS = (*SCHEMA, "take/runs", "take/iterations", "take/executions", "take/events", "take/complete")
+DISK = "No space left|quota|too large|Permission denied|Read-only"
+WHAT_TO_DO = "where it is damaged, move it away: the next command that reads it makes it anew from the store"
 
 
-READ_LINES = """
-CREATE OR REPLACE TEMP TABLE line AS
-SELECT
-    row_id, kind, TRY_CAST("at" AS TIMESTAMPTZ)::TIMESTAMP AS logged_at, fields, parse_filename(filename) AS file,
-    row_id IS NULL OR kind IS NULL OR logged_at IS NULL OR fields IS NULL AS malformed
-FROM read_json(
-    $1, format = 'newline_delimited', ignore_errors = true, filename = true,
-    columns = {row_id: 'VARCHAR', kind: 'VARCHAR', 'at': 'VARCHAR', fields: 'MAP(VARCHAR, JSON)'}
-)"""
-INSERT_OTHERS = f"""
-INSERT INTO generic BY NAME
-SELECT row_id, logged_at, kind, to_json(fields) AS fields FROM line WHERE kind NOT IN {KINDS} AND NOT malformed
-ON CONFLICT DO NOTHING"""
-
-
-def ingest(database: Path, incoming: Path, *, patience_s: float = PATIENCE_S) -> IngestReport:
-    """Takes every line of the incoming files into the database, each exactly once.
-
-    Files of live processes are read as far as they go, and again the next time; files of ended ones are moved to the folder ``archive``
-    beside `incoming` afterwards.
+def ingest(database: Path, read: ReadChanges, *, patience_s: float = PATIENCE_S) -> IngestReport:
+    """Takes what is new or changed in the store into the database.
 
     Args:
-        database: The DuckDB file; made where it is missing and there is something to ingest.
-        incoming: Folder that `JsonlMetricsLog` writes to.
+        database: The DuckDB file; made where it is missing and the store has something to tell.
+        read: Reads the store from the database's cursors on.
         patience_s: Seconds to wait for another process to let go of the database.
 
     Raises:
-        StoreUnavailable: Another process held the database all the time; nothing is lost, the next call takes the rows.
-        StoreError: The database is no DuckDB file, or a file cannot be read or written; names it. Nothing is lost.
+        StoreUnavailable: Another process held the database all the time, or the store does not answer; the next call takes the rows.
+        StoreError: The database is damaged or cannot be written, or the store refuses; says what to do.
     """
     import duckdb
 
-    waiting = any(incoming.glob("*.jsonl"))
-    if not database.exists() and not waiting:
-        return IngestReport(rows=0, files=0)
-    if database.exists() and not os.access(
-        database.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids
-    ):  # a state folder that may only be read
-        if waiting:
-            logger.warning("[AutoGather] %s is read-only: its newest measurements are not in the answer", database.parent)
-        return IngestReport(rows=0, files=0)
+    if database.exists() and not os.access(database.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        logger.warning("[AutoGather] %s is read-only: what happened since it was last written is not in the answer", database.parent)
+        return IngestReport(rows=0)
+    lock = database.with_name(database.name + ".lock")
     try:
+        if not database.exists() and not any(changes.documents for _, _, changes in read({})):
+            return IngestReport(rows=0)
+        reason = "it was not there" if lock.exists() else None  # else this is the home's first run
         database.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(database.with_name(database.name + ".lock"), timeout=patience_s):  # let go by the system however the process ends
-            _create_if_missing(database)
-            paths = [path for path in sorted(incoming.glob("*.jsonl")) if path.stat().st_size]
-            finished = [path for path in paths if _is_finished(path)]  # asked before reading, so that nothing can follow what is read
-            with _connect(database, patience_s, read_only=False) as connection:
-                _migrate(connection)
-                report = _take_lines(connection, paths) if paths else IngestReport(rows=0, files=0)
-            for path in finished:
-                _move_to(incoming.parent / "archive", path)
+        with FileLock(lock, timeout=patience_s):  # let go by the system however the process ends
+            if database.exists():
+                with _connect(database, patience_s, read_only=False) as connection:
+                    if _is_made_by(connection, _digest()):
+                        try:
+                            return _take(connection, read)
+                        except StaleCursor:
+                            reason = "the store is another one, or was put back from a copy"
+                    else:
+                        reason = "another release made it"
+            report = _make(database, read)
     except Timeout:
         raise StoreUnavailable(f"metrics database {database} is being written by another process") from None
     except duckdb.Error as error:
-        raise StoreError(f"metrics database {database} refuses: {_reason(error)}") from error
+        raise StoreError(f"metrics database {database} cannot be written {_refusal(error)}") from error
     except OSError as error:
-        raise StoreError(f"metrics file {error.filename or database} fails: {error.strerror or error}") from error
-    if report.rows:
-        logger.info("[AutoGather] Ingested %d measurements from %d files into %s", report.rows, report.files, database)
+        raise StoreError(f"metrics database {database} cannot be written: {error.filename}: {error.strerror or error}") from error
+    if reason is not None:
+        logger.warning("[AutoGather] Metrics database %s is made anew from the store, %d rows: %s", database, report.rows, reason)
     return report
 
 
@@ -135,9 +120,9 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
                 except KeyboardInterrupt:
                     connection.interrupt()
                     raise
-        except (duckdb.IOException, duckdb.FatalException) as error:
-            raise StoreError(f"metrics database {database} cannot be read: {_reason(error)}") from error
         except duckdb.Error as error:
+            if type(error) is duckdb.Error or isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.InternalException):
+                raise StoreError(f"metrics database {database} cannot be read {_refusal(error)}") from error
             raise InvalidInput(f"sql is {shorten(sql)}, and DuckDB says: {_reason(error)}{_known_names(connection, error)}") from None
 
 
@@ -151,7 +136,7 @@ def _connect(database: Path, patience_s: float, *, read_only: bool) -> duckdb.Du
         return again(duckdb.connect, database, read_only=read_only, config=dict(READ_ONLY if read_only else CLOSED))
     except duckdb.Error as error:
         if not _is_held(error):
-            raise StoreError(f"metrics database {database} cannot be opened: {_reason(error)}") from error
+            raise StoreError(f"metrics database {database} cannot be opened {_refusal(error)}") from error
         holder = re.search(r"PID \d+", str(error))
         raise StoreUnavailable(f"metrics database {database} is held by another process{f' ({holder[0]})' if holder else ''}") from error
 
@@ -170,94 +155,68 @@ def _check_head(database: Path) -> None:
     except OSError as error:
         raise StoreError(f"metrics database {database} cannot be read: {error.strerror}") from error
     if head[8:] != b"DUCK":
-        raise StoreError(f"metrics database {database} is not a DuckDB database")
+        raise StoreError(f"metrics database {database} is not a DuckDB database; {WHAT_TO_DO}")
 
 
-def _create_if_missing(database: Path) -> None:
-    """Makes the database under another name first: a kill while DuckDB writes its first bytes would leave a file it refuses."""
-    if database.exists():
-        return
+def _make(database: Path, read: ReadChanges) -> IngestReport:
+    """Makes the database under another name and puts it in its place once it is whole."""
     fresh = database.with_name(database.name + ".new")
-    for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
+    for leftover in (fresh, _log_of(fresh)):
         leftover.unlink(missing_ok=True)
     with _connect(fresh, 0, read_only=False) as connection:
-        _migrate(connection)
+        for script in SCHEMA:
+            connection.execute(_script(script))
+        connection.execute("INSERT INTO made_by VALUES (?)", [_digest()])
+        report = _take(connection, read)
+    for former in (database, _log_of(database)):  # DuckDB would play the former one's log into this one
+        former.unlink(missing_ok=True)
     fresh.rename(database)
+    return report
 
 
-def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Applies the numbered SQL files that the database has not seen, each in a transaction of its own."""
-    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP NOT NULL)")
-    applied = {name for (name,) in connection.execute("SELECT name FROM migrations").fetchall()}
-    folder = resources.files("gather_pipeline.adapters.metrics") / "sql"
-    for script in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if re.fullmatch(r"\d{4}_\w+\.sql", script.name) and script.name not in applied:
-            connection.begin()
-            connection.execute(script.read_text(encoding="utf-8"))
-            connection.execute("INSERT INTO migrations VALUES (?, ?)", [script.name, datetime.now(UTC).replace(tzinfo=None)])
-            connection.commit()
+def _log_of(database: Path) -> Path:
+    return database.with_name(database.name + ".wal")
 
 
-def _take_lines(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> IngestReport:
-    """Inserts the rows of all files that the database has not; a line that is no measurement stays behind in its file, which is told."""
-    connection.execute("SET TimeZone = 'UTC'")  # in which a time without an offset is read
-    connection.execute(READ_LINES, [[glob.escape(str(path)) for path in paths]])
-    broken = connection.execute("SELECT file, count(*) FROM line WHERE malformed GROUP BY file ORDER BY file").fetchall()
-    for file, count in broken:
-        logger.warning("[AutoGather] Metrics file %s has %d malformed lines, which are left out", file, count)
-    columns: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
-    for table, column, type_name in connection.execute("SELECT table_name, column_name, data_type FROM duckdb_columns()").fetchall():
-        if table in columns and column not in COMMON:
-            columns[table][column] = type_name
-    statements = [INSERT_OTHERS, *(_insert(kind, columns[kind]) for kind in KINDS)]
+def _take(connection: duckdb.DuckDBPyConnection, read: ReadChanges) -> IngestReport:
+    """Takes in what has changed in the store, all or nothing."""
+    connection.execute("SET TimeZone = 'UTC'")
     connection.begin()
-    rows = sum(connection.execute(statement).fetchall()[0][0] for statement in statements)
+    seen = {(name, collection): position for name, collection, position in connection.execute("FROM cursor").fetchall()}
+    rows = 0
+    for name, collection, changes in read(seen):
+        for start in range(0, len(changes.documents), BATCH):
+            text = to_json(changes.documents[start : start + BATCH]).decode()
+            rows += _first(connection.execute(_script(f"take/{collection}"), [text]))
+        if changes.documents:
+            connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", [name, collection, changes.cursor])
+    connection.execute(_script("take/complete"))
     connection.commit()
-    return IngestReport(rows=rows, files=len(paths), malformed=sum(count for _, count in broken))
+    return IngestReport(rows=rows)
 
 
-def _insert(kind: str, columns: Mapping[str, str]) -> str:
-    """The statement that takes a kind's lines into its table; values that fit no column of theirs go to ``extra``."""
-    known = ", ".join(f"{name} := {_value(name, type_name)}" for name, type_name in columns.items())
-    return f"""
-        INSERT INTO {kind} BY NAME
-        WITH fitted AS (
-            SELECT row_id, logged_at, fields, struct_pack({known}) AS known FROM line WHERE kind = '{kind}' AND NOT malformed
-        )
-        SELECT row_id, logged_at, unnest(known), nullif(to_json(map_from_entries(list_filter(
-            map_entries(fields),
-            lambda entry: entry.value IS NOT NULL AND (to_json(known)::MAP(VARCHAR, JSON))[entry.key] IS NULL
-        ))), '{{}}') AS extra
-        FROM fitted
-        ON CONFLICT DO NOTHING"""
+def _is_made_by(connection: duckdb.DuckDBPyConnection, scripts: str) -> bool:
+    tables = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'made_by'")
+    return _first(tables) > 0 and connection.execute("FROM made_by").fetchall() == [(scripts,)]
 
 
-def _value(name: str, type_name: str) -> str:
-    """A field as its column holds it, NULL where it does not fit."""
-    if type_name == "JSON":
-        return f"fields['{name}']"
-    if type_name == "TIMESTAMP":
-        return f"TRY_CAST(fields['{name}']->>'$' AS TIMESTAMPTZ)::TIMESTAMP"
-    return f"TRY_CAST(fields['{name}']->>'$' AS {type_name})"
+def _first(answer: duckdb.DuckDBPyConnection) -> int:
+    return int(answer.fetchall()[0][0])
 
 
-def _is_finished(path: Path) -> bool:
-    """Has the file's process ended or closed it? Until then it holds a lock on it."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+def _script(name: str) -> str:
+    return (resources.files("gather_pipeline.adapters.metrics") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def _move_to(archive: Path, path: Path) -> None:
-    archive.mkdir(exist_ok=True)
-    target, number = archive / path.name, 1
-    while target.exists():
-        number += 1
-        target = archive / f"{path.stem}.{number}{path.suffix}"
-    path.rename(target)
+def _digest() -> str:
+    """Tells databases apart whose tables or rows were made by different scripts."""
+    return hashlib.sha256("".join(map(_script, SCRIPTS)).encode()).hexdigest()
+
+
+def _refusal(error: Exception) -> str:
+    """Why a database cannot be used, and what to do where it is not the disk that refuses."""
+    reason = _reason(error)
+    return f"({reason})" if re.search(DISK, reason) else f"({reason}); {WHAT_TO_DO}"
 
 
 def _reason(error: Exception) -> str:

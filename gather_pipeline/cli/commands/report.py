@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -10,7 +12,7 @@ from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example, project_option
 from gather_pipeline.cli.output import print_frame, print_json, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable, UnknownEntity
 from gather_pipeline.report.tables import rows
 from gather_pipeline.services import Services
 
@@ -43,9 +45,9 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
 
     with opened() as services:
         project = services.projects.get(project_id)
-        _ingest(services)
         view = services.project(project_id).view()
-        tables = project_tables(services, view)
+        with _brought_up_to_date(services):
+            tables = project_tables(services, view)
         if path is not None:
             _write(path, project_page(services, project, view, tables))
             say(f"Written: {path}")
@@ -75,8 +77,7 @@ def sql(query: str, as_json: bool) -> None:
 
     It is DuckDB; SHOW TABLES lists its tables and views.
     """
-    with opened() as services:
-        _ingest(services)
+    with opened() as services, _brought_up_to_date(services):
         frame = services.metrics.query(query)
     if as_json:
         print_json(rows(frame))
@@ -84,14 +85,22 @@ def sql(query: str, as_json: bool) -> None:
         print_frame(frame)
 
 
-def _ingest(services: Services) -> None:
-    """Takes in what was measured since; where that cannot be done now or here, the database is shown as it is."""
+@contextmanager
+def _brought_up_to_date(services: Services) -> Iterator[None]:
+    """Takes in what happened since; where that cannot be done, what there is answers and that is said, once it has answered."""
+    fault: GatherError | None = None
     try:
         done = services.metrics.ingest()
     except (StoreUnavailable, StoreError) as error:
-        say(f"The newest measurements are not shown: {error}")
+        fault = error
     else:
         if done.rows:
             from gather_pipeline.defs.launch import report_metrics
 
             report_metrics(services.settings, done)
+    try:
+        yield
+    except UnknownEntity as error:  # nothing is there yet that could answer
+        raise fault or error from None
+    if fault is not None:
+        say(f"The newest measurements are not shown: {fault}")

@@ -9,9 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from gather_pipeline.adapters.metrics.log import JsonlMetricsLog
-from gather_pipeline.adapters.metrics.store import ingest, query
-from gather_pipeline_tests.adapters.metrics.metrics_folder import TickingClock
+from gather_pipeline.adapters.metrics.store import query
+from gather_pipeline_tests.adapters.metrics.metrics_folder import database_with
 
 METRICS = {
     "task_execution_time": "S001-MET-07",
@@ -34,10 +33,13 @@ class Measured:
     """A database made from rows, all of project p and task t1 unless they say otherwise."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.log = folder, JsonlMetricsLog(folder, "run-1", TickingClock())
+        self.database, self.rows = folder / "metrics.duckdb", list[tuple[str, dict[str, Any]]]()
 
     def add(self, kind: str, **fields: Any) -> None:
-        self.log.append(kind, {"project_id": "p", "task_id": "t1", **fields})
+        number = len(self.rows) + 1
+        keys = {"run": {"task_id": f"t{number}"}, "call": {"execution_id": str(number)}}
+        row = {"project_id": "p", "task_id": "t1", "logged_at": f"2026-03-01 12:00:{number:02}", **keys.get(kind, {})}
+        self.rows.append((kind, row | fields))
 
     def iteration(self, department: str, iteration: int, quality: float, **fields: Any) -> None:
         counts = {"items_generated": 8, "items_created": 6, "duplicates_dropped": 1, "filtered_dropped": 1}
@@ -46,10 +48,9 @@ class Measured:
         self.add("iteration", **(row | counts | times | fields))
 
     def view(self, name: str) -> list[dict[str, Any]]:
-        self.log.close()
-        database = self.folder / "metrics.duckdb"
-        ingest(database, self.folder / "incoming")
-        frame = query(database, f"FROM {name}")
+        if not self.database.exists():
+            database_with(self.database, *self.rows)
+        frame = query(self.database, f"FROM {name}")
         return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
@@ -65,25 +66,26 @@ def picked(row: Mapping[str, Any], *names: str) -> tuple[Any, ...]:
 def test_every_view_of_the_requirements_exists_and_says_which_it_is(measured: Measured) -> None:
     measured.add("run", status="completed")
     assert len(measured.view("run")) == 1
-    with duckdb.connect(measured.folder / "metrics.duckdb", read_only=True) as connection:
+    with duckdb.connect(measured.database, read_only=True) as connection:
         comments = dict(connection.execute("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal").fetchall())
     assert {name: comments[name].split(":")[0] for name in METRICS} == METRICS
     assert all(comments.values())
     for name in comments:
-        query(measured.folder / "metrics.duckdb", f"FROM {name}")
+        query(measured.database, f"FROM {name}")
 
 
 def test_execution_time_is_in_seconds_a_task(measured: Measured) -> None:
-    measured.add("run", status="completed", processing_time_ms=1500)
-    measured.add("run", task_id="t2", status="failed")
+    measured.add("run", status="completed", processing_time_ms=1500, started_at="2026-03-01")
+    measured.add("run", status="failed", started_at="2026-03-02")
     assert [picked(row, "task_id", "seconds") for row in measured.view("task_execution_time")] == [("t1", 1.5), ("t2", None)]
 
 
-def test_a_cancelled_task_is_neither_success_nor_failure(measured: Measured) -> None:
-    for status in ("completed", "completed", "failed", "cancelled"):
+def test_a_cancelled_task_is_neither_success_nor_failure_and_one_under_way_is_not_counted(measured: Measured) -> None:
+    for status in ("completed", "completed", "failed", "cancelled", "running"):
         measured.add("run", status=status)
     (row,) = measured.view("success_rate")
-    assert picked(row, "runs", "completed", "cancelled", "failed", "success_rate", "failure_rate") == (4, 2, 1, 1, 0.5, 0.25)
+    names = ("runs", "completed", "cancelled", "failed", "running", "success_rate", "failure_rate")
+    assert picked(row, *names) == (5, 2, 1, 1, 1, 0.5, 0.25)
 
 
 def test_retries_are_the_requests_beyond_the_first(measured: Measured) -> None:
@@ -114,13 +116,11 @@ def test_iterations_are_counted_by_department_and_run_and_once_over_all(measured
     ]
 
 
-def test_an_iteration_done_again_after_a_kill_counts_once_by_its_newest_row(measured: Measured) -> None:
+def test_items_are_averaged_over_the_iterations_of_a_department(measured: Measured) -> None:
     measured.iteration("story", 1, 50, items_created=9)
-    measured.iteration("story", 1, 60, items_created=4)
+    measured.iteration("story", 2, 60, items_created=4)
     (row,) = measured.view("items_per_iteration")
-    assert picked(row, "iterations", "items_generated", "items_created", "average", "fewest", "most") == (1, 8, 4, 4.0, 4, 4)
-    (row,) = measured.view("quality_progression")
-    assert row["quality"] == 60
+    assert picked(row, "iterations", "items_generated", "items_created", "average", "fewest", "most") == (2, 16, 13, 6.5, 4, 9)
 
 
 def test_quality_progression_gives_the_gain_over_the_iteration_before(measured: Measured) -> None:
@@ -149,15 +149,13 @@ def test_time_to_threshold_ends_with_the_first_iteration_that_reaches_it(measure
     assert rows == [("art", False, None, None, 10.0), ("story", True, 2, 20.0, 30.0)]
 
 
-def test_store_and_brain_times_are_told_apart_by_name(measured: Measured) -> None:
-    measured.add("timing", what="store.find", seconds=1.0, count=100)
-    measured.add("timing", what="store.find", seconds=3.0, count=100)
-    measured.add("timing", what="brain.context", seconds=2.0, count=4)
-    measured.add("timing", what="embed", seconds=2.0, count=0)
+def test_store_and_brain_times_are_those_of_the_iterations(measured: Measured) -> None:
+    measured.iteration("story", 1, 50)
+    measured.iteration("story", 2, 50, save_s=0.75, context_s=None)
     (store,) = measured.view("store_query_time")
-    assert picked(store, "what", "calls", "seconds", "average_ms", "slowest_ms") == ("store.find", 200, 4.0, 20.0, 30.0)
+    assert picked(store, "what", "calls", "seconds", "average_ms", "slowest_ms") == ("store.save_iteration", 2, 1.0, 500.0, 750.0)
     (brain,) = measured.view("brain_response_time")
-    assert picked(brain, "what", "calls", "average_ms") == ("brain.context", 4, 500.0)
+    assert picked(brain, "what", "calls", "average_ms") == ("brain.context", 1, 250.0)
 
 
 def test_generation_time_leaves_out_calls_without_an_answer(measured: Measured) -> None:

@@ -6,13 +6,14 @@ WITH newest AS (
         project_id,
         department,
         arg_max(quality, iteration) AS quality,
+        arg_max_null(judged, iteration) AS judged,
         arg_max(threshold, iteration) AS threshold,
         count(*) AS iterations,
         sum(items_created)::BIGINT AS kept,
         sum(duplicates_dropped)::BIGINT AS duplicates,
         sum(filtered_dropped)::BIGINT AS filtered,
         arg_max_null(ended_by, iteration) AS ended_by
-    FROM latest_iteration
+    FROM iteration
     GROUP BY project_id, department
 ), work AS (
     SELECT project_id, department, min(logged_at) AS started, sum(duration_s) / 60 AS minutes
@@ -33,6 +34,7 @@ SELECT
     n.project_id,
     n.department,
     n.quality,
+    n.judged,
     n.threshold,
     n.quality >= n.threshold AS reached,
     n.iterations,

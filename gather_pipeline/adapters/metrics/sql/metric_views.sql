@@ -1,11 +1,5 @@
 -- One view a metric of S001-MET-07 to 19. Times are seconds unless the name says otherwise; NULL is unknown.
 
-CREATE VIEW latest_iteration AS
-SELECT * FROM iteration
-QUALIFY row_number() OVER (PARTITION BY project_id, department, iteration ORDER BY logged_at DESC, row_id DESC) = 1;
-COMMENT ON VIEW latest_iteration IS
-    'Each iteration once: one that was cut off before its commit and done again counts by its newest row';
-
 CREATE VIEW task_execution_time AS
 SELECT project_id, task_id, status, reason, started_at, ended_at, processing_time_ms / 1000 AS seconds
 FROM run
@@ -19,12 +13,13 @@ SELECT
     count(*) FILTER (status = 'completed') AS completed,
     count(*) FILTER (status = 'cancelled') AS cancelled,
     count(*) FILTER (status = 'failed') AS failed,
-    count(*) FILTER (status = 'completed') / count(*) AS success_rate,
-    count(*) FILTER (status = 'failed') / count(*) AS failure_rate
+    count(*) FILTER (status = 'running') AS running,
+    count(*) FILTER (status = 'completed') / nullif(count(*) FILTER (status <> 'running'), 0) AS success_rate,
+    count(*) FILTER (status = 'failed') / nullif(count(*) FILTER (status <> 'running'), 0) AS failure_rate
 FROM run
 GROUP BY project_id
 ORDER BY project_id;
-COMMENT ON VIEW success_rate IS 'S001-MET-08: share of a project''s tasks that completed and that failed, 0 to 1; the rest was cancelled';
+COMMENT ON VIEW success_rate IS 'S001-MET-08: share of a project''s ended tasks that completed and that failed, 0 to 1; the rest was cancelled. A killed one has failed';
 
 CREATE VIEW retry_attempts AS
 SELECT
@@ -60,7 +55,7 @@ COMMENT ON VIEW queue_wait_time IS 'S001-MET-10: how long tasks waited in the qu
 CREATE VIEW iterations_per_department AS
 WITH per_run AS (
     SELECT project_id, department, task_id, count(*) AS iterations
-    FROM latest_iteration
+    FROM iteration
     GROUP BY ALL
 )
 SELECT
@@ -88,7 +83,7 @@ SELECT
     avg(items_created) AS average,
     min(items_created) AS fewest,
     max(items_created) AS most
-FROM latest_iteration
+FROM iteration
 GROUP BY ALL
 ORDER BY ALL;
 COMMENT ON VIEW items_per_iteration IS 'S001-MET-12: items that an iteration created, after duplicates and filtered texts were dropped';
@@ -101,6 +96,7 @@ SELECT
     logged_at,
     quality,
     quality - lag(quality) OVER (PARTITION BY project_id, department ORDER BY iteration) AS gain,
+    judged,
     threshold,
     quality >= threshold AS reached,
     coverage,
@@ -109,7 +105,7 @@ SELECT
     actionability,
     rung,
     task_id
-FROM latest_iteration
+FROM iteration
 ORDER BY project_id, department, iteration;
 COMMENT ON VIEW quality_progression IS 'S001-MET-13: quality (0 to 100) with its parts after each iteration, and the gain over the one before';
 
@@ -122,7 +118,7 @@ SELECT
     sum(duplicates_dropped)::BIGINT AS duplicates,
     sum(filtered_dropped)::BIGINT AS filtered,
     sum(duplicates_dropped) / nullif(sum(items_generated), 0) AS duplicate_rate
-FROM latest_iteration
+FROM iteration
 GROUP BY ALL
 ORDER BY ALL;
 COMMENT ON VIEW duplicate_rate IS 'S001-MET-14: share of the generated texts that were dropped as duplicates, 0 to 1; NULL where nothing was generated';
@@ -130,7 +126,7 @@ COMMENT ON VIEW duplicate_rate IS 'S001-MET-14: share of the generated texts tha
 CREATE VIEW time_to_threshold AS
 WITH first_reached AS (
     SELECT project_id, department, min(iteration) FILTER (quality >= threshold) AS reached_at
-    FROM latest_iteration
+    FROM iteration
     GROUP BY ALL
 )
 SELECT
@@ -150,31 +146,32 @@ COMMENT ON VIEW time_to_threshold IS
 CREATE VIEW store_query_time AS
 SELECT
     project_id,
-    what,
-    sum(count)::BIGINT AS calls,
-    sum(seconds) AS seconds,
-    1000 * sum(seconds) / nullif(sum(count), 0) AS average_ms,
-    1000 * max(seconds / nullif(count, 0)) AS slowest_ms
-FROM timing
-WHERE what LIKE 'store.%'
-GROUP BY project_id, what
-ORDER BY project_id, what;
+    'store.save_iteration' AS what,
+    count(save_s) AS calls,
+    sum(save_s) AS seconds,
+    1000 * avg(save_s) AS average_ms,
+    1000 * max(save_s) AS slowest_ms
+FROM iteration
+WHERE save_s IS NOT NULL
+GROUP BY project_id
+ORDER BY project_id;
 COMMENT ON VIEW store_query_time IS
-    'S001-MET-16: time of the document store''s operations (MongoDB or SQLite); slowest_ms is the slowest row''s average, a row may sum up several calls';
+    'S001-MET-16: time in which the document store (MongoDB or SQLite) takes an iteration''s items, embeddings, decisions and executions';
 
 CREATE VIEW brain_response_time AS
 SELECT
     project_id,
-    what,
-    sum(count)::BIGINT AS calls,
-    sum(seconds) AS seconds,
-    1000 * sum(seconds) / nullif(sum(count), 0) AS average_ms,
-    1000 * max(seconds / nullif(count, 0)) AS slowest_ms
-FROM timing
-WHERE what LIKE 'brain.%'
-GROUP BY project_id, what
-ORDER BY project_id, what;
-COMMENT ON VIEW brain_response_time IS 'S001-MET-17: time of the brain''s answers; slowest_ms as in store_query_time';
+    'brain.context' AS what,
+    count(context_s) AS calls,
+    sum(context_s) AS seconds,
+    1000 * avg(context_s) AS average_ms,
+    1000 * max(context_s) AS slowest_ms
+FROM iteration
+WHERE context_s IS NOT NULL
+GROUP BY project_id
+ORDER BY project_id;
+COMMENT ON VIEW brain_response_time IS
+    'S001-MET-17: time in which an iteration''s context is put together, for which the brain is asked';
 
 CREATE VIEW llm_generation_time AS
 SELECT

@@ -1,0 +1,107 @@
+"""Events whose cause is in the store: made of it alike when it happens and, where a run was killed in between, by the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gather_pipeline.domain.automation import AutomationResult, Run, Status
+from gather_pipeline.domain.events import Event, EventType
+from gather_pipeline.domain.iterations import Iteration
+from gather_pipeline.domain.quality import Score
+from gather_pipeline.records.view import ProjectView
+
+Fields = Mapping[str, Any]
+ENDS: Mapping[str, EventType] = {
+    "completed": "automation_complete",
+    "cancelled": "automation_cancelled",
+    "failed": "automation_failed",
+}
+
+
+def of_iteration(iteration: Iteration, department_name: str, total_iterations: int) -> Fields:
+    """Fields of `iteration_complete`; `total_iterations` are its run's up to it."""
+    return {
+        "department": iteration.department,
+        "department_name": department_name,
+        "iteration": iteration.number,
+        "total_iterations": total_iterations,
+        "quality_score": iteration.score,
+        "judged": iteration.quality.judged,
+        "items_created": len(iteration.item_ids),
+        "threshold": iteration.threshold,
+        "duplicates_dropped": iteration.duplicates + iteration.filtered,
+        "tokens": iteration.tokens,
+    }
+
+
+def of_score(score: Score) -> Fields:
+    """Fields of `evaluation_triggered`."""
+    return {
+        "department": score.department,
+        "department_number": score.department_number,
+        "quality_score": score.value,
+        "judged": score.quality.judged,
+    }
+
+
+def of_end(result: AutomationResult) -> Fields:
+    """Fields of the event in which a run ends that has noted what it did."""
+    if result.status != "completed":
+        return of_early_end(result.status, result.reason, result.items_created)
+    return {
+        "total_iterations": result.iterations,
+        "departments_processed": result.departments_processed,
+        "items_created": result.items_created,
+        "summary": result.to_document()["summary"],
+    }
+
+
+def of_early_end(status: Status, reason: str | None, items_created: int) -> Fields:
+    """Fields of `automation_cancelled` and `automation_failed`."""
+    return {"items_created_so_far": items_created, "reason" if status == "cancelled" else "error": reason}
+
+
+def complete_events(view: ProjectView, runs: Sequence[Run]) -> list[Event]:
+    """Stores what killed runs did and could not tell any more; call only with the project's lease in hand.
+
+    Args:
+        view: The project.
+        runs: Its runs, oldest first; those that ended count.
+
+    Returns:
+        The events that were missing, in the order and with the times of their causes.
+    """
+    told = {event.task_id for event in view.records.events_of(type=ENDS.values())}
+    silent = [run for run in runs if run.status != "running" and run.task_id not in told]
+    if not silent:
+        return []
+    known = {_key(event) for event in view.records.events_of(task_id=[run.task_id for run in silent])}
+    owed = [event for run in silent for event in sorted(_of_run(view, run), key=lambda one: one.at) if _key(event) not in known]
+    last = view.records.last_sequence()
+    missing = [replace(event, sequence=last + place) for place, event in enumerate(owed, start=1)]
+    view.records.add_events(missing)
+    return missing
+
+
+def _of_run(view: ProjectView, run: Run) -> Iterator[Event]:
+    """Every event of a run whose cause is stored."""
+
+    def event(kind: EventType, fields: Fields, at: str | None) -> Event:
+        return Event(type=kind, fields=fields, project_id=run.project_id, task_id=run.task_id, at=at or run.started_at)
+
+    names = {stored.slug: stored.department.name for stored in view.departments}
+    done = sorted((one for one in view.iterations if one.task_id == run.task_id), key=lambda one: one.ended_at)
+    for total, one in enumerate(done, start=1):
+        yield event("iteration_complete", of_iteration(one, names.get(one.department, one.department), total), one.ended_at)
+    for score in view.scores.values():
+        if score.task_id == run.task_id and score.auto_triggered:
+            yield event("evaluation_triggered", of_score(score), score.evaluated_at)
+    created = sum(len(one.item_ids) for one in done)
+    ended = of_end(run.result) if run.result else of_early_end(run.status, run.reason, created)
+    yield event(ENDS[run.status], ended, run.ended_at)
+
+
+def _key(event: Event) -> tuple[Any, ...]:
+    return event.task_id, event.type, event.fields.get("department"), event.fields.get("iteration")

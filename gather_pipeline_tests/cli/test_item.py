@@ -82,7 +82,7 @@ def test_texts_come_from_options_files_and_standard_input(desk: Shell, capsys: C
         (["--content", "a", "--summary", ""], "Error: summary is empty, expected at least a word\n"),
         (["--content", "a", "--file", "b"], "Error: --content and --file are both given, expected one of them\n"),
         (["--file", "nowhere.txt"], "Error: --file is 'nowhere.txt', expected a file that is there\n"),
-        (["--file", "."], "Error: --file is '.', expected a text file, and it is a folder\n"),
+        (["--file", "."], "Error: --file is '.', expected a file, and it is a folder\n"),
         (["--file", "departments.bin"], "Error: departments.bin has byte 0xe9 at 3, expected UTF-8 text\n"),
         (["--content", "a", "--by", " "], "Error: --by is ' ', expected a name of 1 to 200 characters on one line\n"),
         (["--content", "a", "--by", "a\nb"], "Error: --by is 'a\\nb', expected a name of 1 to 200 characters on one line\n"),

@@ -137,7 +137,9 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
                     connection.interrupt()
                     raise
             if len(answer) > MOST_ROWS:
-                raise InvalidInput(f"the answer has more than {MOST_ROWS} rows, expected at most {MOST_ROWS}: end the query with a LIMIT")
+                raise InvalidInput(
+                    f"sql is {shorten(sql)}, and its answer has more than {MOST_ROWS} rows, expected at most that: add a LIMIT"
+                )
             return answer
         except duckdb.OutOfMemoryException:
             raise InvalidInput(f"sql is {shorten(sql)}, and takes more than {MOST_MEMORY_MB} MB, expected at most that") from None

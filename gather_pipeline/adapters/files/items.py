@@ -69,6 +69,8 @@ def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) 
         raise InvalidInput.field("--format", format, "jsonl, csv or md on standard input: a parquet file is read by its path")
     with opened(path, "FILE") if path else nullcontext(stream) as file:
         if path and format == "parquet":
+            if not path.is_file():
+                raise InvalidInput.field("FILE", shown, "a file: parquet is not read from a pipe")
             yield from read_parquet(path, shown, FILE_LIMIT)
             return
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gather_pipeline.adapters.files import given
 from gather_pipeline.adapters.files.departments import DepartmentFile
 from gather_pipeline.adapters.files.given import opened
 from gather_pipeline.adapters.files.items import read_items, write_items
@@ -17,7 +18,8 @@ from gather_pipeline.errors import InvalidInput
 
 
 @pytest.fixture
-def pipe(tmp_path: Path) -> Path:
+def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(given, "PATIENCE_S", 0.01)
     os.mkfifo(tmp_path / "pipe.yaml")
     return tmp_path / "pipe.yaml"
 
@@ -29,10 +31,18 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_refused_and_not_waited_for(pipe: Path) -> None:
-    with pytest.raises(InvalidInput, match=f"--brief is '{pipe}', expected a file, and it is a pipe"):
+    with pytest.raises(InvalidInput, match=f"--brief is '{pipe}', expected a file, and it is a pipe into which nobody wrote for 0.01 s"):
         opened(pipe, "--brief")
     with pytest.raises(InvalidInput, match="GATHER_DEPARTMENTS is .* it is a pipe"):
         DepartmentFile(pipe).departments()
+
+
+def test_a_pipe_that_somebody_writes_into_is_read(pipe: Path) -> None:
+    writing = os.open(pipe, os.O_RDWR)
+    os.write(writing, b"A tide.")
+    with opened(pipe, "--brief") as file:
+        os.close(writing)
+        assert file.read() == b"A tide."
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from gather_pipeline.adapters.brain.local import LocalBrain, Memory
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.files.departments import DepartmentFile
+from gather_pipeline.adapters.files.given import opened as opened
 from gather_pipeline.adapters.files.items import read_items as read_items
 from gather_pipeline.adapters.files.items import write_items as write_items
 from gather_pipeline.adapters.files.whole import write_whole as write_whole

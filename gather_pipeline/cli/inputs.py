@@ -8,10 +8,13 @@ import stat
 import sys
 from contextlib import nullcontext
 
+from gather_pipeline import bootstrap
+from gather_pipeline.cli.output import say
 from gather_pipeline.domain.projects import BRIEF_LIMIT_BYTES, check_brief
 from gather_pipeline.domain.texts import clean, decoded
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.settings import Settings
+from gather_pipeline.text.injection import injection
 
 NAME_LIMIT = 200
 NOTE_LIMIT_BYTES = 80_000  # what 20,000 characters, the most that a note may have, can take as UTF-8
@@ -25,7 +28,10 @@ def read_brief(path: str) -> str:
     """
     source = "from standard input" if path == "-" else path
     data = read_bytes(path, "--brief", BRIEF_LIMIT_BYTES, subject=f"brief {source}", expected=f"at most {BRIEF_LIMIT_BYTES}")
-    return check_brief(data, source)
+    brief = check_brief(data, source)
+    if found := injection(brief):
+        say(f"The brief has words that seem meant for a model, which gets them as they are: {found}")
+    return brief
 
 
 def read_note(path: str) -> str:
@@ -55,14 +61,9 @@ def person(by: str | None, settings: Settings) -> str:
 def read_bytes(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:
     """The bytes of a file, never more of it than it may have; `subject` is told to be too long and `expected` to have been expected."""
     try:
-        # `open`, so that the path is shown as it was typed.
-        with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:  # noqa: PTH123
+        with nullcontext(sys.stdin.buffer) if path == "-" else bootstrap.opened(path, option) as file:
             data = file.read(limit + 1)
             status = os.fstat(file.fileno()) if len(data) > limit else None
-    except IsADirectoryError:
-        raise InvalidInput.field(option, path, "a text file, and it is a folder") from None
-    except FileNotFoundError:
-        raise InvalidInput.field(option, path, "a file that is there") from None
     except OSError as error:
         raise InvalidInput.field(option, path, f"a file that can be read ({error.strerror})") from None
     if status is not None:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200  # columns of a table that no terminal shows
-# With controls of direction, which may show what follows backwards, and lone surrogates, which no terminal can be sent.
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def mend_streams() -> None:
@@ -119,7 +117,7 @@ def cell(value: Any) -> Any:
 
 def clean(text: str) -> str:
     """The text without control characters, those of line ends and tabs excepted, and without lone surrogates."""
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return texts.CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @cache
@@ -139,4 +137,4 @@ def _json(value: Any, indent: int | None = None) -> str:
     """JSON in its own script where standard output can hold it, in plain ASCII where not; control characters as escapes."""
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     text = texts.clean(json.dumps(value, ensure_ascii=not is_unicode, indent=indent, allow_nan=False))
-    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # of the line ends that lay it out none is among them
+    return texts.CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # of the line ends that lay it out none is among them

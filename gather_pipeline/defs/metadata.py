@@ -15,6 +15,7 @@ from gather_pipeline.domain.items import RULES, Item, version_of
 from gather_pipeline.domain.iterations import Iteration, digest
 from gather_pipeline.domain.quality import WEIGHTS, Quality, Score
 from gather_pipeline.records.view import ProjectView
+from gather_pipeline.text.injection import item_injection
 
 NEWEST = 5  # items shown of a partition
 DUPLICATES = 15  # drops shown of a run
@@ -84,6 +85,11 @@ def gather_items(view: ProjectView, department: Department, task_id: str) -> Sho
     dropped = [one for one in view.dropped if one.department == department.slug and one.iteration in numbers]
     if dropped:
         metadata["duplicates"] = duplicates(dropped)
+    if flagged := {item.id: found for item in items if (found := item_injection(item))}:
+        metadata |= {
+            "flagged items": len(flagged),
+            "words meant for a model": table({"item": id, "words": found} for id, found in flagged.items()),
+        }
     if items:
         metadata["newest items"] = newest(items)
     return Shown(version=version_of(items), metadata=metadata)

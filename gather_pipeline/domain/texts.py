@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from gather_pipeline.errors import InvalidInput
 
+# But line ends and tabs; controls of direction may show what follows backwards, and lone surrogates can be sent to no terminal.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # of a byte that is no UTF-8, or of JSON that was cut
 UNSEEN = ("Cc", "Cf", "Mn", "Zl", "Zp", "Zs")  # Unicode categories: controls, joiners, direction marks, marks without a letter, spaces
 BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a pattern in name only

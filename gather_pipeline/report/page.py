@@ -20,6 +20,7 @@ from gather_pipeline.domain.quality import WEIGHTS, Quality
 from gather_pipeline.report.brief import brief_parts
 from gather_pipeline.report.figures import bars, curves, duration
 from gather_pipeline.report.tables import ReportTables, rows
+from gather_pipeline.text.injection import injection, item_injection
 
 Thing = TypeVar("Thing")
 
@@ -85,6 +86,8 @@ def render_page(
         bars=bars(tables),
         iterations=iterations,
         runs=rows(tables.runs),
+        brief_flag=injection(project.brief),
+        flags={item.id: found for item in items if (found := item_injection(item))},
         newest_items=_newest([(item.department, item) for item in items], order, ITEMS_SHOWN),
         newest_drops=_newest([(drop.department, drop) for drop in drops], order, DROPS_SHOWN),
         drop_count=len(drops),

@@ -16,6 +16,7 @@ from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
 from gather_pipeline.tasks.borders import check_borders
@@ -23,6 +24,8 @@ from gather_pipeline.tasks.definition import TaskDefinition, version_key
 from gather_pipeline.tasks.plugins import plugins
 
 logger = logging.getLogger(__name__)
+
+LIMIT = 100_000  # bytes; the longest packaged definition has 12,000
 
 
 class Catalogue:
@@ -126,10 +129,17 @@ def load_definition(path: Path) -> TaskDefinition:
         InvalidInput: The file cannot be read, is not JSON, or is no definition; names file and key.
     """
     try:
-        document = json.loads(decoded(path.read_bytes(), path.name), object_pairs_hook=_unique)
+        if path.exists() and not path.is_file():
+            raise InvalidInput(f"{path.name}: is no file")
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
     except OSError as error:
         raise InvalidInput(f"{path.name}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    if len(data) > LIMIT:
+        raise InvalidInput(f"{path.name}: has more than {LIMIT} bytes, expected at most {LIMIT}")
+    try:
+        document = load_json(decoded(data, path.name), object_pairs_hook=_unique)
+    except ValueError as error:
         raise InvalidInput(f"{path.name}: is not JSON: {error}") from None
     definition = parse_definition(document, path.name)
     for told in definition.warnings:

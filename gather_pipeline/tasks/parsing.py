@@ -5,7 +5,6 @@ An answer that was cut is never repaired: closing its brackets would store half 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 import json_repair
 
+from gather_pipeline.domain.json_texts import DEEPEST, load_json
 from gather_pipeline.errors import OutputInvalid, shorten
 from gather_pipeline.text.sentences import sentence_ends
 
@@ -24,7 +24,6 @@ OPENING = re.compile(r"[{[]")
 PAIRS = {"{": "}", "[": "]"}
 JSON_BEGINS = re.compile(r"\{\s*(?:[\"']|\w+\s*:)|\[\s*[\[{\"'\d-]")
 WRAPPED = 3  # times that an answer may stand as a text in JSON
-DEEPEST = 500  # levels of brackets; Python's own reader of JSON ends before a thousand
 STARTS_TRIED = 20  # openings in prose that close nowhere; bounds the work on a hostile answer
 
 
@@ -98,8 +97,8 @@ def _loaded(candidate: str, *, repaired: bool) -> Any:
     value: Any = candidate
     for _ in range(WRAPPED):
         try:
-            value = json_repair.loads(value, skip_json_loads=True) if repaired else json.loads(value, parse_constant=_refuse)
-        except (ValueError, RecursionError):
+            value = json_repair.loads(value, skip_json_loads=True) if repaired else load_json(value, parse_constant=_refuse)
+        except ValueError:
             return None
         if not isinstance(value, str):
             return value

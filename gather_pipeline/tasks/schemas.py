@@ -29,6 +29,7 @@ UNPORTABLE = frozenset(
 ANNOTATIONS = frozenset({"examples", "default", "$comment"})
 JSON: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(pydantic.JsonValue, config=pydantic.ConfigDict(allow_inf_nan=False))
 NAMED = 3  # complaints about one value that are told
+ENDLESS = "the schema refers to itself without end, expected one that a value ends"
 MESSAGE_LIMIT = 200  # characters of one complaint; jsonschema repeats whole values
 
 
@@ -50,13 +51,16 @@ def check_schema(schema: Schema) -> None:
 
 def fits(schema: Schema, value: object) -> bool:
     """Whether a JSON value fits a schema that `check_schema` let pass."""
-    return Draft202012Validator(schema, registry=Registry()).is_valid(value)
+    return complaint(schema, value) is None
 
 
 def complaint(schema: Schema, value: object) -> str | None:
     """What of a JSON value does not fit, in words that a model or a person can act on; None where all fits."""
     found = Draft202012Validator(schema, registry=Registry()).iter_errors(value)
-    errors = sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
+    try:
+        errors = sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
+    except RecursionError:
+        return ENDLESS
     if not errors:
         return None
     named = [f"{_path(error.absolute_path) or 'the whole'}: {_shortened(error)}" for error in errors[:NAMED]]

@@ -72,7 +72,7 @@ def test_a_brief_that_is_none_is_refused(content: bytes, told: str, shell: Shell
     assert shell.here(capsys, "project", "list", "--json").document == []
 
 
-@pytest.mark.parametrize(("path", "told"), [("no.txt", "a file that is there"), (".", "a text file, and it is a folder")])
+@pytest.mark.parametrize(("path", "told"), [("no.txt", "a file that is there"), (".", "a file, and it is a folder")])
 def test_a_brief_that_is_not_there_is_refused(path: str, told: str, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     done = shell.here(capsys, "project", "create", "--name", "Salt", "--brief", path)
     assert (done.code, done.out, done.err) == (2, "", f"Error: --brief is {path!r}, expected {told}\n")

@@ -90,7 +90,7 @@ def test_a_definition_is_read_as_any_editor_saves_it(tmp_path: Path, encoding: s
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
     with pytest.raises(InvalidInput, match=r"gone\.json: cannot be read: No such file"):
         load_definition(tmp_path / "gone.json")
-    with pytest.raises(InvalidInput, match=r"cannot be read: Is a directory"):
+    with pytest.raises(InvalidInput, match=r"is no file"):
         load_definition(tmp_path)
 
 

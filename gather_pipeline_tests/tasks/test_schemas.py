@@ -108,3 +108,10 @@ def test_what_is_no_json_is_named(value: Any, told: str):
 def test_what_fits_has_no_complaint_and_the_other_way_round():
     for value in ({"items": [{"n": 1}]}, {"items": []}, {"items": [{"n": 0}]}, {"items": [{"n": 1.0}]}, {}, []):
         assert fits(SCHEMA, value) is (complaint(SCHEMA, value) is None)
+
+
+def test_a_schema_that_refers_to_itself_without_end_fits_nothing():
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}
+    check_schema(schema)
+    assert "refers to itself without end" in str(complaint(schema, {"a": 1}))
+    assert complaint({"type": "object", "properties": {"a": {"$ref": "#"}}}, {"a": {"a": {}}}) is None

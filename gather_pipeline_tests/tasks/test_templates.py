@@ -101,6 +101,66 @@ def test_what_hides_or_ends_a_turn_is_taken_out(text: str, cleaned: str):
     assert clean(text) == cleaned and clean(cleaned) == cleaned
 
 
+VALUES = {"xs": ["a note"] * 1000, "b": "some words " * 2000, "n": 5, "d": {"a": 1}}
+WRITES = "writes more than 8000000 characters"
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ 'x' * 10**9 }}", "expected numbers"),
+        ("{{ b * 100000 }}", "expected numbers"),
+        ("{{ xs * 100000 }}", "expected numbers"),
+        ("{{ n ** n ** n ** n }}", "expected numbers"),
+        ("{{ '%2000000000d' % n }}", "expected numbers"),
+        ("{% set x = 9 * n %}" + "{% set x = x * x %}" * 40 + "{{ x }}", "a number of more than 1000000000000000000"),
+        *(
+            (f"{{{{ b.{method} | length }}}}", "calls .*, expected one of the methods")
+            for method in ("zfill(10**9)", "center(10**9)", "join(b)", "replace('o', b)", "format(b)", "expandtabs(10**9)")
+        ),
+        ("{{ range(10**9) }}", "calls range"),
+        ("{% macro m(x) %}{{ m(x) }}{{ m(x) }}{% endmacro %}{{ m(1) }}", "calls m"),
+        ("{% for x in xs recursive %}{{ loop(xs) }}{% endfor %}", "calls loop"),
+        ("{% block a %}{{ self.a() }}{% endblock %}", "calls a"),
+        ("{{ b | join(b) }}", WRITES),
+        ("{% set x = b %}" + "{% set x = x ~ x %}" * 40 + "{{ x | length }}", WRITES),
+        ("{% set x = b %}" + "{% set x = x + x %}" * 40 + "{{ x | length }}", WRITES),
+        ("{% set x %}{{ b }}{% endset %}" + "{% set x %}{{ x }}{{ x }}{% endset %}" * 40, WRITES),
+        ("{% set x = b %}" + "{% set x = [x, x] %}" * 40 + "{{ x }}", "makes a list of values"),
+        ("{% set x = d %}" + "{% set x = {'a': x, 'b': x} %}" * 40 + "{{ x }}", "makes a list of values"),
+        ("{% for x in xs %}{% for y in xs %}{{ b }}{% endfor %}{% endfor %}", WRITES),
+        ("{% filter upper %}{% for x in xs %}{% for y in xs %}" + "static " * 100 + "{% endfor %}{% endfor %}{% endfilter %}", WRITES),
+        ("{% for x in xs %}{% for y in xs %}{% for z in xs %}{% endfor %}{% endfor %}{% endfor %}", "takes more than 0.5 s"),
+        ("{{ " + "(" * 5000 + "b" + ")" * 5000 + " }}", "nested too deep"),
+        ("{% for b in b %}" * 30 + "{% endfor %}" * 30, "nested too deep"),
+        ("{{ b }}" * 3000, "has 21000 characters, expected at most 20000"),
+        ("{{ n // 0 }}", "by zero"),
+    ],
+)
+def test_a_template_that_would_take_memory_or_minutes_is_refused_with_its_limit(template: str, told: str):
+    with pytest.raises(InvalidInput, match=f"(?s)template cannot be filled in: .*{told}"):
+        render(template, VALUES)
+
+
+def test_what_templates_ordinarily_do_stays_within_the_limits():
+    template = (
+        "{% for key, value in d.items() %}{{ key.upper() }}={{ value + 1 }}{% endfor %} {{ b[:4] ~ n ~ '!' }} {{ n * 2 % 3 }} "
+        "{% for x in ['p', 'q'] %}{{ loop.index }}{{ x }}{{ ', ' if not loop.last }}{% endfor %} {{ xs[:2] | join('; ') }} "
+        "{% if n in (4, 5) %}{% set m = 'yes ' + 'no' %}{{ m }}{% endif %} {{ rows | join(',', attribute='t') }}"
+    )
+    values = {**VALUES, "rows": [{"t": "one"}, {"t": "two"}]}
+    assert render(template, values) == "A=2 some5! 1 1p, 2q a note; a note yes no one,two"
+
+
+def test_a_template_that_calls_what_it_may_not_is_refused_when_it_is_loaded():
+    with pytest.raises(ValueError, match=r"is not a template: line 2 calls zfill, expected one of the methods upper, lower"):
+        variables("{{ b }}\n{{ b.zfill(10**9) }}")
+
+
+def test_a_text_of_blanks_costs_no_time_in_a_block():
+    assert render("{{ value | block('brief') }}", {"value": f"<{' ' * 100_000}x"}).endswith("x\n</brief>")
+
+
 def test_keys_and_numbers_in_values_are_left_alone():
     values: dict[str, Any] = {"rows": [{"n": 1, "t": "a\x00"}]}
     assert render("{% for row in rows %}{{ row.n }}{{ row.t }}{% endfor %}", values) == "1a"

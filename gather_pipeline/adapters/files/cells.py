@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gather_pipeline.domain.item_lines import COLUMNS
+from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.errors import InvalidInput
 
 NESTED = ("automation", "revisions", "overruled")
@@ -78,6 +79,6 @@ def _value(name: str, cell: Any) -> Any:
 
 def _decoded(cell: Any) -> Any:
     try:
-        return json.loads(cell) if isinstance(cell, str) else cell
-    except (ValueError, RecursionError):
+        return load_json(cell) if isinstance(cell, str) else cell
+    except ValueError:
         return cell

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import yaml
 
+from gather_pipeline.adapters.files.given import opened
+from gather_pipeline.adapters.files.yaml_texts import read_yaml
 from gather_pipeline.domain.departments import Department, parse_departments
+from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import InvalidInput
 
-LIMIT = 20_000_000  # bytes; ten thousand departments have a tenth of it
+LIMIT = 5_000_000  # bytes; ten thousand departments have a third of it
 
 
 class DepartmentFile:
@@ -26,23 +29,19 @@ class DepartmentFile:
         Raises:
             InvalidInput: The file cannot be read, is neither YAML nor JSON, or one of its rows is wrong.
         """
-        try:
-            with self._path.open("rb") as file:
-                data = file.read(LIMIT + 1)
-        except OSError as error:
-            reason = error.strerror or "it cannot be read"
-            raise InvalidInput.field("GATHER_DEPARTMENTS", str(self._path), f"a file that can be read ({reason})") from None
+        with opened(self._path, "GATHER_DEPARTMENTS") as file:
+            data = file.read(LIMIT + 1)
         source = f"GATHER_DEPARTMENTS file {self._path}"
         if len(data) > LIMIT:
-            raise InvalidInput(f"{source} has more than {LIMIT} bytes, expected a list of departments")
+            raise InvalidInput(f"{source} has more than {LIMIT} bytes, expected at most {LIMIT}")
         return parse_departments(self._rows(decoded(data, source), source), str(self._path))
 
     def _rows(self, text: str, source: str) -> object:
         suffix = self._path.suffix.lower()
         try:
             if suffix in (".jsonl", ".ndjson"):
-                return [json.loads(line) for line in text.split("\n") if line.strip()]
-            return json.loads(text) if suffix == ".json" else yaml.safe_load(text)
+                return [load_json(line) for line in text.split("\n") if line.strip()]
+            return load_json(text) if suffix == ".json" else read_yaml(text)
         except json.JSONDecodeError as error:
             raise InvalidInput(f"{source} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
         except yaml.YAMLError as error:
@@ -50,5 +49,5 @@ class DepartmentFile:
             where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
             problem = getattr(error, "problem", None) or "it cannot be parsed"
             raise InvalidInput(f"{source} is not YAML: {problem}{where}") from None
-        except (ValueError, RecursionError) as error:  # a number or a date that is none, or nesting without end
+        except ValueError as error:  # a number or a date that is none, or more than is read
             raise InvalidInput(f"{source} cannot be read: {error}") from None

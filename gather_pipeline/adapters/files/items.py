@@ -9,12 +9,14 @@ import csv
 import io
 import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from gather_pipeline.adapters.files.cells import marked, to_cells
+from gather_pipeline.adapters.files.given import opened
 from gather_pipeline.adapters.files.lines import STRAY, read_json
 from gather_pipeline.adapters.files.markdown import read_markdown, write_markdown
 from gather_pipeline.adapters.files.parquet import read_parquet, write_parquet
@@ -50,7 +52,7 @@ def write_items(rows: Iterable[Fields], format: Format, path: Path | None, strea
     try:
         with written_whole(path) as file:
             write[format](rows, file)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, BrokenPipeError) as error:
         raise InvalidInput.field("--output", str(path), f"a file that can be written ({error.strerror})") from None
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -65,32 +67,21 @@ def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) 
     """
     if format == "parquet" and path is None:
         raise InvalidInput.field("--format", format, "jsonl, csv or md on standard input: a parquet file is read by its path")
-    with _readable(path, shown) if path else nullcontext(stream) as file:
+    with opened(path, "FILE") if path else nullcontext(stream) as file:
         if path and format == "parquet":
+            if not path.is_file():
+                raise InvalidInput.field("FILE", shown, "a file: parquet is not read from a pipe")
             yield from read_parquet(path, shown, FILE_LIMIT)
             return
-        data = file.read(FILE_LIMIT + 1)
-    if len(data) > FILE_LIMIT:
+        try:
+            too_long = path is not None and os.fstat(file.fileno()).st_size > FILE_LIMIT
+            data = b"" if too_long else file.read(FILE_LIMIT + 1)
+        except OSError as error:
+            raise StoreError(f"{shown} cannot be read: {error.strerror or error}") from error
+    if too_long or len(data) > FILE_LIMIT:
         raise InvalidInput(f"{shown} has more than {FILE_LIMIT} bytes, expected its notes in several files")
     read: dict[Format, Callable[[str, str], Iterator[Line]]] = {"jsonl": read_json, "csv": read_csv, "md": read_markdown}
     yield from read[format](_text(data, format, shown), shown)
-
-
-@contextmanager
-def _readable(path: Path, shown: str) -> Iterator[BinaryIO]:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise InvalidInput.field("FILE", shown, "a file that is there") from None
-    except IsADirectoryError:
-        raise InvalidInput.field("FILE", shown, "a file, and it is a folder") from None
-    except OSError as error:
-        raise InvalidInput.field("FILE", shown, f"a file that can be read ({error.strerror})") from None
-    with file:
-        try:
-            yield file
-        except OSError as error:
-            raise StoreError(f"{shown} cannot be read: {error.strerror or error}") from error
 
 
 def _text(data: bytes, format: Format, shown: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gather_pipeline.domain.item_lines import Line
+from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput
 
@@ -69,10 +70,10 @@ def _line(number: int, value: Any, what: str) -> Line:
 def _parsed(text: str) -> tuple[Any, str]:
     """The value of a JSON text, and why it is none, empty where it is."""
     try:
-        return json.loads(text), ""
+        return load_json(text), ""
     except json.JSONDecodeError as error:
         return None, f"{error.msg} at line {error.lineno}, column {error.colno}" if "\n" in text.strip() else f"{error.msg} at {error.pos}"
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return None, str(error)
 
 

@@ -1,19 +1,23 @@
 """Items as Markdown for reading: headings by department and aspect, each note as a quotation, and what else is kept of it in a comment.
 
-Every line of a note begins with ``>``, so that a note which looks like a heading or a comment stays a note.
+Every line of a note begins with ``>``, so that a note which looks like a heading or a comment stays a note. A note with control
+characters is shown without them, and kept as it is in its comment.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from gather_pipeline.adapters.files.lines import line_of_fields, line_of_json, stray
 from gather_pipeline.domain.item_lines import Line
+from gather_pipeline.domain.texts import CONTROL
 from gather_pipeline.errors import InvalidInput
 
 OPENING, CLOSING = "<!-- gather-item ", " -->"
+UNSAFE = re.compile(f"[<>]|{CONTROL.pattern}")
 HEADINGS = {"deleted": "Deleted", "dropped": "Set aside as duplicates"}
 
 
@@ -41,10 +45,12 @@ def _grouped(rows: Iterable[Mapping[str, Any]], name: str) -> dict[str, list[Map
 
 
 def _write_item(file: BinaryIO, row: Mapping[str, Any]) -> None:
-    text = json.dumps({name: value for name, value in row.items() if name != "content"}, ensure_ascii=False, allow_nan=False)
-    # Within JSON these signs stand in texts alone, where they may be written as codes: so no text ends the comment.
-    comment = text.replace("<", "\\u003c").replace(">", "\\u003e")
-    lines = [f"> {line}" if line else ">" for line in row["content"].split("\n")]
+    content = CONTROL.sub("\N{REPLACEMENT CHARACTER}", row["content"])
+    kept = {name: value for name, value in row.items() if name != "content" or value != content}
+    text = json.dumps(kept, ensure_ascii=False, allow_nan=False)
+    # Within JSON these signs stand in texts alone, where they may be written as codes: so no text ends the comment or steers a screen.
+    comment = UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    lines = [f"> {line}" if line else ">" for line in content.split("\n")]
     _write(file, f"{OPENING}{comment}{CLOSING}", *lines, "")
 
 
@@ -53,7 +59,7 @@ def _write(file: BinaryIO, *lines: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
 
 
 def read_markdown(text: str, shown: str) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file beside the one wanted, which takes its place when all is written. Where that fails, nothing is left behind."""
     target = path.resolve()  # a link goes on to point where it points
     if target.exists() and not target.is_file():  # a pipe or a device: there is nothing to replace
-        with target.open("wb") as file:
+        with _unwaited(target) as file:
             yield file
         return
     fresh = target.with_name(f".{target.name[:200]}.{os.getpid()}")
@@ -33,3 +34,15 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def _unwaited(pipe: Path) -> BinaryIO:
+    """A pipe or a device to write to; raises `BrokenPipeError` where nobody reads from it, and does not wait for whoever would."""
+    try:
+        descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise BrokenPipeError(errno.EPIPE, "nobody reads from it") from None
+        raise
+    os.set_blocking(descriptor, True)
+    return open(pipe, "wb", opener=lambda path, flags: descriptor)  # noqa: PTH123  # under its own name, which DuckDB opens

@@ -35,11 +35,12 @@ PATIENCE_S = 10.0  # an ingestion takes about a second, so whoever still waits a
 RETRY_S = 0.05
 BATCH = 500  # documents that are handed over as one text: an execution comes to 10 kB
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # nothing is ever downloaded
+MOST_ROWS, MOST_MEMORY_MB = 50_000, 150  # of one answer
 READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the database, nor lift these limits
     "enable_external_access": "false",
     "python_enable_replacements": "false",
     "temp_directory": "",
-    "memory_limit": "1GB",
+    "memory_limit": f"{MOST_MEMORY_MB}MB",
     "lock_configuration": "true",
 }
 SCHEMA = ("tables", "metric_views", "report_views")
@@ -114,12 +115,19 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
             if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
                 raise InvalidInput.field("sql", sql, "a statement that only reads, such as SELECT, DESCRIBE or SHOW TABLES")
             with ThreadPoolExecutor(1) as thread:  # for in this one no signal would be looked at until the answer is there
-                asked = thread.submit(lambda: connection.execute(statements[0]).df())
+                asked = thread.submit(lambda: connection.sql(statements[0]).limit(MOST_ROWS + 1).df())
                 try:
-                    return asked.result()
+                    answer: pd.DataFrame = asked.result()
                 except KeyboardInterrupt:
                     connection.interrupt()
                     raise
+            if len(answer) > MOST_ROWS:
+                raise InvalidInput(
+                    f"sql is {shorten(sql)}, and its answer has more than {MOST_ROWS} rows, expected at most that: add a LIMIT"
+                )
+            return answer
+        except duckdb.OutOfMemoryException:
+            raise InvalidInput(f"sql is {shorten(sql)}, and takes more than {MOST_MEMORY_MB} MB, expected at most that") from None
         except duckdb.Error as error:
             if type(error) is duckdb.Error or isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.InternalException):
                 raise StoreError(f"metrics database {database} cannot be read {_refusal(error)}") from error

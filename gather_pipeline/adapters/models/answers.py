@@ -16,6 +16,7 @@ from typing import Any, Literal
 from gather_pipeline.adapters.models.refusals import WORDS, Refusal, page_text, read_refusal
 from gather_pipeline.adapters.models.thoughts import split_thoughts
 from gather_pipeline.domain.executions import Usage
+from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.errors import shorten
 
 Finish = Literal["stop", "length", "content_filter", "error", "unknown"]
@@ -30,6 +31,8 @@ FINISHES: Mapping[Finish, re.Pattern[str]] = {  # every other word is a stop
     "content_filter": re.compile(r"(?i)filter|safety|recitation|prohibited|block|spii|sensitive|refusal|guardrail|moderat|toxic"),
     "error": re.compile(r"(?i)error|fail|abort|cancel|interrupt|insufficient|malformed|time.?out|\Aother\Z|unexpected"),
 }
+BODY_LIMIT = 4_000_000  # bytes; 200,000 tokens in one piece, and 15,000 where each comes in an event of its own
+PAGE_LIMIT = 20_000  # characters of a web page that are looked at
 MOST_TOKENS, MOST_COST = 10**9, 10**6  # of one call; more is no count
 
 
@@ -61,6 +64,8 @@ def read_answer(body: bytes, *, structured: bool, now: datetime) -> Answer | Ref
         structured: Whether JSON was asked for.
         now: The present, with a time zone.
     """
+    if len(body) > BODY_LIMIT:
+        return Refusal(kind="busy", words=f"an answer of more than {BODY_LIMIT} bytes, expected at most {BODY_LIMIT}")
     text = _decoded(body)
     values = _values(text)
     if not values:
@@ -103,13 +108,13 @@ def _decoded(body: bytes) -> str:
 def _values(text: str) -> list[dict[str, Any]]:
     """The JSON objects of a body: the only one, those of a list, or one a line, as streams have them."""
     try:
-        whole = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
+        whole = load_json(text, strict=False)
+    except ValueError:
         whole = []
         for line in text.split("\n"):
             try:
-                whole.append(json.loads(line.strip().removeprefix("data:"), strict=False))
-            except (ValueError, RecursionError):
+                whole.append(load_json(line.strip().removeprefix("data:"), strict=False))
+            except ValueError:
                 continue  # a comment, the name of an event, or a line of something else
     if isinstance(whole, str):
         return _values(whole)
@@ -117,6 +122,7 @@ def _values(text: str) -> list[dict[str, Any]]:
 
 
 def _described(text: str) -> str:
+    text = text[:PAGE_LIMIT]
     shown = page_text(text)
     if not text.strip():
         return "an empty answer"
@@ -222,8 +228,8 @@ def _finish(choice: Mapping[str, Any]) -> Finish:
 
 def _is_json(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict | list)
-    except (ValueError, RecursionError):
+        return isinstance(load_json(text), dict | list)
+    except ValueError:
         return False
 
 

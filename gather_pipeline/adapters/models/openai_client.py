@@ -12,13 +12,14 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from gather_pipeline.adapters.models.answers import Answer, read_answer
+from gather_pipeline.adapters.models.answers import BODY_LIMIT, PAGE_LIMIT, Answer, read_answer
 from gather_pipeline.adapters.models.refusals import Refusal, read_refusal
 from gather_pipeline.adapters.models.requests import Form, Terms, opening, plainer, remedy, write_request
 from gather_pipeline.adapters.models.retry import wait_s
@@ -30,6 +31,7 @@ from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, Mod
 from gather_pipeline.ports import Clock
 
 if TYPE_CHECKING:
+    import httpx
     import openai
 
 Prices = Mapping[str, tuple[float, float]]
@@ -165,7 +167,7 @@ class OpenAiModel:
             except (TimeoutError, openai.APITimeoutError):
                 failure = ModelTimeout(f"{self._provider} gave no answer for {request.model!r} within {request.timeout_s:.1f} s")
             except openai.APIStatusError as error:
-                text, headers = error.response.content.decode("utf-8", "replace"), error.response.headers
+                text, headers = error.response.content[:PAGE_LIMIT].decode("utf-8", "replace"), error.response.headers
                 said = read_refusal(error.status_code, text, now=self._now(), headers={name.lower(): headers[name] for name in headers})
                 return said, self._clock.monotonic() - started
             except openai.OpenAIError as error:
@@ -207,7 +209,21 @@ class OpenAiModel:
         loop = asyncio.get_running_loop()
         if loop not in self._connections:
             address = self._address
-            http = openai.DefaultAsyncHttpxClient(auth=address.login, params=address.query, **address.options())
+            http = openai.DefaultAsyncHttpxClient(
+                auth=address.login, params=address.query, **address.options(), event_hooks={"response": [_read_bounded]}
+            )
             client = openai.AsyncOpenAI(base_url=address.url, api_key=self._key or "none", max_retries=0, http_client=http)
             self._connections[loop] = _Connection(client, asyncio.Semaphore(self._concurrency))
         return self._connections[loop]
+
+
+async def _read_bounded(response: httpx.Response) -> None:
+    """Reads the body, no more of it than shows that it is too long: what comes packed may unpack to gigabytes."""
+    body = bytearray()
+    async with aclosing(response.aiter_bytes()) as parts:
+        async for part in parts:
+            body += part[: BODY_LIMIT + 1]
+            if len(body) > BODY_LIMIT:
+                break
+    await response.aclose()
+    response._content = bytes(body)  # what `aread` sets; a hook cannot hand on another response

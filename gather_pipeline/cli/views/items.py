@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.cli.output import clean, terminal_width
 from gather_pipeline.domain.items import Item
+from gather_pipeline.text.injection import item_injection
 
 if TYPE_CHECKING:
     from gather_pipeline.people.history import Drop, DroppedText, ItemHistory, Version
@@ -28,7 +29,7 @@ def line_width() -> int | None:
 def item_row(item: Item) -> dict[str, Any]:
     """An item as --json prints it."""
     made = {"generated_by": item.provenance.get("generated_by"), "model": item.provenance.get("model")}
-    return {name: getattr(item, name) for name in ROW} | made | {"automation": dict(item.provenance)}
+    return {name: getattr(item, name) for name in ROW} | made | {"injection": item_injection(item), "automation": dict(item.provenance)}
 
 
 def history_row(history: ItemHistory | DroppedText) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def item_lines(item: Item, width: int | None) -> list[str]:
     made = _made_in(item.iteration) if item.iteration else item.created_at[:10]
     head = f"{item.department}, {made}, {item.aspect or 'no aspect'}  [{item.id}, {_authors(item)}]"
     lines = [clean(head), *_wrapped(item.content, width), *_wrapped(f"summary: {item.summary}", width)]
+    lines += _flag_lines(item)
     if not item.is_active:
         last = item.history()[-1]
         lines.append(clean(f"  {item.state} by {last.by} at {last.at}; to bring it back: gather item restore {item.id}"))
@@ -89,6 +91,7 @@ def history_lines(history: ItemHistory | DroppedText, width: int | None) -> list
         *_wrapped(f"summary: {item.summary}", width),
         *(_wrapped(f"context: {item.context}", width) if item.context else []),
         clean(f"State: {item.state}, revision {item.revision}, last written by {item.written_by or 'no person'}"),
+        *_flag_lines(item),
         "History:",
     ]
     for version in history.versions:
@@ -131,6 +134,11 @@ def _origin_lines(history: ItemHistory, width: int | None) -> list[str]:
         told = f"{used.id} ({used.department or 'unknown'}, {used.state}) {used.summary or ''}"
         lines += [f"  {line}" for line in _wrapped(told, width)]
     return lines
+
+
+def _flag_lines(item: Item) -> list[str]:
+    found = item_injection(item)
+    return [clean(f"  FLAGGED: words that seem meant for a model: {found}")] if found else []
 
 
 def _made_in(iteration: int) -> str:

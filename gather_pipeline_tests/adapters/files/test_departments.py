@@ -11,6 +11,7 @@ from gather_pipeline.adapters.files.departments import DepartmentFile
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.settings import PACKAGED_SAMPLE
 
+ALIASES = b"a: &a [x,x]\n" + b"".join(b"%c: &%c [%s]\n" % (c + 1, c + 1, b",".join([b"*%c" % c] * 9)) for c in b"abcdefgh")
 ROW = {"slug": "story", "name": "Story Department"}
 
 
@@ -53,8 +54,18 @@ def test_a_file_is_read_anew_at_each_call(tmp_path: Path) -> None:
         ("a.yaml", b"- [slug: story", "not YAML.*line"),
         ("a.yaml", b"\xff\xfe\x00", "expected UTF-8 text"),
         ("a.yaml", b"- {slug: story, name: Story, codeDepNumber: 2024-13-45}", "cannot be read: month must be in 1..12"),
-        ("a.json", b"[" + b"9" * 5000 + b"]", "cannot be read"),
-        ("a.json", b"[" * 100_000, "cannot be read"),
+        ("a.json", b"[" + b"9" * 5000 + b"]", "a number has 5000 digits, expected at most 300"),
+        ("a.yaml", b"- {slug: story, codeDepNumber: " + b"9" * 5000 + b"}", "a number has 5000 digits, expected at most 300"),
+        ("a.yaml", b"- {slug: story, codeDepNumber: 1" + b":1" * 5000 + b"}", "expected at most 300"),
+        ("a.json", b"[" * 100_000, "nested more than 64 levels deep"),
+        ("a.jsonl", b"[" * 100_000, "nested more than 64 levels deep"),
+        ("a.yaml", b"[" * 65, "nested more than 64 levels deep"),
+        ("a.yaml", b"[" * 20_000, "nest"),
+        ("a.yaml", b"- " * 20_000, "nested more than 64 levels deep"),
+        ("a.yaml", ALIASES + b"all: *i", "stands for more than 100000 values"),
+        ("a.yaml", ALIASES.replace(b"[", b"{<<: [").replace(b"]", b"]}").replace(b"x,x", b"{k: x}"), "stands for more than 100000 values"),
+        ("a.yaml", b"all: &a [*a]", "stands in what it stands for"),
+        ("a.yaml", b"- {slug: story}\n" * 400_000, "more than 5000000 bytes"),
         ("a.yaml", b"", "holds none, expected a list of departments"),
         ("a.yaml", b"- slug: story\n  name: Story\n  codeDepNumber: three", "row 1.*codeDepNumber.*'three'"),
     ],

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gather_pipeline.adapters.files.items import read_items, write_items
 from gather_pipeline.domain.item_lines import FORMATS, Format, Line, from_fields, to_fields
-from gather_pipeline.domain.texts import clean
+from gather_pipeline.domain.texts import CONTROL, clean
 from gather_pipeline.errors import InvalidInput, StoreError
 from gather_pipeline_tests.domain.test_item_lines import edited, make_item
 
@@ -359,3 +359,12 @@ def test_a_parquet_file_that_unpacks_to_gigabytes_is_refused(row: str, tmp_path:
     assert path.stat().st_size < 3_000_000
     with pytest.raises(InvalidInput, match="bomb unpacks to more than 512000000 bytes, expected its notes in several files"):
         list(read_items(path, io.BytesIO(), "parquet", "bomb"))
+
+
+def test_markdown_holds_no_raw_control_or_bidi_character_and_loses_none(tmp_path: Path) -> None:
+    text = "red \x1b[31m\x9b letters \u202etfel\u202c\x07"
+    rows = [to_fields(make_item(text, summary=text, aspect=text), 0), to_fields(make_item("A plain note."), 1)]
+    path = tmp_path / "items.md"
+    write_items(rows, "md", path, io.BytesIO(), text)
+    assert CONTROL.search(path.read_text(encoding="utf-8")) is None
+    assert [dict(line.fields) for line in read_items(path, io.BytesIO(), "md", "items")] in (rows, rows[::-1])

@@ -221,3 +221,16 @@ def test_any_json_gives_an_answer_or_a_refusal(value: Any, structured: bool) -> 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_an_answer_or_a_refusal(body: bytes) -> None:
     assert isinstance(read_answer(body, structured=False, now=NOW), Answer | Refusal)
+
+
+@pytest.mark.parametrize("deep", ["[" * 900 + "]" * 900, '[{"type":"text","text":' * 300 + '"x"' + "}]" * 300])
+def test_an_answer_nested_beyond_use_is_no_answer(deep: str):
+    body = f'{{"choices":[{{"message":{{"content":{deep}}}}}]}}'.encode()
+    assert isinstance(read_answer(body, structured=True, now=NOW), Refusal)
+
+
+def test_an_answer_of_more_bytes_than_any_has_is_refused_with_the_limit():
+    body = json.dumps({"choices": [{"message": {"content": "word " * 900_000}}]}).encode()
+    refusal = read_answer(body, structured=True, now=NOW)
+    assert isinstance(refusal, Refusal)
+    assert refusal.words == "an answer of more than 4000000 bytes, expected at most 4000000"

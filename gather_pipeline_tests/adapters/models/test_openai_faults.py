@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import traceback
 from datetime import timedelta
@@ -261,3 +262,13 @@ def test_a_key_that_the_provider_echoes_is_never_repeated(
     assert "pa55word" not in shown
     assert "***" in str(caught.value)
     assert server.headers[0]["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("code", [200, 400])
+def test_an_answer_that_unpacks_to_gigabytes_is_not_unpacked(serve: Any, clock: NoWait, code: int) -> None:
+    packed = gzip.compress(b" " * 20_000_000)
+    server = serve(then=lambda exchange: exchange.send(code, packed, {"Content-Encoding": "gzip"}))
+    with pytest.raises(
+        (ModelUnavailable, ModelRefused), match="more than 4000000 bytes, expected at most 4000000" if code == 200 else "HTTP 400"
+    ):
+        ask(server, clock)

@@ -15,6 +15,7 @@ from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.cli.options import as_json, example
 from gather_pipeline.cli.output import print_json, print_table, say
 from gather_pipeline.cli.services import command_settings, opened
+from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.errors import GatherError, InvalidInput, UnknownEntity
 from gather_pipeline.services import Services
 
@@ -206,6 +207,6 @@ def _fields(schema: dict[str, Any]) -> Iterator[str]:
 def _names(path: Path) -> set[str]:
     """What a file may be asked for by: its own name and, as far as it can be read, the id of its task."""
     try:
-        return {path.stem, str(json.loads(path.read_bytes()).get("id"))}
+        return {path.stem, str(load_json(path.read_text(encoding="utf-8")).get("id") if path.is_file() else None)}
     except (OSError, ValueError, AttributeError):
         return {path.stem}

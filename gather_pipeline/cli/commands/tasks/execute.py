@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from gather_pipeline.cli.inputs import read_bytes
 from gather_pipeline.cli.options import Amount, Whole, as_json, example
 from gather_pipeline.cli.output import print_json, print_line, say
 from gather_pipeline.cli.services import opened
+from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import GatherError, InvalidInput, Stopped, shorten
 from gather_pipeline.services import Services
@@ -175,8 +175,8 @@ def _inputs(given: str) -> tuple[Mapping[str, Any] | None, list[tuple[int, Any]]
         data = read_bytes(path, "--input", LIMIT_BYTES, subject=source, expected=f"at most {LIMIT_BYTES}")
         text = decoded(data, source)
     try:
-        whole = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        whole = load_json(text)
+    except ValueError as error:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         if path is None or len(lines) < 2:
             reason = f" ({error})" if path is not None else ""
@@ -191,8 +191,8 @@ def _inputs(given: str) -> tuple[Mapping[str, Any] | None, list[tuple[int, Any]]
 
 def _line(place: str, line: str) -> Any:
     try:
-        return _object(place, json.loads(line))
-    except (ValueError, RecursionError) as error:
+        return _object(place, load_json(line))
+    except ValueError as error:
         return InvalidInput(f"{place} is not JSON: {error}")
 
 

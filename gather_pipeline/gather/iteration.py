@@ -1,6 +1,6 @@
 """One iteration: assemble context, generate, drop duplicates, save, score, commit, announce.
 
-Nothing of it is seen before the commit. `finish` may be called again after an interruption: it writes the same rows under the same ids.
+Nothing of it is seen before the commit. `finish` may be called again after an interruption: it begins its rows anew.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Attempt:
         self.started_at = self.session.services.clock.now()
         self.seconds: dict[str, float] = {}
         self.usage = Usage()
-        self.committed = self._saved = False
+        self.committed = False
         self.runner = self.session.runner(self._spend)
         plan = state.plan(number)
         self.model = state.chain[plan.model]
@@ -125,12 +125,13 @@ class Attempt:
         with self._phase("score"):
             quality, version = self._score(items, rows, judge)
         with self._phase("save"):
+            self.session.unsaved[self.department.slug, self.number] = items
             decided = [self._decided(notes[place], place, decision, rules) for place, decision in enumerate(decisions)]
-            again = (self.department.slug, self.number) if self._saved else None
-            self._saved = True
-            self.session.records.save_iteration_rows(items, rows, services.embedder.name, decided, again=again)
+            if not self.session.records.open_iteration(self.department.slug, self.number, self.session.lease):
+                self.committed = True
+                return
+            self.session.records.save_iteration_rows(items, rows, services.embedder.name, decided)
             self.session.store_executions()
-        self.session.control.check_lease()  # the last look before what counts
         self._commit(self._record(items, decisions, quality, version, partial), items, rows)
 
     def _screen(self, notes: Sequence[NewItem], vectors: Vectors, judge: str | None) -> tuple[list[Decision], str]:
@@ -154,14 +155,15 @@ class Attempt:
         return replace(decision, match_id=self._id(fair[int(decision.match_id.removeprefix("batch:"))]))
 
     def _id(self, place: int) -> str:
-        return item_id(self.session.project.id, self.department.slug, self.number, place)
+        return item_id(self.session.project.id, self.department.slug, self.number, place, self.session.task_id)
 
     def _decided(self, note: NewItem, place: int, decision: Decision, rules: str) -> DecidedText:
         return DecidedText(
-            key=decided_in(self.number, place, self.department.slug),
+            key=decided_in(self.number, place, self.department.slug, self.session.task_id),
             item_id=self._id(place),
             department=self.department.slug,
             iteration=self.number,
+            task_id=self.session.task_id,
             place=place,
             text=note,
             decision=decision,
@@ -224,12 +226,13 @@ class Attempt:
 
     def _commit(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:
         session, state = self.session, self.state
-        climbed = len(state.climbed)
-        state.took(iteration, len(items))
-        iteration = replace(iteration, ended_by=None if iteration.partial else state.ended())
-        state.last = iteration
-        session.records.commit(iteration)
+        climbed, foreseen = len(state.climbed), replace(state, history=[*state.history])
+        foreseen.took(iteration, len(items))
+        iteration = replace(iteration, ended_by=None if iteration.partial else foreseen.ended())
+        session.records.commit(iteration, session.lease)
         self.committed = True
+        del session.unsaved[iteration.department, iteration.number]
+        state.took(iteration, len(items))
         session.add(iteration, items, vectors)
         session.metrics.append("iteration", iteration_row(iteration, self.department.threshold))
         self._announce(iteration, len(items), state.climbed[climbed:])

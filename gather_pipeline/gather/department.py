@@ -10,7 +10,7 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.quality import told
-from gather_pipeline.errors import BudgetExhausted, DeadlineReached, GatherError, ProjectBusy, Stopped, StoreGone, TaskCancelled
+from gather_pipeline.errors import BudgetExhausted, DeadlineReached, ProjectBusy, Stopped, StoreGone, StoreUnavailable, TaskCancelled
 from gather_pipeline.gather.iteration import Attempt
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.state import DepartmentState
@@ -137,17 +137,19 @@ class DepartmentLoop:
         self._under_way.clear()
 
     def _rescue(self) -> None:
-        for attempt in self._under_way:
+        """Saves what it can: the error that it is called for is the one to tell, and rows without a commit are cleared at the next run."""
+        left, self._under_way = self._under_way, []
+        for attempt in left:
             try:
                 attempt.batch.cancel()
                 attempt.finish(partial=True)
-            except (ProjectBusy, StoreGone):
-                pass  # as the first error says
-            except Exception as error:
-                # The first error is the one to tell; rows without a commit are cleared at the next start.
-                bug = not isinstance(error, GatherError)
-                logger.error("[AutoGather] What %s had generated could not be saved: %s", self._department.slug, error, exc_info=bug)
-        self._under_way.clear()
+            except StoreGone:
+                if attempt.batch.notes:
+                    attempt.accept()
+            except (ProjectBusy, StoreUnavailable):
+                pass  # as that error says
+            except Exception:
+                logger.exception("[AutoGather] What %s had generated could not be saved", self._department.slug)
 
 
 def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentResult:

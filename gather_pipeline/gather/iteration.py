@@ -110,23 +110,17 @@ class Attempt:
         Args:
             partial: The run is being stopped: the judge is not asked any more, and nothing is written where nothing came.
         """
-        notes = self.batch.notes
-        if self.committed or (partial and not notes):
+        if self.committed or (partial and not self.batch.notes):
             return
         self.session.control.check_lease()
         services = self.session.services
         judge = None if partial else judge_model(services.settings.judge_model, self.model, services.resolve_model)
-        with self._phase("deduplicate"):
-            vectors = self.batch.vectors
-            decisions, rules = self._screen(notes, vectors, judge)
-        kept = [place for place, decision in enumerate(decisions) if not decision.duplicate]
-        now = services.clock.now()
-        items, rows = [self._item(notes[place], place, now) for place in kept], vectors[kept]
+        self.session.announcer.announce("deduplicating", department=self.department.slug, iteration=self.number)
+        items, rows, decided = self.accept(judge)
+        decisions = [one.decision for one in decided]
         with self._phase("score"):
             quality, version = self._score(items, rows, judge)
         with self._phase("save"):
-            self.session.unsaved[self.department.slug, self.number] = items
-            decided = [self._decided(notes[place], place, decision, rules) for place, decision in enumerate(decisions)]
             if not self.session.records.open_iteration(self.department.slug, self.number, self.session.lease):
                 self.committed = True
                 return
@@ -134,9 +128,23 @@ class Attempt:
             self.session.store_executions()
         self._commit(self._record(items, decisions, quality, version, partial), items, rows)
 
+    def accept(self, judge: str | None = None) -> tuple[list[Item], Vectors, list[DecidedText]]:
+        """Drops duplicates of what was generated; the rest is in the session's `unsaved` until it is committed.
+
+        Returns:
+            The items, their embeddings row by row, and one decision a text.
+        """
+        notes, now = self.batch.notes, self.session.services.clock.now()
+        with self._phase("deduplicate"):
+            vectors = self.batch.vectors
+            decisions, rules = self._screen(notes, vectors, judge)
+        kept = [place for place, decision in enumerate(decisions) if not decision.duplicate]
+        items = [self._item(notes[place], place, now) for place in kept]
+        self.session.unsaved[self.department.slug, self.number] = items
+        return items, vectors[kept], [self._decided(notes[place], place, one, rules) for place, one in enumerate(decisions)]
+
     def _screen(self, notes: Sequence[NewItem], vectors: Vectors, judge: str | None) -> tuple[list[Decision], str]:
         session = self.session
-        session.announcer.announce("deduplicating", department=self.department.slug, iteration=self.number)
         ask = pair_judge(session, self.runner, judge, self.department, self.number) if judge else None
         detector = DuplicateDetector(session.services.embedder, judge=ask, threshold=session.threshold.value, distinct=session.distinct)
         objections = {place: reason for place, note in enumerate(notes) if (reason := content_filter.objection(note.content))}

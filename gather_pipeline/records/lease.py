@@ -69,11 +69,15 @@ class Holder:
 
     @property
     def is_dead(self) -> bool:
-        """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere)."""
-        if self.owner.host == socket.gethostname():
-            started = _started(self.owner.pid)
-            return started is None or abs(started - self.owner.started) > 1.0
-        return time.time() > self.expires
+        """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere).
+
+        Also where it ran out in this very process, which could not give it back.
+        """
+        ran_out = time.time() > self.expires
+        if self.owner.host != socket.gethostname():
+            return ran_out
+        started = _started(self.owner.pid)
+        return started is None or abs(started - self.owner.started) > 1.0 or (ran_out and self.owner.pid == os.getpid())
 
 
 class Leases:

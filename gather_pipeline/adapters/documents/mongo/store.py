@@ -74,7 +74,7 @@ class MongoStore:
         try:
             self._server.run(lambda: target.delete_many({"_id": {"$in": ids}, BATCH: batch}), target.name)
         except (StoreError, StoreUnavailable) as error:
-            logger.warning("[AutoGather] %s: an insert that failed may have left some of %d documents", error, len(ids))
+            logger.info("[AutoGather] %s: an insert that failed may have left some of %d documents", error, len(ids))
 
     def get(self, database: str, collection: str, id: str) -> Document | None:
         """The document with that ``_id``, None where there is none."""

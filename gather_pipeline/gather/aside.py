@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -36,6 +37,6 @@ def write_aside(session: Session, error: StoreGone) -> StoreGone:
         except OSError as refused:
             reason = refused.strerror
             continue
-        command = f"gather import --project {session.project.id} {path}"
+        command = f"gather import --project {session.project.id} {shlex.quote(str(path))}"
         return StoreGone(f"{error}; the {len(items)} items that the run had in memory are kept, to bring them back type: {command}")
     return StoreGone(f"{error}; the {len(items)} items that the run had in memory could not be kept: {path} cannot be written: {reason}")

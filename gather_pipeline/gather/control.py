@@ -28,6 +28,7 @@ class RunControl:
         max_tokens: Most tokens, None for any.
         max_cost: Most US dollars, None for any.
         cancelled: Asks the store whether somebody wants the run to end.
+        cancelled_here: Whether somebody in this process does.
         lease_lost: True once another process holds the project.
     """
 
@@ -39,18 +40,21 @@ class RunControl:
         max_tokens: int | None,
         max_cost: float | None,
         cancelled: Callable[[], bool],
+        cancelled_here: Callable[[], bool] = lambda: False,
         lease_lost: Callable[[], bool],
     ) -> None:
         self._clock = clock
         self._end = clock.monotonic() + timeout_s - min(RESERVE_MAX_S, timeout_s * RESERVE)
         self._max_tokens, self._max_cost = max_tokens, max_cost
-        self._cancelled, self._lease_lost = cancelled, lease_lost
+        self._cancelled, self._cancelled_here, self._lease_lost = cancelled, cancelled_here, lease_lost
         self._polled, self._is_ending = -POLL_S, False
         self.spent = Usage()
         self._lock = threading.Lock()
 
     def left(self) -> float:
-        """Seconds that are left for waiting, 0 or less for none."""
+        """Seconds that are left to whoever waits for the store, 0 or less for none."""
+        if self._cancelled_here():
+            self.end_soon()
         return self._end - self._clock.monotonic()
 
     def end_soon(self) -> None:

@@ -230,7 +230,7 @@ class Session:
             if not self.lease.is_lost():
                 self.store_executions()
         except GatherError as error:  # what ended the run is what is to be told
-            logger.warning("[AutoGather] The records of the last calls could not be stored: %s", error)
+            logger.info("[AutoGather] The records of the last calls could not be stored: %s", error)
 
 
 @contextmanager
@@ -252,6 +252,7 @@ def open_session(
         max_tokens=request.max_tokens,
         max_cost=request.max_cost,
         cancelled=cancelled,
+        cancelled_here=lambda: services.runs.cancel_requested_here(task_id),
         lease_lost=lease.is_lost,
     )
     try:

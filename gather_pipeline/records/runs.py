@@ -17,6 +17,7 @@ class Runs:
 
     def __init__(self, store: DocumentStore, database: str, clock: Clock) -> None:
         self._store, self._database, self._clock = store, database, clock
+        self._asked_here: set[str] = set()
 
     def start(self, task_id: str, request: AutomationRequest) -> None:
         """Notes that a run began."""
@@ -61,16 +62,25 @@ class Runs:
     def request_cancel(self, task_id: str) -> Run:
         """Asks a run to end; it saves its work first. A run that has ended is returned as it is.
 
+        A run of this process hears of it at once, also where the store does not answer.
+
         Raises:
             UnknownEntity: There is no such run.
         """
+        self._asked_here.add(task_id)
         run = self.get(task_id)
         if run.status != "running":
             return run
         return run_of(self._store.update(self._database, RUNS, task_id, {"cancel_requested": True}))
 
+    def cancel_requested_here(self, task_id: str) -> bool:
+        """True where somebody in this process asked the run to end; the store is not asked."""
+        return task_id in self._asked_here
+
     def cancel_requested(self, task_id: str) -> bool:
         """True where somebody asked the run to end (C24)."""
+        if self.cancel_requested_here(task_id):
+            return True
         document = self._store.get(self._database, RUNS, task_id)
         return document is not None and run_of(document).cancel_requested
 

@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def studio(server: MongoServer, tmp_path: Path) -> Iterator[Studio]:
     studio.close()
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if "does not answer" in record.message]
 
 
@@ -57,19 +58,31 @@ def test_a_run_waits_for_its_store_and_goes_on(studio: Studio, server: MongoServ
     back.join()
     assert (result.status, result.items_created) == ("completed", len(studio.view.items))
     check_the_end(studio)
-    (line,) = told(caplog)
+    (line,) = lines_of(caplog)
     assert f"MongoDB at 127.0.0.1:{server.port} does not answer, waiting for it for up to" in line
     assert sum("answers again" in record.message for record in caplog.records) == 1
 
 
-def test_whoever_ends_a_run_whose_store_is_away_is_heard(studio: Studio, server: MongoServer) -> None:
+def interrupt(studio: Studio) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def cancel(studio: Studio) -> None:
+    with suppress(StoreUnavailable):
+        studio.services.runs.request_cancel("task-1")
+
+
+@pytest.mark.parametrize(("end", "told"), [pytest.param(interrupt, KeyboardInterrupt, marks=pytest.mark.storm), (cancel, StoreUnavailable)])
+def test_whoever_ends_a_run_whose_store_is_away_is_heard(
+    end: Callable[[Studio], None], told: type[BaseException], studio: Studio, server: MongoServer
+) -> None:
     def go_away() -> None:
         server.kill()
-        threading.Timer(AWAY_S, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(AWAY_S, end, (studio,)).start()
 
     studio.model.at[7] = go_away
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(told):
         studio.run()
     assert time.monotonic() - began < ENDS_WITHIN_S
     server.start_again()

@@ -65,7 +65,7 @@ class Holder:
     owner: Owner
     expires: float
     version: int
-    token: str
+    token: str = ""
 
     @property
     def is_dead(self) -> bool:

@@ -32,7 +32,7 @@ CONNECT_S = 5.0
 RETRY_S = 0.2
 LOOK_S = 1.0  # how long one look for a server takes, so that whoever waits learns soon that nobody waits any more
 HEARTBEAT_MS = 2000  # a server that stops in the middle of an answer is noticed by its missing heartbeat
-GIVEN_UP_S = 2.0  # for so long nothing more is asked of a server that was waited for in vain
+GIVEN_UP_S = 2.0  # for so long nothing more is asked of a server that was waited for in vain; later it is looked for once
 TAKEN = 11000
 TOO_LARGE = frozenset({10334, 17419, 17420})
 ACCESS = {11: "it does not know the user", 13: "the user may not do this", 18: "user or password are wrong"}
@@ -131,6 +131,8 @@ class MongoConnection:
         """Lets a moment pass, or raises the fault where no time is left."""
         now = time.monotonic()
         left = began + self._timeout_s - now if self._left is None else self._left()
+        if self._given_up > -math.inf:  # and nothing has been heard of it since
+            left = 0.0
         with self._lock:
             is_first, self._is_away = not self._is_away, True
         if left <= 0:

@@ -16,7 +16,7 @@ from gather_pipeline.records.lease import LOST
 POLL_S = 0.5
 RESERVE = 0.03  # part of the time that is kept for saving and scoring the last iteration
 RESERVE_MAX_S = 15.0
-ENDING_S = 3.0
+ENDING_S = 2.0
 
 
 class RunControl:

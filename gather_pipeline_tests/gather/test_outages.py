@@ -63,6 +63,14 @@ def test_a_run_waits_for_its_store_and_goes_on(studio: Studio, server: MongoServ
     assert sum("answers again" in record.message for record in caplog.records) == 1
 
 
+def answers(studio: Studio) -> bool:
+    try:
+        studio.services.leases.holder(PROJECT)
+    except StoreUnavailable:
+        return False
+    return True
+
+
 def interrupt(studio: Studio) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -86,6 +94,10 @@ def test_whoever_ends_a_run_whose_store_is_away_is_heard(
         studio.run()
     assert time.monotonic() - began < ENDS_WITHIN_S
     server.start_again()
+    deadline = time.monotonic() + 60
+    while not answers(studio):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert studio.run("task-2").status == "completed"
     check_the_end(studio)
 

@@ -10,6 +10,7 @@ GatherError
 │   ├── EditConflict          somebody else changed the item first, what they wrote stays (exit 4)
 │   ├── StoreError            the store refuses: not a store, no disk, no permission (exit 5)
 │   │   ├── DuplicateKey      a unique key is taken
+│   │   ├── StoreGone         its file was deleted or replaced while it was in use
 │   │   └── VersionConflict   somebody else changed the document first
 │   ├── SetupMissing          a file that `gather setup` fetches is not there (exit 6)
 │   ├── OutputRejected        no check accepted a task's output, and the task names no fallback
@@ -93,6 +94,9 @@ class StoreError(PermanentError):
 
 
 class DuplicateKey(StoreError): ...
+
+
+class StoreGone(StoreError): ...
 
 
 class VersionConflict(StoreError): ...

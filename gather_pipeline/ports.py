@@ -66,11 +66,18 @@ class DocumentStore(Protocol):
         """Matching documents; `sort` is pairs of a field and 1 or -1, None sorts first, text by code point, then by ``_id``."""
 
     def update(
-        self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
+        self,
+        database: str,
+        collection: str,
+        id: str,
+        changes: Mapping[str, Any],
+        *,
+        expected_version: int | None = None,
+        where: Mapping[str, Any] | None = None,
     ) -> Document:
         """Sets top-level fields and returns the document.
 
-        Raises `VersionConflict` where it has another version, `UnknownEntity` where it is gone.
+        Raises `VersionConflict` where it has another version or is none that `where` matches, `UnknownEntity` where it is gone.
         """
 
     def upsert(self, database: str, collection: str, document: Document) -> Document:
@@ -90,6 +97,9 @@ class DocumentStore(Protocol):
 
     def position(self, database: str) -> str:
         """A cursor of the present for every collection of a database; the empty one where nothing may be there yet."""
+
+    def waiting(self, left: Callable[[], float]) -> AbstractContextManager[None]:
+        """Within the block an engine that does not answer is waited for as long as `left` gives seconds, which may change meanwhile."""
 
     def close(self) -> None:
         """Lets go of files and connections."""

@@ -43,6 +43,11 @@ class MongoServer:
             self.port = free_port()
         raise RuntimeError(f"SecantusDB did not start: {self._log.read_text(errors='replace')[-4000:]}")
 
+    def start_again(self) -> None:
+        """Starts it on the files and port that it had, where it was killed."""
+        if self._process is None and not self._try():
+            raise RuntimeError(f"SecantusDB did not start again: {self._log.read_text(errors='replace')[-4000:]}")
+
     @property
     def _log(self) -> Path:
         return self.folder / "server.log"

@@ -43,6 +43,7 @@ class CancelWatch:
 
     def watch(self) -> None:
         """Polls until the run ends or has been asked to."""
+        told = logging.WARNING
         for tick in itertools.count():
             if self._stop.wait(SIGNAL_POLL_S):
                 return
@@ -52,7 +53,8 @@ class CancelWatch:
                 except UnknownEntity:
                     continue  # the task has not noted its start yet
                 except GatherError as error:
-                    logger.warning("[AutoGather] The cancel request could not be stored: %s", error)
+                    logger.log(told, "[AutoGather] The cancel request could not be stored, which is tried again: %s", error)
+                    told = logging.DEBUG
                     continue
                 logger.warning("[AutoGather] Task %s is asked to end; it saves its work, a second signal ends it at once", self._task_id)
                 return

@@ -40,6 +40,7 @@ class DecidedText:
         key: Key of the record.
         item_id: Id that the text's item has, or would have had.
         iteration: Iteration that made it, 0 for none.
+        task_id: Run that made it, empty for none.
         place: Of the text in its batch.
     """
 
@@ -47,6 +48,7 @@ class DecidedText:
     item_id: str
     department: str
     iteration: int
+    task_id: str = ""
     place: int
     text: NewItem
     decision: Decision
@@ -60,6 +62,7 @@ class DecidedText:
             item_id=item.id,
             department=item.department,
             iteration=item.iteration,
+            task_id=item.task_id,
             place=0,
             text=item,
             decision=decision,
@@ -67,9 +70,9 @@ class DecidedText:
         )
 
 
-def decided_in(iteration: int, place: int, department: str) -> str:
-    """Key of a decision that an iteration made, the same on every rerun of it."""
-    return f"{department}|{iteration:06d}|{place:03d}"
+def decided_in(iteration: int, place: int, department: str, task_id: str) -> str:
+    """Key of a decision that a run's iteration made."""
+    return f"{department}|{iteration:06d}|{place:03d}|{task_id}"
 
 
 def set_aside_key(item: Item) -> str:

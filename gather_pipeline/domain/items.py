@@ -166,9 +166,9 @@ class Item(NewItem):
         return cls(**values)
 
 
-def item_id(project_id: str, department: str, iteration: int, index: int) -> str:
-    """Id of the index-th item of an iteration: 24 hexadecimal digits, the same on every rerun of that iteration."""
-    return hashlib.sha256(f"{project_id}|{department}|{iteration}|{index}".encode()).hexdigest()[:24]
+def item_id(project_id: str, department: str, iteration: int, index: int, *task_id: str) -> str:
+    """Id of the index-th item of a run's iteration: 24 hexadecimal digits; earlier releases left the run out."""
+    return hashlib.sha256("|".join(map(str, (project_id, department, iteration, index, *task_id))).encode()).hexdigest()[:24]
 
 
 def content_hash(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The record of one iteration: the insert of its document is the commit point of everything that the iteration made.
+"""The record of one iteration: one write of its document is the commit point of everything that the iteration made.
 
 Its inputs are kept as a fingerprint of what the prompts really used, so that a department whose inputs are unchanged is left alone (D5).
 """
@@ -155,7 +155,7 @@ class Iteration:
 
     @property
     def id(self) -> str:
-        """Key of the document, the same for every attempt at this iteration."""
+        """Key of the document, the same for every run, so that no two commit one iteration."""
         return iteration_id(self.department, self.number)
 
 

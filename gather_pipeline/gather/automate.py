@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, DepartmentResult, Status
 from gather_pipeline.domain.departments import Department, select, to_automate
 from gather_pipeline.domain.events import TOLD_BY_EVENT, Progress
-from gather_pipeline.errors import GatherError, ProjectBusy, TaskCancelled
+from gather_pipeline.errors import GatherError, ProjectBusy, StoreGone, TaskCancelled
 from gather_pipeline.gather import ladder
+from gather_pipeline.gather.aside import write_aside
 from gather_pipeline.gather.department import DepartmentLoop
 from gather_pipeline.gather.judges import check_models
 from gather_pipeline.gather.session import Session, open_session
@@ -65,16 +66,17 @@ def run_automation(
     with ExitStack() as stack:
         stack.enter_context(holding(lease))
         # Not only the lease's last owner: whoever took it over before may have been killed before it could note that.
-        for dead in runs.abandon(project.id):
+        for dead in runs.abandon(project.id, lease):
             if on_takeover is not None:
                 on_takeover(dead)
-        view = services.project(project.id).view()
-        complete_events(view, runs.of_project(project.id))
+        records = services.project(project.id)
+        if removed := records.settle(lease):
+            logger.warning("[AutoGather] Cleared %d rows that an interrupted run had not committed", removed)
+        view = records.view()
+        complete_events(view, runs.of_project(project.id), lease)
         store_departments(view, departments)
         runs.start(task_id, request, queue_wait_s)
-        session = stack.enter_context(
-            open_session(services, request, project, task_id, progress, lambda: runs.cancel_requested(task_id), lease.is_lost)
-        )
+        session = stack.enter_context(open_session(services, request, project, lease, progress, lambda: runs.cancel_requested(task_id)))
         return _run(session, chosen, departments, on_department)
 
 
@@ -87,8 +89,8 @@ def _run(
     clock, began = session.services.clock, session.services.clock.monotonic()
     summary: list[DepartmentResult] = []
 
-    def end(status: Status, reason: str) -> AutomationResult:
-        result = AutomationResult(
+    def result_of(status: Status, reason: str) -> AutomationResult:
+        return AutomationResult(
             task_id=session.task_id,
             project_id=session.project.id,
             status=status,
@@ -101,6 +103,9 @@ def _run(
             tokens=session.control.spent.tokens,
             cost=session.control.spent.cost,
         )
+
+    def end(status: Status, reason: str) -> AutomationResult:
+        result = result_of(status, reason)
         logger.info("[AutoGather] Run %s %s: %d items in %d iterations", result.task_id, status, result.items_created, result.iterations)
         session.store_executions()
         if session.thrown_away:
@@ -131,7 +136,14 @@ def _run(
     except ProjectBusy:
         # The lease is lost: whoever has it now numbers the events, so this run writes nothing more.
         raise
+    except StoreGone as error:
+        told = write_aside(session, error)
+        logger.error("[AutoGather] The run ends: %s", told, extra={TOLD_BY_EVENT: True})
+        with suppress(GatherError):  # runs are noted in a file of their own, which may be gone too
+            session.services.runs.finish(result_of("failed", str(told)))
+        raise told from error
     except BaseException as error:
+        session.control.end_soon()
         status: Status = "failed" if isinstance(error, Exception) else "cancelled"
         reason = str(error) if isinstance(error, GatherError) else type(error).__name__
         logger.error("[AutoGather] The run ends: %s", reason, extra={TOLD_BY_EVENT: True})
@@ -170,7 +182,9 @@ def _evaluate_and_draft(session: Session, department: Department, result: Depart
             auto_triggered=True,
             user_id=user_id,
             task_id=session.task_id,
+            lease=session.lease,
         )
         if score.changed:
             session.announcer.announce("evaluation_triggered", **of_score(score.value))
-    propose_draft(session.services, session.project.id, department, items=items, last=last, stored=session.drafts.get(slug))
+    drafted = session.drafts.get(slug)
+    propose_draft(session.services, session.project.id, department, items=items, last=last, stored=drafted, lease=session.lease)

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.errors import BudgetExhausted, DeadlineReached, ProjectBusy, TaskCancelled
 from gather_pipeline.ports import Clock
+from gather_pipeline.records.lease import LOST
 
 POLL_S = 0.5
 RESERVE = 0.03  # part of the time that is kept for saving and scoring the last iteration
 RESERVE_MAX_S = 15.0
+ENDING_S = 2.0
 
 
 class RunControl:
@@ -26,6 +28,7 @@ class RunControl:
         max_tokens: Most tokens, None for any.
         max_cost: Most US dollars, None for any.
         cancelled: Asks the store whether somebody wants the run to end.
+        cancelled_here: Whether somebody in this process does.
         lease_lost: True once another process holds the project.
     """
 
@@ -37,20 +40,28 @@ class RunControl:
         max_tokens: int | None,
         max_cost: float | None,
         cancelled: Callable[[], bool],
+        cancelled_here: Callable[[], bool] = lambda: False,
         lease_lost: Callable[[], bool],
     ) -> None:
         self._clock = clock
         self._end = clock.monotonic() + timeout_s - min(RESERVE_MAX_S, timeout_s * RESERVE)
         self._max_tokens, self._max_cost = max_tokens, max_cost
-        self._cancelled, self._lease_lost = cancelled, lease_lost
-        self._polled = -POLL_S
+        self._cancelled, self._cancelled_here, self._lease_lost = cancelled, cancelled_here, lease_lost
+        self._polled, self._is_ending = -POLL_S, False
         self.spent = Usage()
         self._lock = threading.Lock()
 
-    @property
-    def lease_lost(self) -> bool:
-        """True once another run holds the project."""
-        return self._lease_lost()
+    def left(self) -> float:
+        """Seconds that are left to whoever waits for the store, 0 or less for none."""
+        if self._cancelled_here():
+            self.end_soon()
+        return self._end - self._clock.monotonic()
+
+    def end_soon(self) -> None:
+        """Leaves `ENDING_S` seconds for what is still to be saved, from the first call on: somebody waits for the end."""
+        if not self._is_ending:
+            self._is_ending = True
+            self._end = min(self._end, self._clock.monotonic() + ENDING_S)
 
     def spend(self, usage: Usage) -> None:
         """Adds the tokens and cost of a call, from whatever thread it was made in."""
@@ -77,7 +88,7 @@ class RunControl:
     def check_lease(self) -> None:
         """Raises `ProjectBusy` where another run holds the project now: nothing more may be written."""
         if self._lease_lost():
-            raise ProjectBusy("another run took over the project, so this one stops without writing more")
+            raise ProjectBusy(LOST)
 
     def check_budget(self) -> None:
         """Looks at the brakes before a call is begun; calls under way are let finish, for they are paid already.

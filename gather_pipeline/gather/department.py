@@ -10,7 +10,7 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.quality import told
-from gather_pipeline.errors import BudgetExhausted, DeadlineReached, Stopped, TaskCancelled
+from gather_pipeline.errors import BudgetExhausted, DeadlineReached, ProjectBusy, Stopped, StoreGone, StoreUnavailable, TaskCancelled
 from gather_pipeline.gather.iteration import Attempt
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.state import DepartmentState
@@ -102,6 +102,7 @@ class DepartmentLoop:
                 self._under_way.remove(attempt)
         except BaseException:
             # Interrupts of Dagster and of the terminal are no Exceptions: what was generated is saved before they go on.
+            self._session.control.end_soon()
             self._rescue()
             raise
         match stopped:
@@ -136,11 +137,19 @@ class DepartmentLoop:
         self._under_way.clear()
 
     def _rescue(self) -> None:
-        try:
-            self._save_all()
-        except Exception:
-            # The first error is the one to tell; rows without a commit are cleared at the next start.
-            logger.exception("[AutoGather] What %s had generated could not be saved", self._department.slug)
+        """Saves what it can: the error that it is called for is the one to tell, and rows without a commit are cleared at the next run."""
+        left, self._under_way = self._under_way, []
+        for attempt in left:
+            try:
+                attempt.batch.cancel()
+                attempt.finish(partial=True)
+            except StoreGone:
+                if attempt.batch.notes:
+                    attempt.accept()
+            except (ProjectBusy, StoreUnavailable):
+                pass  # as that error says
+            except Exception:
+                logger.exception("[AutoGather] What %s had generated could not be saved", self._department.slug)
 
 
 def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentResult:

@@ -1,6 +1,6 @@
 """One iteration: assemble context, generate, drop duplicates, save, score, commit, announce.
 
-Nothing of it is seen before the commit. `finish` may be called again after an interruption: it writes the same rows under the same ids.
+Nothing of it is seen before the commit. `finish` may be called again after an interruption: it begins its rows anew.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Attempt:
         self.started_at = self.session.services.clock.now()
         self.seconds: dict[str, float] = {}
         self.usage = Usage()
-        self.committed = self._saved = False
+        self.committed = False
         self.runner = self.session.runner(self._spend)
         plan = state.plan(number)
         self.model = state.chain[plan.model]
@@ -110,32 +110,41 @@ class Attempt:
         Args:
             partial: The run is being stopped: the judge is not asked any more, and nothing is written where nothing came.
         """
-        notes = self.batch.notes
-        if self.committed or (partial and not notes):
+        if self.committed or (partial and not self.batch.notes):
             return
         self.session.control.check_lease()
         services = self.session.services
         judge = None if partial else judge_model(services.settings.judge_model, self.model, services.resolve_model)
+        self.session.announcer.announce("deduplicating", department=self.department.slug, iteration=self.number)
+        items, rows, decided = self.accept(judge)
+        decisions = [one.decision for one in decided]
+        with self._phase("score"):
+            quality, version = self._score(items, rows, judge)
+        with self._phase("save"):
+            if not self.session.records.open_iteration(self.department.slug, self.number, self.session.lease):
+                self.committed = True
+                return
+            self.session.records.save_iteration_rows(items, rows, services.embedder.name, decided)
+            self.session.store_executions()
+        self._commit(self._record(items, decisions, quality, version, partial), items, rows)
+
+    def accept(self, judge: str | None = None) -> tuple[list[Item], Vectors, list[DecidedText]]:
+        """Drops duplicates of what was generated; the rest is in the session's `unsaved` until it is committed.
+
+        Returns:
+            The items, their embeddings row by row, and one decision a text.
+        """
+        notes, now = self.batch.notes, self.session.services.clock.now()
         with self._phase("deduplicate"):
             vectors = self.batch.vectors
             decisions, rules = self._screen(notes, vectors, judge)
         kept = [place for place, decision in enumerate(decisions) if not decision.duplicate]
-        now = services.clock.now()
-        items, rows = [self._item(notes[place], place, now) for place in kept], vectors[kept]
-        with self._phase("score"):
-            quality, version = self._score(items, rows, judge)
-        with self._phase("save"):
-            decided = [self._decided(notes[place], place, decision, rules) for place, decision in enumerate(decisions)]
-            again = (self.department.slug, self.number) if self._saved else None
-            self._saved = True
-            self.session.records.save_iteration_rows(items, rows, services.embedder.name, decided, again=again)
-            self.session.store_executions()
-        self.session.control.check_lease()  # the last look before what counts
-        self._commit(self._record(items, decisions, quality, version, partial), items, rows)
+        items = [self._item(notes[place], place, now) for place in kept]
+        self.session.unsaved[self.department.slug, self.number] = items
+        return items, vectors[kept], [self._decided(notes[place], place, one, rules) for place, one in enumerate(decisions)]
 
     def _screen(self, notes: Sequence[NewItem], vectors: Vectors, judge: str | None) -> tuple[list[Decision], str]:
         session = self.session
-        session.announcer.announce("deduplicating", department=self.department.slug, iteration=self.number)
         ask = pair_judge(session, self.runner, judge, self.department, self.number) if judge else None
         detector = DuplicateDetector(session.services.embedder, judge=ask, threshold=session.threshold.value, distinct=session.distinct)
         objections = {place: reason for place, note in enumerate(notes) if (reason := content_filter.objection(note.content))}
@@ -154,14 +163,15 @@ class Attempt:
         return replace(decision, match_id=self._id(fair[int(decision.match_id.removeprefix("batch:"))]))
 
     def _id(self, place: int) -> str:
-        return item_id(self.session.project.id, self.department.slug, self.number, place)
+        return item_id(self.session.project.id, self.department.slug, self.number, place, self.session.task_id)
 
     def _decided(self, note: NewItem, place: int, decision: Decision, rules: str) -> DecidedText:
         return DecidedText(
-            key=decided_in(self.number, place, self.department.slug),
+            key=decided_in(self.number, place, self.department.slug, self.session.task_id),
             item_id=self._id(place),
             department=self.department.slug,
             iteration=self.number,
+            task_id=self.session.task_id,
             place=place,
             text=note,
             decision=decision,
@@ -225,12 +235,13 @@ class Attempt:
 
     def _commit(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:
         session, state = self.session, self.state
-        climbed = len(state.climbed)
-        state.took(iteration, len(items))
-        iteration = replace(iteration, ended_by=None if iteration.partial else state.ended())
-        state.last = iteration
-        session.records.commit(iteration)
+        climbed, foreseen = len(state.climbed), replace(state, history=[*state.history])
+        foreseen.took(iteration, len(items))
+        iteration = replace(iteration, ended_by=None if iteration.partial else foreseen.ended())
+        session.records.commit(iteration, session.lease)
         self.committed = True
+        del session.unsaved[iteration.department, iteration.number]
+        state.took(iteration, len(items))
         session.add(iteration, items, vectors)
         self._announce(iteration, state.climbed[climbed:])
 

@@ -22,9 +22,11 @@ from gather_pipeline.domain.items import Item, content_hash, distinct_pairs
 from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Score
+from gather_pipeline.errors import GatherError
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import POLL_S, RunControl
 from gather_pipeline.ports import Vectors
+from gather_pipeline.records.lease import Lease
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.known import KnownItems
@@ -55,6 +57,7 @@ class Session:
         total_iterations: Iterations of this run so far.
         items_created: Items of this run so far.
         answered: Whether a model has written a note in this run.
+        unsaved: Items by department and iteration that were accepted and are not committed.
         waits: Times in a row that the run has waited for a model server.
         gate: Limits the calls under way where the run has a brake: what is begun is paid, so no more is begun than may be at once.
         begun_ahead: Model calls that were begun before it was sure that they are needed.
@@ -65,18 +68,20 @@ class Session:
         self,
         services: Services,
         request: AutomationRequest,
-        task_id: str,
         project: Project,
         records: ProjectRecords,
         announcer: Announcer,
         control: RunControl,
         portal: BlockingPortal,
+        lease: Lease,
     ) -> None:
-        self.services, self.request, self.task_id, self.project = services, request, task_id, project
+        self.services, self.request, self.project, self.lease = services, request, project, lease
+        self.task_id = lease.owner.task_id
         self.records, self.announcer, self.control, self.portal = records, announcer, control, portal
         self.answered, self.waits = False, 0
         self.total_iterations = self.items_created = self.begun_ahead = self.thrown_away = 0
         self.history: dict[str, list[Iteration]] = {}
+        self.unsaved: dict[tuple[str, int], list[Item]] = {}
         self._executions: SimpleQueue[Execution] = SimpleQueue()
         self._looked_at = self.services.clock.monotonic()
         self._loop = asyncio.Runner()
@@ -88,9 +93,6 @@ class Session:
         """Takes up what is stored, as people have left it."""
         self._cursor = self.records.position()
         view = self.records.view()
-        removed = self.records.clear_uncommitted(view.iterations) if not self.total_iterations else 0
-        if removed:
-            logger.warning("[AutoGather] Cleared %d rows that an interrupted run had not committed", removed)
         everything = view.everything
         found = embedded(self.services, view, everything, everything)
         self.history = {}
@@ -220,8 +222,11 @@ class Session:
         """Stores what calls are left; lets go of the event loop and the thread that embeds."""
         self._embedding.shutdown(wait=False, cancel_futures=True)
         self._loop.close()
-        if not self.control.lease_lost:
-            self.store_executions()
+        try:
+            if not self.lease.is_lost():
+                self.store_executions()
+        except GatherError as error:  # what ended the run is what is to be told
+            logger.info("[AutoGather] The records of the last calls could not be stored: %s", error)
 
 
 @contextmanager
@@ -229,27 +234,28 @@ def open_session(
     services: Services,
     request: AutomationRequest,
     project: Project,
-    task_id: str,
+    lease: Lease,
     progress: Progress | None,
     cancelled: Callable[[], bool],
-    lease_lost: Callable[[], bool],
 ) -> Iterator[Session]:
     """The session of one run under its lease, with what is stored loaded; closes everything at the end."""
-    records = services.project(project.id)
+    records, task_id = services.project(project.id), lease.owner.task_id
     bus = deliver.bus(services, project.id, request.webhook_url)
-    announcer = Announcer(records, task_id, bus, services.clock, progress, lambda: not lease_lost())
+    announcer = Announcer(records, lease, bus, services.clock, progress)
     control = RunControl(
         services.clock,
         timeout_s=services.settings.timeout_s,
         max_tokens=request.max_tokens,
         max_cost=request.max_cost,
         cancelled=cancelled,
-        lease_lost=lease_lost,
+        cancelled_here=lambda: services.runs.cancel_requested_here(task_id),
+        lease_lost=lease.is_lost,
     )
     try:
-        with start_blocking_portal() as portal:
-            session = Session(services, request, task_id, project, records, announcer, control, portal)
+        with services.store.waiting(control.left), start_blocking_portal() as portal:
+            session = Session(services, request, project, records, announcer, control, portal, lease)
             try:
+                lease.confirm()  # after the events' last number was read, so that no successor's is taken
                 session.load()
                 yield session
             finally:

@@ -16,7 +16,7 @@ import numpy as np
 from gather_pipeline.domain.items import TEXTS, Item
 from gather_pipeline.people.import_judge import ImportDecision, ImportJudge
 from gather_pipeline.people.import_lines import ImportedLine, Order, Refusal, check_lines
-from gather_pipeline.records.lease import IMPORT, Owner, holding
+from gather_pipeline.records.lease import IMPORT, Lease, Owner, holding
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 
@@ -69,19 +69,28 @@ class Importer:
         lines, refused, ignored = check_lines(order, departments, services.clock.now())
         report = Imported(refused=refused, ignored=ignored)
         if lines and order.dry_run:
-            self._take(records, lines, report, progress, dry_run=True)
+            self._take(records, lines, report, progress, None)
         elif lines:
             owner = Owner.this_process(f"{IMPORT}{secrets.token_hex(8)}")
-            with holding(services.leases.lease(order.project_id, owner, services.settings.lease_s)):
-                records.clear_uncommitted(records.iterations())
-                self._take(records, lines, report, progress, dry_run=False)
+            lease = services.leases.lease(order.project_id, owner, services.settings.lease_s)
+            with holding(lease):
+                records.settle(lease)
+                self._take(records, lines, report, progress, lease)
         report.refused.sort(key=lambda refusal: refusal.line)
         return report
 
     def _take(
-        self, records: ProjectRecords, lines: Sequence[ImportedLine], report: Imported, progress: ImportProgress, *, dry_run: bool
+        self, records: ProjectRecords, lines: Sequence[ImportedLine], report: Imported, progress: ImportProgress, lease: Lease | None
     ) -> None:
-        """Decides and stores, window after window: first what an export decided among itself, then what a person made by hand."""
+        """Decides and stores, window after window: first what an export decided among itself, then what a person made by hand.
+
+        Args:
+            records: The project's.
+            lines: Checked ones.
+            report: Is brought up to date.
+            progress: Is told of every window.
+            lease: Under which is stored, None where nothing is to be.
+        """
         view = records.view()  # anew: until the lease was taken, others may have written
         present = {item.id: item for item in view.everything}
         for line in lines:
@@ -89,16 +98,19 @@ class Importer:
                 reason = _why_refused(line, item)
                 report.already_there += reason is None
                 report.refused += [Refusal(line=line.number, reason=reason)] if reason else []
-        judge = ImportJudge(self._services, view, lines, dry_run=dry_run)
+        if lease is not None:
+            records.free([line.item.id for line in lines if line.item.id not in present], lease)
+        judge = ImportJudge(self._services, view, lines, dry_run=lease is None)
         new = {line.item.department for line in lines if line.item.id not in present}
         done = 0
-        with nullcontext() if dry_run else self._marked(records.project_id, new):
+        with nullcontext() if lease is None else self._marked(records.project_id, new):
             for by_hand, size in ((False, WINDOW), (True, WINDOW_BY_HAND)):
                 chosen = [line for line in lines if line.by_hand is by_hand]
                 for start in range(0, len(chosen), size):
                     window = chosen[start : start + size]
                     decision = judge.decide([line for line in window if line.item.id not in present], by_hand=by_hand)
-                    if not dry_run:
+                    if lease is not None:
+                        lease.confirm()
                         self._store(records, decision)
                     report.imported += len(decision.kept)
                     report.dropped += len(decision.dropped) + decision.dropped_before

@@ -55,7 +55,7 @@ def quality_of(document: Mapping[str, Any]) -> Quality:
 
 
 def iteration_document(iteration: Iteration) -> Document:
-    """A row of `iterations`, whose insert is a commit."""
+    """A row of `iterations`, as its commit stores it."""
     fields = {name: value for name, value in vars(iteration).items() if name not in ("data_version", "asked")}
     measured = {**quality_document(iteration.quality), "data_version": iteration.data_version, "asked": iteration.asked}
     return {
@@ -127,6 +127,7 @@ def embedding_document(item: Item, vector: Vectors, model: str) -> Document:
         "item_id": item.id,
         "department": item.department,
         "iteration": item.iteration,
+        "task_id": item.task_id,
         "model": model,
         "content_hash": content_hash(item.content),
         "dimensions": int(vector.shape[0]),
@@ -142,6 +143,7 @@ def decided_document(decided: DecidedText) -> Document:
         "item_id": decided.item_id,
         "department": decided.department,
         "iteration": decided.iteration,
+        "task_id": decided.task_id,
         "place": decided.place,
         "content": text.content,
         "summary": text.summary,
@@ -161,6 +163,7 @@ def decided_of(document: Mapping[str, Any], project_id: str) -> DecidedText:
         item_id=document.get("item_id") or item_id(project_id, department, iteration, place),
         department=department,
         iteration=iteration,
+        task_id=document.get("task_id", ""),
         place=place,
         text=NewItem(
             content=document["content"],

@@ -13,15 +13,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from secrets import token_hex
 
 import psutil
 
-from gather_pipeline.errors import DuplicateKey, ProjectBusy, UnknownEntity, VersionConflict
+from gather_pipeline.errors import DuplicateKey, GatherError, ProjectBusy, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Document, DocumentStore
 
 logger = logging.getLogger(__name__)
 LEASES = "leases"
 IMPORT = "import-"  # begins the id under which an import holds a project
+JOIN_S = 2.0  # the heartbeat may hang in a call to a store that does not answer
+LOST = "another run took over the project, so this one stops without writing more"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,20 +58,26 @@ class Holder:
         owner: The run, as it took the lease.
         expires: Until when it holds without a heartbeat, seconds since the epoch.
         version: Version of the lease's document.
+        token: Of this one holding, however often a run holds the project; empty in leases of earlier releases.
     """
 
     project_id: str
     owner: Owner
     expires: float
     version: int
+    token: str = ""
 
     @property
     def is_dead(self) -> bool:
-        """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere)."""
-        if self.owner.host == socket.gethostname():
-            started = _started(self.owner.pid)
-            return started is None or abs(started - self.owner.started) > 1.0
-        return time.time() > self.expires
+        """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere).
+
+        Also where it ran out in this very process, which could not give it back.
+        """
+        ran_out = time.time() > self.expires
+        if self.owner.host != socket.gethostname():
+            return ran_out
+        started = _started(self.owner.pid)
+        return started is None or abs(started - self.owner.started) > 1.0 or (ran_out and self.owner.pid == os.getpid())
 
 
 class Leases:
@@ -94,15 +103,25 @@ class Leases:
 
 def _holder(document: Document) -> Holder:
     owner = Owner(task_id=document["task_id"], host=document["host"], pid=int(document["pid"]), started=float(document["started"]))
-    return Holder(project_id=document["_id"], owner=owner, expires=float(document["expires"]), version=int(document["_version"]))
+    return Holder(
+        project_id=document["_id"],
+        owner=owner,
+        expires=float(document["expires"]),
+        version=int(document["_version"]),
+        token=document.get("token", ""),
+    )
 
 
 class Lease:
-    """The right to run the automation of one project."""
+    """The right to run the automation of one project.
+
+    Attributes:
+        token: Marks what is written in this one holding.
+    """
 
     def __init__(self, store: DocumentStore, database: str, project_id: str, owner: Owner, seconds: float) -> None:
-        self._store, self._database, self._project_id = store, database, project_id
-        self._owner, self.seconds, self._expires = owner, seconds, 0.0
+        self._store, self._database, self.project_id = store, database, project_id
+        self.owner, self.token, self.seconds, self._expires = owner, token_hex(8), seconds, 0.0
         self._renewing = threading.Lock()  # the heartbeat and whoever asks after a pause
         self.lost = threading.Event()
 
@@ -115,6 +134,16 @@ class Lease:
             self.renew()
         return self.lost.is_set()
 
+    def confirm(self) -> None:
+        """Has the store say that the project is still held: whatever was read before is then of no successor.
+
+        Raises:
+            ProjectBusy: Somebody else holds it.
+        """
+        self.renew()
+        if self.lost.is_set():
+            raise ProjectBusy(LOST)
+
     def take(self) -> str | None:
         """Takes the lease.
 
@@ -126,7 +155,7 @@ class Lease:
         """
         try:
             terms = self._terms()
-            self._store.insert_many(self._database, LEASES, [{"_id": self._project_id, **terms}])
+            self._store.insert_many(self._database, LEASES, [{"_id": self.project_id, **terms}])
             self._expires = terms["expires"]
             return None
         except DuplicateKey:
@@ -138,39 +167,43 @@ class Lease:
             raise ProjectBusy(_busy(held))
         if not self._extend(held):
             return self.take()
-        logger.warning("[AutoGather] Took over project %s from dead run %s", self._project_id, held.owner.task_id)
+        logger.warning("[AutoGather] Took over project %s from dead run %s", self.project_id, held.owner.task_id)
         return held.owner.task_id
 
     def renew(self) -> None:
         """Moves the end of the lease; sets `lost`, and says so, where somebody else holds it now."""
         with self._renewing:
             held = self._held()
-            if held is not None and held.owner.task_id == self._owner.task_id and self._extend(held):
+            if held is not None and (held.owner, held.token) == (self.owner, self.token) and self._extend(held):
                 return
-        self.lost.set()
+            if self.lost.is_set():
+                return
+            self.lost.set()
         holder = "nobody" if held is None else f"run {held.owner.task_id}"
-        logger.error("[AutoGather] Run %s lost its lease of project %s: %s holds it now", self._owner.task_id, self._project_id, holder)
+        logger.error("[AutoGather] Run %s lost its lease of project %s: %s holds it now", self.owner.task_id, self.project_id, holder)
 
     def release(self) -> None:
         """Gives the lease back, unless somebody else holds it."""
-        self._store.delete(self._database, LEASES, {"_id": self._project_id, "task_id": self._owner.task_id})
+        self._store.delete(self._database, LEASES, {"_id": self.project_id, "token": self.token, "task_id": self.owner.task_id})
 
     def _extend(self, held: Holder) -> bool:
         """Makes this run the holder for another term; False where the lease has changed since it was read."""
         terms = self._terms()
+        # By the token too: a lease that was given back and taken anew counts its versions from 1 again.
+        same = {"token": held.token} if held.token else None
         try:
-            self._store.update(self._database, LEASES, self._project_id, terms, expected_version=held.version)
+            self._store.update(self._database, LEASES, self.project_id, terms, expected_version=held.version, where=same)
         except (VersionConflict, UnknownEntity):
             return False
         self._expires = terms["expires"]
         return True
 
     def _held(self) -> Holder | None:
-        return Leases(self._store, self._database).holder(self._project_id)
+        return Leases(self._store, self._database).holder(self.project_id)
 
     def _terms(self) -> Document:
         now = time.time()
-        return {**asdict(self._owner), "heartbeat": now, "expires": now + self.seconds}
+        return {**asdict(self.owner), "token": self.token, "heartbeat": now, "expires": now + self.seconds}
 
 
 def _busy(held: Holder) -> str:
@@ -206,5 +239,8 @@ def holding(lease: Lease) -> Iterator[str | None]:
         yield taken_from
     finally:
         stop.set()
-        thread.join()
-        lease.release()
+        thread.join(JOIN_S)
+        try:
+            lease.release()
+        except GatherError as error:  # whoever comes next finds the owner dead; what ended the run is what is to be told
+            logger.warning("[AutoGather] The lease of project %s could not be given back: %s", lease.project_id, error)

@@ -1,7 +1,8 @@
 """One project's records: typed reads and writes over its database.
 
-The insert of an `iterations` document commits what its iteration made. What a person adds, restores or imports is committed by its own
-insert and says so (`self_committed`). Readers see only what is committed; `clear_uncommitted` removes what a killed run left behind.
+An iteration is a row of `iterations` that is opened before anything of it is stored and committed by an update of that very row. Who takes
+over a lease removes what is open (`settle`), so that no run that lost its lease can commit any more: the store refuses that update. What a
+person adds, restores or imports is committed by its own insert and says so (`self_committed`). Readers see only what is committed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.quality import Score
-from gather_pipeline.errors import DuplicateKey
+from gather_pipeline.errors import DuplicateKey, ProjectBusy, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Document, DocumentStore, Embedder, Vectors
 from gather_pipeline.records import documents as rows
+from gather_pipeline.records.lease import LOST, Lease
 from gather_pipeline.records.view import ProjectView
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS = "gather", "embeddings", "duplicate_de
 EVENTS, SCORES, DRAFTS, EXECUTIONS, DEPARTMENTS = "events", "quality_scores", "drafts", "executions", "departments"
 COMMITTED_WITH_ITERATION = (ITEMS, EMBEDDINGS, DECISIONS)
 SELF_COMMITTED = "self_committed"
+OPEN = "open"  # of an iteration: token of the lease under which it is being made, empty or missing once it is committed
 LAST = 10**9  # place of what no iteration made, behind all that one made
 
 
@@ -80,7 +83,8 @@ class ProjectRecords:
 
     def iterations(self) -> list[Iteration]:
         """Committed iterations, by department, oldest first."""
-        return [rows.iteration_of(one) for one in self._find(ITERATIONS, sort=[("department", 1), ("number", 1)])]
+        found = self._find(ITERATIONS, sort=[("department", 1), ("number", 1)])
+        return [rows.iteration_of(one) for one in found if not one.get(OPEN)]
 
     def placed(self, iterations: Iterable[Iteration]) -> list[tuple[Item, int]]:
         """Committed items whatever their state, each with its place among those of its department and iteration.
@@ -110,7 +114,7 @@ class ProjectRecords:
             return None
         if not document.get(SELF_COMMITTED):
             iteration = self._store.get(self._database, ITERATIONS, iteration_id(document["department"], document["iteration"]))
-            if iteration is None or id not in iteration["item_ids"]:
+            if iteration is None or id not in iteration.get("item_ids", ()):
                 return None
         return Item.from_document(document), int(document["_version"])
 
@@ -131,12 +135,13 @@ class ProjectRecords:
 
     def dropped(self, iterations: Iterable[Iteration]) -> list[DecidedText]:
         """Committed decisions that dropped a text, in order; `iterations` are the project's."""
-        committed = {(iteration.department, iteration.number) for iteration in iterations}
+        committed = {(iteration.department, iteration.number, iteration.task_id) for iteration in iterations}
+        committed |= {(department, number, "") for department, number, _ in committed}  # rows of earlier releases name no run
         found = self._find(DECISIONS, {"duplicate": True}, sort=[("department", 1), ("iteration", 1), ("place", 1)])
         return [
             rows.decided_of(one, self.project_id)
             for one in found
-            if (one["department"], one["iteration"]) in committed or one.get(SELF_COMMITTED)
+            if (one["department"], one["iteration"], one.get("task_id", "")) in committed or one.get(SELF_COMMITTED)
         ]
 
     def scores(self) -> list[Score]:
@@ -204,45 +209,102 @@ class ProjectRecords:
         if ids := list(item_ids):
             self._store.delete(self._database, EMBEDDINGS, {"item_id": {"$in": ids}})
 
-    def save_iteration_rows(
-        self, items: Sequence[Item], vectors: Vectors, model: str, decided: Sequence[DecidedText], *, again: tuple[str, int] | None = None
-    ) -> None:
-        """Stores what an iteration made; not seen by anyone before `commit`.
+    def open_iteration(self, department: str, number: int, lease: Lease) -> bool:
+        """Reserves an iteration for the holder of the lease, before anything of it is stored; a second time it begins anew.
+
+        Returns:
+            False where the holder has committed it already.
+
+        Raises:
+            ProjectBusy: The lease is lost.
+        """
+        id = iteration_id(department, number)
+        row = {"_id": id, "department": department, "number": number, "task_id": lease.owner.task_id, OPEN: lease.token}
+        while True:
+            try:
+                self._insert(ITERATIONS, [row])
+                break
+            except DuplicateKey:
+                held = self._store.get(self._database, ITERATIONS, id)
+                lease.confirm()
+                if held is not None and held.get(OPEN):
+                    self._discard(held, lease)
+                elif held is not None and held["task_id"] == lease.owner.task_id:
+                    return False
+                elif held is not None:
+                    raise
+        lease.confirm()  # after it was opened: who takes the lease over from now on finds it
+        return True
+
+    def save_iteration_rows(self, items: Sequence[Item], vectors: Vectors, model: str, decided: Sequence[DecidedText]) -> None:
+        """Stores what an open iteration made; not seen by anyone before `commit`.
 
         Args:
             items: Accepted items.
             vectors: Their embeddings, row by row.
             model: Name of the embedder.
             decided: One for each text decided on.
-            again: Department and number of the iteration where this is a second attempt: what the first one left is deleted.
         """
-        if again is not None:
-            for collection in COMMITTED_WITH_ITERATION:
-                self._store.delete(self._database, collection, {"department": again[0], "iteration": again[1]})
         embeddings = [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
         self._insert(ITEMS, [item.to_document() for item in items])
         self._insert(EMBEDDINGS, embeddings)
         self._insert(DECISIONS, [rows.decided_document(one) for one in decided])
 
-    def commit(self, iteration: Iteration) -> None:
-        """Makes the iteration's rows seen: the one insert that counts."""
-        self._insert(ITERATIONS, [rows.iteration_document(iteration)])
+    def commit(self, iteration: Iteration, lease: Lease) -> None:
+        """Makes the rows of an open iteration seen: the one write that counts; a second time it changes nothing.
 
-    def clear_uncommitted(self, iterations: Iterable[Iteration]) -> int:
-        """Deletes rows of iterations that were never committed and returns how many; call only under the project's lease."""
-        committed = {(iteration.department, iteration.number) for iteration in iterations}
-        items = self._find(ITEMS)
-        own = {row["_id"] for row in items if row.get(SELF_COMMITTED)}
-        removed = 0
-        for collection in COMMITTED_WITH_ITERATION:
-            orphans = [
-                row["_id"]
-                for row in (items if collection == ITEMS else self._find(collection))
-                if (row["department"], row["iteration"]) not in committed and not row.get(SELF_COMMITTED) and row.get("item_id") not in own
-            ]
-            if orphans:
-                removed += self._store.delete(self._database, collection, {"_id": {"$in": orphans}})
+        Raises:
+            ProjectBusy: Another run took the lease over; what was stored of the iteration is removed.
+        """
+        row = rows.iteration_document(iteration)
+        fields = {name: value for name, value in row.items() if name != "_id"} | {OPEN: ""}
+        try:
+            self._store.update(self._database, ITERATIONS, iteration.id, fields, where={OPEN: lease.token})
+        except (VersionConflict, UnknownEntity):
+            held = self._store.get(self._database, ITERATIONS, iteration.id)
+            if held is None or held.get(OPEN) or held["task_id"] != iteration.task_id:
+                self._delete_rows(row)
+                raise ProjectBusy(LOST) from None
+
+    def settle(self, lease: Lease) -> int:
+        """Removes what runs that are gone left open and returns how many rows; what they would still commit is refused from now on.
+
+        Call it before anything else is written under a lease.
+
+        Raises:
+            ProjectBusy: The lease is lost.
+        """
+        left = self._find(ITERATIONS, {OPEN: {"$gt": ""}})
+        lease.confirm()  # after they were read, so that none is of a successor
+        return sum(self._discard(row, lease) for row in left)
+
+    def free(self, ids: Sequence[str], lease: Lease) -> None:
+        """Deletes items under these ids that no iteration committed, as earlier releases left them after a kill.
+
+        Args:
+            ids: None of them of a committed item.
+            lease: Of whoever needs the ids.
+        """
+        left = [row["_id"] for row in self._find(ITEMS, {"_id": {"$in": ids}}) if not row.get(SELF_COMMITTED)]
+        if left:
+            lease.confirm()  # after they were read, so that none is of a successor
+            self._store.delete(self._database, ITEMS, {"_id": {"$in": left}})
+
+    def _discard(self, row: Document, lease: Lease) -> int:
+        """Takes an open iteration from its run, removes its rows, and itself last, so that it is found again after a kill."""
+        id = row["_id"]
+        try:
+            self._store.update(self._database, ITERATIONS, id, {OPEN: lease.token}, where={OPEN: row[OPEN]})
+        except (VersionConflict, UnknownEntity):
+            return 0  # it was committed, or somebody else removed it
+        removed = self._delete_rows(row)
+        self._store.delete(self._database, ITERATIONS, {"_id": id, OPEN: lease.token})
         return removed
+
+    def _delete_rows(self, iteration: Document) -> int:
+        """Deletes what one run stored for an iteration that it did not commit."""
+        own = {"department": iteration["department"], "iteration": iteration["number"], "task_id": iteration["task_id"]}
+        return sum(self._store.delete(self._database, collection, own) for collection in COMMITTED_WITH_ITERATION)
 
     def record_drops(self, decided: Sequence[DecidedText]) -> None:
         """Stores decisions that belong to no iteration; seen at once."""
@@ -256,13 +318,13 @@ class ProjectRecords:
         """Stores what model calls were made, with their inputs and answers."""
         self._insert(EXECUTIONS, [execution.to_document() for execution in executions])
 
-    def save_score(self, score: Score) -> Score:
-        """Stores a department's score over its last one."""
-        return rows.score_of(self._store.upsert(self._database, SCORES, rows.score_document(score)))
+    def save_score(self, score: Score, stored: Score | None = None, lease: Lease | None = None) -> Score:
+        """Stores a department's score over `stored`; under a lease over a later one only while it is held, else `ProjectBusy`."""
+        return rows.score_of(self._replace(SCORES, rows.score_document(score), stored.revision if stored else None, lease))
 
-    def save_draft(self, draft: Draft) -> Draft:
-        """Stores a department's draft over its last one."""
-        return rows.draft_of(self._store.upsert(self._database, DRAFTS, rows.draft_document(draft)))
+    def save_draft(self, draft: Draft, stored: Draft | None = None, lease: Lease | None = None) -> Draft:
+        """Stores a department's draft over `stored`; under a lease over a later one only while it is held, else `ProjectBusy`."""
+        return rows.draft_of(self._replace(DRAFTS, rows.draft_document(draft), stored.revision if stored else None, lease))
 
     def save_department(self, stored: StoredDepartment) -> None:
         """Stores a department as the project's run found it."""
@@ -274,6 +336,21 @@ class ProjectRecords:
     def _insert(self, collection: str, documents: Sequence[Document]) -> None:
         if documents:
             self._store.insert_many(self._database, collection, documents)
+
+    def _replace(self, collection: str, document: Document, revision: int | None, lease: Lease | None) -> Document:
+        if lease is None:
+            return self._store.upsert(self._database, collection, document)
+        id, fields = document["_id"], {name: value for name, value in document.items() if name != "_id"}
+        while True:
+            try:
+                if revision is None:
+                    self._insert(collection, [document])
+                    return document | {"_version": 1}
+                return self._store.update(self._database, collection, id, fields, expected_version=revision)
+            except (DuplicateKey, VersionConflict, UnknownEntity):  # a successor, or somebody who refreshes what people changed
+                held = self._store.get(self._database, collection, id)
+                lease.confirm()
+                revision = int(held["_version"]) if held else None
 
     def _put(self, collection: str, documents: Sequence[Document]) -> None:
         """Stores documents over those of the same ids: at once where none is there, as nearly always."""

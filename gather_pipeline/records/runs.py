@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, Run
-from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.errors import ProjectBusy, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Clock, Document, DocumentStore
 from gather_pipeline.records.documents import run_of
+from gather_pipeline.records.lease import LOST, Lease
 
 RUNS = "runs"
 ABANDONED = "its process ended without a word; the next run went on from what it had stored"
@@ -16,6 +17,7 @@ class Runs:
 
     def __init__(self, store: DocumentStore, database: str, clock: Clock) -> None:
         self._store, self._database, self._clock = store, database, clock
+        self._asked_here: set[str] = set()
 
     def start(self, task_id: str, request: AutomationRequest, queue_wait_s: float | None = None) -> None:
         """Notes that a run began, and how long it had waited for that, where that is known."""
@@ -31,15 +33,16 @@ class Runs:
         self._store.upsert(self._database, RUNS, document)
 
     def finish(self, result: AutomationResult) -> None:
-        """Notes how a run ended."""
-        self._end(result.task_id, result.to_document())
+        """Notes how a run ended; `ProjectBusy` where a successor took it for dead and has noted that."""
+        if not self._end(result.task_id, result.to_document()):
+            raise ProjectBusy(LOST)
 
-    def abandon(self, project_id: str) -> list[str]:
-        """Notes as failed what still counts as running, and returns its ids; call only with the project's lease in hand."""
+    def abandon(self, project_id: str, lease: Lease) -> list[str]:
+        """Notes as failed what still counts as running and returns its ids; `ProjectBusy` where the project's lease is lost."""
         dead = [run.task_id for run in self.of_project(project_id) if run.status == "running"]
-        for task_id in dead:
-            self._end(task_id, {"status": "failed", "reason": ABANDONED})
-        return dead
+        if dead:
+            lease.confirm()  # after they were read, so that none is a successor
+        return [task_id for task_id in dead if self._end(task_id, {"status": "failed", "reason": ABANDONED})]
 
     def get(self, task_id: str) -> Run:
         """The run with that task id.
@@ -60,18 +63,32 @@ class Runs:
     def request_cancel(self, task_id: str) -> Run:
         """Asks a run to end; it saves its work first. A run that has ended is returned as it is.
 
+        A run of this process hears of it at once, also where the store does not answer.
+
         Raises:
             UnknownEntity: There is no such run.
         """
+        self._asked_here.add(task_id)
         run = self.get(task_id)
         if run.status != "running":
             return run
         return run_of(self._store.update(self._database, RUNS, task_id, {"cancel_requested": True}))
 
+    def cancel_requested_here(self, task_id: str) -> bool:
+        """True where somebody in this process asked the run to end; the store is not asked."""
+        return task_id in self._asked_here
+
     def cancel_requested(self, task_id: str) -> bool:
         """True where somebody asked the run to end (C24)."""
+        if self.cancel_requested_here(task_id):
+            return True
         document = self._store.get(self._database, RUNS, task_id)
         return document is not None and run_of(document).cancel_requested
 
-    def _end(self, task_id: str, fields: Document) -> None:
-        self._store.update(self._database, RUNS, task_id, {**fields, "ended_at": self._clock.now()})
+    def _end(self, task_id: str, fields: Document) -> bool:
+        """Notes the end of a run; False where one is noted already."""
+        try:
+            self._store.update(self._database, RUNS, task_id, {**fields, "ended_at": self._clock.now()}, where={"status": "running"})
+        except VersionConflict:
+            return False
+        return True

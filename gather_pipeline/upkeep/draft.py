@@ -10,13 +10,21 @@ from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.items import Item, version_of
 from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.outcome import Outcome
+from gather_pipeline.records.lease import Lease
 from gather_pipeline.services import Services
 
 VERSION = "1"
 
 
 def propose_draft(
-    services: Services, project_id: str, department: Department, *, items: Sequence[Item], last: Iteration | None, stored: Draft | None
+    services: Services,
+    project_id: str,
+    department: Department,
+    *,
+    items: Sequence[Item],
+    last: Iteration | None,
+    stored: Draft | None,
+    lease: Lease | None = None,
 ) -> Outcome[Draft | None]:
     """Proposes a department's summary for review, status pending; leaves the draft alone where the items are unchanged.
 
@@ -29,6 +37,7 @@ def propose_draft(
         items: Its active items, in order.
         last: Its newest iteration.
         stored: Its stored draft.
+        lease: Of the run that it is made in, None for none.
     """
     version = version_of(items)
     if draft_is_current(stored, version):
@@ -45,7 +54,7 @@ def propose_draft(
         draft_version=VERSION,
         created_at=services.clock.now(),
     )
-    return Outcome(value=services.project(project_id).save_draft(draft), changed=True)
+    return Outcome(value=services.project(project_id).save_draft(draft, stored, lease), changed=True)
 
 
 def draft_is_current(draft: Draft | None, version: str) -> bool:

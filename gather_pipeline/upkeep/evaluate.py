@@ -12,6 +12,7 @@ from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import SCORER_VERSION, Score
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import measure
+from gather_pipeline.records.lease import Lease
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.standing import score_is_current
 
@@ -28,6 +29,7 @@ def evaluate(
     auto_triggered: bool,
     user_id: str | None = None,
     task_id: str | None = None,
+    lease: Lease | None = None,
 ) -> Outcome[Score]:
     """Scores a department as it stands and keeps the score; no model is asked (S001-EVAL-01, 02).
 
@@ -45,6 +47,7 @@ def evaluate(
         auto_triggered: Whether the end of the department asks for it, or a person.
         user_id: Who asks.
         task_id: Run that it is made in.
+        lease: Of that run.
     """
     version, asked = version_of(items), asked_of(department, project.brief)
     if stored is not None and score_is_current(stored, version, department, project.brief):
@@ -66,4 +69,4 @@ def evaluate(
         task_id=task_id,
         evaluated_at=services.clock.now(),
     )
-    return Outcome(value=services.project(project.id).save_score(score), changed=True)
+    return Outcome(value=services.project(project.id).save_score(score, stored, lease), changed=True)

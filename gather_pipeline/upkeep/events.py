@@ -10,6 +10,8 @@ from gather_pipeline.domain.automation import AutomationResult, Run, Status
 from gather_pipeline.domain.events import Event, EventType
 from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.quality import Score
+from gather_pipeline.errors import DuplicateKey
+from gather_pipeline.records.lease import Lease
 from gather_pipeline.records.view import ProjectView
 
 Fields = Mapping[str, Any]
@@ -63,15 +65,19 @@ def of_early_end(status: Status, reason: str | None, items_created: int) -> Fiel
     return {"items_created_so_far": items_created, "reason" if status == "cancelled" else "error": reason}
 
 
-def complete_events(view: ProjectView, runs: Sequence[Run]) -> list[Event]:
-    """Stores what killed runs did and could not tell any more; call only with the project's lease in hand.
+def complete_events(view: ProjectView, runs: Sequence[Run], lease: Lease) -> list[Event]:
+    """Stores what killed runs did and could not tell any more.
 
     Args:
         view: The project.
         runs: Its runs, oldest first; those that ended count.
+        lease: Of the caller on the project.
 
     Returns:
         The events that were missing, in the order and with the times of their causes.
+
+    Raises:
+        ProjectBusy: The lease is lost.
     """
     told = {event.task_id for event in view.records.events_of(type=ENDS.values())}
     silent = [run for run in runs if run.status != "running" and run.task_id not in told]
@@ -79,10 +85,14 @@ def complete_events(view: ProjectView, runs: Sequence[Run]) -> list[Event]:
         return []
     known = {_key(event) for event in view.records.events_of(task_id=[run.task_id for run in silent])}
     owed = [event for run in silent for event in sorted(_of_run(view, run), key=lambda one: one.at) if _key(event) not in known]
-    last = view.records.last_sequence()
-    missing = [replace(event, sequence=last + place) for place, event in enumerate(owed, start=1)]
-    view.records.add_events(missing)
-    return missing
+    while True:
+        last = view.records.last_sequence()
+        missing = [replace(event, sequence=last + place) for place, event in enumerate(owed, start=1)]
+        try:
+            view.records.add_events(missing)
+            return missing
+        except DuplicateKey:  # a run that lost its lease told something meanwhile, or this one has lost its own
+            lease.confirm()
 
 
 def _of_run(view: ProjectView, run: Run) -> Iterator[Event]:

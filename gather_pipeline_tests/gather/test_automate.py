@@ -155,10 +155,13 @@ def test_rows_that_were_never_committed_are_not_seen_and_are_cleared(studio: Stu
     studio.run(departments=("story",))
     whole = studio.state()
     orphan = studio.view.items[0].to_document() | {"_id": "f" * 24, "iteration": 99, "content": "never committed"}
+    row = {"_id": "story|000099", "department": "story", "number": 99, "task_id": orphan["task_id"], "open": "token"}
+    studio.services.store.insert_many(project_database(PROJECT), "iterations", [row])
     studio.services.store.insert_many(project_database(PROJECT), "gather", [orphan])
     assert studio.state() == whole
     studio.run("task-2", departments=("visual",))
     assert studio.services.store.get(project_database(PROJECT), "gather", "f" * 24) is None
+    assert studio.services.store.get(project_database(PROJECT), "iterations", "story|000099") is None
 
 
 @pytest.mark.parametrize(

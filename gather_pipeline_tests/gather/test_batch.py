@@ -21,6 +21,7 @@ from gather_pipeline.gather.ladder import Plan
 from gather_pipeline.gather.session import Session, open_session
 from gather_pipeline.gather.state import DepartmentState
 from gather_pipeline.gather.writers import Assignment
+from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 
@@ -32,16 +33,11 @@ class Opened:
         self.cancelled = threading.Event()
         self._stack = ExitStack()
         services = self.studio.services
+        lease = services.leases.lease(PROJECT, Owner.this_process("task-1"), 30)
+        self._stack.enter_context(holding(lease))
+        project = services.projects.get(PROJECT)
         self.session: Session = self._stack.enter_context(
-            open_session(
-                services,
-                AutomationRequest(project_id=PROJECT),
-                services.projects.get(PROJECT),
-                "task-1",
-                None,
-                self.cancelled.is_set,
-                lambda: False,
-            )
+            open_session(services, AutomationRequest(project_id=PROJECT), project, lease, None, self.cancelled.is_set)
         )
 
     def batch(self) -> Batch:

@@ -26,19 +26,20 @@ from gather_pipeline_tests.harness import PROJECT, Studio
 from gather_pipeline_tests.kill_points import KillPoint, run_until
 from gather_pipeline_tests.mongo_server import drop
 
-# The order of writes: the run is noted; each iteration stores notes, vectors, decisions and then the row that commits them all; after a
-# department's last iteration its score and its draft; at last the run's end.
+# The order of writes: the run is noted; each iteration opens its row, stores notes, vectors and decisions, and commits all by that row;
+# after a department's last iteration its score and its draft; at last the run's end.
 POINTS = {
     "the run is noted and nothing made": KillPoint("after", "runs"),
+    "opened and nothing stored": KillPoint("after", "iterations"),
     "notes without vectors": KillPoint("after", "gather"),
     "vectors without decisions": KillPoint("after", "embeddings"),
-    "everything but the commit": KillPoint("before", "iterations"),
-    "committed and not told": KillPoint("after", "iterations"),
+    "everything but the commit": KillPoint("before", "iterations", 2),
+    "committed and not told": KillPoint("after", "iterations", 2),
     "notes of the second iteration": KillPoint("after", "gather", 2),
     "a department at its end without score": KillPoint("before", "quality_scores"),
     "scored without draft": KillPoint("before", "drafts"),
     "the first of three departments done": KillPoint("after", "drafts"),
-    "the second department's commit": KillPoint("before", "iterations", 3),
+    "the second department's commit": KillPoint("before", "iterations", 6),
     "everything but the run's end": KillPoint("before", "runs", 2),
     "ended with its lease still held": KillPoint("after", "runs", 2),
 }

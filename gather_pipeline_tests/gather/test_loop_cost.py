@@ -34,7 +34,7 @@ def test_a_committed_iteration_never_lacks_the_record_of_one_of_its_calls(tmp_pa
     studio = Studio.open(tmp_path)
     commit, seen = ProjectRecords.commit, list[int]()
 
-    def looked(records: ProjectRecords, iteration: Any) -> None:
+    def looked(records: ProjectRecords, iteration: Any, lease: Any) -> None:
         tags = [row["tags"] for row in studio.documents("executions")]
         own = [tag for tag in tags if (tag["department"], tag["iteration"]) == (iteration.department, iteration.number)]
         own_events = [event for event in records.events() if event.fields.get("department") == iteration.department]
@@ -42,7 +42,7 @@ def test_a_committed_iteration_never_lacks_the_record_of_one_of_its_calls(tmp_pa
         assert ("deduplicating", iteration.number) in events
         assert ("iteration_complete", iteration.number) not in events
         seen.append(len(own))
-        commit(records, iteration)
+        commit(records, iteration, lease)
 
     monkeypatch.setattr(ProjectRecords, "commit", looked)
     assert studio.run().status == "completed"

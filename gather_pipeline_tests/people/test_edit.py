@@ -16,6 +16,7 @@ from gather_pipeline.domain.projects import project_database
 from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Clock
+from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.records.marks import Mark
 from gather_pipeline.records.project import ITEMS
 from gather_pipeline_tests.counting import CountingStore
@@ -117,7 +118,9 @@ def test_an_edit_wins_over_rules_that_were_dropping_the_item_meanwhile(studio: S
 
 def test_an_added_item_is_seen_at_once_and_survives_the_clearing_of_a_killed_run(studio: Studio) -> None:
     item = write(studio, "The mayor owns the only key.")
-    assert studio.records.clear_uncommitted(studio.view.iterations) == 0
+    lease = studio.services.leases.lease(PROJECT, Owner.this_process("t"), 30)
+    with holding(lease):
+        assert studio.records.settle(lease) == 0
     assert studio.state()[item.id] == "The mayor owns the only key."
     assert (item.origin, item.written_by, item.summary) == ("person", "ana", "The mayor owns the only key.")
 

@@ -94,9 +94,11 @@ def test_a_task_that_never_was_is_named(studio: Studio) -> None:
 
 def test_the_run_of_a_project_is_the_one_at_work_else_the_last(studio: Studio) -> None:
     assert project_run(studio.services, studio.view) is None
-    begun(studio, "t1", Owner.this_process("t1"))
-    begun(studio, "t2")
-    studio.services.runs.abandon(PROJECT)
+    for task_id in ("t1", "t2"):
+        begun(studio, task_id)
+    lease = studio.services.leases.lease(PROJECT, Owner.this_process("t1"), 30.0)
+    lease.take()
+    studio.services.runs.abandon(PROJECT, lease)
     last = project_run(studio.services, studio.view)
     assert last is not None and (last.task_id, last.status) == ("t2", "failed")
     begun(studio, "t1")

@@ -16,7 +16,7 @@ from types import FrameType
 import pytest
 
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
-from gather_pipeline.errors import DuplicateKey, StaleCursor, StoreError, StoreUnavailable
+from gather_pipeline.errors import DuplicateKey, StaleCursor, StoreError, StoreGone, StoreUnavailable
 
 NOBODY = 65534
 OWN = ("documents/sqlite/store.py", "documents/sqlite/file.py", "documents/sqlite/guard.py", "contextlib.py")
@@ -178,7 +178,8 @@ def test_what_is_written_to_a_file_that_went_from_its_place_is_refused(store: Sq
     path.unlink()
     if comes_back:
         path.write_bytes(copy)
-    with pytest.raises(StoreError, match="a.sqlite3 was deleted or replaced while it was in use: nothing more is written"):
+    done = "replaced" if comes_back else "deleted"
+    with pytest.raises(StoreGone, match=f"a.sqlite3 was {done} while it was in use: nothing more is written"):
         store.insert_many("a", "items", [{"_id": "2"}])
 
 

@@ -1,4 +1,4 @@
-"""A MongoDB server as the document store uses it: connected on first use, short bounded retries, and what its faults mean to a person.
+"""A MongoDB server as the document store uses it: connected on first use, waited for, and what its faults mean to a person.
 
 Messages name the host and never repeat the URI, because a URI may carry a password, and a mistyped one may carry it anywhere.
 """
@@ -6,10 +6,13 @@ Messages name the host and never repeat the URI, because a URI may carry a passw
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gather_pipeline.errors import DuplicateKey, GatherError, InvalidInput, StoreError, StoreUnavailable, shorten
@@ -25,6 +28,11 @@ T = TypeVar("T")
 HOST = re.compile(r"mongodb(?:\+srv)?://(?:[^@/?#]*@)?((?:[\w.-]|%2F|\[[0-9a-fA-F:]+\])+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)(?:[/?][^@]*)?")
 URI_FORM = "mongodb://[user:password@]host[:port]/[?options], with '%', '/', ':' and '@' in user and password written as %25, %2F, %3A, %40"
 SOCKET_TIMEOUTS = 6  # times timeout_s: large batches and index builds take longer than finding a server does
+CONNECT_S = 5.0
+RETRY_S = 0.2
+LOOK_S = 1.0  # how long one look for a server takes, so that whoever waits learns soon that nobody waits any more
+HEARTBEAT_MS = 2000  # a server that stops in the middle of an answer is noticed by its missing heartbeat
+GIVEN_UP_S = 2.0  # for so long nothing more is asked of a server that was waited for in vain; later it is looked for once
 TAKEN = 11000
 TOO_LARGE = frozenset({10334, 17419, 17420})
 ACCESS = {11: "it does not know the user", 13: "the user may not do this", 18: "user or password are wrong"}
@@ -36,6 +44,8 @@ class MongoConnection:
     def __init__(self, uri: str, timeout_s: float) -> None:
         self._uri = uri
         self._timeout_s = timeout_s
+        self._left: Callable[[], float] | None = None
+        self._is_away, self._given_up = False, -math.inf
         self._client: MongoClient[Any] | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -70,8 +80,9 @@ class MongoConnection:
                 options: dict[str, Any] = {
                     "connect": False,  # at the first question, so that a client half made leaves nothing open
                     "appname": "gather_pipeline",
-                    "serverSelectionTimeoutMS": milliseconds,
-                    "connectTimeoutMS": milliseconds,
+                    "serverSelectionTimeoutMS": min(milliseconds, int(LOOK_S * 1000)),
+                    "heartbeatFrequencyMS": HEARTBEAT_MS,
+                    "connectTimeoutMS": min(milliseconds, int(CONNECT_S * 1000)),
                     "socketTimeoutMS": milliseconds * SOCKET_TIMEOUTS,
                 }
                 try:
@@ -85,10 +96,10 @@ class MongoConnection:
             return self._client
 
     def run(self, work: Callable[[], T], what: str) -> T:
-        """Runs work on the server; what may be repeated safely the driver repeats by itself.
+        """Runs work on the server, again and again while it does not answer and time is left; the first failure of an outage is told.
 
         Args:
-            work: Calls to pymongo.
+            work: Calls to pymongo; they may be repeated although the server did them.
             what: What is worked on, e.g. ``gather``, for messages.
 
         Raises:
@@ -97,13 +108,48 @@ class MongoConnection:
         """
         from pymongo.errors import DocumentTooLarge, PyMongoError
 
+        began = time.monotonic()
+        if began - self._given_up < GIVEN_UP_S:
+            raise StoreUnavailable(f"MongoDB at {self.host} does not answer")
+        while True:
+            try:
+                done = work()
+            except DocumentTooLarge as error:  # which is none of the others
+                raise InvalidInput(f"{what} is larger than MongoDB takes (16 MB)") from error
+            except PyMongoError as error:
+                fault = self._fault(error, what)
+                if not isinstance(fault, StoreUnavailable):
+                    raise fault from (None if getattr(error, "code", None) in ACCESS else error)
+                self._wait(began, fault, error)
+            else:
+                if self._is_away:
+                    logger.info("[AutoGather] MongoDB at %s answers again", self.host)
+                    self._is_away, self._given_up = False, -math.inf
+                return done
+
+    def _wait(self, began: float, fault: StoreUnavailable, error: Exception) -> None:
+        """Lets a moment pass, or raises the fault where no time is left."""
+        now = time.monotonic()
+        left = began + self._timeout_s - now if self._left is None else self._left()
+        if self._given_up > -math.inf:  # and nothing has been heard of it since
+            left = 0.0
+        with self._lock:
+            is_first, self._is_away = not self._is_away, True
+        if left <= 0:
+            self._given_up = now
+            raise StoreUnavailable(f"{fault} (waited {now - began:.1f} s for it)") from error
+        if is_first:
+            logger.warning("[AutoGather] %s, waiting for it for up to %.0f s", fault, left)
+        time.sleep(min(left, RETRY_S))
+
+    @contextmanager
+    def waiting(self, left: Callable[[], float]) -> Iterator[None]:
+        """Within the block the server is waited for as long as `left` gives seconds."""
+        self._left = left
         try:
-            return work()
-        except DocumentTooLarge as error:  # which is none of the others
-            raise InvalidInput(f"{what} is larger than MongoDB takes (16 MB)") from error
-        except PyMongoError as error:
-            fault = self._fault(error, what)
-            raise fault from (None if getattr(error, "code", None) in ACCESS else error)
+            yield
+        finally:
+            self._left = None
 
     def close(self) -> None:
         """Closes the client; later calls are refused."""
@@ -122,7 +168,7 @@ class MongoConnection:
         if any(found.get("code") == TAKEN for found in faults):
             return DuplicateKey(f"{what} at {self.host} repeats the _id of another document")
         if isinstance(error, ConnectionFailure) and code not in ACCESS:
-            return StoreUnavailable(f"MongoDB at {self.host} does not answer (waited up to {self._timeout_s:g} s to reach it)")
+            return StoreUnavailable(f"MongoDB at {self.host} does not answer")
         if isinstance(error, (ExecutionTimeout, WTimeoutError)):
             return StoreUnavailable(f"MongoDB at {self.host} did not finish in time")
         if isinstance(error, InvalidOperation):

@@ -1,16 +1,18 @@
 """The document store on MongoDB, through pymongo, without transactions.
 
 Documents lie as they are, with ``_version`` and two fields of the store's own: ``_batch``, by which an insert that fails takes its
-documents back, and ``_changed``, the server's time by which followers read. A change is one request and takes ``_changed`` away; the next
-follower has the server set it anew. So no writer's clock or pause can hide a change: what has no time yet is told next. Two followers at
-once may set and read in any order, therefore each also reads what was set up to `OVERLAP` before its cursor.
+documents back and a repeated change knows itself, and ``_changed``, the server's time by which followers read. A change is one request and
+takes ``_changed`` away; the next follower has the server set it anew. So no writer's clock or pause can hide a change: what has no time yet
+is told next. Two followers at once may set and read in any order, therefore each also reads what was set up to `OVERLAP` before its cursor.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +38,10 @@ class MongoStore:
 
     Args:
         uri: ``mongodb://[user:password@]host[:port]/[?options]``; user and password appear in no message.
-        timeout_s: Seconds to wait for a server before `StoreUnavailable`.
+        timeout_s: Seconds to wait for a server before `StoreUnavailable`, outside of `waiting`.
     """
 
-    def __init__(self, uri: str, *, timeout_s: float = 5.0) -> None:
+    def __init__(self, uri: str, *, timeout_s: float = 10.0) -> None:
         self._server = MongoConnection(uri, timeout_s)
         self._indexed: set[tuple[str, str]] = set()
 
@@ -55,8 +57,15 @@ class MongoStore:
         if not rows:
             return
         self._index(target)
+        tries = count()
+
+        def insert() -> None:
+            if next(tries):  # the server went away while it was asked: it may have stored some, or all
+                target.delete_many({"_id": {"$in": [id for id, _ in found]}, BATCH: batch})
+            target.insert_many(rows)
+
         try:
-            self._server.run(lambda: target.insert_many(rows), f"a document for {collection}")
+            self._server.run(insert, f"a document for {collection}")
         except BaseException:
             self._take_back(target, batch, [id for id, _ in found])
             raise
@@ -65,7 +74,7 @@ class MongoStore:
         try:
             self._server.run(lambda: target.delete_many({"_id": {"$in": ids}, BATCH: batch}), target.name)
         except (StoreError, StoreUnavailable) as error:
-            logger.warning("[AutoGather] %s: an insert that failed may have left some of %d documents", error, len(ids))
+            logger.info("[AutoGather] %s: an insert that failed may have left some of %d documents", error, len(ids))
 
     def get(self, database: str, collection: str, id: str) -> Document | None:
         """The document with that ``_id``, None where there is none."""
@@ -91,22 +100,37 @@ class MongoStore:
         return [_document(row) for row in rows]
 
     def update(
-        self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
+        self,
+        database: str,
+        collection: str,
+        id: str,
+        changes: Mapping[str, Any],
+        *,
+        expected_version: int | None = None,
+        where: Mapping[str, Any] | None = None,
     ) -> Document:
         """Sets top-level fields of a document and returns it."""
         target = self._target(database, collection)
         rules.check_fields(collection, rules.check_id(collection, id), changes)
-        wanted = {"_id": id} if expected_version is None else {"_id": id, "_version": expected_version}
-        change = {"$set": dict(changes)} if changes else {}
-        change |= {"$inc": {"_version": 1}, "$unset": {CHANGED: ""}}
+        wanted = {"_id": id, **rules.conditions_of(where)} | ({} if expected_version is None else {"_version": expected_version})
+        token = token_hex(8)
+        change = {"$set": {**changes, BATCH: token}, "$inc": {"_version": 1}, "$unset": {CHANGED: ""}}
         what = f"{collection} {shorten(id)}"
-        row: Any = self._server.run(lambda: target.find_one_and_update(wanted, change, return_document=True), what)
+        tries = count()
+
+        def set_fields() -> Any:
+            done = target.find_one({"_id": id, BATCH: token}) if next(tries) else None
+            return done or target.find_one_and_update(wanted, change, return_document=True)
+
+        row = self._server.run(set_fields, what)
         if row is not None:
             return _document(row)
         held = self.get(database, collection, id)
         if held is None:
             raise UnknownEntity(f"{what} is not in database {database}")
-        raise VersionConflict(f"{what} has version {held['_version']}, expected {expected_version}")
+        if expected_version not in (None, held["_version"]):
+            raise VersionConflict(f"{what} has version {held['_version']}, expected {expected_version}")
+        raise VersionConflict(f"{what} was changed: expected {shorten(where)}")
 
     def upsert(self, database: str, collection: str, document: Document) -> Document:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
@@ -141,6 +165,10 @@ class MongoStore:
     def position(self, database: str) -> str:
         """A cursor of the present."""
         return self._bookmark(rules.check_database(database), {"$currentDate": {"at": True}})
+
+    def waiting(self, left: Callable[[], float]) -> AbstractContextManager[None]:
+        """Within the block a server that does not answer is waited for as long as `left` gives seconds."""
+        return self._server.waiting(left)
 
     def close(self) -> None:
         """Closes the connections; later calls are refused with `StoreError`."""

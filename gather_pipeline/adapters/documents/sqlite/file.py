@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from gather_pipeline.adapters.documents.rules import INDEXED, is_id, stale
-from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreGone, StoreUnavailable
 
 APPLICATION_ID = 0x47415448  # "GATH": tells a store file from any other SQLite file
 FORMAT, FIRST_FORMAT = 3, 1  # older ones are read as they are, and become the newest with their next write
@@ -67,11 +67,9 @@ class StoreFile:
         """A transaction that commits at the end of the block, or leaves no trace; makes the collection where it is missing.
 
         Raises:
-            StoreError: Also where the path leads to the opened file no more: what is written into a deleted file is gone.
+            StoreGone: The path leads to the opened file no more: what is written into a deleted file is gone.
         """
         with self.reading(), _transaction(self.connection):
-            if _identity(self.path) != self.identity:
-                raise StoreError(f"{self.path} was deleted or replaced while it was in use: nothing more is written")
             if pragma(self.connection, "user_version") < FORMAT:
                 self._renew()
             if collection:
@@ -79,6 +77,9 @@ class StoreFile:
                 for name in INDEXED:
                     self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{collection}:{name}" ON "{collection}" ({value_of(name)})')
             yield self.connection
+            now = _identity(self.path)
+            if now != self.identity:
+                raise StoreGone(f"{self.path} was {'replaced' if now else 'deleted'} while it was in use: nothing more is written")
 
     def _renew(self) -> None:
         """Brings an older file to the newest format: without deletion marks, eras, and indexes that queries made for themselves."""

@@ -10,8 +10,8 @@ import base64
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,17 @@ class SqliteStore:
         return [_document(*row) for row in rows]
 
     def update(
-        self, database: str, collection: str, id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
+        self,
+        database: str,
+        collection: str,
+        id: str,
+        changes: Mapping[str, Any],
+        *,
+        expected_version: int | None = None,
+        where: Mapping[str, Any] | None = None,
     ) -> Document:
         """Sets top-level fields of a document and returns it."""
+        clause, values = _where(rules.conditions_of({**(where or {}), "_id": id}))
         rules.check_fields(collection, rules.check_id(collection, id), changes)
         missing = UnknownEntity(f"{collection} {shorten(id)} is not in database {database}")
         file = self._existing(database, collection)
@@ -97,6 +105,8 @@ class SqliteStore:
             version = held["_version"]
             if expected_version is not None and version != expected_version:
                 raise VersionConflict(f"{collection} {shorten(id)} has version {version}, expected {expected_version}")
+            if not connection.execute(f'SELECT 1 FROM "{collection}"{clause}', values).fetchone():
+                raise VersionConflict(f"{collection} {shorten(id)} was changed: expected {shorten(where)}")
             doc = _to_json({name: value for name, value in held.items() if name not in ("_id", "_version")} | dict(changes))
             sql = f'UPDATE "{collection}" SET version = version + 1, seq = ?, doc = ? WHERE id = ?'
             connection.execute(sql, [file.take(), doc, id])
@@ -141,6 +151,10 @@ class SqliteStore:
             return ""
         with file.reading():
             return file.newest()
+
+    def waiting(self, left: Callable[[], float]) -> AbstractContextManager[None]:
+        """Changes nothing: who writes to a file of this machine does not go away."""
+        return nullcontext()
 
     def close(self) -> None:
         """Closes every file; later calls are refused with `StoreError`."""

@@ -39,7 +39,7 @@ def test_a_kill_takes_nothing_from_the_metrics_and_the_events(point: KillPoint, 
 
 
 def test_a_killed_run_has_failed_in_the_success_rate_once_somebody_noticed(tmp_path: Path) -> None:
-    run_until(KillPoint("after", "iterations", 2), tmp_path, "task-killed", {})
+    run_until(KillPoint("after", "iterations", 4), tmp_path, "task-killed", {})
     studio = Studio.open(tmp_path)
     rate = "SELECT runs, running, completed, failed, success_rate FROM success_rate"
     assert set(rows(studio, rate)) == {(1, 1, 0, 0, None)}

@@ -34,7 +34,6 @@ def run_automation(
     task_id: str,
     progress: Progress | None = None,
     on_department: Callable[[DepartmentResult], None] | None = None,
-    on_takeover: Callable[[str], None] | None = None,
     queue_wait_s: float | None = None,
 ) -> AutomationResult:
     """Runs the automation of one project and returns the task's output.
@@ -45,7 +44,6 @@ def run_automation(
         task_id: Id of the run.
         progress: Is shown every event, and the state between events.
         on_department: Is called at each department's end, after its evaluation and draft.
-        on_takeover: Is given the id of a dead run whose lease was taken over.
         queue_wait_s: Seconds that the run waited to be started, None where nothing says.
 
     Returns:
@@ -65,9 +63,7 @@ def run_automation(
     with ExitStack() as stack:
         stack.enter_context(holding(lease))
         # Not only the lease's last owner: whoever took it over before may have been killed before it could note that.
-        for dead in runs.abandon(project.id):
-            if on_takeover is not None:
-                on_takeover(dead)
+        runs.abandon(project.id)
         view = services.project(project.id).view()
         complete_events(view, runs.of_project(project.id))
         store_departments(view, departments)

@@ -8,7 +8,8 @@ from gather_pipeline.ports import Clock, Document, DocumentStore
 from gather_pipeline.records.documents import run_of
 
 RUNS = "runs"
-ABANDONED = "its process ended without a word; the next run went on from what it had stored"
+ABANDONED = "its process ended without a word; what it had stored is kept, and the next run goes on from there"
+CUT_SHORT = "cancelled; its process ended before it could say so, what it had stored is kept"
 
 
 class Runs:
@@ -34,12 +35,16 @@ class Runs:
         """Notes how a run ended."""
         self._end(result.task_id, result.to_document())
 
-    def abandon(self, project_id: str) -> list[str]:
-        """Notes as failed what still counts as running, and returns its ids; call only with the project's lease in hand."""
-        dead = [run.task_id for run in self.of_project(project_id) if run.status == "running"]
-        for task_id in dead:
-            self._end(task_id, {"status": "failed", "reason": ABANDONED})
-        return dead
+    def abandon(self, project_id: str) -> None:
+        """Notes the end of what still counts as running; call only with the project's lease in hand."""
+        for run in self.of_project(project_id):
+            if run.status == "running":
+                self.end_gone(run.task_id, cancelled=run.cancel_requested)
+
+    def end_gone(self, task_id: str, *, cancelled: bool) -> None:
+        """Notes the end of a run whose process is gone: failed, or cancelled where somebody wished its end."""
+        ended = {"status": "cancelled", "reason": CUT_SHORT} if cancelled else {"status": "failed", "reason": ABANDONED}
+        self._end(task_id, ended)
 
     def get(self, task_id: str) -> Run:
         """The run with that task id.

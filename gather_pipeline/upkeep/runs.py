@@ -21,7 +21,7 @@ class RunStatus:
 
     Attributes:
         reason: Why it ended, None as long as it runs.
-        process: ``gone`` where it ended without a word; its status is ``failed`` then.
+        process: ``gone`` where it ended without a word; nobody has noted its end yet, but it counts as ended.
         cancel_requested: Whether somebody asked it to end.
         request: What it was asked to do, JSON-able.
         processing_time_ms: None as long as it runs.
@@ -73,7 +73,7 @@ def run_status(services: Services, task_id: str, view: ProjectView | None = None
     return RunStatus(
         task_id=task_id,
         project_id=run.project_id,
-        status="failed" if is_gone else run.status,
+        status=(("cancelled" if run.cancel_requested else "failed") if is_gone else run.status),
         reason=GONE if is_gone else run.reason,
         process=process,
         cancel_requested=run.cancel_requested,

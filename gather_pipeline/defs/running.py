@@ -76,7 +76,7 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
     def progress(event: Event) -> None:
         line = sentence(event)
         if line is not None and event.type not in TOLD_BY_ENDS:
-            host.log.log("WARNING" if event.type in ("model_fault", "model_away") else "INFO", line)
+            host.log.log("WARNING" if event.type in ("model_fault", "model_away", "model_back") else "INFO", line)
         if caller.progress is not None:
             caller.progress(event)
 

@@ -38,6 +38,17 @@ class Owner:
         """The owner that this process would be."""
         return cls(task_id=task_id, host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()) or 0.0)
 
+    def is_gone(self, until: float) -> bool:
+        """True where it can no longer be at work: its process is gone (same machine) or its time ran out (elsewhere).
+
+        Args:
+            until: End of its time, seconds since the epoch.
+        """
+        if self.host == socket.gethostname():
+            started = _started(self.pid)
+            return started is None or abs(started - self.started) > 1.0
+        return time.time() > until
+
 
 def _started(pid: int) -> float | None:
     try:
@@ -64,11 +75,8 @@ class Holder:
 
     @property
     def is_dead(self) -> bool:
-        """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere)."""
-        if self.owner.host == socket.gethostname():
-            started = _started(self.owner.pid)
-            return started is None or abs(started - self.owner.started) > 1.0
-        return time.time() > self.expires
+        """True where the owner can no longer be at work."""
+        return self.owner.is_gone(self.expires)
 
 
 class Leases:

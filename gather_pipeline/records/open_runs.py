@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from gather_pipeline.ports import DocumentStore
-from gather_pipeline.records.lease import Holder, Leases, Owner
+from gather_pipeline.records.lease import Leases, Owner
 
 OPEN_RUNS = "open_runs"
 
@@ -38,9 +38,7 @@ class OpenRun:
     def is_over(self, leases: Leases) -> bool:
         """True where nobody works on it any more: by its lease, and where it holds none by its process."""
         held = leases.holder(self.project_id)
-        if held is None or held.owner.task_id != self.task_id:
-            held = Holder(project_id=self.project_id, owner=self.owner, expires=self.until, version=0)
-        return held.is_dead
+        return held.is_dead if held is not None and held.owner.task_id == self.task_id else self.owner.is_gone(self.until)
 
 
 class OpenRuns:

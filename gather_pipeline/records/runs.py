@@ -46,6 +46,11 @@ class Runs:
         ended = {"status": "cancelled", "reason": CUT_SHORT} if cancelled else {"status": "failed", "reason": ABANDONED}
         self._end(task_id, ended)
 
+    def note_wait(self, task_id: str, seconds: float) -> None:
+        """Notes that a run waits for a model server that went away."""
+        run = self.get(task_id)
+        self._store.update(self._database, RUNS, task_id, {"away_rounds": run.away_rounds + 1, "away_s": run.away_s + seconds})
+
     def get(self, task_id: str) -> Run:
         """The run with that task id.
 

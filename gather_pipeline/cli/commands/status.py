@@ -85,9 +85,10 @@ def _project_status(project_id: str, as_json: bool) -> None:
 
 
 def _told(run: RunStatus) -> str:
+    waited = f" It waited {run.away_rounds} times for a model server, {run.away_s:g} s in all." if run.away_rounds else ""
     if run.status == "running":
-        return f"Run {run.task_id} is at work since {run.started_at}: {run.items_created} items so far."
-    return f"Last run {run.task_id} {run.status}, {run.ended_at or 'end unknown'}: {run.reason}."
+        return f"Run {run.task_id} is at work since {run.started_at}: {run.items_created} items so far.{waited}"
+    return f"Last run {run.task_id} {run.status}, {run.ended_at or 'end unknown'}: {run.reason}.{waited}"
 
 
 @click.command(epilog=example("gather cancel 0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55"))

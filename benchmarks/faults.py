@@ -1,6 +1,6 @@
 """What a run does about each kind of fault of a model server: once, and from then on.
 
-    python benchmarks/faults.py [--kind WORD] [--timeout 20]
+    python benchmarks/faults.py [--kind WORD] [--timeout 45]
 
 A run of one department (five calls where all is well) over HTTP against a server on the loopback, whose second answer, or whose every
 answer from the second on, is the fault. The table has how the run ended, its notes, the calls that were made, seconds, and its reason.
@@ -93,7 +93,7 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", default="", help="only kinds whose name has this word")
-    parser.add_argument("--timeout", type=float, default=20.0, help="seconds that a run may take")
+    parser.add_argument("--timeout", type=float, default=45.0, help="seconds that a run may take; a 429 is asked again after 30")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
     print("| fault | once | from the second call on |\n| --- | --- | --- |")

@@ -26,13 +26,14 @@ SAME = {"completed": dg.DagsterRunStatus.SUCCESS, "cancelled": dg.DagsterRunStat
 
 
 def settle(services: Services, instance: dg.DagsterInstance) -> list[str]:
-    """Settles every run whose process is gone; a clause for each whose Dagster run was changed."""
+    """Settles every run whose process is gone, or goes on with others; a clause for each whose Dagster run was changed."""
     said = []
     for one in services.open_runs.all():
-        if one.is_over(services.leases):
-            changed, is_known = _settle(services, instance, one.task_id)
-            said += changed
-            if is_known or one.is_of_this_machine:
+        noted, shown = _told(services, instance, one.task_id)
+        has_ended = noted is not None and noted.status != "running" and shown is not None and shown.is_finished
+        if has_ended or one.is_over(services.leases):
+            said += _settle(services, instance, one.task_id, noted, shown)
+            if shown is not None or one.is_of_this_machine:
                 services.open_runs.close(one.task_id)
     return said
 
@@ -40,7 +41,7 @@ def settle(services: Services, instance: dg.DagsterInstance) -> list[str]:
 def settle_own(services: Services, instance: dg.DagsterInstance, task_id: str) -> None:
     """Settles a run of this process at its end; where the store does not answer, whoever looks next does it."""
     try:
-        _settle(services, instance, task_id)
+        _settle(services, instance, task_id, *_told(services, instance, task_id))
         services.open_runs.close(task_id)
     except GatherError as error:
         logger.warning("[AutoGather] How run %s ended could not be noted everywhere: %s", task_id, error)
@@ -73,21 +74,25 @@ def _was_interrupted(shown: dg.DagsterRun) -> bool:
     return shown.status == dg.DagsterRunStatus.FAILURE and INTERRUPTED.items() <= shown.tags.items()
 
 
-def _settle(services: Services, instance: dg.DagsterInstance, task_id: str) -> tuple[list[str], bool]:
-    """Settles one run; a clause where its Dagster run was changed, and whether this instance knows it."""
+def _told(services: Services, instance: dg.DagsterInstance, task_id: str) -> tuple[Run | None, dg.DagsterRun | None]:
+    """What the store and Dagster know of a run."""
     shown = instance.get_run_by_id(task_id.partition("_")[0])
     try:
-        noted = services.runs.get(task_id)
+        return services.runs.get(task_id), shown
     except UnknownEntity:
-        noted = None
+        return None, shown
+
+
+def _settle(services: Services, instance: dg.DagsterInstance, task_id: str, noted: Run | None, shown: dg.DagsterRun | None) -> list[str]:
+    """Settles one run; a clause where its Dagster run was changed."""
     ended = truth(noted, shown)
     if ended is None:
-        return [], shown is not None
+        return []
     if noted is not None and noted.status == "running":
         services.runs.end_gone(task_id, cancelled=ended == "cancelled")
     told = None if shown is None else shown_as(task_id, ended, shown)
     if shown is None or told is None:
-        return [], shown is not None
+        return []
     message = f"Its process ended without a word; the run counts as {told}, and the next one of the project goes on from what was stored."
     match told:
         case "completed":
@@ -97,4 +102,4 @@ def _settle(services: Services, instance: dg.DagsterInstance, task_id: str) -> t
             instance.report_run_canceled(shown, message=message)
         case _:
             instance.report_run_failed(shown, message=message)
-    return [f"run {shown.run_id} is marked {told}, for its process is gone"], True
+    return [f"run {shown.run_id} is marked {told}, for its process is gone"]

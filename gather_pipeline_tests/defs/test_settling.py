@@ -107,12 +107,21 @@ def test_both_sides_tell_one_truth_of_a_run_whose_process_is_gone(
     assert settle(studio.services, instance) == []
 
 
-def test_a_run_whose_process_lives_is_left_alone(studio: Studio, instance: dg.DagsterInstance) -> None:
+@pytest.mark.parametrize(("noted", "shown"), [("running", "STARTED"), ("running", "CANCELED"), ("completed", "STARTED"), (None, "STARTED")])
+def test_a_run_whose_process_lives_is_left_alone(noted: str | None, shown: str, studio: Studio, instance: dg.DagsterInstance) -> None:
     process = Owner.this_process("any")
-    task_id = begun(studio, instance, "running", "STARTED", pid=process.pid, started=process.started)
+    task_id = begun(studio, instance, noted, shown, pid=process.pid, started=process.started)
     assert settle(studio.services, instance) == []
-    assert told(studio, instance, task_id) == ("running", "STARTED")
+    assert told(studio, instance, task_id) == (noted, shown)
+    assert are_open(studio) == [task_id]
     studio.services.open_runs.close(task_id)
+
+
+def test_a_worker_that_goes_on_with_other_runs_leaves_none_open(studio: Studio, instance: dg.DagsterInstance) -> None:
+    process = Owner.this_process("any")
+    begun(studio, instance, "completed", "SUCCESS", pid=process.pid, started=process.started)
+    assert settle(studio.services, instance) == []
+    assert are_open(studio) == []
 
 
 def test_the_lease_tells_of_a_process_elsewhere_and_its_own_dagster_is_waited_for(studio: Studio, instance: dg.DagsterInstance) -> None:

@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs.launch import open_instance, run_in_process
 from gather_pipeline.defs.settling import SAME
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
+from gather_pipeline_tests.comparing import check_events, check_metrics
 from gather_pipeline_tests.forks import FORKS
 from gather_pipeline_tests.harness import PROJECT, make_settings
 from gather_pipeline_tests.mongo_server import drop
@@ -50,21 +49,6 @@ def kill_after(seconds: float, settings: Settings) -> bool:
     process.join()
     assert process.exitcode in (0, -signal.SIGKILL), "it met an error of its own"
     return process.exitcode == -signal.SIGKILL
-
-
-def check_metrics(services: Services) -> None:
-    """The measurements are what the store knows, each thing once."""
-    services.metrics.ingest()
-
-    def rows(columns: str, table: str) -> Counter[tuple[Any, ...]]:
-        return Counter(services.metrics.query(f"SELECT {columns} FROM {table}").itertuples(index=False, name=None))
-
-    view = services.project(PROJECT).view()
-    assert rows("task_id, status", "run") == Counter((run.task_id, run.status) for run in services.runs.of_project(PROJECT))
-    iterations = Counter((one.task_id, one.department, one.number, len(one.item_ids)) for one in view.iterations)
-    assert rows("task_id, department, iteration, items_created", "iteration") == iterations
-    events = Counter((one.sequence, one.type) for one in services.project(PROJECT).events())
-    assert rows("sequence, type", "event") == events
 
 
 def check_dagster(services: Services) -> None:
@@ -99,9 +83,9 @@ def storm(places: Any, kills: int, seed: int) -> None:
         with closing(place.open()) as studio:
             assert kept.items() <= studio.state().items()
             check_the_end(studio)
-        with closing(build_services(settings)) as services:
-            check_dagster(services)
-            check_metrics(services)
+            check_metrics(studio)
+            check_events(studio)
+            check_dagster(studio.services)
         print(f"{killed} of {kills} kills", flush=True)
 
 

@@ -29,8 +29,8 @@ chromium:
 	    || echo "chromium could not be installed" >&2; \
 	fi
 
-storm: $(VENV)/.installed-dev setup ## Run the tests that kill processes at random points, which `make test` leaves out
-	$(BIN)/pytest -m storm $(ARGS)
+storm: $(VENV)/.installed-dev setup ## Run the tests that kill processes at random points, which `make test` leaves out (KILLS=10 for fewer)
+	STORM_KILLS='$(KILLS)' $(BIN)/pytest -m storm $(ARGS)
 
 check: lint typecheck definitions ## Lint, types, and whether Dagster can load the definitions
 

@@ -11,6 +11,7 @@ from gather_pipeline.ports import Brain, Cache, Clock, DepartmentSource, Documen
 from gather_pipeline.records.executions import Executions
 from gather_pipeline.records.lease import Leases
 from gather_pipeline.records.marks import Marks
+from gather_pipeline.records.open_runs import OpenRuns
 from gather_pipeline.records.outbox import Outbox
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.records.projects import Projects
@@ -104,6 +105,11 @@ class Services:
     def leases(self) -> Leases:
         """Who holds which project."""
         return Leases(self.store, self.settings.mongodb_db)
+
+    @cached_property
+    def open_runs(self) -> OpenRuns:
+        """Runs that the store and Dagster may tell of differently."""
+        return OpenRuns(self.store, self.settings.mongodb_db)
 
     @cached_property
     def marks(self) -> Marks:

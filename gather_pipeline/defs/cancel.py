@@ -7,16 +7,15 @@ so its status is watched: Terminate in the UI marks it CANCELING, and the loop h
 
 import itertools
 import logging
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
 from gather_pipeline.errors import GatherError, UnknownEntity
+from gather_pipeline.gather.signals import Wishes, handled
 from gather_pipeline.services import Services
 
 logger = logging.getLogger(__name__)
@@ -32,14 +31,8 @@ class CancelWatch:
     def __init__(self, services: Services, instance: dg.DagsterInstance, run_id: str, task_id: str) -> None:
         self._runs = services.runs
         self._instance, self._run_id, self._task_id = instance, run_id, task_id
-        self._signalled = False
+        self.wishes = Wishes(dg.DagsterExecutionInterruptedError)
         self._stop = threading.Event()
-
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Notes the first signal, raises at the second. Does next to nothing, for it may interrupt anything."""
-        if self._signalled and number != signal.SIGHUP:  # which a closing terminal and its shell both send
-            raise dg.DagsterExecutionInterruptedError
-        self._signalled = True
 
     def watch(self) -> None:
         """Polls until the run ends or has been asked to."""
@@ -47,7 +40,7 @@ class CancelWatch:
         for tick in itertools.count():
             if self._stop.wait(SIGNAL_POLL_S):
                 return
-            if self._signalled or (tick % STATUS_TICKS == 0 and self._is_ending()):
+            if self.wishes.come or (tick % STATUS_TICKS == 0 and self._is_ending()):
                 try:
                     self._runs.request_cancel(self._task_id)
                 except UnknownEntity:
@@ -76,15 +69,11 @@ class CancelWatch:
 def cancellable(services: Services, instance: dg.DagsterInstance, run_id: str, task_id: str) -> Iterator[None]:
     """Within it, signals and the run's status ask the task to end. Signals stay as they are outside the main thread."""
     watch = CancelWatch(services, instance, run_id, task_id)
-    main = threading.current_thread() is threading.main_thread()
-    hangup = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)  # ignored under nohup
-    before = {number: signal.signal(number, watch.on_signal) for number in (signal.SIGINT, signal.SIGTERM, *hangup)} if main else {}
     thread = threading.Thread(target=watch.watch, name="cancel-watch", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        watch.stop()
-        thread.join()
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+    with handled(watch.wishes):
+        thread.start()
+        try:
+            yield
+        finally:
+            watch.stop()
+            thread.join()

@@ -5,9 +5,8 @@ from collections.abc import Collection
 import dagster as dg
 
 from gather_pipeline.defs.partitions import KIND_TAG, range_tags, stretches
-from gather_pipeline.defs.running import MARGIN_S, MAX_RUNTIME
+from gather_pipeline.defs.running import LOOP_LIMIT_S, MARGIN_S, MAX_RUNTIME
 
-LOOP_LIMIT_S = 600  # S001-TASK-04
 REFRESH_LIMIT_S = 600  # embedding ten thousand new texts takes a few minutes
 UPKEEP = ("embeddings", "quality_scores", "drafts")
 

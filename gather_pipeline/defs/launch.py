@@ -22,16 +22,18 @@ from gather_pipeline.bootstrap import build_services
 from gather_pipeline.defs import partitions, private
 from gather_pipeline.defs.assets import ASSETS
 from gather_pipeline.defs.checks import asset_checks
-from gather_pipeline.defs.jobs import LOOP_LIMIT_S, automated_gather_creation, gather_target
+from gather_pipeline.defs.jobs import automated_gather_creation, gather_target
 from gather_pipeline.defs.reporting import metrics_event, report_sources
 from gather_pipeline.defs.resources import Caller, Gather
-from gather_pipeline.defs.running import MARGIN_S, MAX_RUNTIME
+from gather_pipeline.defs.running import MAX_RUNTIME, most_seconds
 from gather_pipeline.defs.sensors.following import is_anything_in_flight
+from gather_pipeline.defs.settling import settle, settle_own
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.domain.departments import select, to_automate
 from gather_pipeline.domain.events import Progress
 from gather_pipeline.errors import GatherError, SetupMissing, StoreError, TaskCancelled
 from gather_pipeline.ports import IngestReport
+from gather_pipeline.records.lease import Owner
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
@@ -154,7 +156,7 @@ def run_in_process(
             _keep_keys(instance, project.id, [department.slug for department in departments])
             report_sources(instance, services, [project], departments)
             gather = Gather(build=lambda: services, caller=caller)
-            status = _execute(instance, request, chosen, gather, settings.timeout_s, verbose)
+            status = _execute(instance, services, request, chosen, gather, verbose)
             _ingest(instance, services)
         return _outcome(caller, status)
     finally:
@@ -185,25 +187,35 @@ def _keep_keys(instance: dg.DagsterInstance, project_id: str, slugs: list[str]) 
 
 
 def _execute(
-    instance: dg.DagsterInstance, request: AutomationRequest, chosen: list[str], gather: Gather, timeout_s: float, verbose: bool
+    instance: dg.DagsterInstance, services: Services, request: AutomationRequest, chosen: list[str], gather: Gather, verbose: bool
 ) -> dg.DagsterRunStatus:
-    """Runs the job over the chosen departments; the status in which its run ended."""
+    """Runs the job over the chosen departments; the status in which its run ended, which is the store's too."""
     jobs = dg.Definitions(assets=ASSETS, asset_checks=asset_checks, jobs=[automated_gather_creation], resources={"gather": gather})
     job = jobs.resolve_job_def(automated_gather_creation.name)
     tags, named = gather_target(instance, request.project_id, chosen)
-    tags[MAX_RUNTIME] = f"{max(timeout_s, LOOP_LIMIT_S) + MARGIN_S:.0f}"
-    run = private.create_run(instance, job, str(uuid.uuid4()), _run_config(request, named) | ({} if verbose else QUIET), tags)
+    seconds, task_id = most_seconds(services.settings), str(uuid.uuid4())
+    tags[MAX_RUNTIME] = f"{seconds:.0f}"
+    services.open_runs.note(request.project_id, Owner.this_process(task_id), seconds)
     try:
+        run = private.create_run(instance, job, task_id, _run_config(request, named) | ({} if verbose else QUIET), tags)
         return private.execute(instance, job, run)
     finally:
-        left = instance.get_run_by_id(run.run_id)
-        if left is not None and not left.is_finished:
-            instance.report_run_failed(left, message="The process was stopped before the run could end.")
+        settle_own(services, instance, task_id)
 
 
 def _run_config(request: AutomationRequest, named: list[str]) -> dict[str, object]:
     config = request.to_document() | {"project_id": None, "webhook_url": None, "departments": named}
     return {"ops": {"gather_items": {"config": {name: value for name, value in config.items() if value is not None}}}}
+
+
+def settle_runs(services: Services) -> None:
+    """Has the store and Dagster say the same of runs whose process is gone.
+
+    Raises:
+        SetupMissing, StoreError: As `open_instance`.
+    """
+    with open_instance(services.settings) as instance:
+        settle(services, instance)
 
 
 def report_metrics(settings: Settings, done: IngestReport) -> None:

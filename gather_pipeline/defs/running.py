@@ -12,13 +12,17 @@ from pydantic import Field
 
 from gather_pipeline.defs.cancel import ENDING, cancellable
 from gather_pipeline.defs.resources import Caller
+from gather_pipeline.defs.settling import settle
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.event_lines import count_of, sentence
 from gather_pipeline.domain.events import Event
 from gather_pipeline.gather.automate import run_automation
+from gather_pipeline.records.lease import Owner
 from gather_pipeline.services import Services
+from gather_pipeline.settings import Settings
 
 MAX_RUNTIME = "dagster/max_runtime"
+LOOP_LIMIT_S = 600  # S001-TASK-04
 MARGIN_S = 120  # beyond the loop's own deadline, before Dagster ends the run by force
 
 TOLD_BY_ENDS = ("max_iterations_reached", "evaluation_triggered", "automation_complete", "automation_cancelled", "automation_failed")
@@ -65,17 +69,16 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
     if caller.webhook_url is not None:
         request = replace(request, webhook_url=caller.webhook_url)
     _allow_time(host, services.settings.timeout_s)
+    services.open_runs.note(request.project_id, Owner.this_process(host.task_id), most_seconds(services.settings))
+    for clause in settle(services, host.instance):
+        host.log.info(f"Found on the way: {clause}.")
 
     def progress(event: Event) -> None:
         line = sentence(event)
         if line is not None and event.type not in TOLD_BY_ENDS:
-            host.log.log("WARNING" if event.type in ("model_fault", "model_away") else "INFO", line)
+            host.log.log("WARNING" if event.type in ("model_fault", "model_away", "model_back") else "INFO", line)
         if caller.progress is not None:
             caller.progress(event)
-
-    def took_over(dead: str) -> None:
-        if dead.partition("_")[0] != host.run.run_id:
-            mark_dead(host.instance, dead, f"{host.task_id} took over the project and goes on from what was stored")
 
     with cancellable(services, host.instance, host.run.run_id, host.task_id):
         result = run_automation(
@@ -84,7 +87,6 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
             task_id=host.task_id,
             progress=progress,
             on_department=lambda department: on_department(department.department),
-            on_takeover=took_over,
             queue_wait_s=_waited(host),
         )
     caller.result = result
@@ -95,11 +97,9 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
     host.log.info(f"{result.items_created} items in {result.iterations} iterations, {count_of(result.tokens)} tokens: {result.reason}")
 
 
-def mark_dead(instance: dg.DagsterInstance, task_id: str, said: str) -> None:
-    """Marks the run of a killed process as failed, for it can no longer say so itself."""
-    run = instance.get_run_by_id(task_id.partition("_")[0])
-    if run is not None and not run.is_finished:
-        instance.report_run_failed(run, message=f"Its process is gone; {said}.")
+def most_seconds(settings: Settings) -> float:
+    """How long a run may take until Dagster ends it by force."""
+    return max(settings.timeout_s, LOOP_LIMIT_S) + MARGIN_S
 
 
 def _end_as_cancelled(host: Host, said: str) -> None:

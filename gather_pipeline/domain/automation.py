@@ -114,6 +114,8 @@ class Run:
         request: What it was asked to do, as `AutomationRequest.to_document` gives it.
         reason: Why it ended; None, like `ended_at`, as long as it runs.
         cancel_requested: Whether somebody asked it to end (C24).
+        away_rounds: Times that it has waited for a model server that went away.
+        away_s: Seconds of these waits.
         result: Its output; None as long as it runs, and where its process ended without a word.
     """
 
@@ -125,4 +127,6 @@ class Run:
     ended_at: str | None = None
     reason: str | None = None
     cancel_requested: bool = False
+    away_rounds: int = 0
+    away_s: float = 0.0
     result: AutomationResult | None = None

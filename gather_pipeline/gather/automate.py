@@ -35,7 +35,6 @@ def run_automation(
     task_id: str,
     progress: Progress | None = None,
     on_department: Callable[[DepartmentResult], None] | None = None,
-    on_takeover: Callable[[str], None] | None = None,
     queue_wait_s: float | None = None,
 ) -> AutomationResult:
     """Runs the automation of one project and returns the task's output.
@@ -46,7 +45,6 @@ def run_automation(
         task_id: Id of the run.
         progress: Is shown every event, and the state between events.
         on_department: Is called at each department's end, after its evaluation and draft.
-        on_takeover: Is given the id of a dead run whose lease was taken over.
         queue_wait_s: Seconds that the run waited to be started, None where nothing says.
 
     Returns:
@@ -66,9 +64,7 @@ def run_automation(
     with ExitStack() as stack:
         stack.enter_context(holding(lease))
         # Not only the lease's last owner: whoever took it over before may have been killed before it could note that.
-        for dead in runs.abandon(project.id, lease):
-            if on_takeover is not None:
-                on_takeover(dead)
+        runs.abandon(project.id, lease)
         records = services.project(project.id)
         if removed := records.settle(lease):
             logger.warning("[AutoGather] Cleared %d rows that an interrupted run had not committed", removed)

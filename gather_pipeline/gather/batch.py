@@ -127,12 +127,18 @@ class Batch:
             self.done += 1
 
     def _tell(self) -> None:
-        """Tells what is new: only of the iteration that is awaited, so that events keep the order of iterations."""
+        """Tells what is new: only of the iteration that is awaited, so that events keep the order of iterations.
+
+        As long as no call has met its server, that is the department's to tell: once, not call by call.
+        """
         department, announcer = self._work.department.slug, self._session.announcer
-        for fault in self.faults[self._told :]:
-            logger.error("[AutoGather] A call for department %s failed: %s", department, fault, extra={TOLD_BY_EVENT: True})
-            announcer.announce("model_fault", department=department, error=fault, model=self._work.model, iteration=self._work.iteration)
-        self._told = len(self.faults)
+        if self.unreached < self.done:
+            for fault in self.faults[self._told :]:
+                logger.error("[AutoGather] A call for department %s failed: %s", department, fault, extra={TOLD_BY_EVENT: True})
+                announcer.announce(
+                    "model_fault", department=department, error=fault, model=self._work.model, iteration=self._work.iteration
+                )
+            self._told = len(self.faults)
         announcer.tick(department=department, phase="generate", done=self.done, total=self.size)
 
     def _read(self, slot: Slot, results: Results) -> list[NewItem]:

@@ -50,6 +50,7 @@ class RunControl:
         self._polled, self._is_ending = -POLL_S, False
         self.spent = Usage()
         self._lock = threading.Lock()
+        self._is_asked = False
 
     def left(self) -> float:
         """Seconds that are left to whoever waits for the store, 0 or less for none."""
@@ -80,8 +81,9 @@ class RunControl:
         now = self._clock.monotonic()
         if now - self._polled >= POLL_S:
             self._polled = now
-            if self._cancelled():
-                raise TaskCancelled("cancelled on request")
+            self._is_asked = self._is_asked or self._cancelled()
+        if self._is_asked:  # at every look: many calls may be waited for at once
+            raise TaskCancelled("cancelled on request")
         if now >= self._end:
             raise DeadlineReached("the time given is spent")
 

@@ -94,12 +94,15 @@ class DepartmentLoop:
                     return None, ""
             if stopped is None and attempt.is_in_vain():
                 return "failed", f"every one of {attempt.batch.size} calls failed, the last one because: {attempt.batch.faults[-1]}"
+            if stopped is None:
+                self._tell_return()
+                try:
+                    attempt.finish(partial=False)
+                    self._under_way.remove(attempt)
+                except Stopped as reason:  # while the judge was asked
+                    stopped = reason
             if stopped is not None:
                 self._save_all()
-            else:
-                attempt.finish(partial=False)
-                self._session.waits = 0
-                self._under_way.remove(attempt)
         except BaseException:
             # Interrupts of Dagster and of the terminal are no Exceptions: what was generated is saved before they go on.
             self._session.control.end_soon()
@@ -119,15 +122,23 @@ class DepartmentLoop:
         """Lets go of all calls and waits, longer each time, for a model server that answered before and went away."""
         self._under_way.pop(0)
         self.close()
-        seconds = AWAY_S[min(self._session.waits, len(AWAY_S) - 1)]
+        if not self._session.waits:
+            logger.warning("[AutoGather] No model server was met, the run waits for it: %s", fault, extra={TOLD_BY_EVENT: True})
+            self._session.announcer.announce("model_away", department=self._department.slug, error=fault)
+        seconds = _wait_s(self._session.waits)
         self._session.waits += 1
-        self._session.announcer.announce("model_away", department=self._department.slug, error=fault, wait_s=seconds)
-        logger.warning("[AutoGather] No model server was met (%s), asking again in %g s", fault, seconds, extra={TOLD_BY_EVENT: True})
+        self._session.services.runs.note_wait(self._session.task_id, seconds)
         try:
             self._session.wait(self._session.pause(seconds))
         except Stopped as reason:
             return reason
         return None
+
+    def _tell_return(self) -> None:
+        rounds, self._session.waits = self._session.waits, 0
+        if rounds:
+            waited = sum(map(_wait_s, range(rounds)))
+            self._session.announcer.announce("model_back", department=self._department.slug, rounds=rounds, waited_s=waited)
 
     def _save_all(self) -> None:
         """Commits what has come of all calls under way, as far as anything has."""
@@ -150,6 +161,11 @@ class DepartmentLoop:
                 pass  # as that error says
             except Exception:
                 logger.exception("[AutoGather] What %s had generated could not be saved", self._department.slug)
+
+
+def _wait_s(waits: int) -> float:
+    """Seconds to wait after as many waits in a row."""
+    return AWAY_S[min(waits, len(AWAY_S) - 1)]
 
 
 def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentResult:

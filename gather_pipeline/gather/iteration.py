@@ -109,6 +109,9 @@ class Attempt:
 
         Args:
             partial: The run is being stopped: the judge is not asked any more, and nothing is written where nothing came.
+
+        Raises:
+            Stopped: The run is to end while the judge was asked; call again with `partial`.
         """
         if self.committed or (partial and not self.batch.notes):
             return

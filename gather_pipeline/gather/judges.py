@@ -13,7 +13,7 @@ from typing import Any
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.routing import EMBEDDED, is_local
-from gather_pipeline.errors import GatherError, InvalidInput, Stopped
+from gather_pipeline.errors import BudgetExhausted, GatherError, InvalidInput, Stopped
 from gather_pipeline.gather.session import Session
 from gather_pipeline.quality.judge import QualityJudge
 from gather_pipeline.services import Services
@@ -61,17 +61,23 @@ def check_models(services: Services, departments: Sequence[Department]) -> None:
 
 
 def pair_judge(session: Session, runner: TaskRunner, model: str, department: Department, iteration: int) -> PairJudge:
-    """Asks the task `judge_duplicate` about two notes; a failed call leaves the pair undecided."""
+    """Asks the task `judge_duplicate` about two notes; a call that failed, or was not waited for, leaves the pair undecided."""
 
     async def judge(first: str, second: str) -> float | None:
-        output = await _ask(session, runner, "judge_duplicate", {"first": first, "second": second}, model, department, iteration)
+        try:
+            output = await _ask(session, runner, "judge_duplicate", {"first": first, "second": second}, model, department, iteration)
+        except Stopped:
+            return None
         return None if output is None else float(output["probability"])
 
     return judge
 
 
 def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: int) -> QualityJudge:
-    """Asks the task `judge_quality` about a department's notes, in the order given; a failed call leaves the score unjudged."""
+    """Asks the task `judge_quality` about a department's notes, in the order given; a failed call leaves the score unjudged.
+
+    It raises `Stopped` where the run is to end: no department ends by a score that a cancel kept from being judged.
+    """
 
     async def judge(department: Department, items: Sequence[Item]) -> Mapping[str, object] | None:
         inputs = {
@@ -93,8 +99,10 @@ async def _ask(
     try:
         session.control.check_budget()
         result = await session.ask(runner, task, inputs, model=model, temperature=0.0, tags=session.tags(department, iteration))
-    except Stopped:
+    except BudgetExhausted:
         return None
+    except Stopped:
+        raise
     except GatherError as error:
         logger.error("[AutoGather] The judge %s failed: %s", task, error)
         return None

@@ -41,6 +41,17 @@ class Owner:
         """The owner that this process would be."""
         return cls(task_id=task_id, host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()) or 0.0)
 
+    def is_gone(self, until: float) -> bool:
+        """True where it can no longer be at work: its process is gone (same machine) or its time ran out (elsewhere).
+
+        Args:
+            until: End of its time, seconds since the epoch.
+        """
+        if self.host == socket.gethostname():
+            started = _started(self.pid)
+            return started is None or abs(started - self.started) > 1.0
+        return time.time() > until
+
 
 def _started(pid: int) -> float | None:
     try:
@@ -69,15 +80,9 @@ class Holder:
 
     @property
     def is_dead(self) -> bool:
-        """True where the owner can no longer be at work: its process is gone (same machine) or its lease ran out (elsewhere).
-
-        Also where it ran out in this very process, which could not give it back.
-        """
-        ran_out = time.time() > self.expires
-        if self.owner.host != socket.gethostname():
-            return ran_out
-        started = _started(self.owner.pid)
-        return started is None or abs(started - self.owner.started) > 1.0 or (ran_out and self.owner.pid == os.getpid())
+        """True where the owner can no longer be at work, or let its time run out in this very process, which could not give it back."""
+        here = self.owner == Owner.this_process(self.owner.task_id)
+        return self.owner.is_gone(self.expires) or (here and time.time() > self.expires)
 
 
 class Leases:

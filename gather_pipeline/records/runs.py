@@ -9,7 +9,8 @@ from gather_pipeline.records.documents import run_of
 from gather_pipeline.records.lease import LOST, Lease
 
 RUNS = "runs"
-ABANDONED = "its process ended without a word; the next run went on from what it had stored"
+ABANDONED = "its process ended without a word; what it had stored is kept, and the next run goes on from there"
+CUT_SHORT = "cancelled; its process ended before it could say so, what it had stored is kept"
 
 
 class Runs:
@@ -37,12 +38,23 @@ class Runs:
         if not self._end(result.task_id, result.to_document()):
             raise ProjectBusy(LOST)
 
-    def abandon(self, project_id: str, lease: Lease) -> list[str]:
-        """Notes as failed what still counts as running and returns its ids; `ProjectBusy` where the project's lease is lost."""
-        dead = [run.task_id for run in self.of_project(project_id) if run.status == "running"]
-        if dead:
+    def abandon(self, project_id: str, lease: Lease) -> None:
+        """Notes the end of what still counts as running; `ProjectBusy` where the project's lease is lost."""
+        gone = [run for run in self.of_project(project_id) if run.status == "running"]
+        if gone:
             lease.confirm()  # after they were read, so that none is a successor
-        return [task_id for task_id in dead if self._end(task_id, {"status": "failed", "reason": ABANDONED})]
+        for run in gone:
+            self.end_gone(run.task_id, cancelled=run.cancel_requested)
+
+    def end_gone(self, task_id: str, *, cancelled: bool) -> None:
+        """Notes the end of a run whose process is gone: failed, or cancelled where somebody wished its end."""
+        ended = {"status": "cancelled", "reason": CUT_SHORT} if cancelled else {"status": "failed", "reason": ABANDONED}
+        self._end(task_id, ended)
+
+    def note_wait(self, task_id: str, seconds: float) -> None:
+        """Notes that a run waits for a model server that went away."""
+        run = self.get(task_id)
+        self._store.update(self._database, RUNS, task_id, {"away_rounds": run.away_rounds + 1, "away_s": run.away_s + seconds})
 
     def get(self, task_id: str) -> Run:
         """The run with that task id.

@@ -21,8 +21,10 @@ class RunStatus:
 
     Attributes:
         reason: Why it ended, None as long as it runs.
-        process: ``gone`` where it ended without a word; its status is ``failed`` then.
+        process: ``gone`` where it ended without a word; nobody has noted its end yet, but it counts as ended.
         cancel_requested: Whether somebody asked it to end.
+        away_rounds: Times that it has waited for a model server that went away.
+        away_s: Seconds of these waits.
         request: What it was asked to do, JSON-able.
         processing_time_ms: None as long as it runs.
         tokens: None where a provider did not say.
@@ -36,6 +38,8 @@ class RunStatus:
     reason: str | None
     process: Process
     cancel_requested: bool
+    away_rounds: int
+    away_s: float
     started_at: str
     ended_at: str | None
     request: Mapping[str, Any]
@@ -73,10 +77,12 @@ def run_status(services: Services, task_id: str, view: ProjectView | None = None
     return RunStatus(
         task_id=task_id,
         project_id=run.project_id,
-        status="failed" if is_gone else run.status,
+        status=(("cancelled" if run.cancel_requested else "failed") if is_gone else run.status),
         reason=GONE if is_gone else run.reason,
         process=process,
         cancel_requested=run.cancel_requested,
+        away_rounds=run.away_rounds,
+        away_s=run.away_s,
         started_at=run.started_at,
         ended_at=run.ended_at,
         request=run.request,

@@ -237,8 +237,9 @@ def test_a_killed_run_is_told_of_honestly_and_gone_on_from(slow: Shell, capsys: 
         process.send(signal.SIGKILL)
         assert process.finish().code == -signal.SIGKILL
     status = slow.here(capsys, "status", task_id, "--json").document
-    assert (status["status"], status["process"]) == ("failed", "gone")
-    assert "its process is gone" in status["reason"]
+    assert (status["status"], status["process"]) == ("failed", "ended")
+    assert "its process ended without a word" in status["reason"]
+    assert shown_by_dagster(slow, task_id) == "FAILURE"
     kept = slow.items()
     slow.extra["GATHER_SCRIPT_LATENCY_S"] = "0"
     done = slow.here(capsys, *RUN, "--max-iterations", "2")

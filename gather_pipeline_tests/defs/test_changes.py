@@ -135,6 +135,8 @@ def test_a_run_whose_process_is_gone_gives_its_place_in_the_queue_back(stage: St
     services = stage.studio.services
     gone = Owner(task_id=dead.run_id, host=Owner.this_process("x").host, pid=2**22 + 1, started=0.0)
     services.leases.lease(PROJECT, gone, 30).take()
+    for project_id, owner in ((PROJECT, gone), ("other", Owner.this_process(alive.run_id))):
+        services.open_runs.note(project_id, owner, 30)
     with holding(services.leases.lease("other", Owner.this_process(alive.run_id), 30)):
         assert f"run {dead.run_id} is marked failed" in skipped(stage.ask(changes))
     statuses = {run.run_id: run.status for run in stage.instance.get_runs()}

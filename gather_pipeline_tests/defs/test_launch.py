@@ -380,6 +380,18 @@ def test_a_run_that_is_asked_to_end_saves_its_work_and_is_canceled(child: Child,
         assert len(records.view().items) == result.items_created
 
 
+def test_a_second_signal_ends_it_at_once_and_the_store_and_dagster_say_cancelled(child: Child, tmp_path: Path) -> None:
+    child.wait_for("iteration_complete")
+    for _ in range(2):
+        end_by_signal(child, tmp_path)
+    child.process.join(60)
+    with closing(build_services(make_settings(tmp_path))) as services:
+        (noted,) = services.runs.of_project(PROJECT)
+        assert noted.status == "cancelled"
+        assert services.open_runs.all() == []
+    assert status_in_dagster(tmp_path, noted.task_id) == dg.DagsterRunStatus.CANCELED
+
+
 def test_a_killed_run_is_marked_failed_by_the_next_which_goes_on_from_what_is_stored(child: Child, tmp_path: Path) -> None:
     child.wait_for("iteration_complete")
     child.process.kill()
@@ -396,7 +408,7 @@ def test_a_killed_run_is_marked_failed_by_the_next_which_goes_on_from_what_is_st
         assert record is not None
         assert record.status == dg.DagsterRunStatus.FAILURE
         lines = [entry.message for entry in instance.all_logs(dead.run_id)]
-        assert any(f"Its process is gone; {result.task_id} took over the project" in line for line in lines)
+        assert any("Its process ended without a word; the run counts as failed" in line for line in lines)
 
 
 def test_two_processes_may_make_the_instance_at_once(tmp_path: Path) -> None:

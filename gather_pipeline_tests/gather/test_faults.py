@@ -11,6 +11,8 @@ import pytest
 from gather_pipeline.domain.events import Event
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather import department
+from gather_pipeline.records.runs import Runs
+from gather_pipeline.upkeep.runs import run_status
 from gather_pipeline_tests import fault_server as fault
 from gather_pipeline_tests.fault_server import FaultServer, Reply
 from gather_pipeline_tests.harness import Studio, department_row
@@ -138,7 +140,7 @@ def test_a_run_whose_time_ends_before_any_answer_failed(home: Path) -> None:
         studio.close()
 
 
-def test_a_model_server_that_goes_away_is_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_server_that_goes_away_is_waited_for_and_that_is_said_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(department, "AWAY_S", (0.2,))
     rows = [department_row("story", 1, most=2, defaultModel="some/model"), department_row("visual", 2, most=2, defaultModel="some/model")]
     away, answers = threading.Event(), fault.like_the_scripted_model()
@@ -146,19 +148,28 @@ def test_a_model_server_that_goes_away_is_waited_for(home: Path, monkeypatch: py
     def reply(exchange: fault.Exchange) -> None:
         (fault.dropped() if away.is_set() else answers)(exchange)
 
-    def watch(event: Event) -> None:
-        if event.type == "iteration_complete" and not waited:
-            away.set()
-        if event.type == "model_away":
-            waited.append(event)
+    note_wait = Runs.note_wait
+
+    def noting(self: Runs, task_id: str, seconds: float) -> None:
+        note_wait(self, task_id, seconds)
+        if self.get(task_id).away_rounds == 3:
             away.clear()
 
-    waited: list[Event] = []
+    monkeypatch.setattr(Runs, "note_wait", noting)
+
+    def watch(event: Event) -> None:
+        if event.type == "iteration_complete" and event.fields["total_iterations"] == 1:
+            away.set()
+
     with FaultServer(then=reply) as server:
         studio = open_studio(home, server, rows)
         result = studio.run(progress=watch)
         assert (result.status, result.departments_processed) == ("completed", 2)
-        assert len(waited) == 1
+        said = [one for one in studio.records.events() if one.type.startswith("model_")]
+        assert [one.type for one in said] == ["model_away", "model_back"], "not each call, nor each round"
+        assert (said[1].fields["rounds"], round(said[1].fields["waited_s"], 1)) == (3, 0.6)
+        status = run_status(studio.services, "task-1")
+        assert (status.away_rounds, round(status.away_s, 1)) == (3, 0.6)
         assert [(one.department, one.number) for one in studio.view.iterations] == [
             ("story", 1),
             ("story", 2),

@@ -81,6 +81,13 @@ def test_a_run_without_its_lease_that_noted_no_end_is_gone(other: str | None, st
     assert run_status(studio.services, "t1").process == "gone"
 
 
+def test_the_next_run_notes_what_became_of_one_that_died_when_it_was_asked_to_end(studio: Studio) -> None:
+    begun(studio, "t1", replace(Owner.this_process("t1"), started=1.0))
+    studio.services.runs.request_cancel("t1")
+    studio.run("t2", max_iterations=1)
+    assert [run.status for run in studio.services.runs.of_project(PROJECT)] == ["cancelled", "completed"]
+
+
 def test_an_asked_cancel_is_shown(studio: Studio) -> None:
     begun(studio, "t1", Owner.this_process("t1"))
     studio.services.runs.request_cancel("t1")

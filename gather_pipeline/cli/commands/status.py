@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import click
 
 from gather_pipeline.cli.options import ProjectId, as_json, example
-from gather_pipeline.cli.output import cell, print_json, print_table
+from gather_pipeline.cli.output import cell, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import stale_rows, standing_row, tell_standings
 from gather_pipeline.domain.event_lines import score_of
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput
+from gather_pipeline.services import Services
 from gather_pipeline.upkeep.runs import RunStatus, project_run, run_status
 from gather_pipeline.upkeep.standing import project_standings
 
@@ -23,8 +26,8 @@ from gather_pipeline.upkeep.standing import project_standings
 def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
     """Show how a run is going, or what is stale in a project.
 
-    A run whose process is gone without having said so is shown as failed. With --project: the project's last run, how its departments
-    stand, and which of them are stale and why.
+    A run whose process is gone without having said so counts as failed, in the store and in Dagster's UI from then on. With --project:
+    the project's last run, how its departments stand, and which of them are stale and why.
     """
     if (task_id is None) == (project_id is None):
         given = "neither a task id nor --project is" if task_id is None else "a task id and --project are both"
@@ -32,7 +35,7 @@ def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
     if project_id is not None:
         _project_status(project_id, as_json)
         return
-    with opened() as services:
+    with _settled() as services:
         shown = run_status(services, str(task_id))
     if as_json:
         print_json(asdict(shown))
@@ -47,8 +50,22 @@ def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
         print_table(headings, [[row[heading] for heading in headings] for row in rows], right=headings[1:5])
 
 
-def _project_status(project_id: str, as_json: bool) -> None:
+@contextmanager
+def _settled() -> Iterator[Services]:
+    """The services, once the store and Dagster say the same of every run whose process is gone; Dagster is loaded only if there is one."""
     with opened() as services:
+        if any(one.is_of_this_machine and one.is_over(services.leases) for one in services.open_runs.all()):
+            from gather_pipeline.defs.launch import settle_runs
+
+            try:
+                settle_runs(services)
+            except GatherError as error:
+                say(f"Dagster is not told yet of a run whose process is gone: {error}")
+        yield services
+
+
+def _project_status(project_id: str, as_json: bool) -> None:
+    with _settled() as services:
         project = services.projects.get(project_id)
         view = services.project(project_id).view()
         standings, run = project_standings(services, view, project), project_run(services, view)
@@ -68,9 +85,10 @@ def _project_status(project_id: str, as_json: bool) -> None:
 
 
 def _told(run: RunStatus) -> str:
+    waited = f" It waited {run.away_rounds} times for a model server, {run.away_s:g} s in all." if run.away_rounds else ""
     if run.status == "running":
-        return f"Run {run.task_id} is at work since {run.started_at}: {run.items_created} items so far."
-    return f"Last run {run.task_id} {run.status}, {run.ended_at or 'end unknown'}: {run.reason}."
+        return f"Run {run.task_id} is at work since {run.started_at}: {run.items_created} items so far.{waited}"
+    return f"Last run {run.task_id} {run.status}, {run.ended_at or 'end unknown'}: {run.reason}.{waited}"
 
 
 @click.command(epilog=example("gather cancel 0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55"))
@@ -81,7 +99,7 @@ def cancel(task_id: str, as_json: bool) -> None:
 
     It answers at once; the run ends within seconds, with status cancelled. A run that has ended already is left as it is.
     """
-    with opened() as services:
+    with _settled() as services:
         services.runs.request_cancel(task_id)
         asked = run_status(services, task_id)
     if as_json:

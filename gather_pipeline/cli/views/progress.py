@@ -100,6 +100,8 @@ class RunProgress:
                 department.done, department.total, department.phase = fields["done"], fields["total"], fields["phase"]
             case "deduplicating":
                 department.phase = "de-duplicate"
+            case "model_away":
+                department.phase = "no server"
             case "model_fault":
                 department.faults += 1
             case "iteration_complete":

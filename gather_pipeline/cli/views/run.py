@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 REFRESHES_PER_S = 4
-LINES_TOO = ("model_fault", "model_away", "stagnation_detected")  # of passing interest in a table, so said above it
+LINES_TOO = ("model_fault", "model_away", "model_back", "stagnation_detected")  # of passing interest in a table, so said above it
 LEFT_OUT = ("max_iterations_reached", "evaluation_triggered")  # said by the line of the department's end
 NAME_WIDTH = 20
 # Headings with the least width of their column, so that nothing jumps while figures grow; together less than 80.

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from gather_pipeline.defs.partitions import PROJECT_TAG, by_project, partition_key, split_key
+from gather_pipeline.defs.partitions import by_project, partition_key, split_key
 from gather_pipeline.defs.partitions import departments as department_keys
 from gather_pipeline.defs.partitions import projects as project_keys
 from gather_pipeline.defs.reporting import report_context_notes, report_items, report_sources
 from gather_pipeline.defs.resources import Gather
-from gather_pipeline.defs.running import mark_dead
 from gather_pipeline.defs.sensors.following import Cursor, Looks, is_anything_in_flight, read_cursor, since, store_of
+from gather_pipeline.defs.settling import settle
 from gather_pipeline.domain.departments import Department, in_order
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.standing import standings
@@ -72,7 +72,7 @@ def _tick(services: Services, instance: dg.DagsterInstance, seen: Seen) -> dg.Se
     waiting = {**seen.looks, **{str(partition_key(mark.project_id, mark.department)): LOOKS for mark in marks}}
     reported = _look(services, instance, departments, waiting, looks)
     said = [f"{reported} changed partitions were reported"] if reported else []
-    said += [f"run {run_id} is marked failed, for its process is gone" for run_id in _end_dead_runs(services, instance)]
+    said += settle(services, instance)
     said += [f"in use and therefore kept for now: {', '.join(kept)}"] if kept else []
     said += looks.said
     return dg.SensorResult(
@@ -136,14 +136,3 @@ def _look(
                 if waiting[key] <= 0 or project is None:
                     del waiting[key]
     return reported
-
-
-def _end_dead_runs(services: Services, instance: dg.DagsterInstance) -> list[str]:
-    """Marks as failed what holds a project's place in the queue though its process is gone; returns the runs' ids."""
-    ended = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])):
-        holder = services.leases.holder(run.tags[PROJECT_TAG]) if PROJECT_TAG in run.tags else None
-        if holder is not None and holder.is_dead and holder.owner.task_id.partition("_")[0] == run.run_id:
-            mark_dead(instance, run.run_id, "the next run of the project goes on from what it had stored")
-            ended.append(run.run_id)
-    return ended

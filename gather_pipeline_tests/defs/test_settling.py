@@ -1,0 +1,150 @@
+"""After a kill at any place the store and Dagster tell the same of a run, once somebody has looked."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from gather_pipeline.defs.settling import INTERRUPTED, settle
+from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
+from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.records.lease import Owner
+from gather_pipeline_tests.harness import PROJECT, Studio
+
+HERE = Owner.this_process("anyone").host
+GONE = 2**22 + 1  # above the highest process id
+AT_WORK = ("NOT_STARTED", "STARTING", "STARTED")
+
+# What the store and Dagster say when the process is gone, and what both say then; None where one knows nothing of the run.
+TABLE = [
+    *((None, shown, {}, None, "FAILURE") for shown in AT_WORK),
+    (None, "CANCELING", {}, None, "CANCELED"),
+    (None, "FAILURE", INTERRUPTED, None, "CANCELED"),
+    (None, "FAILURE", {}, None, "FAILURE"),
+    (None, None, {}, None, None),
+    *(("running", shown, {}, "failed", "FAILURE") for shown in AT_WORK),
+    ("running", None, {}, "failed", None),
+    ("running", "FAILURE", {}, "failed", "FAILURE"),
+    ("running", "CANCELING", {}, "cancelled", "CANCELED"),
+    ("running", "CANCELED", {}, "cancelled", "CANCELED"),
+    ("running", "FAILURE", INTERRUPTED, "cancelled", "CANCELED"),
+    ("asked to end", "STARTED", {}, "cancelled", "CANCELED"),
+    ("asked to end", None, {}, "cancelled", None),
+    *(
+        (noted, shown, tags, noted, said)
+        for noted, said in (("completed", "SUCCESS"), ("cancelled", "CANCELED"), ("failed", "FAILURE"))
+        for shown, tags in (("STARTED", {}), ("CANCELING", {}), ("FAILURE", INTERRUPTED), (said, {}))
+    ),
+    ("completed", "FAILURE", {}, "completed", "FAILURE"),
+    ("completed", None, {}, "completed", None),
+]
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    studio = Studio.open(tmp_path_factory.mktemp("settling"))
+    yield studio
+    studio.close()
+
+
+@dg.job
+def anything() -> None: ...
+
+
+def begun(
+    studio: Studio, instance: dg.DagsterInstance, noted: str | None, shown: str | None, tags: Any = (), suffix: str = "", **owner: Any
+) -> str:
+    """A run as its process left it; its task id."""
+    run_id = str(uuid4())
+    if shown is not None:
+        instance.create_run_for_job(anything, run_id=run_id, tags=dict(tags), status=dg.DagsterRunStatus(shown))
+    task_id, runs = run_id + suffix, studio.services.runs
+    process = Owner(**{"task_id": task_id, "host": HERE, "pid": GONE, "started": 0.0, **owner})
+    studio.services.open_runs.note(PROJECT, process, 30.0)
+    if noted is None:
+        return task_id
+    runs.start(task_id, AutomationRequest(project_id=PROJECT))
+    if noted == "asked to end":
+        runs.request_cancel(task_id)
+    elif noted != "running":
+        counts: Any = {"iterations": 1, "departments_processed": 1, "items_created": 5, "processing_time_ms": 9, "tokens": 1, "cost": 0.0}
+        status: Any = noted
+        runs.finish(AutomationResult(task_id=task_id, project_id=PROJECT, status=status, summary=(), reason="by rule", **counts))
+    return task_id
+
+
+def told(studio: Studio, instance: dg.DagsterInstance, task_id: str) -> tuple[str | None, str | None]:
+    """What the store and Dagster say of a run."""
+    run = instance.get_run_by_id(task_id.partition("_")[0])
+    try:
+        noted = studio.services.runs.get(task_id).status
+    except UnknownEntity:
+        noted = None
+    return noted, None if run is None else run.status.value
+
+
+def are_open(studio: Studio) -> list[str]:
+    return [one.task_id for one in studio.services.open_runs.all()]
+
+
+@pytest.mark.parametrize(("noted", "shown", "tags", "store", "dagster"), TABLE)
+def test_both_sides_tell_one_truth_of_a_run_whose_process_is_gone(
+    noted: str | None, shown: str | None, tags: Any, store: str | None, dagster: str | None, studio: Studio, instance: dg.DagsterInstance
+) -> None:
+    task_id = begun(studio, instance, noted, shown, tags)
+    changed = settle(studio.services, instance)
+    assert told(studio, instance, task_id) == (store, dagster)
+    assert bool(changed) == (shown != dagster)
+    assert are_open(studio) == []
+    assert settle(studio.services, instance) == []
+
+
+@pytest.mark.parametrize(("noted", "shown"), [("running", "STARTED"), ("running", "CANCELED"), ("completed", "STARTED"), (None, "STARTED")])
+def test_a_run_whose_process_lives_is_left_alone(noted: str | None, shown: str, studio: Studio, instance: dg.DagsterInstance) -> None:
+    process = Owner.this_process("any")
+    task_id = begun(studio, instance, noted, shown, pid=process.pid, started=process.started)
+    assert settle(studio.services, instance) == []
+    assert told(studio, instance, task_id) == (noted, shown)
+    assert are_open(studio) == [task_id]
+    studio.services.open_runs.close(task_id)
+
+
+def test_a_worker_that_goes_on_with_other_runs_leaves_none_open(studio: Studio, instance: dg.DagsterInstance) -> None:
+    process = Owner.this_process("any")
+    begun(studio, instance, "completed", "SUCCESS", pid=process.pid, started=process.started)
+    assert settle(studio.services, instance) == []
+    assert are_open(studio) == []
+
+
+def test_the_lease_tells_of_a_process_elsewhere_and_its_own_dagster_is_waited_for(studio: Studio, instance: dg.DagsterInstance) -> None:
+    """Two machines may share the store and have a Dagster each."""
+    task_id = begun(studio, instance, "running", None, host="elsewhere")
+    owner = next(one.owner for one in studio.services.open_runs.all())
+    lease = studio.services.leases.lease(PROJECT, owner, 30.0)
+    lease.take()
+    settle(studio.services, instance)
+    assert told(studio, instance, task_id) == ("running", None)
+    studio.services.leases.lease(PROJECT, owner, -1.0).renew()
+    settle(studio.services, instance)
+    assert told(studio, instance, task_id) == ("failed", None)
+    assert are_open(studio) == [task_id], "for whoever has its Dagster run"
+    instance.create_run_for_job(anything, run_id=task_id, status=dg.DagsterRunStatus.STARTED)
+    settle(studio.services, instance)
+    assert (told(studio, instance, task_id), are_open(studio)) == (("failed", "FAILURE"), [])
+    lease.release()
+
+
+def test_a_run_over_several_projects_that_was_killed_has_failed_though_one_of_them_was_completed(
+    studio: Studio, instance: dg.DagsterInstance
+) -> None:
+    task_id = begun(studio, instance, "completed", "STARTED", suffix="_salt")
+    settle(studio.services, instance)
+    assert told(studio, instance, task_id) == ("completed", "FAILURE")

@@ -68,6 +68,7 @@ def build_services(settings: Settings | None = None) -> Services:
         load_cache=partial(_cache, settings),
         load_catalogue=partial(_catalogue, settings, store),
         clock=SystemClock(),
+        secrets=secrets_of(settings),
         settings=settings,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.ports import Brain, Cache, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, LanguageModel, Metrics
 from gather_pipeline.records.executions import Executions
 from gather_pipeline.records.lease import Leases
@@ -43,6 +44,7 @@ class Services:
         load_cache: Opens what keeps values that can be had again.
         load_catalogue: Reads the task definitions.
         clock: Time.
+        secrets: What no record and no message may show.
         settings: The settings that all this was chosen by.
     """
 
@@ -58,6 +60,7 @@ class Services:
     load_cache: Callable[[], Cache]
     load_catalogue: Callable[[], Catalogue]
     clock: Clock
+    secrets: Secrets
     settings: Settings
 
     @cached_property
@@ -77,18 +80,23 @@ class Services:
 
     @cached_property
     def executions(self) -> Executions:
-        """Executions of tasks that belong to no project."""
-        return Executions(self.store, self.settings.mongodb_db)
+        """The log of executions."""
+        return Executions(self.store, self.settings.mongodb_db, self.secrets, lambda task, version: self.catalogue.get(task, version))
 
     @cached_property
     def task_support(self) -> Support:
         """What the task engine may use beside a model."""
+        from gather_pipeline.tasks.fewshot import LOOKED_AT
         from gather_pipeline.tasks.kept import KeptAnswers
         from gather_pipeline.tasks.runner import Support
         from gather_pipeline.tasks.verification import Tools
 
         realm = digest(self.settings.openai_base_url or "")
-        return Support(kept=KeptAnswers(self.cache, realm), tools=Tools(embedder=self.embedder, clock=self.clock))
+        return Support(
+            kept=KeptAnswers(self.cache, realm),
+            tools=Tools(embedder=self.embedder, clock=self.clock),
+            accepted=lambda task: self.executions.find(task=task, accepted=True, limit=LOOKED_AT),
+        )
 
     def task_models(self, definition: TaskDefinition, options: ExecutionOptions) -> tuple[str, ...]:
         """Models for an execution, the one to ask first at the head: the caller's, else `GATHER_MODEL`, then the fallbacks."""

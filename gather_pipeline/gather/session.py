@@ -216,7 +216,8 @@ class Session:
 
     def store_executions(self) -> None:
         """Stores the calls that have ended since the last time: before a commit, so that it never lacks one of its own."""
-        self.records.add_executions([self._executions.get() for _ in range(self._executions.qsize())])
+        ended = [self._executions.get() for _ in range(self._executions.qsize())]
+        self.services.executions.add(*ended, project_id=self.project.id)
 
     def close(self) -> None:
         """Stores what calls are left; lets go of the event loop and the thread that embeds."""

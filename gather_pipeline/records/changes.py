@@ -1,4 +1,4 @@
-"""What the metrics are made of, read from where they last stopped (D2): the runs, and of each project what they did."""
+"""What the metrics are made of, read from where they last stopped (D2): runs and executions, and of each project what was done for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.errors import StoreError
 from gather_pipeline.ports import Changes, DocumentStore
-from gather_pipeline.records.project import EVENTS, EXECUTIONS, ITERATIONS
+from gather_pipeline.records.executions import EXECUTIONS
+from gather_pipeline.records.project import EVENTS, ITERATIONS
 from gather_pipeline.records.projects import PROJECTS
 from gather_pipeline.records.runs import RUNS
 
@@ -28,6 +29,7 @@ def read_changes(store: DocumentStore, database: str, seen: Mapping[tuple[str, s
         return name, collection, store.changed_since(name, collection, seen.get((name, collection), ""))
 
     yield changed(database, RUNS)
+    yield changed(database, EXECUTIONS)
     for project in store.find(database, PROJECTS):
         try:
             found = [changed(project_database(project["_id"]), collection) for collection in (ITERATIONS, EXECUTIONS, EVENTS)]

@@ -1,24 +1,231 @@
-"""Executions of tasks that belong to no project, in the shared database."""
+"""The log of executions (S004-LOG): one record each, a project's in the project's database, the others in the shared one.
+
+What is large is stored once, by its hash, beside the records; so is every definition, so that what was asked can be told when its file
+has changed. Secrets of the settings are masked before anything is stored.
+"""
 
 from __future__ import annotations
 
-from gather_pipeline.ports import DocumentStore
-from gather_pipeline.tasks.execution import Execution
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-EXECUTIONS = "task_executions"
+from gather_pipeline.domain.projects import project_database
+from gather_pipeline.domain.secrets import Secrets
+from gather_pipeline.errors import EditConflict, GatherError, StoreError, UnknownEntity, VersionConflict
+from gather_pipeline.ports import Document, DocumentStore
+from gather_pipeline.records.contents import Contents
+from gather_pipeline.records.projects import PROJECTS
+from gather_pipeline.tasks.execution import Execution, Feedback, digest
+
+if TYPE_CHECKING:
+    from gather_pipeline.tasks.definition import TaskDefinition
+
+EXECUTIONS = "executions"
+LARGE = 4000  # characters as JSON from which a value is stored by its hash
+TRIES = 10  # people who give feedback on one execution at the same moment
+
+logger = logging.getLogger(__name__)
 
 
 class Executions:
-    """Every execution, once, at its end."""
+    """Every execution, once, at its end; and what was said of it later.
 
-    def __init__(self, store: DocumentStore, database: str) -> None:
-        self._store, self._database = store, database
+    Args:
+        store: The document store.
+        database: The database that projects share.
+        secrets: What no record may show.
+        definition: Gives a definition by task and version, to be kept with the records of it.
+    """
 
-    def add(self, execution: Execution) -> None:
-        """Stores one."""
-        self._store.insert_many(self._database, EXECUTIONS, [execution.to_document()])
+    def __init__(
+        self,
+        store: DocumentStore,
+        database: str,
+        secrets: Secrets = Secrets(),  # noqa: B008
+        definition: Callable[[str, str], TaskDefinition] | None = None,
+    ) -> None:
+        self._store, self._database, self._secrets, self._definition = store, database, secrets, definition
+        self._kept: set[tuple[str, str]] = set()  # databases and definitions' hashes
 
-    def get(self, id: str) -> Execution | None:
-        """The one of that id, None where there is none."""
-        row = self._store.get(self._database, EXECUTIONS, id)
-        return None if row is None else Execution.from_document(row)
+    def add(self, *executions: Execution, project_id: str | None = None) -> None:
+        """Stores executions of a project, or of none; what they refer to is stored before them."""
+        if not executions:
+            return
+        database = self._database if project_id is None else project_database(project_id)
+        documents, large = [], [*self._definitions(database, executions)]
+        for execution in executions:
+            document = _masked(execution.to_document(), self._secrets)
+            documents.append(document)
+            hashes = document["large"] = {}
+            for place, holder, name in _places(document):
+                value = holder[name]
+                if _is_apart(place, value):
+                    large.append(value)
+                    hashes[place] = digest(value)
+                    holder[name] = None
+        Contents(self._store, database).put(large)
+        self._store.insert_many(database, EXECUTIONS, documents)
+
+    def get(self, id: str) -> Execution:
+        """The execution of that id, whichever project it belongs to.
+
+        Raises:
+            UnknownEntity: There is none.
+        """
+        database, document = self._find_one(id)
+        return self._read(database, [document])[0]
+
+    def find(
+        self,
+        *,
+        task: str | None = None,
+        version: str | None = None,
+        model: str | None = None,
+        status: str | None = None,
+        accepted: bool | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        project_id: str | None = None,
+        department: str | None = None,
+        limit: int | None = None,
+    ) -> list[Execution]:
+        """Executions that have all that is named, the newest first.
+
+        Args:
+            task: Id of the definition.
+            version: Its version.
+            model: One of the models asked.
+            status: succeeded, failed or cancelled.
+            accepted: What people said of the output last.
+            since: Start in UTC, ISO 8601, from then on.
+            until: Likewise, before then.
+            project_id: Of this project alone; of all projects and of none where None.
+            department: Slug.
+            limit: Most to give.
+        """
+        named = {"task_id": task, "task_version": version, "status": status, "accepted": accepted}
+        where: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        times = {operator: time for operator, time in (("$gte", since), ("$lt", until)) if time is not None}
+        if times:
+            where["timestamp"] = times
+        few = limit if model is None and department is None else None
+        found = []
+        for database in self._databases(project_id):
+            try:
+                rows = self._store.find(database, EXECUTIONS, where, sort=[("timestamp", -1)], limit=few)
+            except StoreError as error:
+                if database == self._database or project_id is not None:
+                    raise
+                logger.warning("[AutoGather] Executions in %s are left out: %s", database, error)
+                continue
+            if model is not None:
+                rows = [row for row in rows if model in row["models_used"]]
+            if department is not None:
+                rows = [row for row in rows if row["tags"].get("department") == department]
+            found += self._read(database, rows[:limit])
+        return sorted(found, key=lambda one: one.timestamp, reverse=True)[:limit]
+
+    def feedback(self, id: str, said: Feedback) -> Execution:
+        """Adds to an execution what is said of its output, and returns it.
+
+        Raises:
+            UnknownEntity: There is no such execution.
+            EditConflict: Others give feedback on it again and again at the same moment.
+        """
+        said = replace(said, note=self._secrets.mask(said.note))
+        for _ in range(TRIES):
+            database, document = self._find_one(id)
+            [execution] = self._read(database, [document])
+            changed = replace(execution, feedback=(*execution.feedback, said))
+            row = changed.to_document()
+            changes = {"feedback": row["feedback"], "accepted": row["accepted"]}
+            try:
+                self._store.update(database, EXECUTIONS, id, changes, expected_version=document["_version"])
+            except VersionConflict:
+                continue
+            return changed
+        raise EditConflict(f"execution {id} gets feedback from others at the same moment: try again")
+
+    def definition(self, execution: Execution) -> TaskDefinition | None:
+        """The definition that an execution was made by, as it was then; None where it was not kept."""
+        from gather_pipeline.tasks.catalogue import parse_definition  # not above: a command that only reads starts without it
+
+        for database in self._databases(execution.tags.get("project_id")):
+            found = Contents(self._store, database).get([execution.definition_hash])
+            if found:
+                return parse_definition(found[execution.definition_hash], f"definition of execution {execution.id}")
+        return None
+
+    def _definitions(self, database: str, executions: Sequence[Execution]) -> Iterator[Document]:
+        """Documents of definitions that this process has not kept in that database yet."""
+        for one in executions:
+            if self._definition is None or (database, one.definition_hash) in self._kept:
+                continue
+            try:
+                definition = self._definition(one.task_id, one.task_version)
+            except GatherError as error:
+                logger.warning("[AutoGather] The definition of %s %s is not kept: %s", one.task_id, one.task_version, error)
+                continue
+            if definition.hash == one.definition_hash:
+                self._kept.add((database, one.definition_hash))
+                yield definition.to_document()
+
+    def _databases(self, project_id: str | None) -> Iterator[str]:
+        """Where executions may be: of one project, or of none and of all."""
+        if project_id is not None:
+            yield project_database(project_id)
+            return
+        yield self._database
+        yield from (project_database(row["_id"]) for row in self._store.find(self._database, PROJECTS))
+
+    def _find_one(self, id: str) -> tuple[str, Document]:
+        for database in self._databases(None):
+            try:
+                document = self._store.get(database, EXECUTIONS, id)
+            except StoreError as error:
+                if database == self._database:
+                    raise
+                logger.warning("[AutoGather] Executions in %s are left out: %s", database, error)
+                continue
+            if document is not None:
+                return database, document
+        raise UnknownEntity.field("execution", id, "the id of an execution, as tlm execute --json prints it")
+
+    def _read(self, database: str, documents: Sequence[Document]) -> list[Execution]:
+        """Executions of documents, whole again."""
+        contents = Contents(self._store, database).get(hash for one in documents for hash in one.get("large", {}).values())
+        for document in documents:
+            large = document.get("large", {})
+            for place, holder, name in _places(document) if large else ():
+                if place in large:
+                    holder[name] = contents.get(large[place])
+        return [Execution.from_document(document) for document in documents]
+
+
+def _places(document: Document) -> Iterator[tuple[str, Document, str]]:
+    """Where a value may be that is stored by its hash: the name of the place, what holds it, and under which key."""
+    yield "input", document, "input"
+    for name in document["input"] or ():  # looked at when the input is back in its place
+        yield f"input.{name}", document["input"], name
+    for name in ("output", "parameters", "tags"):
+        yield name, document, name
+    yield "details", document["verification_results"], "details"
+
+
+def _is_apart(place: str, value: Any) -> bool:
+    """Whether a value is stored by its hash: it is large, or may have keys that the store refuses."""
+    if place == "input":  # whose parts have places of their own
+        return any(name.startswith("$") for name in value)
+    text = json.dumps(value, ensure_ascii=False)
+    return len(text) > LARGE or '"$' in text
+
+
+def _masked(value: Any, secrets: Secrets) -> Any:
+    if isinstance(value, str):
+        return secrets.mask(value)
+    if isinstance(value, dict):
+        return {key: _masked(part, secrets) for key, part in value.items()}
+    return [_masked(part, secrets) for part in value] if isinstance(value, list) else value

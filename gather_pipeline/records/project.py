@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import StoredDepartment
@@ -25,11 +25,8 @@ from gather_pipeline.records import documents as rows
 from gather_pipeline.records.lease import LOST, Lease
 from gather_pipeline.records.view import ProjectView
 
-if TYPE_CHECKING:
-    from gather_pipeline.tasks.execution import Execution
-
 ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS = "gather", "embeddings", "duplicate_decisions", "iterations"
-EVENTS, SCORES, DRAFTS, EXECUTIONS, DEPARTMENTS = "events", "quality_scores", "drafts", "executions", "departments"
+EVENTS, SCORES, DRAFTS, DEPARTMENTS = "events", "quality_scores", "drafts", "departments"
 COMMITTED_WITH_ITERATION = (ITEMS, EMBEDDINGS, DECISIONS)
 SELF_COMMITTED = "self_committed"
 OPEN = "open"  # of an iteration: token of the lease under which it is being made, empty or missing once it is committed
@@ -313,10 +310,6 @@ class ProjectRecords:
     def add_events(self, events: Sequence[Event]) -> None:
         """Stores numbered events; `DuplicateKey` where a number is taken."""
         self._insert(EVENTS, [rows.event_document(event) for event in events])
-
-    def add_executions(self, executions: Sequence[Execution]) -> None:
-        """Stores what model calls were made, with their inputs and answers."""
-        self._insert(EXECUTIONS, [execution.to_document() for execution in executions])
 
     def save_score(self, score: Score, stored: Score | None = None, lease: Lease | None = None) -> Score:
         """Stores a department's score over `stored`; under a lease over a later one only while it is held, else `ProjectBusy`."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.executions import Usage
@@ -51,6 +51,35 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """What was said of an output after its execution had ended.
+
+    Attributes:
+        by: Name of the person, or of the check.
+        at: When, in UTC, ISO 8601.
+        source: A person at a command, a decision of the review queue, or a check that ran later.
+        accepted: Whether the output is good enough to be used; None where only a rating or a note is given.
+        rating: 1, of no use, to 5, as good as can be.
+
+    Raises:
+        InvalidInput: The rating is out of range, or nothing is said.
+    """
+
+    by: str
+    at: str
+    source: Literal["person", "review", "check"] = "person"
+    accepted: bool | None = None
+    rating: float | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.rating is not None and not 1 <= self.rating <= 5:
+            raise InvalidInput.field("rating", self.rating, "a number from 1 to 5")
+        if self.accepted is None and self.rating is None and not self.note.strip():
+            raise InvalidInput("feedback says nothing, expected an acceptance, a rejection, a rating or a note")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Execution:
     """One execution of a task.
 
@@ -70,7 +99,7 @@ class Execution:
         fallback: Strategy that gave the output after the checks had not accepted it.
         waiting: Id of the review that the output waits for.
         cached: The output was kept from an earlier execution, and nothing was asked.
-        feedback: What people or checks said of it later; added to the record, never by the runner.
+        feedback: What people or checks said of it later, in order; added to the record, never by the runner.
     """
 
     id: str
@@ -94,7 +123,19 @@ class Execution:
     fallback: str | None = None
     waiting: str | None = None
     cached: bool = False
-    feedback: JsonValue | None = None
+    feedback: tuple[Feedback, ...] = ()
+
+    @property
+    def accepted(self) -> bool | None:
+        """Whether people accept the output, by the newest that one of them said; None where none did."""
+        said = [one.accepted for one in self.feedback if one.accepted is not None and one.source != "check"]
+        return said[-1] if said else None
+
+    @property
+    def rating(self) -> float | None:
+        """Mean of all ratings; None where there is none."""
+        given = [one.rating for one in self.feedback if one.rating is not None]
+        return sum(given) / len(given) if given else None
 
     @property
     def models_used(self) -> tuple[str, ...]:
@@ -126,7 +167,7 @@ class Execution:
         return sum(call.attempts - 1 for call in self.calls if call.attempts is not None)
 
     def to_document(self) -> dict[str, Any]:
-        """The document of collection `task_executions`, in the form of seed S004 with ours beside it."""
+        """The document of collection `executions`, in the form of seed S004 with ours beside it."""
         row: dict[str, Any] = to_jsonable_python(self)
         performance = {"execution_time": row.pop("execution_time_s"), "tokens_used": self.usage.tokens, **asdict(self.usage)}
         verdicts = row.pop("verdicts")
@@ -145,6 +186,8 @@ class Execution:
             "reasks": self.reasks,
             "retries": self.retries,
             "calls": [call | (call.pop("usage") or asdict(UNKNOWN)) for call in row["calls"]],
+            "accepted": self.accepted,
+            "feedback": {"accepted": self.accepted, "rating": self.rating, "entries": row["feedback"]} if self.feedback else None,
         }
 
     @classmethod
@@ -162,6 +205,7 @@ class Execution:
                 "verdicts": results.get("details", {}).get("verdicts", ()),
                 "verified": results.get("passed"),
                 "calls": [call | {"usage": None if call["answered_by"] is None else call} for call in row["calls"]],
+                "feedback": (row.get("feedback") or {}).get("entries", ()),
             }
             return DOCUMENT.validate_python({**row, **again})
         except (KeyError, TypeError, AttributeError, ValidationError) as error:

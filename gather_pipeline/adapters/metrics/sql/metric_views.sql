@@ -226,3 +226,34 @@ GROUP BY project_id, department, model
 ORDER BY project_id, department, model;
 COMMENT ON VIEW tokens_and_cost IS
     'Tokens and US dollars of model calls: sums of what is known, with the calls whose tokens or cost are unknown counted apart';
+
+CREATE VIEW task_executions AS
+SELECT
+    execution_id,
+    definition AS task_id,
+    version AS task_version,
+    if(status = 'ok', 'succeeded', status) AS status,
+    models_used,
+    verification_method AS method_used,
+    verification_passed AS passed,
+    verification_confidence AS confidence,
+    latency_s AS execution_time,
+    prompt_tokens + completion_tokens AS tokens_used,
+    cost,
+    (logged_at - to_seconds(coalesce(latency_s, 0)))::TIMESTAMP AS timestamp,
+    feedback,
+    accepted,
+    rating,
+    model,
+    prompt_id,
+    fallback,
+    cached,
+    attempts,
+    reasks,
+    error,
+    project_id,
+    department,
+    iteration
+FROM call
+ORDER BY timestamp;
+COMMENT ON VIEW task_executions IS 'S004-LOG: every execution of a task; inputs and outputs stay in the store';

@@ -80,9 +80,21 @@ CREATE TABLE call (
     prompt_tokens BIGINT,
     completion_tokens BIGINT,
     cost DOUBLE,
-    latency_s DOUBLE
+    latency_s DOUBLE,
+    models_used VARCHAR[],
+    prompt_id VARCHAR,
+    definition_hash VARCHAR,
+    verification_method VARCHAR,
+    verification_passed BOOLEAN,
+    verification_confidence DOUBLE,
+    fallback VARCHAR,
+    cached BOOLEAN,
+    accepted BOOLEAN,
+    rating DOUBLE,
+    feedback JSON
 );
-COMMENT ON TABLE call IS 'One execution of a task definition by a language model; status is ok, failed or cancelled';
+COMMENT ON TABLE call IS
+    'One execution of a task definition by a language model; status is ok, failed or cancelled, and without a project it is of tlm';
 
 CREATE TABLE event (
     project_id VARCHAR,

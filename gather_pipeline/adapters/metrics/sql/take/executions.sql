@@ -1,5 +1,6 @@
--- An execution is stored at its end. Where no request of it was answered it spent nothing; else its usage is unknown where one answer's is.
-INSERT OR IGNORE INTO call BY NAME
+-- An execution is stored at its end, and once more when feedback is given. Where no request of it was answered it spent nothing; else its
+-- usage is unknown where one answer's is.
+INSERT OR REPLACE INTO call BY NAME
 SELECT
     one._id AS execution_id,
     (one.timestamp + to_seconds(coalesce(one.performance.execution_time, 0)))::TIMESTAMP AS logged_at,
@@ -17,11 +18,24 @@ SELECT
     if(answered, one.performance.prompt_tokens, 0) AS prompt_tokens,
     if(answered, one.performance.completion_tokens, 0) AS completion_tokens,
     if(answered, one.performance.cost, 0) AS cost,
-    one.performance.execution_time AS latency_s
+    one.performance.execution_time AS latency_s,
+    one.models_used,
+    one.prompt_id,
+    one.definition_hash,
+    one.verification_results.method_used AS verification_method,
+    one.verification_results.passed AS verification_passed,
+    one.verification_results.confidence AS verification_confidence,
+    one.fallback,
+    one.cached,
+    one.feedback->>'$.accepted' = 'true' AS accepted,
+    (one.feedback->>'$.rating')::DOUBLE AS rating,
+    one.feedback
 FROM (
     SELECT unnest(from_json($1, '[{
         "_id": "VARCHAR", "timestamp": "TIMESTAMPTZ", "task_id": "VARCHAR", "task_version": "VARCHAR", "status": "VARCHAR",
         "error": "VARCHAR", "attempts": "BIGINT", "retries": "BIGINT", "reasks": "BIGINT",
+        "prompt_id": "VARCHAR", "definition_hash": "VARCHAR", "fallback": "VARCHAR", "cached": "BOOLEAN", "feedback": "JSON",
+        "verification_results": {"method_used": "VARCHAR", "passed": "BOOLEAN", "confidence": "DOUBLE"},
         "models_used": ["VARCHAR"], "calls": [{"answered_by": "VARCHAR"}],
         "tags": {"automation_task_id": "VARCHAR", "project_id": "VARCHAR", "department": "VARCHAR", "iteration": "BIGINT"},
         "performance": {"execution_time": "DOUBLE", "prompt_tokens": "BIGINT", "completion_tokens": "BIGINT", "cost": "DOUBLE"}

@@ -2,11 +2,12 @@
 
     python benchmarks/growth.py [--sizes 2000 20000] [--rounds 3] [--embedder hashing] [--keep FOLDER] [--only NAME ...] [--import 20 60]
 
-The project is the packaged sample with notes that are put together from the sentences of `material`, stored through the repositories as runs
-would have left them: ten notes an iteration, every department finished, scored and drafted. Every measurement is a process of its own in
-a copy of that state; a scripted model answers. Told are seconds of the processor (user and system, of all threads), for the machine may have
-other work, the most memory, how much the large project costs more than the small one, and how that compares with the least that could be
-done: reading all notes, or importing what a run needs, in a bare Python of the same round. `--keep` keeps the projects for the next call.
+The project is the packaged sample with notes that are put together from the clauses of `material`, stored through the repositories as
+runs would have left them: ten notes an iteration, every department finished, scored and drafted. Every measurement is a process of its
+own in a copy of that state; a scripted model answers. Told are seconds of the processor (user and system, of all threads), for the machine
+may have other work, the most memory, how much more the large project costs than the small one, and how that compares with the least that
+could be done: reading all notes, or importing what a run needs, in a bare Python of the same round. `--keep` keeps the projects for the
+next call. Linux only.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ class Bench:
         began = os.times().elapsed
         environment["PEAK"] = str(self.folder / "peak")
         with (self.folder / "output").open("w") as output:
-            process = subprocess.Popen([sys.executable, "-c", PEAK + code, *args], cwd=self.folder, env=environment, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                [sys.executable, "-c", PEAK + code, *args], cwd=self.folder, env=environment, stdout=output, stderr=output
+            )
             _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -200,7 +203,7 @@ def _store(services: Services, project: Project, department: Department, items: 
         made, is_last = [items[place] for place in places], number == len(rows)
         before = items[max(0, places[0] - USED) : places[0]]
         used = {item.id: content_hash(item.content) for item in before}
-        said = [dict(id=id, kind="own", hash=hash, outcome="included", tokens=60, full_tokens=60, reason="fits") for id, hash in used.items()]
+        entry = {"kind": "own", "outcome": "included", "tokens": 60, "full_tokens": 60, "reason": "medium: fits"}
         quality = measure(department, items, services.embedder, vectors=vectors, brief=project.brief) if is_last else QUALITY
         iteration = Iteration(
             project_id=PROJECT,
@@ -216,7 +219,7 @@ def _store(services: Services, project: Project, department: Department, items: 
             data_version=version_of(items) if is_last else str(number),
             asked=asked_of(department, project.brief),
             model="scripted",
-            ledger=tuple(said),
+            ledger=tuple({**entry, "id": id, "hash": hash} for id, hash in used.items()),
             ended_by="maxIterations" if is_last else None,
         )
         records.save_iteration_rows(made, vectors[list(places)], services.embedder.name, [])
@@ -280,14 +283,17 @@ def print_growth(bench: Bench, sizes: Sequence[int], rounds: int, only: Sequence
                 costs.setdefault((name, size), []).append(work[size][name]())
 
     def median(name: str, size: int, what: str) -> float:
-        return statistics.median(getattr(cost, what) for cost in costs[name, size])
+        return float(statistics.median(getattr(cost, what) for cost in costs[name, size]))
 
     small, large = sizes[0], sizes[-1]
     print(f"One project, embedder {bench.embedder}, medians of {rounds}: seconds of the processor (on the wall)")
     print(f"{'':24}" + "".join(f"{f'{size:,} items':>18}" for size in sizes) + f"{'grows':>8}{'aim':>6}{'memory':>9}  against")
     for name in names:
         told = "".join(f"{median(name, size, 'processor'):10.2f} ({median(name, size, 'wall'):.2f})" for size in sizes)
-        grows, bare = median(name, large, "processor") / median(name, small, "processor"), "importing" if "run" in name else "reading by hand"
+        grows, bare = (
+            median(name, large, "processor") / median(name, small, "processor"),
+            "importing" if "run" in name else "reading by hand",
+        )
         against = f"{median(name, large, 'processor') / median(bare, large, 'processor'):.1f} x {bare}"
         aim = f"{GROWTH_AIMS[name]:g}" if name in GROWTH_AIMS else ""
         print(f"{name:24}{told:>36}{grows:7.1f}x{aim:>6}{median(name, large, 'memory'):6.0f} MB  {against}")

@@ -34,6 +34,7 @@ from gather_pipeline.similarity.project import threshold_of
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 from gather_pipeline.upkeep import deliver
+from gather_pipeline.upkeep.analyses import Analyses
 from gather_pipeline.upkeep.embed import embedded
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Session:
         scores: Each department's stored score.
         drafts: Each department's stored draft.
         highest: Highest iteration that an item ever had, by department: ids of imported and deleted items are never given again.
+        analyses: What is counted of the notes by themselves.
         distinct: Pairs of content hashes that a person has said are no duplicates.
         threshold: Probability from which texts are dropped.
         total_iterations: Iterations of this run so far.
@@ -82,6 +84,7 @@ class Session:
         self.total_iterations = self.items_created = self.begun_ahead = self.thrown_away = 0
         self.history: dict[str, list[Iteration]] = {}
         self.unsaved: dict[tuple[str, int], list[Item]] = {}
+        self.analyses = Analyses(records, project.brief)
         self._executions: SimpleQueue[Execution] = SimpleQueue()
         self._looked_at = self.services.clock.monotonic()
         self._loop = asyncio.Runner()

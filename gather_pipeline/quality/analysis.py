@@ -19,7 +19,9 @@ COPY_RUN = 6  # words: shorter runs are shared by chance between a brief and a n
 
 def key_of(text: str, brief: str) -> str:
     """Key of what `analyse` gives: 16 hexadecimal digits."""
-    return hashlib.sha256(json.dumps([SCORER_VERSION, brief, text]).encode()).hexdigest()[:16]
+    hash = _brief_hash(brief).copy()
+    hash.update(text.encode("utf-8", "surrogatepass"))
+    return hash.hexdigest()[:16]
 
 
 def analyse(text: str, brief: str) -> Analysis:
@@ -35,6 +37,11 @@ def analyse(text: str, brief: str) -> Analysis:
         directs=directs(text),
         clashes=tuple((sentence, kind, clash) for (sentence, kind), clash in clashes(text, brief).items()),
     )
+
+
+@lru_cache(maxsize=4)
+def _brief_hash(brief: str) -> hashlib._Hash:
+    return hashlib.sha256(json.dumps([SCORER_VERSION, brief]).encode())
 
 
 @lru_cache(maxsize=4)

@@ -18,7 +18,7 @@ from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.domain.quality import Score
+from gather_pipeline.domain.quality import Analysis, Score
 from gather_pipeline.errors import DuplicateKey, ProjectBusy, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Document, DocumentStore, Embedder, Vectors
 from gather_pipeline.records import documents as rows
@@ -28,7 +28,7 @@ from gather_pipeline.records.view import ProjectView
 if TYPE_CHECKING:
     from gather_pipeline.tasks.execution import Execution
 
-ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS = "gather", "embeddings", "duplicate_decisions", "iterations"
+ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS, ANALYSES = "gather", "embeddings", "duplicate_decisions", "iterations", "analyses"
 EVENTS, SCORES, DRAFTS, EXECUTIONS, DEPARTMENTS = "events", "quality_scores", "drafts", "executions", "departments"
 COMMITTED_WITH_ITERATION = (ITEMS, EMBEDDINGS, DECISIONS)
 SELF_COMMITTED = "self_committed"
@@ -81,22 +81,25 @@ class ProjectRecords:
         """The project as it stands, each part read once, when it is first looked at."""
         return ProjectView(self)
 
-    def iterations(self) -> list[Iteration]:
-        """Committed iterations, by department, oldest first."""
-        found = self._find(ITERATIONS, sort=[("department", 1), ("number", 1)])
+    def iterations(self, department: str | None = None) -> list[Iteration]:
+        """Committed iterations, by department, oldest first; of one department where it is given."""
+        where = {} if department is None else {"department": department}
+        found = self._find(ITERATIONS, where, sort=[("department", 1), ("number", 1)])
         return [rows.iteration_of(one) for one in found if not one.get(OPEN)]
 
-    def placed(self, iterations: Iterable[Iteration]) -> list[tuple[Item, int]]:
+    def placed(self, iterations: Iterable[Iteration], department: str | None = None) -> list[tuple[Item, int]]:
         """Committed items whatever their state, each with its place among those of its department and iteration.
 
         Args:
-            iterations: The project's, which say what is committed.
+            iterations: The project's, or the department's, which say what is committed.
+            department: None for all.
 
         Returns:
             In the order of department, iteration and place; what no iteration made comes last, by time.
         """
         places = {id: place for iteration in iterations for place, id in enumerate(iteration.item_ids)}
-        found = [one for one in self._find(ITEMS) if one["_id"] in places or one.get(SELF_COMMITTED)]
+        where = {} if department is None else {"department": department}
+        found = [one for one in self._find(ITEMS, where) if one["_id"] in places or one.get(SELF_COMMITTED)]
 
         def place(document: Document) -> int:
             return places[document["_id"]] if document["_id"] in places else int(document.get("place", 0))
@@ -132,6 +135,18 @@ class ProjectRecords:
             )
             for one in self._find(EMBEDDINGS, where)
         ]
+
+    def analyses(self, department: str) -> dict[str, tuple[str, Analysis]]:
+        """What is counted of a department's notes by themselves, with the key of what it was counted of, by id of the item."""
+        return {one["_id"]: (one["key"], rows.analysis_of(one)) for one in self._find(ANALYSES, {"department": department})}
+
+    def save_analyses(self, analysed: Sequence[tuple[Item, str, Analysis]], replaced: Collection[str] = ()) -> None:
+        """Stores what is counted of notes, each with its key; `replaced` are ids of items that are known to have an older one."""
+        documents = [rows.analysis_document(*one) for one in analysed]
+        self._put(ANALYSES, [one for one in documents if one["_id"] not in replaced])
+        for one in documents:
+            if one["_id"] in replaced:
+                self._store.upsert(self._database, ANALYSES, one)
 
     def dropped(self, iterations: Iterable[Iteration]) -> list[DecidedText]:
         """Committed decisions that dropped a text, in order; `iterations` are the project's."""

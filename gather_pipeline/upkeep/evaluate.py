@@ -14,6 +14,7 @@ from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import measure
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.analyses import Analyses
 from gather_pipeline.upkeep.standing import score_is_current
 
 
@@ -55,7 +56,8 @@ def evaluate(
     if last and (last.quality.version, last.data_version, last.asked) == (SCORER_VERSION, version, asked):
         quality = last.quality
     else:
-        quality = measure(department, items, services.embedder, brief=project.brief, vectors=vectors)
+        analyses = Analyses(services.project(project.id), project.brief).of(department.slug, items)
+        quality = measure(department, items, services.embedder, brief=project.brief, vectors=vectors, analyses=analyses)
     score = Score(
         department=department.slug,
         department_number=department.codeDepNumber,

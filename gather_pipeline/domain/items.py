@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
@@ -159,7 +159,7 @@ class Item(NewItem):
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Item:
         """The item of a document of collection `gather`."""
-        values = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        values = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
         values |= {"id": document["_id"], "provenance": document.get("automation", {})}
         values["revisions"] = tuple(Revision(**version) for version in document.get("revisions", ()))
         values["overruled"] = tuple(Overruled(**{**one, "hashes": tuple(one["hashes"])}) for one in document.get("overruled", ()))

@@ -97,7 +97,7 @@ class Session:
         self._cursor = self.records.position()
         view = self.records.view()
         everything = view.everything
-        found = embedded(self.services, view, everything, everything)
+        found = embedded(self.services, view)
         self.history = {}
         for iteration in view.iterations:
             self.history.setdefault(iteration.department, []).append(iteration)

@@ -77,9 +77,9 @@ class ProjectRecords:
         self.project_id = project_id
         self._database = project_database(project_id)
 
-    def view(self) -> ProjectView:
-        """The project as it stands, each part read once, when it is first looked at."""
-        return ProjectView(self)
+    def view(self, department: str | None = None) -> ProjectView:
+        """The project, or what one department has of it, as it stands; each part is read once, when it is first looked at."""
+        return ProjectView(self, department)
 
     def iterations(self, department: str | None = None) -> list[Iteration]:
         """Committed iterations, by department, oldest first; of one department where it is given."""
@@ -121,6 +121,14 @@ class ProjectRecords:
                 return None
         return Item.from_document(document), int(document["_version"])
 
+    def items(self, ids: Iterable[str]) -> list[Item]:
+        """Those of these items that are committed, whatever their state, in no order; an id that is none's is left out."""
+        found = self._find(ITEMS, {"_id": {"$in": list(ids)}})
+        made_in = {one["_id"]: iteration_id(one["department"], one["iteration"]) for one in found if not one.get(SELF_COMMITTED)}
+        iterations = self._find(ITERATIONS, {"_id": {"$in": sorted(set(made_in.values()))}}) if made_in else []
+        committed = {id for iteration in iterations for id in iteration["item_ids"]}
+        return [Item.from_document(one) for one in found if one["_id"] in committed or one["_id"] not in made_in]
+
     def embeddings(self, model: str | None = None, department: str | None = None) -> list[Embedding]:
         """Stored embeddings, of one model and one department where they are given."""
         import numpy as np  # not above: a command that only reads starts without it
@@ -148,11 +156,12 @@ class ProjectRecords:
             if one["_id"] in replaced:
                 self._store.upsert(self._database, ANALYSES, one)
 
-    def dropped(self, iterations: Iterable[Iteration]) -> list[DecidedText]:
-        """Committed decisions that dropped a text, in order; `iterations` are the project's."""
+    def dropped(self, iterations: Iterable[Iteration], department: str | None = None) -> list[DecidedText]:
+        """Committed decisions that dropped a text, in order; `iterations` are the project's, or those of the department that is given."""
         committed = {(iteration.department, iteration.number, iteration.task_id) for iteration in iterations}
-        committed |= {(department, number, "") for department, number, _ in committed}  # rows of earlier releases name no run
-        found = self._find(DECISIONS, {"duplicate": True}, sort=[("department", 1), ("iteration", 1), ("place", 1)])
+        committed |= {(slug, number, "") for slug, number, _ in committed}  # rows of earlier releases name no run
+        where: dict[str, Any] = {"duplicate": True} if department is None else {"duplicate": True, "department": department}
+        found = self._find(DECISIONS, where, sort=[("department", 1), ("iteration", 1), ("place", 1)])
         return [
             rows.decided_of(one, self.project_id)
             for one in found

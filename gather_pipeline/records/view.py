@@ -22,20 +22,26 @@ class ProjectView:
 
     Args:
         records: Where it is read from.
+        department: Slug of the one department that is read; None for all of them.
     """
 
-    def __init__(self, records: ProjectRecords) -> None:
-        self.records = records
+    def __init__(self, records: ProjectRecords, department: str | None = None) -> None:
+        self.records, self._department = records, department
+
+    @cached_property
+    def whole(self) -> ProjectView:
+        """The whole project: this very view, or where it is of one department one that is taken when it is first asked for."""
+        return self if self._department is None else self.records.view()
 
     @cached_property
     def iterations(self) -> Sequence[Iteration]:
         """Committed iterations, by department, oldest first."""
-        return self.records.iterations()
+        return self.records.iterations(self._department)
 
     @cached_property
     def placed(self) -> Sequence[tuple[Item, int]]:
         """Committed items whatever their state, each with its place in its iteration."""
-        return self.records.placed(self.iterations)
+        return self.records.placed(self.iterations, self._department)
 
     @cached_property
     def everything(self) -> Sequence[Item]:
@@ -50,7 +56,7 @@ class ProjectView:
     @cached_property
     def dropped(self) -> Sequence[DecidedText]:
         """Decisions that dropped a text, in order."""
-        return self.records.dropped(self.iterations)
+        return self.records.dropped(self.iterations, self._department)
 
     @cached_property
     def scores(self) -> Mapping[str, Score]:
@@ -69,8 +75,8 @@ class ProjectView:
 
     @cached_property
     def embeddings(self) -> Sequence[Embedding]:
-        """Embeddings of all items, of every model."""
-        return self.records.embeddings()
+        """Embeddings of the items, of every model."""
+        return self.records.embeddings(department=self._department)
 
     @cached_property
     def hashes(self) -> Mapping[str, str]:

@@ -123,7 +123,7 @@ class Services:
 
     def project(self, project_id: str) -> ProjectRecords:
         """The records of a project; whether it is there, `projects` knows."""
-        return ProjectRecords(self.store, project_id)
+        return ProjectRecords(self.store, project_id, self.marks)
 
     def close(self) -> None:
         """Lets go of the store and the cache; models are closed by the loop that opened them."""

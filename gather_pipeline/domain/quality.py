@@ -98,6 +98,8 @@ class Score:
         user_id: Who asked, None where nobody is known.
         task_id: Run that it was made in, None for none.
         revision: How often the department's score was written.
+        read_at: When its items were read, None in rows of earlier releases.
+        items: How many they were.
     """
 
     department: str
@@ -112,6 +114,8 @@ class Score:
     task_id: str | None
     evaluated_at: str
     revision: int = 0
+    read_at: str | None = None
+    items: int = 0
 
     @property
     def reached(self) -> bool:

@@ -56,6 +56,7 @@ class Session:
         analyses: What is counted of the notes by themselves.
         distinct: Pairs of content hashes that a person has said are no duplicates.
         threshold: Probability from which texts are dropped.
+        read_at: When what people have done was last taken up.
         total_iterations: Iterations of this run so far.
         items_created: Items of this run so far.
         answered: Whether a model has written a note in this run.
@@ -94,6 +95,7 @@ class Session:
 
     def load(self) -> None:
         """Takes up what is stored, as people have left it."""
+        self.read_at = self.services.clock.now()
         self._cursor = self.records.position()
         view = self.records.view()
         everything = view.everything
@@ -123,10 +125,12 @@ class Session:
         now = self.services.clock.monotonic()
         if now - self._looked_at < POLL_S:
             return
-        self._looked_at = now
+        self._looked_at, read_at = now, self.services.clock.now()
         changed, self._cursor = self.records.changed_items(self._cursor)
         if any(self._revisions.get(id) != revision for id, revision in changed.items()):
             self.load()
+        else:
+            self.read_at = read_at
 
     def embed_soon(self, texts: Sequence[str]) -> Future[Vectors]:
         """Has texts embedded in a thread of its own; the embedder remembers them, so that who asks for their vectors need not wait.

@@ -23,6 +23,7 @@ from gather_pipeline.errors import DuplicateKey, ProjectBusy, UnknownEntity, Ver
 from gather_pipeline.ports import Document, DocumentStore, Embedder, Vectors
 from gather_pipeline.records import documents as rows
 from gather_pipeline.records.lease import LOST, Lease
+from gather_pipeline.records.marks import Marks
 from gather_pipeline.records.view import ProjectView
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ class ProjectRecords:
     Args:
         store: The document store.
         project_id: Id of the project.
+        marks: Tell when people changed its departments; where None, a department's items are always looked at.
     """
 
-    def __init__(self, store: DocumentStore, project_id: str) -> None:
-        self._store = store
+    def __init__(self, store: DocumentStore, project_id: str, marks: Marks | None = None) -> None:
+        self._store, self.marks = store, marks
         self.project_id = project_id
         self._database = project_database(project_id)
 

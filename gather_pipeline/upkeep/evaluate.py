@@ -27,6 +27,7 @@ def evaluate(
     vectors: Vectors,
     last: Iteration | None,
     stored: Score | None,
+    read_at: str,
     auto_triggered: bool,
     user_id: str | None = None,
     task_id: str | None = None,
@@ -45,6 +46,7 @@ def evaluate(
         vectors: Their embeddings, row by row.
         last: Its newest iteration.
         stored: Its stored score.
+        read_at: When its items were read.
         auto_triggered: Whether the end of the department asks for it, or a person.
         user_id: Who asks.
         task_id: Run that it is made in.
@@ -70,5 +72,7 @@ def evaluate(
         user_id=user_id,
         task_id=task_id,
         evaluated_at=services.clock.now(),
+        read_at=read_at,
+        items=len(items),
     )
     return Outcome(value=services.project(project.id).save_score(score, stored, lease), changed=True)

@@ -53,11 +53,13 @@ class Upkeep:
         self._departments = services.departments.departments()
         self._records = services.project(project_id)
         self._views: dict[str, ProjectView] = {}
+        self._read_at: dict[str, str] = {}
         self._embedded: dict[str, Embedded] = {}
 
     def view(self, slug: str) -> ProjectView:
         """What is stored of a department, read once."""
         if slug not in self._views:
+            self._read_at[slug] = self._services.clock.now()
             self._views[slug] = self._records.view(slug)
         return self._views[slug]
 
@@ -83,6 +85,7 @@ class Upkeep:
             vectors=now.vectors,
             last=self.view(slug).last(slug),
             stored=self.view(slug).scores.get(slug),
+            read_at=self._read_at[slug],
             auto_triggered=auto_triggered,
             task_id=task_id,
         )

@@ -43,6 +43,7 @@ from gather_pipeline.records.departments import store_departments
 from gather_pipeline.services import Services
 from gather_pipeline.settings import PACKAGED_SAMPLE, load_settings
 from gather_pipeline.text.sentences import sentences
+from gather_pipeline.upkeep.analyses import Analyses
 from gather_pipeline.upkeep.draft import propose_draft
 from gather_pipeline.upkeep.evaluate import evaluate
 from gather_pipeline.upkeep.inputs import inputs_of
@@ -173,7 +174,17 @@ def _grow(services: Services, size: int) -> None:
         _store(services, project, department, items, vectors)
         done = records.view()
         last = done.last(department.slug)
-        evaluate(services, project, department, items=items, vectors=vectors, last=last, stored=None, auto_triggered=True)
+        evaluate(
+            services,
+            project,
+            department,
+            items=items,
+            vectors=vectors,
+            last=last,
+            stored=None,
+            read_at=services.clock.now(),
+            auto_triggered=True,
+        )
         propose_draft(services, PROJECT, department, items=items, last=last, stored=None)
 
 
@@ -198,13 +209,16 @@ def _item(department: Department, number: int, content: str) -> Item:
 def _store(services: Services, project: Project, department: Department, items: Sequence[Item], vectors: Vectors) -> None:
     """Stores a department as its runs would have left it: finished by its last iteration, whose quality is the real one."""
     records, inputs = services.project(PROJECT), inputs_of(services, project, department)
+    analyses = Analyses(records, project.brief).of(department.slug, items)
     rows = [range(len(items))[at : at + AN_ITERATION] for at in range(0, len(items), AN_ITERATION)]
     for number, places in enumerate(rows, start=1):
         made, is_last = [items[place] for place in places], number == len(rows)
         before = items[max(0, places[0] - USED) : places[0]]
         used = {item.id: content_hash(item.content) for item in before}
+        quality = QUALITY
         entry = {"kind": "own", "outcome": "included", "tokens": 60, "full_tokens": 60, "reason": "medium: fits"}
-        quality = measure(department, items, services.embedder, vectors=vectors, brief=project.brief) if is_last else QUALITY
+        if is_last:
+            quality = measure(department, items, services.embedder, vectors=vectors, analyses=analyses, brief=project.brief)
         iteration = Iteration(
             project_id=PROJECT,
             department=department.slug,
@@ -267,6 +281,7 @@ def operations(bench: Bench, size: int) -> dict[str, Callable[[], Cost]]:
         "run, 4 iterations": copied("run", *of_project, "--max-iterations", "4", departments=hungry),
         "refresh after an edit": refreshed,
         "items": looked("items", *of_project),
+        "items, first page": looked("items", *of_project, "--limit", "50"),
         "status": looked("status", *of_project),
         "item show": looked("item", "show", id),
     }

@@ -18,7 +18,7 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Progress
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.items import Item, content_hash, distinct_pairs
+from gather_pipeline.domain.items import Item, distinct_pairs
 from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Score
@@ -161,7 +161,7 @@ class Session:
 
     def hashes(self) -> dict[str, str]:
         """Content hash by id of every committed item."""
-        return {item.id: content_hash(item.content) for items in self.items.values() for item in items}
+        return {item.id: item.hash for items in self.items.values() for item in items}
 
     def tags(self, department: Department, iteration: int) -> dict[str, Any]:
         """What the record of an execution is found by."""

@@ -11,7 +11,7 @@ from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.departments import Department, StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
-from gather_pipeline.domain.items import Item, NewItem, content_hash, item_id
+from gather_pipeline.domain.items import Item, NewItem, item_id
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
 from gather_pipeline.domain.projects import EarlierBrief, Project
 from gather_pipeline.domain.quality import WEIGHTS, Analysis, Part, Quality, Score
@@ -129,7 +129,7 @@ def embedding_document(item: Item, vector: Vectors, model: str) -> Document:
         "iteration": item.iteration,
         "task_id": item.task_id,
         "model": model,
-        "content_hash": content_hash(item.content),
+        "content_hash": item.hash,
         "dimensions": int(vector.shape[0]),
         "vector": vector.astype("float32").tobytes(),
     }

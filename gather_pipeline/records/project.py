@@ -15,7 +15,7 @@ from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
-from gather_pipeline.domain.items import Item, content_hash
+from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.quality import Analysis, Score
@@ -54,7 +54,7 @@ class Embedding:
 
 def vectors_of(stored: Iterable[Embedding], items: Sequence[Item], model: str) -> dict[str, Vectors]:
     """Stored embeddings of the items' present texts, by id; an item without one is left out."""
-    hashes = {item.id: content_hash(item.content) for item in items}
+    hashes = {item.id: item.hash for item in items}
     return {one.item_id: one.vector for one in stored if one.model == model and hashes.get(one.item_id) == one.content_hash}
 
 
@@ -128,7 +128,7 @@ class ProjectRecords:
         found = self._find(ITEMS, {"_id": {"$in": list(ids)}})
         made_in = {one["_id"]: iteration_id(one["department"], one["iteration"]) for one in found if not one.get(SELF_COMMITTED)}
         iterations = self._find(ITERATIONS, {"_id": {"$in": sorted(set(made_in.values()))}}) if made_in else []
-        committed = {id for iteration in iterations for id in iteration["item_ids"]}
+        committed = {id for iteration in iterations for id in iteration.get("item_ids", ())}
         return [Item.from_document(one) for one in found if one["_id"] in committed or one["_id"] not in made_in]
 
     def embeddings(self, model: str | None = None, department: str | None = None) -> list[Embedding]:

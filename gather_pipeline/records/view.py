@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import StoredDepartment
 from gather_pipeline.domain.drafts import Draft
-from gather_pipeline.domain.items import Item, content_hash, version_of
+from gather_pipeline.domain.items import Item, version_of
 from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.quality import Score
 
@@ -30,11 +30,26 @@ class ProjectView:
 
     def __init__(self, records: ProjectRecords, department: str | None = None) -> None:
         self.records, self._department = records, department
+        self._parts: dict[str, ProjectView] = {}
         self._looked_at: dict[str, tuple[str, int]] = {}
+
+    def part(self, slug: str) -> ProjectView:
+        """What one department has of it: of this view where it was read already, else read apart."""
+        if slug not in self._parts:
+            part = self._parts[slug] = ProjectView(self.records, slug)
+            part.whole = self
+            read = vars(self)
+            for name in read.keys() & {"scores", "drafts", "departments", "embeddings"}:
+                setattr(part, name, read[name])
+            if "iterations" in read:
+                part.iterations = [one for one in self.iterations if one.department == slug]
+            if "placed" in read:
+                part.placed = [(item, place) for item, place in self.placed if item.department == slug]
+        return self._parts[slug]
 
     @cached_property
     def whole(self) -> ProjectView:
-        """The whole project: this very view, or where it is of one department one that is taken when it is first asked for."""
+        """The whole project: this very view, or the one that it is a part of."""
         return self if self._department is None else self.records.view()
 
     @cached_property
@@ -85,7 +100,7 @@ class ProjectView:
     def hashes(self, ids: Collection[str]) -> Mapping[str, str]:
         """Content hash by id of those of these items that are active; no other item is read for it."""
         found = self.everything if "placed" in vars(self) else self.records.items(ids) if ids else ()
-        return {item.id: content_hash(item.content) for item in found if item.is_active and item.id in ids}
+        return {item.id: item.hash for item in found if item.is_active and item.id in ids}
 
     def items_of(self, slug: str) -> list[Item]:
         """Active items of a department, in order."""

@@ -48,30 +48,26 @@ class Upkeep:
     """
 
     def __init__(self, services: Services, project_id: str) -> None:
+        self._read_at = services.clock.now()
         self._services = services
         self._project = services.projects.get(project_id)
         self._departments = services.departments.departments()
-        self._records = services.project(project_id)
-        self._views: dict[str, ProjectView] = {}
-        self._read_at: dict[str, str] = {}
+        self._whole = services.view(project_id)
         self._embedded: dict[str, Embedded] = {}
 
     def view(self, slug: str) -> ProjectView:
         """What is stored of a department, read once."""
-        if slug not in self._views:
-            self._read_at[slug] = self._services.clock.now()
-            self._views[slug] = self._records.view(slug)
-        return self._views[slug]
+        return self._whole.part(slug)
 
     def embed(self, slug: str) -> Embedded:
         """A department's active items with their embeddings; raises `UnknownEntity` where the source has no such department."""
         department_of(self._departments, slug)
         if slug not in self._embedded:
             done = self._embedded[slug] = embedded(self._services, self.view(slug))
-            for changed in {item.department for item in done.set_aside}:
-                self._views.pop(changed, None)
-                if changed != slug:
-                    self._embedded.pop(changed, None)
+            if done.set_aside:
+                self._whole = self._services.view(self._project.id)
+            for changed in {item.department for item in done.set_aside} - {slug}:
+                self._embedded.pop(changed, None)
         return self._embedded[slug]
 
     def evaluate(self, slug: str, *, auto_triggered: bool, task_id: str | None = None) -> Outcome[Score]:
@@ -85,7 +81,7 @@ class Upkeep:
             vectors=now.vectors,
             last=self.view(slug).last(slug),
             stored=self.view(slug).scores.get(slug),
-            read_at=self._read_at[slug],
+            read_at=self._read_at,
             auto_triggered=auto_triggered,
             task_id=task_id,
         )

@@ -52,7 +52,7 @@ def embedded(services: Services, view: ProjectView) -> Embedded:
         services: The engines.
         view: What is stored.
     """
-    stored, items = view.embeddings, view.items
+    stored, items = view.embeddings, list(view.items)
     rows = vectors_of(stored, items, services.embedder.name)
     missing = [item for item in items if item.id not in rows]
     made = services.embedder.embed([item.content for item in missing])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from itertools import chain, dropwhile, islice
+from itertools import dropwhile, islice
 from typing import TypeVar
 
 import click
@@ -91,11 +91,14 @@ def _everything(view: ProjectView, department: str | None, after: str | None, *,
     slugs = [department] if department is not None else [stored.slug for stored in view.departments]
     if department is None and not in_parts:
         places = {slug: place for place, slug in enumerate(slugs)}
-        return iter(sorted(view.everything, key=lambda item: places.get(item.department, len(places))))
-    # Of a department that no run has found nobody knows without a look at everything; it comes last.
-    others = (item for item in view.everything if item.department not in slugs) if department is None else iter(())
-    left = slugs if first is None else dropwhile(lambda slug: slug != first[0].department, slugs)
-    return chain((item for slug in left for item in view.records.view(slug).everything), others)
+        yield from sorted(view.everything, key=lambda item: places.get(item.department, len(places)))
+        return
+    for slug in slugs if first is None else dropwhile(lambda slug: slug != first[0].department, slugs):
+        yield from view.records.view(slug).everything
+    if (
+        department is None
+    ):  # what belongs to a department that no run has found comes last, and nobody knows it without a look at everything
+        yield from (item for item in view.everything if item.department not in slugs)
 
 
 def _behind(rows: Iterable[Row], after: str | None, id_of: Callable[[Row], str]) -> Iterator[Row]:

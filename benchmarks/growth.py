@@ -40,6 +40,7 @@ from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import measure
 from gather_pipeline.records.departments import store_departments
+from gather_pipeline.records.lease import Lease, Owner, holding
 from gather_pipeline.services import Services
 from gather_pipeline.settings import PACKAGED_SAMPLE, load_settings
 from gather_pipeline.text.sentences import sentences
@@ -50,7 +51,7 @@ from gather_pipeline.upkeep.inputs import inputs_of
 
 ROOT = Path(__file__).resolve().parents[1]
 MATERIAL = Path(__file__).parent / "material"
-PROJECT, AN_ITERATION, USED = "grown", 10, 30
+PROJECT, RUN, AN_ITERATION, USED = "grown", "grown-by-hand", 10, 30
 OWN = ("GATHER_", "OPEN", "MONGODB_", "MODEL_PATH", "PYTHON")
 # What a process of Linux inherits as its peak is its parent's, so it tells its own at its end.
 PEAK = """import atexit, os
@@ -167,25 +168,27 @@ def _grow(services: Services, size: int) -> None:
     project = services.projects.create("The Last Light", (PACKAGED_SAMPLE / "brief.md").read_text(encoding="utf-8"), PROJECT)
     records, departments = services.project(PROJECT), to_automate(services.departments.departments())
     store_departments(records.view(), departments)
+    lease = services.leases.lease(PROJECT, Owner.this_process(RUN), 600)
     shares = [range(size)[place :: len(departments)] for place in range(len(departments))]
-    for place, (department, share) in enumerate(zip(departments, shares, strict=True)):
-        items = [_item(department, number, text) for number, text in zip(range(len(share)), Notes(place), strict=False)]
-        vectors = services.embedder.embed([item.content for item in items])
-        _store(services, project, department, items, vectors)
-        done = records.view()
-        last = done.last(department.slug)
-        evaluate(
-            services,
-            project,
-            department,
-            items=items,
-            vectors=vectors,
-            last=last,
-            stored=None,
-            read_at=services.clock.now(),
-            auto_triggered=True,
-        )
-        propose_draft(services, PROJECT, department, items=items, last=last, stored=None)
+    with holding(lease):
+        for place, (department, share) in enumerate(zip(departments, shares, strict=True)):
+            items = [_item(department, number, text) for number, text in zip(range(len(share)), Notes(place), strict=False)]
+            vectors = services.embedder.embed([item.content for item in items])
+            _store(services, project, department, items, vectors, lease)
+            done = records.view()
+            last = done.last(department.slug)
+            evaluate(
+                services,
+                project,
+                department,
+                items=items,
+                vectors=vectors,
+                last=last,
+                stored=None,
+                read_at=services.clock.now(),
+                auto_triggered=True,
+            )
+            propose_draft(services, PROJECT, department, items=items, last=last, stored=None)
 
 
 def _item(department: Department, number: int, content: str) -> Item:
@@ -196,7 +199,7 @@ def _item(department: Department, number: int, content: str) -> Item:
         department=department.slug,
         project_id=PROJECT,
         iteration=iteration,
-        task_id="grown-by-hand",
+        task_id=RUN,
         created_at="2026-01-01T00:00:00.000000+00:00",
         content=content,
         summary=sentences(content)[0],
@@ -206,7 +209,7 @@ def _item(department: Department, number: int, content: str) -> Item:
     )
 
 
-def _store(services: Services, project: Project, department: Department, items: Sequence[Item], vectors: Vectors) -> None:
+def _store(services: Services, project: Project, department: Department, items: Sequence[Item], vectors: Vectors, lease: Lease) -> None:
     """Stores a department as its runs would have left it: finished by its last iteration, whose quality is the real one."""
     records, inputs = services.project(PROJECT), inputs_of(services, project, department)
     analyses = Analyses(records, project.brief).of(department.slug, items)
@@ -223,7 +226,7 @@ def _store(services: Services, project: Project, department: Department, items: 
             project_id=PROJECT,
             department=department.slug,
             number=number,
-            task_id="grown-by-hand",
+            task_id=RUN,
             inputs=replace(inputs, context=used),
             generated=len(made),
             item_ids=tuple(item.id for item in made),
@@ -236,8 +239,9 @@ def _store(services: Services, project: Project, department: Department, items: 
             ledger=tuple({**entry, "id": id, "hash": hash} for id, hash in used.items()),
             ended_by="maxIterations" if is_last else None,
         )
+        records.open_iteration(department.slug, number, lease)
         records.save_iteration_rows(made, vectors[list(places)], services.embedder.name, [])
-        records.commit(iteration)
+        records.commit(iteration, lease)
 
 
 def edited(bench: Bench, home: Path) -> str:

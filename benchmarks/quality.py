@@ -26,8 +26,8 @@ import numpy as np
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.quality import WEIGHTS
 from gather_pipeline.ports import Embedder
-from gather_pipeline.quality.notes import rarity, telling
 from gather_pipeline.quality.scorer import measure
+from gather_pipeline.quality.statistics import rarity, telling
 from gather_pipeline.similarity.defaults import default_embedder
 from gather_pipeline.text.words import raw_words, tokens
 

@@ -17,6 +17,7 @@ from gather_pipeline.records.outbox import Outbox
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.runs import Runs
+from gather_pipeline.records.view import ProjectView
 from gather_pipeline.settings import Settings
 from gather_pipeline.tasks.execution import digest
 
@@ -131,7 +132,21 @@ class Services:
 
     def project(self, project_id: str) -> ProjectRecords:
         """The records of a project; whether it is there, `projects` knows."""
-        return ProjectRecords(self.store, project_id)
+        return ProjectRecords(self.store, project_id, self.marks)
+
+    def view(self, project_id: str) -> ProjectView:
+        """A project as it stands: the last view of it as long as nothing was written into its database, for the steps of a run."""
+        records = self.project(project_id)
+        position = records.position()
+        taken_at, view = self._views.get(project_id, ("", None))
+        if view is None or taken_at != position:
+            view = records.view()
+            self._views[project_id] = position, view
+        return view
+
+    @cached_property
+    def _views(self) -> dict[str, tuple[str, ProjectView]]:
+        return {}
 
     def close(self) -> None:
         """Lets go of the store and the cache; models are closed by the loop that opened them."""

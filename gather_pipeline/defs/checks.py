@@ -34,8 +34,9 @@ class Check:
 
 
 def _embedding_count(services: Services, view: ProjectView, department: Department) -> rules.Verdict:
-    there = {item.id for item in view.everything if item.department == department.slug}
-    rows = [one for one in view.embeddings if one.item_id in there]
+    part = view.part(department.slug)
+    there = {item.id for item in part.everything}
+    rows = [one for one in part.embeddings if one.item_id in there]
     return rules.embedding_count_equals_item_count(view.items_of(department.slug), rows, services.embedder.name)
 
 
@@ -123,7 +124,7 @@ def asset_check_of(check: Check) -> dg.AssetChecksDefinition:
             verdicts = []
             with gather.services() as services:
                 for project_id, departments in real_partitions(services, context.partition_keys).items():
-                    view = services.project(project_id).view()
+                    view = services.view(project_id)
                     for department in departments:
                         target = newest(context.instance, check.asset, partition_key(project_id, department.slug))
                         if target is None and len(context.partition_keys) > 1:

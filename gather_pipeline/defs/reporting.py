@@ -93,7 +93,8 @@ def report_context_notes(instance: dg.DagsterInstance, view: ProjectView, projec
     """Reports that notes which a department's prompts used are others now, or gone."""
     last = view.last(slug)
     used = last.inputs.context if last else {}
-    changed = {id: view.hashes.get(id, "gone") for id, hash in used.items() if view.hashes.get(id) != hash}
+    now = view.hashes(used)
+    changed = {id: now.get(id, "gone") for id, hash in used.items() if now.get(id) != hash}
     version, key = digest(changed), partition_key(project_id, slug)
     if changed and data_version(observed(instance, CONTEXT_NOTES, key)) != version:
         _observe(instance, CONTEXT_NOTES, key, version, {"changed": listed(sorted(changed))})

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
@@ -123,6 +124,11 @@ class Item(NewItem):
         """True where a person wrote, edited or restored it: no rule may drop it and no run may change it."""
         return self.written_by is not None
 
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of its text."""
+        return content_hash(self.content)
+
     def history(self) -> tuple[Revision, ...]:
         """Every version in order, the present one last."""
         return self.revisions or (self._version(BEGINNINGS[self.origin], self._first_author(), self.created_at),)
@@ -153,13 +159,13 @@ class Item(NewItem):
     def to_document(self) -> dict[str, Any]:
         """The document of collection `gather` (S001-MDB-06: automation metadata with each item)."""
         document: dict[str, Any] = to_jsonable_python(self)
-        own = {"_id": document.pop("id"), "automation": document.pop("provenance"), "content_hash": content_hash(self.content)}
+        own = {"_id": document.pop("id"), "automation": document.pop("provenance"), "content_hash": self.hash}
         return document | own
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Item:
         """The item of a document of collection `gather`."""
-        values = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        values = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
         values |= {"id": document["_id"], "provenance": document.get("automation", {})}
         values["revisions"] = tuple(Revision(**version) for version in document.get("revisions", ()))
         values["overruled"] = tuple(Overruled(**{**one, "hashes": tuple(one["hashes"])}) for one in document.get("overruled", ()))

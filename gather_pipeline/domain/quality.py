@@ -10,6 +10,27 @@ SCORER_VERSION = "2"  # of the rules in `quality`; here, because whoever asks wh
 
 
 @dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What is counted of one note, whatever other notes there are.
+
+    Attributes:
+        worths: The distinct lemmas of its telling words, with what each is worth where it is new.
+        faults: Share of each fault of the text by itself, 0 to 1, in the order of the scorer's table.
+        copied: Share that is taken word for word from the brief.
+        circling: How far it comes back to its own last words, 0 to 1.
+        directs: Whether it tells people what to do.
+        clashes: What it contradicts of the brief: its own sentence, the kind of fact, and one sentence that names both places.
+    """
+
+    worths: Mapping[str, float]
+    faults: tuple[float, ...]
+    copied: float
+    circling: float
+    directs: bool
+    clashes: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One part of a score.
 
@@ -77,6 +98,8 @@ class Score:
         user_id: Who asked, None where nobody is known.
         task_id: Run that it was made in, None for none.
         revision: How often the department's score was written.
+        read_at: When its items were read, None in rows of earlier releases.
+        items: How many they were.
     """
 
     department: str
@@ -91,6 +114,8 @@ class Score:
     task_id: str | None
     evaluated_at: str
     revision: int = 0
+    read_at: str | None = None
+    items: int = 0
 
     @property
     def reached(self) -> bool:

@@ -175,6 +175,7 @@ def _evaluate_and_draft(session: Session, department: Department, result: Depart
             vectors=session.vectors_of(slug),
             last=last,
             stored=session.scores.get(slug),
+            read_at=session.read_at,
             auto_triggered=True,
             user_id=user_id,
             task_id=session.task_id,

@@ -205,7 +205,8 @@ class Attempt:
         ask = quality_judge(session, self.runner, judge, self.number) if judge and everything else None
         rows = np.concatenate([before, vectors]) if len(before) and len(vectors) else before if len(before) else vectors
         embedder, brief = session.services.embedder, session.project.brief
-        quality = session.wait(measure_with(ask, self.department, everything, embedder, brief=brief, vectors=rows))
+        analyses = session.analyses.of(self.department.slug, everything)
+        quality = session.wait(measure_with(ask, self.department, everything, embedder, brief=brief, vectors=rows, analyses=analyses))
         return quality, version_of(everything)
 
     def _record(self, items: Sequence[Item], decisions: Sequence[Decision], quality: Quality, version: str, partial: bool) -> Iteration:

@@ -18,6 +18,7 @@ from gather_pipeline.text.sentences import sentence_ends
 PREDECESSOR_ITEMS = 6  # newest of each earlier department: enough to tell what it decided
 BRAIN_ITEMS = 8
 SMALL_TOKENS = 80  # two or three lines of predecessors for a small window
+LEAST_TOKENS = 20  # of a note: of own items so many are weighed as notes of that size would fit into the budget
 AVOIDED = 20  # summaries of own items beyond the budget
 
 
@@ -69,7 +70,7 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
     earlier = [item for one in before for item in session.items.get(one.slug, [])[-PREDECESSOR_ITEMS:]]
     nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)}, faults)
     candidates = [_brief(session, fitting(session.project.brief, budget))]
-    candidates += [_candidate(item.id, "own", item.content, "medium") for item in reversed(own)]
+    candidates += [_candidate(item.id, "own", item.content, "medium") for item in reversed(own[-(budget // LEAST_TOKENS) :])]
     candidates += [_candidate(item.id, "predecessor", item.content, "medium") for item in reversed(earlier)]
     candidates += [_candidate(one.id, "brain", one.content, "low") for one in nearest]
     assembly = select(candidates, budget, estimate_tokens)

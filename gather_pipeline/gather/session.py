@@ -18,7 +18,7 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Progress
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.items import Item, content_hash, distinct_pairs
+from gather_pipeline.domain.items import Item, distinct_pairs
 from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Score
@@ -34,6 +34,7 @@ from gather_pipeline.similarity.project import threshold_of
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 from gather_pipeline.upkeep import deliver
+from gather_pipeline.upkeep.analyses import Analyses
 from gather_pipeline.upkeep.embed import embedded
 
 logger = logging.getLogger(__name__)
@@ -52,8 +53,10 @@ class Session:
         scores: Each department's stored score.
         drafts: Each department's stored draft.
         highest: Highest iteration that an item ever had, by department: ids of imported and deleted items are never given again.
+        analyses: What is counted of the notes by themselves.
         distinct: Pairs of content hashes that a person has said are no duplicates.
         threshold: Probability from which texts are dropped.
+        read_at: When what people have done was last taken up.
         total_iterations: Iterations of this run so far.
         items_created: Items of this run so far.
         answered: Whether a model has written a note in this run.
@@ -82,6 +85,7 @@ class Session:
         self.total_iterations = self.items_created = self.begun_ahead = self.thrown_away = 0
         self.history: dict[str, list[Iteration]] = {}
         self.unsaved: dict[tuple[str, int], list[Item]] = {}
+        self.analyses = Analyses(records, project.brief)
         self._executions: SimpleQueue[Execution] = SimpleQueue()
         self._looked_at = self.services.clock.monotonic()
         self._loop = asyncio.Runner()
@@ -91,10 +95,11 @@ class Session:
 
     def load(self) -> None:
         """Takes up what is stored, as people have left it."""
+        self.read_at = self.services.clock.now()
         self._cursor = self.records.position()
         view = self.records.view()
         everything = view.everything
-        found = embedded(self.services, view, everything, everything)
+        found = embedded(self.services, view)
         self.history = {}
         for iteration in view.iterations:
             self.history.setdefault(iteration.department, []).append(iteration)
@@ -120,10 +125,12 @@ class Session:
         now = self.services.clock.monotonic()
         if now - self._looked_at < POLL_S:
             return
-        self._looked_at = now
+        self._looked_at, read_at = now, self.services.clock.now()
         changed, self._cursor = self.records.changed_items(self._cursor)
         if any(self._revisions.get(id) != revision for id, revision in changed.items()):
             self.load()
+        else:
+            self.read_at = read_at
 
     def embed_soon(self, texts: Sequence[str]) -> Future[Vectors]:
         """Has texts embedded in a thread of its own; the embedder remembers them, so that who asks for their vectors need not wait.
@@ -154,7 +161,7 @@ class Session:
 
     def hashes(self) -> dict[str, str]:
         """Content hash by id of every committed item."""
-        return {item.id: content_hash(item.content) for items in self.items.values() for item in items}
+        return {item.id: item.hash for items in self.items.values() for item in items}
 
     def tags(self, department: Department, iteration: int) -> dict[str, Any]:
         """What the record of an execution is found by."""

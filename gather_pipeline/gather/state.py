@@ -61,7 +61,8 @@ class DepartmentState:
         now: float | None = None
         aim: Sequence[str] = ()
         if version_of(own) != (last.data_version if last else version_of([])):
-            quality = measure(department, own, services.embedder, vectors=session.vectors_of(slug), brief=session.project.brief)
+            vectors, analyses = session.vectors_of(slug), session.analyses.of(slug, own)
+            quality = measure(department, own, services.embedder, vectors=vectors, analyses=analyses, brief=session.project.brief)
             now, aim = quality_after_edits(last, quality.value, quality.version) if last else quality.value, quality.least_covered
         worse = last is not None and now is not None and fell(last, now, department.threshold)
         usable = [one for one in current(everything, inputs, hashes) if not one.partial and one.generated]

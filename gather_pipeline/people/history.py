@@ -99,18 +99,17 @@ def history_of(services: Services, id: str, project_id: str | None = None) -> It
             for drop in drops_of(decided, []):
                 return DroppedText(project_id=project.id, drop=drop)
         raise
-    view = services.project(item.project_id).view()
-    known = {one.id: one for one in view.everything}
-    used = item.provenance.get("context_items")
-    revisions = item.history()
+    records, used, revisions = services.project(item.project_id), item.provenance.get("context_items"), item.history()
+    hashes = used if isinstance(used, Mapping) else {}
+    known = {one.id: one for one in records.items(hashes)}
     return ItemHistory(
         item=item,
         versions=tuple(
             Version(revision=now, changed=tuple(name for name in TEXTS if getattr(before, name) != getattr(now, name)))
             for before, now in pairwise([revisions[0], *revisions])
         ),
-        context_items=tuple(_used(id, hash, known.get(id)) for id, hash in used.items()) if isinstance(used, Mapping) else (),
-        drops=tuple(drops_of([one for one in view.dropped if one.item_id == id], [item])),
+        context_items=tuple(_used(id, hash, known.get(id)) for id, hash in hashes.items()),
+        drops=tuple(drops_of([one for one in records.view(item.department).dropped if one.item_id == id], [item])),
     )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from gather_pipeline.quality.notes import READ_TEXTS, Note, quoted, telling
+from gather_pipeline.quality.statistics import quoted, telling
 from gather_pipeline.text.language import language_of
 from gather_pipeline.text.names import names_in
 from gather_pipeline.text.numbers import UNITS
@@ -76,24 +76,14 @@ class Facts:
     dead: dict[str, Said]
 
 
-def contradictions(notes: Sequence[Note], brief: str) -> tuple[str, ...]:
-    """Every contradiction between a note and the brief as a sentence, at most one a sentence and kind, in the order of the notes."""
-    found: dict[tuple[str, str], str] = {}
-    for note in notes:
-        for sentence_and_kind, clash in _clashes(note.text, brief).items():
-            found.setdefault(sentence_and_kind, clash)
-    return tuple(found.values())
-
-
-@lru_cache(maxsize=READ_TEXTS)
-def _clashes(text: str, brief: str) -> Mapping[tuple[str, str], str]:
-    """What a text contradicts, by its sentence and the kind of fact."""
+def clashes(text: str, brief: str) -> dict[tuple[str, str], str]:
+    """What a note contradicts of the brief, one sentence each, by the note's sentence and the kind of fact, in the order of the note."""
     found: dict[tuple[str, str], str] = {}
     if not brief.strip() or language_of(text) != "en":
         return found
     facts, last = facts_of(brief), ""
     for said in map(Said.of, sentences(text)):
-        clashes_by_kind = {
+        by_kind = {
             "number": _numbers(said, facts),
             "age": _ages(said, last, facts),
             "date": _dates(said, facts),
@@ -102,8 +92,8 @@ def _clashes(text: str, brief: str) -> Mapping[tuple[str, str], str]:
             "name": _names(said, facts),
         }
         last = next((one.text for one in reversed(said.tokens) if one.capital and ("age", one.text) in facts.counts), last)
-        for kind, clashes in clashes_by_kind.items():
-            for first, second in clashes:
+        for kind, pairs in by_kind.items():
+            for first, second in pairs:
                 found.setdefault((said.text, kind), f"{quoted(said.text, 70)} {first}, against {second}.")
     return found
 

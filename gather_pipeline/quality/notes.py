@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import log1p
 
 import numpy as np
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.quality import Analysis
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.text.words import Token, frequency, tokens
+from gather_pipeline.quality.analysis import analyse
+from gather_pipeline.quality.statistics import quoted, ramp, telling
+from gather_pipeline.text.words import tokens
 
+BLOCK = 512  # notes whose cosines to all earlier ones are in memory at once
 NEAR = 0.6  # cosine from which an earlier note is about the same matter, so that its words are no news
 DETAIL_HALF = 6.0  # new telling words: filler, drifting prose and named filler bring 5 to 8 a note, careful notes of 45 words 11 to 14
 DETAIL_POWER = 2.5  # steep enough to part those two, and never flat: a richer text always has more
-NUMBER_WORTH = 2.0  # a new number is worth two words, as in "12 m/s at 05:00": rank correlation with rated specificity rises
 LONG_FROM, LONG_TO, LONG_SHARE = 12.0, 600.0, 0.15  # new telling words: a longer text goes on gaining where a note's detail is full
-ECHO_WINDOW = 12  # telling words: about two sentences
-ECHO_LOW, ECHO_HIGH = 0.03, 0.25  # careful notes lie at 0.0 to 0.06, drifting prose at 0.1 to 0.3
-LEAST_WORTH = 0.5  # least worth of a word; the rest follows its rarity
-READ_TEXTS = 8192  # what is counted of a text by itself is kept for so many: a department is scored anew after every ten notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,62 +55,28 @@ class Note:
 
     Attributes:
         id: The item's id, its position as text where it has none.
-        known: Lemmas that the brief, an aspect or an earlier note about the same matter has said.
+        analysis: What is counted of it by itself.
+        mass: What its words are worth that neither the brief, an aspect nor an earlier note about the same matter has said.
         nearest: Highest cosine to an earlier note, 0 for the first.
     """
 
     id: str
     text: str
     vector: Vectors
-    known: frozenset[str] = field(default=frozenset(), repr=False)
+    analysis: Analysis = field(repr=False)
+    mass: float = 0.0
     nearest: float = 0.0
 
     @cached_property
     def detail(self) -> float:
         """How much it tells that nobody had said, 0 to 1: its new telling words, rarer ones for more, numbers for most."""
-        mass = sum(worth for word, worth in worths(self.text).items() if word not in self.known)
+        mass = self.mass
         full = float(mass**DETAIL_POWER / (mass**DETAIL_POWER + DETAIL_HALF**DETAIL_POWER))
         return full * (1 - LONG_SHARE + LONG_SHARE * ramp(log1p(mass), log1p(LONG_FROM), log1p(LONG_TO)))
 
     def quote(self) -> str:
         """Its beginning in quotation marks."""
         return quoted(self.text, 60)
-
-
-def quoted(text: str, limit: int) -> str:
-    """The beginning of a text on one line, in quotation marks; cut at a word."""
-    line = " ".join(text.split())
-    return f"'{line}'" if len(line) <= limit else f"'{line[:limit].rsplit(' ', 1)[0]}...'"
-
-
-@lru_cache(maxsize=READ_TEXTS)
-def circling(text: str) -> float:
-    """How far a text comes back to its own last words, 0 to 1, by the share of telling words that stood among the `ECHO_WINDOW` before."""
-    words = [token.lemma for token in tokens(text) if token.telling]
-    again = sum(word in words[max(0, place - ECHO_WINDOW) : place] for place, word in enumerate(words))
-    return ramp(again / len(words), ECHO_LOW, ECHO_HIGH) if words else 0.0
-
-
-def telling(found: Iterable[Token]) -> frozenset[str]:
-    """Distinct lemmas of the words that carry content."""
-    return frozenset(token.lemma for token in found if token.telling)
-
-
-def rarity(word: str) -> float:
-    """0 for a word of everyday speech ("good"), 1 for a rare one ("grommet")."""
-    return ramp(6.0 - frequency(word), 0.0, 3.0)
-
-
-@lru_cache(maxsize=READ_TEXTS)
-def worths(text: str) -> Mapping[str, float]:
-    """The distinct lemmas of a text's telling words, with what each is worth where it is new."""
-    found: dict[str, float] = {}
-    for token in tokens(text):
-        if token.telling:
-            known = token.name or frequency(token.lemma) > 0.0
-            own = NUMBER_WORTH if token.kind == "number" else LEAST_WORTH + (1 - LEAST_WORTH) * rarity(token.lemma) if known else 0.0
-            found[token.lemma] = max(own, found.get(token.lemma, 0.0))
-    return found
 
 
 def read_notes(
@@ -122,6 +87,7 @@ def read_notes(
     slug: str | None = None,
     project_id: str | None = None,
     vectors: Vectors | None = None,
+    analyses: Sequence[Analysis] | None = None,
 ) -> list[Note]:
     """Items of one department as notes in order, each in the light of the brief, the aspects and the notes before it.
 
@@ -132,6 +98,7 @@ def read_notes(
         slug: The department wanted; what names another one is left out (C31). None takes items of any.
         project_id: The project wanted, likewise.
         vectors: Embeddings of the contents of all items, row by row.
+        analyses: What `analyse` gives of the contents of all items; made here where None.
 
     Raises:
         InvalidInput: An item without content, or whose content is not a string.
@@ -145,16 +112,46 @@ def read_notes(
             read.append((place, str(id), content))
     if not read:
         return []
-    texts = [text for _, _, text in read]
-    rows = embedder.embed(texts) if vectors is None else vectors[[place for place, _, _ in read]]
-    words = [worths(text) for text in texts]
-    notes = []
-    for place, (_, id, text) in enumerate(read):
-        cosines = rows[:place] @ rows[place]
-        near = [words[other] for other in np.flatnonzero(cosines >= NEAR)]
-        nearest = float(cosines.max()) if place else 0.0
-        notes.append(Note(id=id, text=text, vector=rows[place], known=topic.known.union(*near), nearest=nearest))
-    return notes
+    rows = embedder.embed([text for _, _, text in read]) if vectors is None else vectors[[place for place, _, _ in read]]
+    of_text = [analyses[place] if analyses else analyse(text, topic.brief) for place, _, text in read]
+    return [
+        Note(id=id, text=text, vector=rows[place], analysis=of_text[place], mass=mass, nearest=nearest)
+        for place, ((_, id, text), (mass, nearest)) in enumerate(zip(read, _news(of_text, rows, topic.known), strict=True))
+    ]
+
+
+def _news(analyses: Sequence[Analysis], rows: Vectors, known: frozenset[str]) -> Iterator[tuple[float, float]]:
+    """Of each note in turn what its news are worth, and its highest cosine to an earlier note.
+
+    In blocks, for a department may have tens of thousands of notes; a word is looked up in the notes that have it.
+    """
+    having: dict[str, list[int]] = {}
+    for place, analysis in enumerate(analyses):
+        for word in analysis.worths:
+            having.setdefault(word, []).append(place)
+    places = {word: np.array(found) for word, found in having.items() if len(found) > 1 and word not in known}
+    for start in range(0, len(rows), BLOCK):
+        cosines = rows[start : start + BLOCK] @ rows[: start + BLOCK].T
+        near = cosines >= NEAR
+        for place in range(start, min(start + BLOCK, len(rows))):
+            is_near = near[place - start, :place]
+            mass = 0.0
+            for word, worth in analyses[place].worths.items():
+                if word in known:
+                    continue
+                earlier = places.get(word)
+                if earlier is None or not is_near[earlier[: earlier.searchsorted(place)]].any():
+                    mass += worth
+            yield mass, float(cosines[place - start, :place].max()) if place else 0.0
+
+
+def contradictions(notes: Sequence[Note]) -> tuple[str, ...]:
+    """Every contradiction between a note and the brief as a sentence, at most one a sentence and kind, in the order of the notes."""
+    found: dict[tuple[str, str], str] = {}
+    for note in notes:
+        for sentence, kind, clash in note.analysis.clashes:
+            found.setdefault((sentence, kind), clash)
+    return tuple(found.values())
 
 
 def _fields(item: object, place: int) -> tuple[object, object, object, object]:
@@ -167,8 +164,3 @@ def _fields(item: object, place: int) -> tuple[object, object, object, object]:
     owner = owner.get("slug") if isinstance(owner, Mapping) else owner
     project = item.get("project_id") or item.get("projectId")
     return item.get("id") or item.get("_id") or place, owner, project, item.get("content")
-
-
-def ramp(value: float, low: float, high: float) -> float:
-    """0 up to `low`, 1 from `high`, straight between."""
-    return min(1.0, max(0.0, (value - low) / (high - low)))

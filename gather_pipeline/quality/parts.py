@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -11,8 +10,7 @@ from gather_pipeline.domain.quality import Part
 from gather_pipeline.errors import listed
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, fault_reasons
-from gather_pipeline.quality.notes import READ_TEXTS, circling, ramp
-from gather_pipeline.text.words import FUNCTION, Token, tokens
+from gather_pipeline.quality.statistics import ramp
 
 SECOND_SHARE = 0.5  # of what the best note leaves open, by the next best: two notes say more than one, ten not ten times as much
 NOTE_ASPECTS, BESIDES = 2, 0.4  # a note is about one aspect or two, and touches others
@@ -21,8 +19,6 @@ COVERED = 50.0
 SHARPNESS = 2.5  # of fit: a note that lies half way to an aspect is mostly about another department's
 DETAILED = 0.6
 CIRCLES = 0.5
-DUTIES = frozenset("should must shall need needs ought please let recommend suggest propose require requires would".split())
-OBJECTS = FUNCTION - frozenset("is are was were be has have had do does did will would can could may and or but if than who which".split())
 DIRECTED_SHARE = 0.4  # of a note's usability; the rest is exactness, without which a duty is an intention
 
 
@@ -77,7 +73,7 @@ def coherence(found: Sequence[Worth]) -> Part:
     """
     if not found:
         return Part(value=0.0, reasons=("There are no notes, so nothing hangs together.",))
-    rounds = [one.note for one in found if circling(one.note.text) >= CIRCLES]
+    rounds = [one.note for one in found if one.note.analysis.circling >= CIRCLES]
     reasons = ["Unknown: whether the notes agree with one another was not judged."]
     if rounds:
         reasons.append(f"{len(rounds)} of {len(found)} notes come back to their own words, e.g. {rounds[0].quote()}.")
@@ -86,15 +82,15 @@ def coherence(found: Sequence[Worth]) -> Part:
 
 def soundness(found: Sequence[Worth]) -> float:
     """What can be counted of coherence, 0 to 100: the notes' worth, less where they turn in circles."""
-    return _scaled([one.value * (1 - circling(one.note.text)) for one in found]) if found else 0.0
+    return _scaled([one.value * (1 - one.note.analysis.circling) for one in found]) if found else 0.0
 
 
 def actionability(found: Sequence[Worth]) -> Part:
     """Whether the notes say what to do or show, exactly enough to begin: their mean usability, by worth."""
     if not found:
         return Part(value=0.0, reasons=("There are no notes, so there is nothing to act on.",))
-    directed = [one.note for one in found if _directs(one.note.text)]
-    values = [one.value * one.note.detail * (1 - DIRECTED_SHARE * (not _directs(one.note.text))) for one in found]
+    directed = [one.note for one in found if one.note.analysis.directs]
+    values = [one.value * one.note.detail * (1 - DIRECTED_SHARE * (not one.note.analysis.directs)) for one in found]
     reason = f"{len(directed)} of {len(found)} notes say what to do or how to stage it."
     return Part(value=_scaled(values), reasons=(reason, *fault_reasons(found)), evidence=tuple(note.id for note in directed[:3]))
 
@@ -106,29 +102,3 @@ def _scaled(shares: Sequence[float] | Vectors) -> float:
 def _substance(one: Worth) -> float:
     own = float(np.prod([1 - share for name, share in one.faults.items() if name != FOREIGN]))
     return own * ramp(one.note.detail, 0.0, FULL_DETAIL)
-
-
-@lru_cache(maxsize=READ_TEXTS)
-def _directs(text: str) -> bool:
-    """Whether a clause of a note tells people what to do.
-
-    That is a duty or proposal in so many words, or a clause that opens with a bare verb ("Hold the harbour office"): its first word
-    stands in its dictionary form, is no name and no function word, and what it acts on follows.
-    """
-    clauses: list[list[Token]] = [[]]
-    for token in tokens(text):
-        if token.kind == "stop":
-            clauses.append([])
-        else:
-            clauses[-1].append(token)
-    return any(_is_direction(clause) for clause in clauses)
-
-
-def _is_direction(clause: Sequence[Token]) -> bool:
-    if any(token.text in DUTIES for token in clause):
-        return True
-    if len(clause) < 3:
-        return False
-    first, second = clause[0], clause[1]
-    bare = first.start and first.kind == "word" and first.text == first.lemma and first.telling
-    return bare and (second.text in OBJECTS or second.kind == "number")

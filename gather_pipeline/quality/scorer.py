@@ -11,13 +11,12 @@ from dataclasses import replace
 
 from gather_pipeline.domain.departments import Department, parse_departments
 from gather_pipeline.domain.items import Item
-from gather_pipeline.domain.quality import SCORER_VERSION, WEIGHTS, Quality
+from gather_pipeline.domain.quality import SCORER_VERSION, WEIGHTS, Analysis, Quality
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
 from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, worth_of
-from gather_pipeline.quality.facts import contradictions
 from gather_pipeline.quality.judge import QualityJudge, judged, readings
-from gather_pipeline.quality.notes import Topic, read_notes
+from gather_pipeline.quality.notes import Topic, contradictions, read_notes
 from gather_pipeline.quality.parts import actionability, coherence, coverage, depth, soundness
 from gather_pipeline.similarity.defaults import default_embedder
 
@@ -33,6 +32,7 @@ async def measure_with(
     *,
     brief: str,
     vectors: Vectors | None = None,
+    analyses: Sequence[Analysis] | None = None,
 ) -> Quality:
     """The score of a department, by a judge where one is given and can judge; else as `measure` gives it.
 
@@ -43,11 +43,12 @@ async def measure_with(
         embedder: Embeds notes, aspects and the brief's sentences; thresholds are set for all-MiniLM-L6-v2.
         brief: The project's brief.
         vectors: Embeddings of the items' contents, row by row, from the embedder; made here where None.
+        analyses: What `analyse` gives of each item's content and the brief; made here where None.
 
     Raises:
         InvalidInput: An item without content, or another number of vectors than of items.
     """
-    quality, found = _measured(department, items, embedder, vectors, brief, None)
+    quality, found = _measured(department, items, embedder, vectors, analyses, brief, None)
     own = [item for item in items if item.department == department.slug]
     if judge is None or not own:
         return quality
@@ -61,6 +62,7 @@ def measure(
     *,
     brief: str = "",
     vectors: Vectors | None = None,
+    analyses: Sequence[Analysis] | None = None,
     project_id: str | None = None,
 ) -> Quality:
     """The score without a judge.
@@ -71,12 +73,13 @@ def measure(
         embedder: The installed default where None.
         brief: The project's brief; what it says is no news, and notes against it lose points.
         vectors: Embeddings of the items' contents, row by row; made here where None.
+        analyses: What `analyse` gives of each item's content and the brief; made here where None.
         project_id: The project wanted; None takes items of any.
 
     Raises:
         InvalidInput: An item without content, or another number of vectors than of items.
     """
-    return _measured(_department(department), items, embedder or default_embedder(), vectors, brief, project_id)[0]
+    return _measured(_department(department), items, embedder or default_embedder(), vectors, analyses, brief, project_id)[0]
 
 
 def analyze_department_quality(
@@ -129,18 +132,20 @@ def _measured(
     items: Sequence[object],
     embedder: Embedder,
     vectors: Vectors | None,
+    analyses: Sequence[Analysis] | None,
     brief: str,
     project_id: str | None,
 ) -> tuple[Quality, list[Worth]]:
-    if vectors is not None and len(vectors) != len(items):
-        raise InvalidInput(f"vectors has {len(vectors)} rows, expected {len(items)}, one an item")
+    for name, given in (("vectors", vectors), ("analyses", analyses)):
+        if given is not None and len(given) != len(items):
+            raise InvalidInput(f"{name} has {len(given)} rows, expected {len(items)}, one an item")
     topic = Topic.of(department, brief)
-    notes = read_notes(items, embedder, topic, slug=department.slug, project_id=project_id, vectors=vectors)
+    notes = read_notes(items, embedder, topic, slug=department.slug, project_id=project_id, vectors=vectors, analyses=analyses)
     ground = Ground.of(topic, embedder)
     found = worth_of(notes, ground)
     part, least = coverage(found, ground)
     parts = {"coverage": part, "depth": depth(found), "coherence": coherence(found), "actionability": actionability(found)}
-    clashes = contradictions([one.note for one in found if one.faults[FOREIGN] < 1], brief)
+    clashes = contradictions([one.note for one in found if one.faults[FOREIGN] < 1])
     if clashes:
         named = (f"Contradiction: {one}" for one in clashes)
         parts["coherence"] = replace(parts["coherence"], reasons=(*named, *parts["coherence"].reasons))

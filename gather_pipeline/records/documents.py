@@ -11,10 +11,10 @@ from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.departments import Department, StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
-from gather_pipeline.domain.items import Item, NewItem, content_hash, item_id
+from gather_pipeline.domain.items import Item, NewItem, item_id
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
 from gather_pipeline.domain.projects import EarlierBrief, Project
-from gather_pipeline.domain.quality import WEIGHTS, Part, Quality, Score
+from gather_pipeline.domain.quality import WEIGHTS, Analysis, Part, Quality, Score
 from gather_pipeline.ports import Document, Vectors
 
 
@@ -129,10 +129,28 @@ def embedding_document(item: Item, vector: Vectors, model: str) -> Document:
         "iteration": item.iteration,
         "task_id": item.task_id,
         "model": model,
-        "content_hash": content_hash(item.content),
+        "content_hash": item.hash,
         "dimensions": int(vector.shape[0]),
         "vector": vector.astype("float32").tobytes(),
     }
+
+
+def analysis_document(item: Item, key: str, analysis: Analysis) -> Document:
+    """A row of `analyses`; words stand apart from their worths, for a key of a document may not be any text."""
+    own = {"_id": item.id, "department": item.department, "key": key, "words": list(analysis.worths)}
+    return own | vars(analysis) | {"worths": list(analysis.worths.values())}
+
+
+def analysis_of(document: Mapping[str, Any]) -> Analysis:
+    """The analysis of a row."""
+    return Analysis(
+        worths=dict(zip(document["words"], document["worths"], strict=True)),
+        faults=tuple(document["faults"]),
+        copied=document["copied"],
+        circling=document["circling"],
+        directs=document["directs"],
+        clashes=tuple((sentence, kind, clash) for sentence, kind, clash in document["clashes"]),
+    )
 
 
 def decided_document(decided: DecidedText) -> Document:

@@ -6,6 +6,7 @@ therefore looks at a marked department more than once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gather_pipeline.ports import Clock, DocumentStore
@@ -31,6 +32,11 @@ class Marks:
         """Marks a department; call before a change of its items, and after one that took long."""
         row = {"_id": f"{project_id}|{slug}", "project_id": project_id, "department": slug, "at": self._clock.now()}
         self._store.upsert(self._database, MARKS, row)
+
+    def at(self, project_id: str, slugs: Iterable[str]) -> dict[str, str]:
+        """When each of these departments was marked last, by slug; one that never was is left out."""
+        found = self._store.find(self._database, MARKS, {"_id": {"$in": [f"{project_id}|{slug}" for slug in slugs]}})
+        return {row["department"]: row["at"] for row in found}
 
     def since(self, cursor: str) -> tuple[list[Mark], str]:
         """Marks set after the cursor, each department once, and the cursor after them."""

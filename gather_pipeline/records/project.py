@@ -15,17 +15,18 @@ from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
-from gather_pipeline.domain.items import Item, content_hash
+from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.domain.quality import Score
+from gather_pipeline.domain.quality import Analysis, Score
 from gather_pipeline.errors import DuplicateKey, ProjectBusy, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Document, DocumentStore, Embedder, Vectors
 from gather_pipeline.records import documents as rows
 from gather_pipeline.records.lease import LOST, Lease
+from gather_pipeline.records.marks import Marks
 from gather_pipeline.records.view import ProjectView
 
-ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS = "gather", "embeddings", "duplicate_decisions", "iterations"
+ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS, ANALYSES = "gather", "embeddings", "duplicate_decisions", "iterations", "analyses"
 EVENTS, SCORES, DRAFTS, DEPARTMENTS = "events", "quality_scores", "drafts", "departments"
 COMMITTED_WITH_ITERATION = (ITEMS, EMBEDDINGS, DECISIONS)
 SELF_COMMITTED = "self_committed"
@@ -50,7 +51,7 @@ class Embedding:
 
 def vectors_of(stored: Iterable[Embedding], items: Sequence[Item], model: str) -> dict[str, Vectors]:
     """Stored embeddings of the items' present texts, by id; an item without one is left out."""
-    hashes = {item.id: content_hash(item.content) for item in items}
+    hashes = {item.id: item.hash for item in items}
     return {one.item_id: one.vector for one in stored if one.model == model and hashes.get(one.item_id) == one.content_hash}
 
 
@@ -67,33 +68,37 @@ class ProjectRecords:
     Args:
         store: The document store.
         project_id: Id of the project.
+        marks: Tell when people changed its departments; where None, a department's items are always looked at.
     """
 
-    def __init__(self, store: DocumentStore, project_id: str) -> None:
-        self._store = store
+    def __init__(self, store: DocumentStore, project_id: str, marks: Marks | None = None) -> None:
+        self._store, self.marks = store, marks
         self.project_id = project_id
         self._database = project_database(project_id)
 
-    def view(self) -> ProjectView:
-        """The project as it stands, each part read once, when it is first looked at."""
-        return ProjectView(self)
+    def view(self, department: str | None = None) -> ProjectView:
+        """The project, or what one department has of it, as it stands; each part is read once, when it is first looked at."""
+        return ProjectView(self, department)
 
-    def iterations(self) -> list[Iteration]:
-        """Committed iterations, by department, oldest first."""
-        found = self._find(ITERATIONS, sort=[("department", 1), ("number", 1)])
+    def iterations(self, department: str | None = None) -> list[Iteration]:
+        """Committed iterations, by department, oldest first; of one department where it is given."""
+        where = {} if department is None else {"department": department}
+        found = self._find(ITERATIONS, where, sort=[("department", 1), ("number", 1)])
         return [rows.iteration_of(one) for one in found if not one.get(OPEN)]
 
-    def placed(self, iterations: Iterable[Iteration]) -> list[tuple[Item, int]]:
+    def placed(self, iterations: Iterable[Iteration], department: str | None = None) -> list[tuple[Item, int]]:
         """Committed items whatever their state, each with its place among those of its department and iteration.
 
         Args:
-            iterations: The project's, which say what is committed.
+            iterations: The project's, or the department's, which say what is committed.
+            department: None for all.
 
         Returns:
             In the order of department, iteration and place; what no iteration made comes last, by time.
         """
         places = {id: place for iteration in iterations for place, id in enumerate(iteration.item_ids)}
-        found = [one for one in self._find(ITEMS) if one["_id"] in places or one.get(SELF_COMMITTED)]
+        where = {} if department is None else {"department": department}
+        found = [one for one in self._find(ITEMS, where) if one["_id"] in places or one.get(SELF_COMMITTED)]
 
         def place(document: Document) -> int:
             return places[document["_id"]] if document["_id"] in places else int(document.get("place", 0))
@@ -115,6 +120,14 @@ class ProjectRecords:
                 return None
         return Item.from_document(document), int(document["_version"])
 
+    def items(self, ids: Iterable[str]) -> list[Item]:
+        """Those of these items that are committed, whatever their state, in no order; an id that is none's is left out."""
+        found = self._find(ITEMS, {"_id": {"$in": list(ids)}})
+        made_in = {one["_id"]: iteration_id(one["department"], one["iteration"]) for one in found if not one.get(SELF_COMMITTED)}
+        iterations = self._find(ITERATIONS, {"_id": {"$in": sorted(set(made_in.values()))}}) if made_in else []
+        committed = {id for iteration in iterations for id in iteration.get("item_ids", ())}
+        return [Item.from_document(one) for one in found if one["_id"] in committed or one["_id"] not in made_in]
+
     def embeddings(self, model: str | None = None, department: str | None = None) -> list[Embedding]:
         """Stored embeddings, of one model and one department where they are given."""
         import numpy as np  # not above: a command that only reads starts without it
@@ -130,11 +143,24 @@ class ProjectRecords:
             for one in self._find(EMBEDDINGS, where)
         ]
 
-    def dropped(self, iterations: Iterable[Iteration]) -> list[DecidedText]:
-        """Committed decisions that dropped a text, in order; `iterations` are the project's."""
+    def analyses(self, department: str) -> dict[str, tuple[str, Analysis]]:
+        """What is counted of a department's notes by themselves, with the key of what it was counted of, by id of the item."""
+        return {one["_id"]: (one["key"], rows.analysis_of(one)) for one in self._find(ANALYSES, {"department": department})}
+
+    def save_analyses(self, analysed: Sequence[tuple[Item, str, Analysis]], replaced: Collection[str] = ()) -> None:
+        """Stores what is counted of notes, each with its key; `replaced` are ids of items that are known to have an older one."""
+        documents = [rows.analysis_document(*one) for one in analysed]
+        self._put(ANALYSES, [one for one in documents if one["_id"] not in replaced])
+        for one in documents:
+            if one["_id"] in replaced:
+                self._store.upsert(self._database, ANALYSES, one)
+
+    def dropped(self, iterations: Iterable[Iteration], department: str | None = None) -> list[DecidedText]:
+        """Committed decisions that dropped a text, in order; `iterations` are the project's, or those of the department that is given."""
         committed = {(iteration.department, iteration.number, iteration.task_id) for iteration in iterations}
-        committed |= {(department, number, "") for department, number, _ in committed}  # rows of earlier releases name no run
-        found = self._find(DECISIONS, {"duplicate": True}, sort=[("department", 1), ("iteration", 1), ("place", 1)])
+        committed |= {(slug, number, "") for slug, number, _ in committed}  # rows of earlier releases name no run
+        where: dict[str, Any] = {"duplicate": True} if department is None else {"duplicate": True, "department": department}
+        found = self._find(DECISIONS, where, sort=[("department", 1), ("iteration", 1), ("place", 1)])
         return [
             rows.decided_of(one, self.project_id)
             for one in found

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.quality import WEIGHTS, Score, told
@@ -45,6 +46,7 @@ class Verdict:
         return not self.failures
 
 
+@lru_cache(maxsize=65_536)  # each department of a project is held against all of it
 def same_text_key(text: str) -> str:
     """Two texts with one key say the same: they differ in case, spacing and punctuation marks alone."""
     return " ".join(_MARKS.sub(" ", text.casefold()).split())

@@ -7,7 +7,6 @@ what was dropped, and `gather item restore` brings it back and is remembered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from gather_pipeline.ports import Vectors
 from gather_pipeline.records.project import completed_vectors, vectors_of
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
+from gather_pipeline.similarity.detector import CANDIDATE_FLOOR
 from gather_pipeline.similarity.known import KnownItems
 from gather_pipeline.similarity.project import detector_of
 
@@ -42,21 +42,18 @@ class Embedded:
     set_aside: list[Item]
 
 
-def embedded(services: Services, view: ProjectView, everything: Sequence[Item], wanted: Sequence[Item]) -> Embedded:
-    """Active items with their embeddings row by row.
+def embedded(services: Services, view: ProjectView) -> Embedded:
+    """The active items that a view shows, of the project or of one department, with their embeddings row by row.
 
     What is missing, or of an older text, is made now and stored; nothing else is computed. Embeddings of items that are no longer active
     are removed.
 
     Args:
         services: The engines.
-        view: What is stored of the project.
-        everything: Every committed item of the project as it is now, whatever its state.
-        wanted: Those of them whose embeddings are wanted.
+        view: What is stored.
     """
-    stored = view.embeddings
-    rows = vectors_of(stored, wanted, services.embedder.name)
-    items = [item for item in wanted if item.is_active]
+    stored, items = view.embeddings, list(view.items)
+    rows = vectors_of(stored, items, services.embedder.name)
     missing = [item for item in items if item.id not in rows]
     made = services.embedder.embed([item.content for item in missing])
     rows |= dict(zip((item.id for item in missing), made, strict=True))
@@ -64,31 +61,34 @@ def embedded(services: Services, view: ProjectView, everything: Sequence[Item], 
     set_aside: list[Item] = []
     if persons:
         # Before the embeddings are stored: they are what says that an item's neighbours have been judged.
-        set_aside = _set_aside(services, view, everything, KnownItems.from_items(persons, np.stack([rows[item.id] for item in persons])))
+        set_aside = _set_aside(services, view.whole, KnownItems.from_items(persons, np.stack([rows[item.id] for item in persons])))
         gone = {item.id for item in set_aside}
         items = [item for item in items if item.id not in gone]
     if missing:
         older = {one.item_id for one in stored if one.model == services.embedder.name}
         view.records.save_embeddings(missing, made, services.embedder.name, older)
-    useless = {item.id for item in wanted if not item.is_active} & {one.item_id for one in stored} | {item.id for item in set_aside}
+    useless = {one.item_id for one in stored} & {item.id for item in view.everything if not item.is_active} | {
+        item.id for item in set_aside
+    }
     view.records.drop_embeddings(sorted(useless))
     vectors = np.stack([rows[item.id] for item in items]) if items else np.empty((0, 0), dtype=np.float32)
     return Embedded(items=items, vectors=vectors, added=len(missing), set_aside=set_aside)
 
 
-def _set_aside(services: Services, view: ProjectView, everything: Sequence[Item], known: KnownItems) -> list[Item]:
-    """Drops the project's generated items that repeat one of these texts; returns them.
+def _set_aside(services: Services, view: ProjectView, known: KnownItems) -> list[Item]:
+    """Drops generated items of the whole project, which the view shows, that repeat one of these texts; returns them.
 
     A department's mark is set before the first change of an item of it, as for what people change themselves.
     """
-    neighbours = [item for item in everything if item.is_active and not item.is_persons]
-    if not neighbours:
+    others = [item for item in view.items if not item.is_persons]
+    if not others:
         return []
-    detector = detector_of(everything, view.dropped, services.embedder, services.settings.wrong_drop_cost)
-    rows = completed_vectors(view.embeddings, neighbours, services.embedder)
-    decisions = detector.screen_by_rules(
-        [item.content for item in neighbours], np.stack([rows[item.id] for item in neighbours]), known, within=False
-    )
+    rows = completed_vectors(view.embeddings, others, services.embedder)
+    vectors = np.stack([rows[item.id] for item in others])
+    near = np.flatnonzero((vectors @ known.vectors.T).max(axis=1) >= CANDIDATE_FLOOR).tolist()  # no other can repeat them
+    neighbours = [others[place] for place in near]
+    detector = detector_of(view.everything, view.dropped, services.embedder, services.settings.wrong_drop_cost)
+    decisions = detector.screen_by_rules([item.content for item in neighbours], vectors[near], known, within=False)
     repeated = [(item, decision) for item, decision in zip(neighbours, decisions, strict=True) if decision.duplicate]
     for slug in {item.department for item, _ in repeated}:
         services.marks.set(view.records.project_id, slug)

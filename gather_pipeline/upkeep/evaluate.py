@@ -14,6 +14,7 @@ from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import measure
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.analyses import Analyses
 from gather_pipeline.upkeep.standing import score_is_current
 
 
@@ -26,6 +27,7 @@ def evaluate(
     vectors: Vectors,
     last: Iteration | None,
     stored: Score | None,
+    read_at: str,
     auto_triggered: bool,
     user_id: str | None = None,
     task_id: str | None = None,
@@ -44,6 +46,7 @@ def evaluate(
         vectors: Their embeddings, row by row.
         last: Its newest iteration.
         stored: Its stored score.
+        read_at: When its items were read.
         auto_triggered: Whether the end of the department asks for it, or a person.
         user_id: Who asks.
         task_id: Run that it is made in.
@@ -55,7 +58,8 @@ def evaluate(
     if last and (last.quality.version, last.data_version, last.asked) == (SCORER_VERSION, version, asked):
         quality = last.quality
     else:
-        quality = measure(department, items, services.embedder, brief=project.brief, vectors=vectors)
+        analyses = Analyses(services.project(project.id), project.brief).of(department.slug, items)
+        quality = measure(department, items, services.embedder, brief=project.brief, vectors=vectors, analyses=analyses)
     score = Score(
         department=department.slug,
         department_number=department.codeDepNumber,
@@ -68,5 +72,7 @@ def evaluate(
         user_id=user_id,
         task_id=task_id,
         evaluated_at=services.clock.now(),
+        read_at=read_at,
+        items=len(items),
     )
     return Outcome(value=services.project(project.id).save_score(score, stored, lease), changed=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from gather_pipeline.domain.departments import department_of, in_order
 from gather_pipeline.domain.drafts import Draft
-from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.outcome import Outcome
 from gather_pipeline.domain.quality import Score
+from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.draft import propose_draft
 from gather_pipeline.upkeep.embed import Embedded, embedded
@@ -37,7 +37,7 @@ class Refreshed:
 
 
 class Upkeep:
-    """The departments of one project, read once and brought up to date one by one.
+    """The departments of one project, each read once, when it is first looked at, and brought up to date one by one.
 
     Args:
         services: The engines.
@@ -48,22 +48,26 @@ class Upkeep:
     """
 
     def __init__(self, services: Services, project_id: str) -> None:
+        self._read_at = services.clock.now()
         self._services = services
         self._project = services.projects.get(project_id)
         self._departments = services.departments.departments()
-        self.view = services.project(project_id).view()
-        self._items = {item.id: item for item in self.view.everything}
+        self._whole = services.view(project_id)
         self._embedded: dict[str, Embedded] = {}
+
+    def view(self, slug: str) -> ProjectView:
+        """What is stored of a department, read once."""
+        return self._whole.part(slug)
 
     def embed(self, slug: str) -> Embedded:
         """A department's active items with their embeddings; raises `UnknownEntity` where the source has no such department."""
         department_of(self._departments, slug)
         if slug not in self._embedded:
-            done = embedded(self._services, self.view, list(self._items.values()), self._of(slug))
-            self._items |= {item.id: item for item in done.set_aside}
-            self._embedded[slug] = done
-            for department in {item.department for item in done.set_aside} - {slug}:
-                self._embedded.pop(department, None)
+            done = self._embedded[slug] = embedded(self._services, self.view(slug))
+            if done.set_aside:
+                self._whole = self._services.view(self._project.id)
+            for changed in {item.department for item in done.set_aside} - {slug}:
+                self._embedded.pop(changed, None)
         return self._embedded[slug]
 
     def evaluate(self, slug: str, *, auto_triggered: bool, task_id: str | None = None) -> Outcome[Score]:
@@ -75,8 +79,9 @@ class Upkeep:
             department_of(self._departments, slug),
             items=now.items,
             vectors=now.vectors,
-            last=self.view.last(slug),
-            stored=self.view.scores.get(slug),
+            last=self.view(slug).last(slug),
+            stored=self.view(slug).scores.get(slug),
+            read_at=self._read_at,
             auto_triggered=auto_triggered,
             task_id=task_id,
         )
@@ -87,9 +92,9 @@ class Upkeep:
             self._services,
             self._project.id,
             department_of(self._departments, slug),
-            items=[item for item in self._of(slug) if item.is_active],
-            last=self.view.last(slug),
-            stored=self.view.drafts.get(slug),
+            items=self.view(slug).items,
+            last=self.view(slug).last(slug),
+            stored=self.view(slug).drafts.get(slug),
         )
 
     def refresh(self, slugs: Sequence[str], *, task_id: str | None = None) -> list[Refreshed]:
@@ -113,6 +118,3 @@ class Upkeep:
             )
             for slug in [*slugs, *more]
         ]
-
-    def _of(self, slug: str) -> list[Item]:
-        return [item for item in self._items.values() if item.department == slug]

@@ -127,7 +127,7 @@ def progress(view: ProjectView, department: Department, *, retired: bool = False
         judged=last.quality.judged if last else score is not None and score.quality.judged,
         threshold=department.threshold,
         iterations=len(view.history(slug)),
-        items=len(view.items_of(slug)),
+        items=view.count(slug),
         version=version,
     )
 
@@ -137,7 +137,7 @@ def _standing(services: Services, view: ProjectView, project: Project, departmen
     last, version = view.last(slug), view.version(slug)
     score, draft = view.scores.get(slug), view.drafts.get(slug)
     inputs = inputs_of(services, project, department)
-    differences = last.inputs.differences(inputs, view.hashes) if last else []
+    differences = last.inputs.differences(inputs, view.hashes(last.inputs.context)) if last else []
     reasons, causes = [one.reason for one in differences], {str(one.cause) for one in differences}
     if last and (worse := _fall(last, score, version, department.threshold)):
         reasons, causes = [*reasons, worse], causes | {"quality"}

@@ -42,6 +42,30 @@ def test_items_of_one_department_for_a_person(finished: Finished, capsys: Captur
     assert shown.err == f"{len(rows)} kept\n"
 
 
+@pytest.mark.parametrize("options", [[], ["--department", "visual"], ["--dropped"]], ids=["all", "of a department", "dropped"])
+def test_pages_put_together_are_the_whole(finished: Finished, capsys: Capture, options: list[str]) -> None:
+    command = ["items", "--project", "salt", *options, "--json"]
+    key = "item_id" if "--dropped" in options else "id"
+    whole = [row[key] for row in finished.shell.here(capsys, *command).document]
+    size, pages, page = max(1, len(whole) // 3), list[list[str]](), list[str]()
+    while not pages or page:
+        after = ["--after", page[-1]] if page else []
+        page = [row[key] for row in finished.shell.here(capsys, *command, "--limit", str(size), *after).document]
+        assert len(page) <= size
+        pages.append(page)
+    assert len(pages) > 1
+    assert [id for page in pages for id in page] == whole
+
+
+def test_a_page_that_is_not_the_last_says_how_to_go_on(finished: Finished, capsys: Capture) -> None:
+    done = finished.shell.here(capsys, "items", "--project", "salt", "--limit", "2")
+    second = finished.shell.here(capsys, "items", "--project", "salt", "--json").document[1]["id"]
+    assert done.err == f"2 shown, and there are more; to go on, type the same with --after {second}\n"
+    wrong = finished.shell.here(capsys, "items", "--project", "salt", "--after", "nobody")
+    assert (wrong.code, wrong.out) == (3, "")
+    assert "--after is 'nobody', expected the id of an item of the project" in wrong.err
+
+
 def test_a_department_that_is_not_there_is_named(finished: Finished, capsys: Capture) -> None:
     done = finished.shell.here(capsys, "items", "--project", "salt", "--department", "noise")
     assert (done.code, done.out, done.err) == (3, "", "Error: --department is 'noise', expected one of story, visual, sound\n")

@@ -132,7 +132,8 @@ def test_the_lease_tells_of_a_process_elsewhere_and_its_own_dagster_is_waited_fo
     lease.take()
     settle(studio.services, instance)
     assert told(studio, instance, task_id) == ("running", None)
-    studio.services.leases.lease(PROJECT, owner, -1.0).renew()
+    lease.seconds = -1.0
+    lease.renew()
     settle(studio.services, instance)
     assert told(studio, instance, task_id) == ("failed", None)
     assert are_open(studio) == [task_id], "for whoever has its Dagster run"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from gather_pipeline.quality.facts import contradictions
-from gather_pipeline.quality.notes import Note
+from gather_pipeline.quality.facts import clashes
 from gather_pipeline.quality.scorer import CONTRADICTION_COST
 from gather_pipeline_tests.quality.material import BRIEF as SKERRA
 from gather_pipeline_tests.quality.material import GOOD_LOGISTICS, GOOD_STORY, LOGISTICS
@@ -21,8 +19,7 @@ BRIEF = (
 
 
 def found(text: str, brief: str = BRIEF) -> list[str]:
-    note = Note(id="n1", text=text, vector=np.zeros(4, dtype=np.float32))
-    return list(contradictions([note], brief))
+    return list(clashes(text, brief).values())
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from gather_pipeline.quality.notes import BLOCK, NEAR, Topic, read_notes
 from gather_pipeline.quality.scorer import calculate_actionability_score, calculate_coherence_score, calculate_depth_score
 from gather_pipeline_tests.quality.material import (
     BOILERPLATE,
@@ -120,3 +122,19 @@ def test_more_that_is_new_is_deeper_and_saying_it_twice_is_not() -> None:
 
 def test_keyboard_noise_is_incoherent() -> None:
     assert calculate_coherence_score([{"content": text} for text in GIBBERISH], embedder=EMBEDDER) < 5
+
+
+def test_a_notes_news_are_the_words_of_no_earlier_note_near_it_however_many_there_are() -> None:
+    """Counted in blocks and by word; held here against one note after the other."""
+    random = np.random.default_rng(7)
+    words = [f"{first}{last}" for first in ("lamp", "rope", "salt", "tide", "oar") for last in ("", "room", "house", "maker")]
+    texts = [" ".join(random.choice(words, 6)) for _ in range(BLOCK + 40)]
+    rows = random.normal(size=(len(texts), 3)).astype(np.float32)  # of few dimensions, so that many lie near each other
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    topic = Topic(aspects=("the lamp",))
+    notes = read_notes([{"content": text} for text in texts], EMBEDDER, topic, vectors=rows)
+    for place, note in enumerate(notes):
+        cosines = rows[:place] @ rows[place]
+        known = topic.known.union(*(notes[other].analysis.worths for other in np.flatnonzero(cosines >= NEAR)))
+        assert note.mass == sum(worth for word, worth in note.analysis.worths.items() if word not in known)
+        assert note.nearest == pytest.approx(float(cosines.max()) if place else 0.0, abs=1e-6)

@@ -81,7 +81,9 @@ def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) 
     if too_long or len(data) > FILE_LIMIT:
         raise InvalidInput(f"{shown} has more than {FILE_LIMIT} bytes, expected its notes in several files")
     read: dict[Format, Callable[[str, str], Iterator[Line]]] = {"jsonl": read_json, "csv": read_csv, "md": read_markdown}
-    yield from read[format](_text(data, format, shown), shown)
+    text = _text(data, format, shown)
+    del data
+    yield from read[format](text, shown)
 
 
 def _text(data: bytes, format: Format, shown: str) -> str:

@@ -14,6 +14,8 @@ from gather_pipeline.errors import InvalidInput
 
 STRAY = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a byte that is not UTF-8
 
+EACH_LINE = re.compile("^.*$", re.MULTILINE)  # one at a time, for a file may have hundreds of megabytes
+
 
 def stray(text: str) -> str:
     """What is wrong with a line that is not UTF-8 text; empty where it is."""
@@ -36,10 +38,22 @@ def read_json(text: str, shown: str) -> Iterator[Line]:
         rows = document if isinstance(document, list) else [document]
         yield from (_line(number, row, "item" if row is not document else "line") for number, row in enumerate(rows, start=1))
         return
-    lines = [line_of_json(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if len(lines) > 1 and (text.lstrip().startswith("[") or all(line.fault for line in lines)):
+    is_list = text.lstrip().startswith("[")
+    faulty: list[Line] | None = []  # as long as no line is one of JSON, for then it is no file of lines at all
+    for number, found in enumerate(EACH_LINE.finditer(text), start=1):
+        if not found[0].strip():
+            continue
+        line = line_of_json(number, found[0])
+        if faulty is None:
+            yield line
+            continue
+        faulty.append(line)
+        if not line.fault and not is_list:
+            yield from faulty
+            faulty = None
+    if faulty is not None and len(faulty) > 1:
         raise InvalidInput(f"{shown} is no JSON: {fault}")
-    yield from lines
+    yield from faulty or ()
 
 
 def line_of_fields(number: int, fields: dict[str, Any]) -> Line:

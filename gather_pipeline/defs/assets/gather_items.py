@@ -63,7 +63,7 @@ def gather_items(context: dg.AssetExecutionContext, config: GatherConfig, gather
 
 def _stored(services: Services, project_id: str, departments: Sequence[Department], task_id: str) -> dict[str, dict[str, Shown]]:
     """What is stored of each department that was ever begun: by key and asset."""
-    view = services.project(project_id).view()
+    view = services.view(project_id)
     found = {}
     for department in departments:
         slug = department.slug

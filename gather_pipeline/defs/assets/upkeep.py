@@ -69,7 +69,7 @@ def _bring_up(context: dg.AssetExecutionContext, gather: Gather, asset: str, upd
         for project_id, departments in real_partitions(services, context.partition_keys).items():
             upkeep = Upkeep(services, project_id)
             for department in departments:
-                if not is_begun(upkeep.view, department.slug):
+                if not is_begun(upkeep.view(department.slug), department.slug):
                     context.log.info(f"{department.slug} of {project_id}: nothing is stored of it yet")
                     continue
                 stored, changed = update(services, upkeep, department)

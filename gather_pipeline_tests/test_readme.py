@@ -16,7 +16,9 @@ from string import Template
 
 import pytest
 
-from gather_pipeline.cli.app import EXIT_CODES, PLACES
+from gather_pipeline.cli.app import EXIT_CODES, PLACES, gather
+from gather_pipeline.cli.tlm import PLACES as TLM_PLACES
+from gather_pipeline.cli.tlm import tlm
 from gather_pipeline.settings import Settings
 from gather_pipeline_tests.cli.commands import in_process
 
@@ -76,8 +78,10 @@ class Reader:
     def type(self, command: str) -> None:
         """Types one command and expects it to succeed; one that needs no shell and no signal runs in this process."""
         command = Template(TASK_ID.sub(self.task_id, command)).safe_substitute(self.variables)
-        if re.fullmatch(r"gather [^$>]+", command) and "--follow" not in command:
-            done = in_process(self.folder, self.environment, shlex.split(command)[1:])
+        if (found := re.fullmatch(r"((?:\w+=\S+ )*)(gather|tlm) [^$>]+", command)) and "--follow" not in command:
+            variables = dict(one.split("=", 1) for one in found[1].split())
+            words = shlex.split(command)[len(variables) + 1 :]
+            done = in_process(self.folder, self.environment | variables, words, gather if found[2] == "gather" else tlm)
             assert done.code == 0, f"{command}\n{done.out}\n{done.err}"
             if command.startswith("gather run") and "--json" in command:
                 self.task_id = done.document["task_id"]
@@ -130,9 +134,15 @@ def test_every_command_works_as_it_stands(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").is_file()
 
 
+def names(cell: str) -> list[str]:
+    """The commands that a cell such as ``tlm list`, `show`` names."""
+    return [code.removeprefix("tlm ").split()[0] for code in re.findall(r"`([^`]+)`", cell)]
+
+
 def test_commands_in_the_text_are_those_that_there_are() -> None:
     shown = {name for name, place in PLACES.items() if place.help}
     assert {match[1] for match in re.finditer(r"`gather ([a-z-]+)", README)} == shown
+    assert {word for match in re.finditer(r"^\| (`tlm .*?) \|", README, re.MULTILINE) for word in names(match[1])} == set(TLM_PLACES)
     targets = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert {match[1] for match in re.finditer(r"(?:`|\$ )make ([a-z]+)", README)} <= targets
 

@@ -23,6 +23,8 @@ from gather_pipeline.tasks.borders import check_borders
 from gather_pipeline.tasks.definition import TaskDefinition, version_key
 from gather_pipeline.tasks.plugins import plugins
 
+PACKAGED = Path(str(files("gather_pipeline.tasks") / "definitions"))
+
 logger = logging.getLogger(__name__)
 
 LIMIT = 100_000  # bytes; the longest packaged definition has 12,000
@@ -67,7 +69,7 @@ class Catalogue:
     @cache  # checking them takes 0.2 s, and every services of a process asks
     def packaged(cls) -> Self:
         """The definitions that come with the package."""
-        return cls.from_folder(Path(str(files("gather_pipeline.tasks") / "definitions")))
+        return cls.from_folder(PACKAGED)
 
     @classmethod
     def load(cls, folders: Sequence[Path]) -> Catalogue:
@@ -77,11 +79,7 @@ class Catalogue:
             InvalidInput: A folder or a file is wrong.
         """
         known: Catalogue = cls.packaged()
-        for name, place in plugins("tasks").items():
-            if not isinstance(place, str | Path):
-                raise InvalidInput.field(f"plugin {name} (tasks)", place, "the path of a folder of definitions")
-            known = cls.from_folder(Path(place), under=known)
-        for folder in folders:
+        for folder in definition_folders(folders)[1:]:
             known = cls.from_folder(folder, under=known)
         return known
 
@@ -113,6 +111,16 @@ class Catalogue:
         if version not in versions:
             raise UnknownEntity.field(f"version of task {task_id}", version, f"one of {listed(versions)}")
         return versions[version]
+
+
+def definition_folders(own: Sequence[Path]) -> list[Path]:
+    """The packaged folder, those of plugins, and a user's own, each over those before it; raises `InvalidInput` for a wrong plugin."""
+    found = [PACKAGED]
+    for name, place in plugins("tasks").items():
+        if not isinstance(place, str | Path):
+            raise InvalidInput.field(f"plugin {name} (tasks)", place, "the path of a folder of definitions")
+        found.append(Path(place))
+    return [*found, *own]
 
 
 def definition_files(folder: Path) -> list[Path]:

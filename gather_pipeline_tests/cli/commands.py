@@ -169,11 +169,11 @@ def entered(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def in_process(folder: Path, environment: Mapping[str, str], args: Sequence[str]) -> Outcome:
+def in_process(folder: Path, environment: Mapping[str, str], args: Sequence[str], command: click.Group = gather) -> Outcome:
     """A command line in this process."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
     with entered(folder, environment), redirect_stdout(out), redirect_stderr(err):
-        code = invoke(args)
+        code = invoke(args, command)
     out.seek(0)
     err.seek(0)
     return Outcome(code, out.read(), err.read())

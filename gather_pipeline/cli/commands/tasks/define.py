@@ -94,13 +94,12 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
     NAME is the id of a task or the path of a file. Every file that is wrong is told, with the key and the reason. An example that does
     not pass a named validation is a warning.
     """
-    from gather_pipeline.tasks.catalogue import Catalogue, definition_files, load_definition
+    from gather_pipeline.tasks.catalogue import definition_files, definition_folders, load_definition
 
     if (name is None) is not everything:
         raise InvalidInput("expected either the name of a task or --all")
     with opened() as services:
-        packaged = next(iter(Catalogue.packaged().paths.values())).parent
-        files = [path for folder in (packaged, *services.settings.tasks) for path in definition_files(folder)]
+        files = [path for folder in definition_folders(services.settings.tasks) for path in definition_files(folder)]
         if name is not None:
             files = [Path(name)] if name.endswith(".json") else [path for path in files if name in _names(path)]
             if not files:

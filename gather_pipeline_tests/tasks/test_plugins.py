@@ -1,0 +1,98 @@
+"""Parts of other packages: the plugin of the documentation is built, installed and run."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gather_pipeline.errors import InvalidInput, OutputRejected
+from gather_pipeline.tasks import plugins
+from gather_pipeline.tasks.catalogue import Catalogue, parse_definition
+from gather_pipeline.tasks.plugins import plugin, plugin_names
+from gather_pipeline_tests.tasks.builders import Bench, define
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+def block(kind: str) -> str:
+    [text] = re.findall(rf"^```{kind}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+@pytest.fixture(autouse=True)
+def looked_up_anew() -> Iterator[None]:
+    plugins._registered.cache_clear()
+    yield
+    plugins._registered.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packages into which pip has installed the documentation's plugin."""
+    source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    (source / "pyproject.toml").write_text(block("toml"), encoding="utf-8")
+    (source / "studio_rules.py").write_text(block("python"), encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*command, str(site), str(source)], check=True, capture_output=True)
+    return site
+
+
+def test_an_installed_plugins_rule_and_check_are_used_by_a_task(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(installed))
+    definition = parse_definition(json.loads(block("json")), "slogan.json")
+    bench = Bench("Salt! Sea!", "The lamp goes out.", definition=definition)
+    assert bench.run({"film": "Salt"}) == "The lamp goes out."
+    assert bench.record.calls[0].complaint == "the answer does not fit: holds 2 exclamation marks, expected at most one"
+    assert bench.record.verified and bench.record.verdicts[0].method == "short_enough"
+    with pytest.raises(OutputRejected, match="it has 201 words, expected at most 200"):
+        Bench("word " * 201, definition=definition).run({"film": "Salt"})
+
+
+def register(folder: Path, group: str, line: str) -> None:
+    """What an installed package has beside its modules."""
+    metadata = folder / f"{group}_plugin-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {group}-plugin\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[gather_pipeline.{group}]\n{line}\n")
+
+
+def test_a_plugin_that_cannot_be_imported_is_one_sentence_where_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(tmp_path, "validations", "is_true = no_such_module:rule")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert plugin_names("validations") == ["is_true"] and define().id == "greeting"
+    told = r"plugin is_true \(validations\) of package validations-plugin cannot be loaded from no_such_module:rule: .*No module named"
+    with pytest.raises(InvalidInput, match=told):
+        define(output__validations=["is_true"])
+
+
+def test_a_plugins_folder_of_tasks_is_found_and_a_users_own_stands_over_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, own = tmp_path / "theirs", tmp_path / "own"
+    for folder, text in ((theirs, "Theirs."), (own, "Own.")):
+        folder.mkdir()
+        (folder / "greeting.json").write_text(json.dumps(define(description=text).to_document()))
+    (theirs / "two.json").write_text(json.dumps(define(id="two").to_document()))
+    (tmp_path / "pack_of_tasks.py").write_text("from pathlib import Path\nTASKS = Path(__file__).parent / 'theirs'\nWRONG = 5\n")
+    register(tmp_path, "tasks", "pack = pack_of_tasks:TASKS")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = Catalogue.load([own])
+    assert (known.get("greeting").description, known.get("two").version) == ("Own.", "1.0.0")
+    assert Catalogue.load([]).get("greeting").description == "Theirs."
+
+
+def test_a_plugin_of_tasks_that_is_no_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wrong_pack.py").write_text("WRONG = 5\n")
+    register(tmp_path, "tasks", "pack = wrong_pack:WRONG")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InvalidInput, match=r"plugin pack \(tasks\) is 5, expected the path of a folder of definitions"):
+        Catalogue.load([])
+
+
+def test_what_is_not_registered_is_none() -> None:
+    assert plugin("verifiers", "oracle") is None

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import openai
-
 from timing import Row, print_rows
+
 from gather_pipeline.adapters.cache.disk import DiskCache
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.models.openai_client import OpenAiModel

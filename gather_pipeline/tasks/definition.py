@@ -47,15 +47,16 @@ class Specification(Part):
     def complaint(self, value: Any) -> str | None:
         """Why a value does not fit the schema, or else does not pass the validations; None where it does both."""
         wrong = schemas.complaint(self.json_schema, value)
-        return wrong or next((text for rule in self._rules().values() if (text := rule(value))), None)
+        return wrong or next((text for rule in self._rules.values() if (text := rule(value))), None)
 
     @property
     def warnings(self) -> list[str]:
         """Examples that do not pass a named validation: worth a look, but the seed's own does not either (C39)."""
-        checks = self._rules().items()
+        checks = self._rules.items()
         examples = enumerate(self.examples)
         return [f"examples.{at} does not pass {name}: {wrong}" for at, one in examples for name, rule in checks if (wrong := rule(one))]
 
+    @cached_property
     def _rules(self) -> dict[str, Validation]:
         return {name: build(name, self.json_schema) for name in self.validations}
 
@@ -66,7 +67,7 @@ class Specification(Part):
     def _fits_together(self) -> Self:
         schemas.check_schema(self.json_schema)
         self._check_form()
-        self._rules()  # each is known, and points to something
+        _ = self._rules  # each is known, and points to something
         for index, example in enumerate(self.examples):
             if wrong := schemas.complaint(self.json_schema, example):
                 raise ValueError(f"examples.{index} does not fit the schema: {wrong}")

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from time import thread_time
+from types import CodeType
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, UndefinedError, meta, nodes, pass_context
@@ -79,11 +81,17 @@ def render(template: str, values: Mapping[str, Any], name: str = "template") -> 
     """
     given = cleaned(values)
     try:
-        return _Environment().from_string(template).render(given).strip()
+        environment = _Environment()
+        return environment.template_class.from_code(environment, _code(template), {}).render(given).strip()
     except UndefinedError as error:
         raise InvalidInput(f"{name} needs a value that the input lacks: {error.message}") from None
     except (TemplateError, TypeError, ValueError, ArithmeticError, *NESTED) as error:
         raise InvalidInput(f"{name} cannot be filled in: {_reason(error)}") from None
+
+
+@lru_cache(maxsize=1000)  # of a call of the openai client, compiling a prompt takes as much time again
+def _code(template: str) -> CodeType:
+    return _Environment().compile(template)
 
 
 def _reason(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.runs import Runs
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.settings import Settings
-from gather_pipeline.tasks.execution import digest
+from gather_pipeline.tasks.execution import Execution, digest
 
 if TYPE_CHECKING:
     from gather_pipeline.tasks.catalogue import Catalogue
@@ -98,6 +98,12 @@ class Services:
             tools=Tools(embedder=self.embedder, clock=self.clock),
             accepted=lambda task: self.executions.find(task=task, accepted=True, limit=LOOKED_AT),
         )
+
+    def store_execution(self, execution: Execution) -> None:
+        """Stores the record of an execution that belongs to no project."""
+        self.executions.add(execution)
+        if self.task_support.kept is not None:
+            self.task_support.kept.settle(execution)
 
     def task_models(self, definition: TaskDefinition, options: ExecutionOptions) -> tuple[str, ...]:
         """Models for an execution, the one to ask first at the head: the caller's, else `GATHER_MODEL`, then the fallbacks."""

@@ -107,6 +107,7 @@ class Batch:
             conditions=ask.conditions,
             temperature=work.plan.temperature,
             seed=ask.seed,
+            draw=self._session.draw(work.department, work.iteration),
             fallback_models=work.fallback_models,
             tags=self._session.tags(work.department, work.iteration) | {"aspect": ", ".join(slot.aspects)},
         )

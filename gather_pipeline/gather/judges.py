@@ -98,7 +98,8 @@ async def _ask(
 ) -> Mapping[str, Any] | None:
     try:
         session.control.check_budget()
-        result = await session.ask(runner, task, inputs, model=model, temperature=0.0, tags=session.tags(department, iteration))
+        tags, draw = session.tags(department, iteration), session.draw(department, iteration)
+        result = await session.ask(runner, task, inputs, model=model, temperature=0.0, tags=tags, draw=draw)
     except BudgetExhausted:
         return None
     except Stopped:

@@ -172,17 +172,21 @@ class Session:
             "automation_task_id": self.task_id,
         }
 
+    def draw(self, department: Department, iteration: int) -> str:
+        """What answers belong to: those of an iteration that was killed are taken up by the one that does its work again."""
+        return f"{self.project.id}|{department.slug}|{iteration}"
+
     def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:
         """A task runner whose executions are stored and charged to the run."""
 
         def record(execution: Execution) -> None:
-            # A call without an answer tells nothing of what it cost, and is left out.
-            spent = sum((call.usage for call in execution.calls if call.usage is not None), Usage())
+            # A call without an answer tells nothing of what it cost, and is left out, as is one whose answer was kept.
+            spent = sum((call.usage for call in execution.calls if call.usage is not None and not call.cached), Usage())
             self.control.spend(spent)
             on_usage(spent)
             self._executions.put(execution)
 
-        return TaskRunner(self.services.model, self.services.catalogue, self.services.clock, record)
+        return TaskRunner(self.services.model, self.services.catalogue, self.services.clock, record, self.services.task_support)
 
     async def ask(self, runner: TaskRunner, task: str, inputs: Mapping[str, Any], **options: Any) -> TaskResult:
         """One call for whoever waits for it in this thread.
@@ -225,6 +229,9 @@ class Session:
         """Stores the calls that have ended since the last time: before a commit, so that it never lacks one of its own."""
         ended = [self._executions.get() for _ in range(self._executions.qsize())]
         self.services.executions.add(*ended, project_id=self.project.id)
+        if (kept := self.services.task_support.kept) is not None:
+            for execution in ended:
+                kept.settle(execution)
 
     def close(self) -> None:
         """Stores what calls are left; lets go of the event loop and the thread that embeds."""

@@ -36,7 +36,6 @@ class Asking:
         kept: Answers that need not be paid again; None asks for each.
         draw: Tells apart executions that are to have answers of their own.
         calls: Every call so far, those for one output together.
-        paid: Answers to settle once the record is stored.
     """
 
     body: LanguageModel
@@ -48,7 +47,6 @@ class Asking:
     kept: KeptAnswers | None = None
     draw: object = None
     calls: list[Call] = field(default_factory=list)
-    paid: list[tuple[str, Completion]] = field(default_factory=list)
 
     @property
     def left(self) -> Budget:
@@ -110,7 +108,7 @@ class Asking:
                 seed = None if request.seed is None else request.seed + (asked if generation.reask == "again" else 0)
                 call = Call(model=model, purpose=purpose)
                 try:
-                    completion, is_own = await self._complete(replace(request, messages=conversation.messages, seed=seed), asked)
+                    key, completion, is_own = await self._complete(replace(request, messages=conversation.messages, seed=seed), asked)
                 except BaseException as error:
                     calls.append(replace(call, complaint=told(error)))
                     raise
@@ -123,6 +121,7 @@ class Asking:
                     latency_s=completion.latency_s,
                     attempts=completion.attempts,
                     cached=not is_own,
+                    kept=key,
                 )
                 try:
                     parsed = _read(definition.output, answer, completion, request.max_tokens)
@@ -140,15 +139,13 @@ class Asking:
         label = f"task {definition.id} {definition.version}: model {model}"
         raise OutputInvalid(f"{label} gave no usable {purpose} in {len(calls)} calls: {complaint}")
 
-    async def _complete(self, request: ModelRequest, asked: int) -> tuple[Completion, bool]:
-        """A model's answer, and whether its cost belongs to this execution."""
+    async def _complete(self, request: ModelRequest, asked: int) -> tuple[str | None, Completion, bool]:
+        """Where a model's answer is kept, the answer, and whether its cost belongs to this execution."""
         if self.kept is None:
-            return await self.body.complete(request), True
+            return None, await self.body.complete(request), True
         place = self.definition.hash, self.draw, asked
         key, answer = await self.kept.answer(request, place, self.execution_id, lambda: self.body.complete(request))
-        if answer.is_own:
-            self.paid.append((key, answer.completion))
-        return answer.completion, answer.is_own
+        return key, answer.completion, answer.is_own
 
 
 def told(error: BaseException) -> str:

@@ -35,6 +35,7 @@ class Call:
         answer: The answer that was not accepted, shortened to `ANSWER_KEPT`.
         purpose: ``answer`` of the task itself, or asked by a check: for another output, or for a review of one.
         cached: The answer was kept from an earlier call; its usage is what was not paid again.
+        kept: Key under which the cache has the answer; None where it was not kept.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Call:
     answer: str | None = None
     purpose: Literal["answer", "comparison", "revision", "review"] = "answer"
     cached: bool = False
+    kept: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

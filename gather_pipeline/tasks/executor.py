@@ -68,7 +68,7 @@ class TaskExecutor:
         candidates = services.task_models(self.definition, options)
         for model in candidates:
             services.check_reach(model)
-        runner = TaskRunner(services.model, services.catalogue, services.clock, services.executions.add, services.task_support)
+        runner = TaskRunner(services.model, services.catalogue, services.clock, services.store_execution, services.task_support)
         return await runner.run(
             self.definition.id,
             input,

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from gather_pipeline.domain.executions import Completion, ModelRequest, Usage
 from gather_pipeline.errors import StoreError, StoreUnavailable
 from gather_pipeline.ports import Cache
-from gather_pipeline.tasks.execution import digest
+from gather_pipeline.tasks.execution import Execution, digest
 
 KEPT_S = 30 * 86_400.0  # an answer serves for thirty days
 POLL_S = 0.02
@@ -59,13 +60,19 @@ class KeptAnswers:
         with claim:
             if (found := self._find(key)) is None:
                 found = Answer(completion=await ask(), is_own=True)
-                self._keep(key, found.completion, execution_id)
+                self._keep(key, asdict(found.completion), execution_id)
             return key, found
 
-    def settle(self, paid: Iterable[tuple[str, Completion]]) -> None:
-        """Says that the cost of these answers stands in a record."""
-        for key, completion in paid:
-            self._keep(key, completion, None)
+    def settle(self, execution: Execution) -> None:
+        """Says that the cost of an execution's answers stands in a stored record; answers that a failed one could not use are forgotten."""
+        for call in execution.calls:
+            if call.kept is None:
+                continue
+            if execution.status == "failed" and call.complaint is not None:
+                with suppress(StoreUnavailable, StoreError):
+                    self._cache.invalidate(layer="result", key=call.kept)
+            elif not call.cached and (row := self._read(call.kept)) is not None:
+                self._keep(call.kept, row["completion"], None)
 
     def _claim(self, key: str) -> AbstractContextManager[None] | None:
         try:
@@ -75,14 +82,12 @@ class KeptAnswers:
             return nullcontext()
 
     def _find(self, key: str) -> Answer | None:
+        if (row := self._read(key)) is None:
+            return None
         try:
-            value = self._cache.get("result", key)
-            if value is None:
-                return None
-            row = json.loads(value)
             completion = Completion(**{**row["completion"], "usage": Usage(**row["completion"]["usage"])})
             payer = row["payer"]
-        except (StoreUnavailable, StoreError, ValueError, TypeError, KeyError) as error:
+        except (TypeError, KeyError) as error:
             logger.warning("[AutoGather] A kept answer cannot be read: %s", error)
             return None
         if payer is None:
@@ -92,8 +97,17 @@ class KeptAnswers:
             stack.enter_context(died or nullcontext())
         return Answer(completion=completion, is_own=died is not None)
 
-    def _keep(self, key: str, completion: Completion, payer: str | None) -> None:
-        row = {"completion": asdict(completion), "payer": payer}
+    def _read(self, key: str) -> dict[str, Any] | None:
+        try:
+            value = self._cache.get("result", key)
+            row = None if value is None else json.loads(value)
+        except (StoreUnavailable, StoreError, ValueError) as error:
+            logger.warning("[AutoGather] A kept answer cannot be read: %s", error)
+            return None
+        return row if isinstance(row, dict) else None
+
+    def _keep(self, key: str, completion: Mapping[str, Any], payer: str | None) -> None:
+        row = {"completion": completion, "payer": payer}
         try:
             self._cache.put("result", key, json.dumps(row).encode(), ttl_s=KEPT_S)
         except (StoreUnavailable, StoreError) as error:

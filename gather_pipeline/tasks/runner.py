@@ -47,7 +47,7 @@ class Support:
     """What a runner may use beside a model; a task that needs what is not there is refused.
 
     Attributes:
-        kept: Answers that need not be paid again; used by executions that name a draw.
+        kept: Answers that need not be paid again; used by executions that name a draw. Whoever stores the record settles it there.
         tools: What checks are built with.
         accepted: Executions of a task whose output people accepted, the newest first.
         history: How a model has done at a task.
@@ -208,12 +208,9 @@ class TaskRunner:
                 except Exception:
                     # The first error is the one to tell; a cancel must stay a cancel.
                     logger.exception("[AutoGather] The record of a failed execution of %s was lost", task_id)
-                else:
-                    _settle(kept, asking)
                 raise
             execution = ended(status="succeeded")
             self._record(execution)
-            _settle(kept, asking)
         return TaskResult(output=execution.output, execution=execution)
 
     def _checks(self, definition: TaskDefinition) -> list[Verifier]:
@@ -265,8 +262,3 @@ def check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[s
 def _refusal(execution: Execution) -> str:
     reasons = "; ".join(reason for verdict in execution.verdicts for reason in verdict.reasons)
     return f"no check accepted the output of {execution.model}: {reasons or 'no reason is given'}"
-
-
-def _settle(kept: KeptAnswers | None, asking: Asking | None) -> None:
-    if kept and asking:
-        kept.settle(asking.paid)

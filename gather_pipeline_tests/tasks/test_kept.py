@@ -13,7 +13,7 @@ import pytest
 
 from gather_pipeline.adapters.cache.disk import DiskCache
 from gather_pipeline.domain.executions import Completion, ModelRequest
-from gather_pipeline.errors import ModelTimeout
+from gather_pipeline.errors import ModelTimeout, OutputInvalid
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.kept import KeptAnswers
@@ -39,8 +39,13 @@ class Desk:
         self.records: list[Execution] = []
 
     def runner(self, model: ListModel, realm: str = "") -> TaskRunner:
-        support = Support(kept=KeptAnswers(self.cache, realm))
-        return TaskRunner(model, Catalogue([define()]), StepClock(), self.records.append, support)
+        kept = KeptAnswers(self.cache, realm)
+
+        def store(execution: Execution) -> None:
+            self.records.append(execution)
+            kept.settle(execution)
+
+        return TaskRunner(model, Catalogue([define()]), StepClock(), store, Support(kept=kept))
 
     def run(self, body: ListModel, realm: str = "", **options: Any) -> Any:
         return asyncio.run(self.runner(body, realm).run("greeting", {"who": "Mara"}, **({"model": "small"} | options))).output
@@ -93,6 +98,12 @@ def test_a_conversation_that_asks_again_is_played_anew_from_what_is_kept(desk: D
     desk.run(ListModel("prose", GOOD), draw=0)
     assert desk.run(ListModel(), draw=0) == {"greeting": "Good evening, Mara."}
     assert [call.complaint is None for call in desk.records[1].calls] == [False, True]
+
+
+def test_answers_that_could_not_be_used_are_not_served_again(desk: Desk):
+    with pytest.raises(OutputInvalid):
+        desk.run(ListModel("prose", "prose", "prose"), draw=0)
+    assert desk.run(ListModel(GOOD), draw=0) == {"greeting": "Good evening, Mara."}
 
 
 def test_what_is_asked_twice_at_once_costs_one_call(desk: Desk):

@@ -60,6 +60,8 @@ class DiskCache:
         """Forgets what has all that is named, everything where nothing is; returns how many values."""
 
         def forget() -> int:
+            if layer is not None and key is not None and entity is None:
+                return int(self._cache.delete(_name(layer, key)))
             found = [
                 name
                 for name in self._cache.iterkeys()

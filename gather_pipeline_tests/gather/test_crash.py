@@ -66,3 +66,15 @@ def test_a_run_killed_at_a_write_is_completed_by_the_next(point: KillPoint, tmp_
 @pytest.mark.parametrize("name", ON_A_SERVER)
 def test_the_same_holds_on_mongodb(name: str, on_a_server: Place) -> None:
     kill_and_go_on(POINTS[name], on_a_server)
+
+
+def test_answers_that_came_before_a_kill_are_not_asked_for_again_and_their_cost_is_told(tmp_path: Path) -> None:
+    point = KillPoint("before", "executions")  # the first iteration's answers are there, and no record of them
+    studio = Place(tmp_path).open()
+    assert run_until(point, tmp_path, "task-killed", {}) == -signal.SIGKILL
+    assert studio.documents("executions") == []
+    studio.run("task-last")
+    first = [row for row in studio.documents("executions") if (row["tags"]["department"], row["tags"]["iteration"]) == ("story", 1)]
+    paid = [row for row in first if not row["cached"] and row["performance"]["tokens_used"]]
+    assert studio.model.calls < len(studio.documents("executions")) and len(paid) == len(first) > 0
+    studio.close()

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks import schemas, templates
 from gather_pipeline.tasks.execution import digest
-from gather_pipeline.tasks.validations import Validation, build
+from gather_pipeline.tasks.validations import Validation, build, narrowed
 
 SEMVER = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
 TASK_ID = r"^[a-z][a-z0-9_]{0,63}$"
@@ -55,6 +55,11 @@ class Specification(Part):
         checks = self._rules.items()
         examples = enumerate(self.examples)
         return [f"examples.{at} does not pass {name}: {wrong}" for at, one in examples for name, rule in checks if (wrong := rule(one))]
+
+    @cached_property
+    def asked(self) -> dict[str, JsonValue]:
+        """The schema to send with a request: what every provider takes, with the rules that a schema can say."""
+        return schemas.portable(narrowed(self.json_schema, self.validations))
 
     @cached_property
     def _rules(self) -> dict[str, Validation]:

@@ -165,7 +165,7 @@ class TaskRunner:
                     max_tokens=generation.max_tokens if max_tokens is None else max_tokens,
                     timeout_s=generation.timeout_s,
                     seed=seed,
-                    response_schema=schemas.portable(definition.output.json_schema) if definition.output.format == "json" else None,
+                    response_schema=definition.output.asked if definition.output.format == "json" else None,
                     sampling=generation.sampling or None,
                 )
                 candidates = tuple(replace(request, model=name).model for name in dict.fromkeys((model, *fallback_models)))

@@ -7,7 +7,7 @@ A word in a name points to the schema's fields that have this word in theirs, so
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gather_pipeline.domain.texts import typed
@@ -15,6 +15,7 @@ from gather_pipeline.errors import shorten
 from gather_pipeline.tasks.plugins import plugin, plugin_names
 
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+MIN_COUNT = re.compile(r"min_(?P<word>[a-z]+)_count_(?P<n>\d{1,6})")
 PREAMBLE = re.compile(
     r"\W*(?:sure[,!.]|certainly[,!.]|absolutely[,!.]|of course[,!]|here(?:'s| is| are) (?:a|an|the|your|my)\b"
     r"|as an ai\b|i'm sorry|i am sorry|i cannot\b|i can't\b)",
@@ -39,6 +40,27 @@ def build(name: str, schema: Schema) -> Validation:
     if rule is None:
         raise ValueError(f"validation {name!r} is not known, expected one of {', '.join([*RULES, *plugin_names('validations')])}")
     return rule
+
+
+def narrowed(schema: Schema, names: Iterable[str]) -> Schema:
+    """The schema with what rules of these names demand of it, as far as a schema can say it: how many entries a list needs."""
+    made = schema
+    for name in names:
+        if (found := MIN_COUNT.fullmatch(name)) is not None:
+            made = _with_least(made, _fields(schema, found["word"], "array"), int(found["n"]))
+    return made
+
+
+def _with_least(schema: Any, names: frozenset[str], least: int) -> Any:
+    if isinstance(schema, list):
+        return [_with_least(part, names, least) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    made = {key: _with_least(part, names, least) for key, part in schema.items()}
+    for name, part in made.get("properties", {}).items() if isinstance(made.get("properties"), Mapping) else ():
+        if name in names and isinstance(part, Mapping) and part.get("type") == "array":
+            made["properties"][name] = {**part, "minItems": max(least, part.get("minItems", 0))}
+    return made
 
 
 def word_count(text: str) -> int:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gather_pipeline.adapters.models.limits import bounded
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import SetupMissing
 from gather_pipeline.ports import LanguageModel
@@ -54,7 +55,7 @@ class EmbeddedModel:
         client = self._client
         if client is None:
             client = await asyncio.to_thread(self._start)
-        completion = await client.complete(request)
+        completion = await client.complete(replace(request, response_schema=bounded(request.response_schema)))
         return replace(completion, usage=replace(completion.usage, cost=0.0))
 
     async def aclose(self) -> None:

@@ -6,14 +6,14 @@ Covers what task definitions use: types, enum, const, bounds, lengths, items, lo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from gather_pipeline.adapters.models.limits import told_limits
 
 Schema = Mapping[str, Any]
 Special = Callable[[Schema], object]
 MISSING = object()  # what a `Special` answers where the schema is none of its own
-LIMIT = re.compile(r"\b(minimum|maximum|min items|max items|min length|max length) (-?\d+(?:\.\d+)?)")
 DEPTH = 8  # of a schema that refers to itself, below which only what is required is made
 
 
@@ -38,7 +38,7 @@ def example_value(
             return found
         while "$ref" in part:
             part = _referred(schema, part["$ref"])
-        part = _limits(part) | dict(part)
+        part = told_limits(part) | dict(part)
         for option in (*part.get("anyOf", ()), *part.get("oneOf", ())):
             if option.get("type") != "null":
                 return value(option, depth)
@@ -70,17 +70,6 @@ def example_value(
         return made[: part.get("maxLength")]
 
     return value(schema)
-
-
-def _limits(part: Schema) -> dict[str, float]:
-    """Limits that stand in a description's last brackets, as in the schemas that are sent to providers: ``(min items 3)``."""
-    told = str(part.get("description", "")).rpartition("(")[2]
-    return {_camel(words): float(number) if "." in number else int(number) for words, number in LIMIT.findall(told)}
-
-
-def _camel(words: str) -> str:
-    first, _, second = words.partition(" ")
-    return first + second.capitalize()
 
 
 def _referred(root: Schema, reference: str) -> Schema:

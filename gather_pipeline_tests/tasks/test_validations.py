@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.tasks.validations import build, word_count
+from gather_pipeline.tasks.validations import build, narrowed, word_count
 
 NOTE = {
     "type": "object",
@@ -82,3 +82,18 @@ def test_a_rule_that_points_to_no_field_is_refused(name: str):
 )
 def test_words_are_counted_in_scripts_with_and_without_spaces(text: str, words: int):
     assert word_count(text) == words
+
+
+def test_a_schema_is_sent_with_what_rules_demand_of_its_lists():
+    schema = {
+        "type": "object",
+        "properties": {
+            "elementary_skills": {"type": "array", "minItems": 2},
+            "groups": {"type": "array", "items": {"type": "object", "properties": {"skills": {"type": "array"}}}},
+            "skill": {"type": "string"},
+        },
+    }
+    made = narrowed(schema, ["min_skills_count_3", "non_empty_text"])
+    assert made["properties"]["elementary_skills"]["minItems"] == 3
+    assert made["properties"]["groups"]["items"]["properties"]["skills"]["minItems"] == 3
+    assert "minItems" not in made["properties"]["groups"] and schema["properties"]["elementary_skills"] == {"type": "array", "minItems": 2}

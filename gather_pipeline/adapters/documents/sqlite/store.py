@@ -129,7 +129,10 @@ class SqliteStore:
         if not file:
             return 0
         with file.writing(collection) as connection:
-            return connection.execute(f'DELETE FROM "{collection}"{clause}', values).rowcount
+            deleted = connection.execute(f'DELETE FROM "{collection}"{clause}', values).rowcount
+            if deleted:
+                file.take()  # nothing follows deletions, but whoever holds what he read of a position is to read again
+            return deleted
 
     def changed_since(self, database: str, collection: str, cursor: str = "") -> Changes:
         """Documents changed after the cursor, in the order of their commits, each once."""

@@ -55,10 +55,12 @@ class Index:
     Args:
         texts: In an order in which neighbours belong together: that of time, either way round.
         said_by: Who says each, empty where it is no turn of a dialogue; read from the texts where it is empty for all.
+        meanings: What is embedded for each.
     """
 
-    def __init__(self, texts: tuple[str, ...], said_by: tuple[str, ...]) -> None:
-        self.texts, self.said_by = texts, said_by
+    def __init__(self, texts: tuple[str, ...], said_by: tuple[str, ...], meanings: tuple[str, ...]) -> None:
+        self.given = texts, said_by, meanings
+        self.texts, self.meanings = texts, meanings
         self.speakers = said_by if any(said_by) else speakers_of(texts)
         self._sizes: tuple[TokenCounter, list[int]] | None = None
         self._words: Any = None
@@ -98,7 +100,7 @@ class Index:
         import numpy as np
 
         if self._vectors is None or self._vectors[0] != embedder.name:
-            rows = self._beside(embedder.embed(self.texts), BESIDE_MEANING)
+            rows = self._beside(embedder.embed(self.meanings), BESIDE_MEANING)
             self._vectors = embedder.name, rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return self._vectors[1]
 
@@ -124,12 +126,12 @@ class Index:
 _INDEXES: deque[Index] = deque(maxlen=KEPT)
 
 
-def index_of(texts: tuple[str, ...], said_by: tuple[str, ...]) -> Index:
+def index_of(texts: tuple[str, ...], said_by: tuple[str, ...], meanings: tuple[str, ...]) -> Index:
     """The index of these texts, the same as before where the same texts are asked again."""
     for index in tuple(_INDEXES):
-        if index.texts == texts and index.said_by == said_by:
+        if index.given == (texts, said_by, meanings):
             return index
-    index = Index(texts, said_by)
+    index = Index(texts, said_by, meanings)
     _INDEXES.append(index)
     return index
 

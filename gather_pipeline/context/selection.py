@@ -34,6 +34,7 @@ class Candidate:
         layer: Where its tokens are counted; that of its kind where None.
         speaker: Who says it, where it is a turn of a dialogue; read from a text like ``Ada: We leave at dawn`` where empty.
         order: Its place in time among the turns of a dialogue; that of the sequence where None.
+        meaning: What is embedded for it, where that is another text, e.g. one whose embedding is at hand; its text where empty.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Candidate:
     layer: Layer | None = None
     speaker: str = ""
     order: float | None = None
+    meaning: str = ""
 
     @property
     def version(self) -> str:
@@ -99,7 +101,10 @@ def select(
     """
     places: Sequence[int] = range(len(candidates))
     in_time = sorted(places, key=lambda place: place if (at := candidates[place].order) is None else at)
-    index = index_of(tuple(candidates[place].text for place in in_time), tuple(candidates[place].speaker for place in in_time))
+    ordered = [candidates[place] for place in in_time]
+    index = index_of(
+        tuple(one.text for one in ordered), tuple(one.speaker for one in ordered), tuple(one.meaning or one.text for one in ordered)
+    )
     sizes = [0] * len(candidates)
     for place, size in zip(in_time, index.sizes(counter), strict=True):
         sizes[place] = size

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.ports import Embedder, Vectors
@@ -61,10 +61,18 @@ class Index:
     def __init__(self, texts: tuple[str, ...], said_by: tuple[str, ...], meanings: tuple[str, ...]) -> None:
         self.given = texts, said_by, meanings
         self.texts, self.meanings = texts, meanings
-        self.speakers = said_by if any(said_by) else speakers_of(texts)
+        self._speakers = said_by if any(said_by) else speakers_of(texts)
+        self._everyone = frozenset(self._speakers) - {""}
         self._sizes: tuple[TokenCounter, list[int]] | None = None
         self._words: Any = None
         self._vectors: tuple[str, Vectors] | None = None
+
+    @cached_property
+    def _says(self) -> NDArray[Any]:
+        """Who says each, as an array."""
+        import numpy as np  # here and below: a command that only reads starts without it
+
+        return np.array(self._speakers)
 
     def sizes(self, counter: TokenCounter) -> list[int]:
         """Tokens of each text."""
@@ -74,12 +82,12 @@ class Index:
 
     def order(self, query: str, embedder: Embedder) -> list[int]:
         """Places of the texts, those that say most about the query first and no thought twice before another."""
-        import numpy as np  # not above: a command that only reads starts without it
+        import numpy as np
 
         vectors, asked = self._meaning(embedder), embedder.embed([query])[0]
         worth = _fused(self._by_words(query)) + _fused(vectors @ asked)
         if names := self._asked_about(query):
-            worth *= 1 + SPEAKER * np.array([speaker in names for speaker in self.speakers])
+            worth *= 1 + SPEAKER * np.isin(self._says, list(names))
         best = np.argsort(-worth, kind="stable")
         pool = best[:POOL]
         return [*(int(place) for place in pool[_spread(worth[pool], vectors[pool])]), *best[POOL:].tolist()]
@@ -108,7 +116,7 @@ class Index:
         """Each turn's row with a share of those of the turns before and after it."""
         import numpy as np
 
-        turns = np.array([bool(speaker) for speaker in self.speakers])
+        turns = self._says != ""
         pairs = np.flatnonzero(turns[1:] & turns[:-1])
         mixed = rows.copy()
         mixed[pairs + 1] += share * rows[pairs]
@@ -118,9 +126,8 @@ class Index:
     def _asked_about(self, query: str) -> frozenset[str]:
         """Speakers whose name is in the query; none where all of them are, for that tells nothing."""
         words = set(WORD.findall(query.casefold().replace("\u2019", "'").replace("'s", "")))
-        everyone = frozenset(self.speakers) - {""}
-        named = frozenset(speaker for speaker in everyone if words.intersection(speaker.casefold().split()))
-        return named if named != everyone else frozenset()
+        named = frozenset(speaker for speaker in self._everyone if words.intersection(speaker.casefold().split()))
+        return named if named != self._everyone else frozenset()
 
 
 _INDEXES: deque[Index] = deque(maxlen=KEPT)

@@ -47,7 +47,7 @@ class Candidate:
     order: float | None = None
     meaning: str = ""
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Its hash, given or made."""
         return self.hash or content_hash(self.text)
@@ -63,6 +63,7 @@ class Assembly:
 
     included: tuple[Candidate, ...]
     _filling: _Filling
+    _query: str
 
     def texts(self, kind: Kind) -> list[str]:
         """Texts of one kind that go in."""
@@ -71,7 +72,7 @@ class Assembly:
     @cached_property
     def ledger(self) -> Ledger:
         """What became of every candidate, in their order; made when it is first asked for."""
-        return self._filling.ledger()
+        return self._filling.ledger(self._query)
 
 
 def select(
@@ -100,21 +101,24 @@ def select(
         ContextError: Not even the first sentences of all that must be included fit.
     """
     places: Sequence[int] = range(len(candidates))
-    in_time = sorted(places, key=lambda place: place if (at := candidates[place].order) is None else at)
-    ordered = [candidates[place] for place in in_time]
+    if any(candidate.order is not None for candidate in candidates):
+        places = sorted(places, key=lambda place: place if (at := candidates[place].order) is None else at)
+    ordered = [candidates[place] for place in places]
     index = index_of(
-        tuple(one.text for one in ordered), tuple(one.speaker for one in ordered), tuple(one.meaning or one.text for one in ordered)
+        tuple([one.text for one in ordered]), tuple([one.speaker for one in ordered]), tuple([one.meaning or one.text for one in ordered])
     )
-    sizes = [0] * len(candidates)
-    for place, size in zip(in_time, index.sizes(counter), strict=True):
-        sizes[place] = size
-    filling = _Filling(candidates, sizes, budget, counter, query, shares, distilled or {})
+    sizes = dict(zip(places, index.sizes(counter), strict=True))
+    filling = _Filling(candidates, sizes, budget, counter, shares, distilled or {})
     filling.take_what_must()
-    if query.strip() and sum(sizes) > budget:  # where all goes in, nothing needs to be ranked
-        places = [in_time[place] for place in index.order(query, embedder or default_embedder())]
-    for priority in PRIORITIES[1:]:
-        filling.take([place for place in places if candidates[place].priority == priority])
-    return Assembly(filling.included(), filling)
+    asked = query if sum(sizes.values()) > budget else ""  # where all goes in, nothing needs to be ranked
+    ranking = range(len(candidates)) if not asked.strip() else index.order(asked, embedder or default_embedder())
+    by_priority: dict[Priority, list[int]] = {priority: [] for priority in PRIORITIES}
+    for at in ranking:
+        place = places[at] if asked else at
+        by_priority[candidates[place].priority].append(place)
+    filling.take(by_priority["medium"])
+    filling.take(by_priority["low"])
+    return Assembly(filling.included(), filling, asked)
 
 
 class _Filling:
@@ -128,15 +132,14 @@ class _Filling:
     def __init__(
         self,
         candidates: Sequence[Candidate],
-        sizes: Sequence[int],
+        sizes: Mapping[int, int],
         budget: int,
         counter: TokenCounter,
-        query: str,
         shares: Mapping[Layer, int] | None,
         distilled: Mapping[str, str],
     ) -> None:
         self._candidates, self._sizes, self._budget, self._counter = candidates, sizes, budget, counter
-        self._query, self._shares, self._distilled = query, dict(shares) if shares else None, distilled
+        self._shares, self._distilled = dict(shares) if shares else None, distilled
         self._left = budget
         self.texts: dict[int, str] = {}
         self.limits: dict[int, int] = {}
@@ -156,21 +159,21 @@ class _Filling:
 
     def take(self, places: Sequence[int]) -> None:
         """Takes what fits, in this order: each within its layer's share first, then of what the layers have left."""
-        for shared in (True, False) if self._shares is not None else (False,):
+        if self._shares is not None:
             waiting = []
             for place in places:
-                limit, size = self._left, self._sizes[place]
-                if shared and self._shares is not None:
-                    limit = min(limit, self._shares.get(_layer(self._candidates[place]), 0))
-                if size <= limit:
-                    self._put(place, self._candidates[place].text, size)
-                elif shared:
-                    waiting.append(place)
-                elif (short := self._shorter(place)) is not None and short[1] <= limit:
-                    self._put(place, *short)
+                if self._sizes[place] <= min(self._left, self._shares.get(_layer(self._candidates[place]), 0)):
+                    self._put(place, self._candidates[place].text, self._sizes[place])
                 else:
-                    self.limits[place] = limit
+                    waiting.append(place)
             places = waiting
+        for place in places:
+            if self._sizes[place] <= self._left:
+                self._put(place, self._candidates[place].text, self._sizes[place])
+            elif self._distilled and (short := self._shorter(place)) is not None and short[1] <= self._left:
+                self._put(place, *short)
+            else:
+                self.limits[place] = self._left
 
     def _put(self, place: int, text: str, tokens: int) -> None:
         self.limits[place] = self._left
@@ -208,11 +211,11 @@ class _Filling:
         found = ((self._candidates[place], self.texts[place]) for place in sorted(self.texts))
         return tuple(candidate if text == candidate.text else replace(candidate, text=text) for candidate, text in found)
 
-    def ledger(self) -> Ledger:
-        """What became of every candidate."""
+    def ledger(self, query: str) -> Ledger:
+        """What became of every candidate; `query` is what ranked them."""
         ranks = {place: rank for rank, place in enumerate(self.limits, start=1)}
         entries = (self._entry(place, candidate, ranks[place]) for place, candidate in enumerate(self._candidates))
-        return Ledger(budget=self._budget, entries=tuple(entries), query=self._query)
+        return Ledger(budget=self._budget, entries=tuple(entries), query=query)
 
     def _entry(self, place: int, candidate: Candidate, rank: int) -> Entry:
         priority, size, limit = candidate.priority, self._sizes[place], self.limits[place]
@@ -226,19 +229,8 @@ class _Filling:
             reason = f"{how} from {size} to {tokens} tokens"
         else:
             reason = "must be included" if priority == "high" else "fits"
-        return Entry(
-            id=candidate.id,
-            kind=candidate.kind,
-            layer=_layer(candidate),
-            priority=priority,
-            hash=candidate.version,
-            state=state,
-            tokens=tokens,
-            full_tokens=size,
-            limit=limit,
-            rank=rank,
-            reason=f"{priority}: {reason}",
-        )
+        told = f"{priority}: {reason}"
+        return Entry(candidate.id, candidate.kind, _layer(candidate), priority, candidate.version, state, tokens, size, limit, rank, told)
 
 
 def shorten_to(text: str, limit: int, counter: TokenCounter = estimate_tokens) -> str | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gather_pipeline.domain.elements import Kind, Layer, Priority
 
 State = Literal["included", "distilled", "dropped"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """What became of one element: why a model did not know something, and whether a generated thing is out of date (D5).
+
+    A tuple, for a grown project offers thousands of elements to every prompt.
 
     Attributes:
         hash: Version of the element's whole text.

@@ -87,7 +87,7 @@ def iteration_of(document: Mapping[str, Any]) -> Iteration:
 
 def ledger_document(ledger: Ledger) -> Document:
     """The account of one prompt's context, as it is stored and shown."""
-    elements = [asdict(entry) for entry in ledger.entries]
+    elements = [entry._asdict() for entry in ledger.entries]
     fields = {name: value for name, value in vars(ledger).items() if name != "entries"}
     return {**fields, "aspects": list(ledger.aspects), "included_tokens": ledger.included_tokens, "elements": elements}
 

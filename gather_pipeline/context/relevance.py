@@ -1,8 +1,8 @@
 """What of many texts a question is about: by words and by meaning together, then without repetition.
 
 Four things were measured on long dialogues with labelled evidence, and each pays (docs/decisions/0014): BM25 over dictionary forms without
-function words; embeddings; both joined by reciprocal rank fusion; and in a dialogue a part of each turn's score and meaning from the turns
-beside it, because an answer seldom says again what it was asked. Who is asked about by name is preferred among the speakers.
+function words; embeddings; both together, each relative to its best; and in a dialogue a part of each turn's score and meaning from the
+turns around it, because an answer seldom says again what it was asked. Who is asked about by name is preferred among the speakers.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from gather_pipeline.text.words import FUNCTION, WORD, lemma
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FUSION = 20  # added to each rank; smaller trusts the first places of either list more
-BESIDE_WORDS = 0.3  # of a turn's words' score that the turns beside it get
-BESIDE_MEANING = 0.4  # of a turn's vector that is added to those of the turns beside it
-SPEAKER = 0.2  # more, for what a speaker says who is asked about
+AROUND = (0.4, 0.2, 0.1, 0.05)  # of a turn's score and vector, to the turns one, two, three and four away
+SPEAKER = 0.15  # of the best score, for what a speaker says who is asked about
 REPEAT = 0.1  # of the likeness to what is chosen already, against a text; more costs evidence in dialogues
 POOL = 160  # texts among which repetition is looked for: about what 4,000 tokens of turns are, 2 ms
 KEPT = 4  # indexes kept, each for as long as the same texts are asked
@@ -85,9 +83,9 @@ class Index:
         import numpy as np
 
         vectors, asked = self._meaning(embedder), embedder.embed([query])[0]
-        worth = _fused(self._by_words(query)) + _fused(vectors @ asked)
+        worth = _relative(self._by_words(query)) + _relative(vectors @ asked)
         if names := self._asked_about(query):
-            worth *= 1 + SPEAKER * np.isin(self._says, list(names))
+            worth += SPEAKER * np.isin(self._says, list(names))
         best = np.argsort(-worth, kind="stable")
         pool = best[:POOL]
         return [*(int(place) for place in pool[_spread(worth[pool], vectors[pool])]), *best[POOL:].tolist()]
@@ -102,25 +100,25 @@ class Index:
             self._words.index([list(terms(text)) or [""] for text in self.texts], show_progress=False)
         asked = [term for term in terms(query) if term in self._words.vocab_dict]
         scores = self._words.get_scores(asked) if asked else np.zeros(len(self.texts), np.float32)
-        return self._beside(scores, BESIDE_WORDS)
+        return self._with_those_around(scores)
 
     def _meaning(self, embedder: Embedder) -> Vectors:
         import numpy as np
 
         if self._vectors is None or self._vectors[0] != embedder.name:
-            rows = self._beside(embedder.embed(self.meanings), BESIDE_MEANING)
+            rows = self._with_those_around(embedder.embed(self.meanings))
             self._vectors = embedder.name, rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return self._vectors[1]
 
-    def _beside(self, rows: NDArray[Any], share: float) -> NDArray[Any]:
+    def _with_those_around(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Each turn's row with a share of those of the turns before and after it."""
         import numpy as np
 
-        turns = self._says != ""
-        pairs = np.flatnonzero(turns[1:] & turns[:-1])
-        mixed = rows.copy()
-        mixed[pairs + 1] += share * rows[pairs]
-        mixed[pairs] += share * rows[pairs + 1]
+        turns, mixed = self._says != "", rows.copy()
+        for away, share in enumerate(AROUND, start=1):
+            first = np.flatnonzero(turns[away:] & turns[:-away])
+            mixed[first + away] += share * rows[first]
+            mixed[first] += share * rows[first + away]
         return mixed
 
     def _asked_about(self, query: str) -> frozenset[str]:
@@ -143,14 +141,10 @@ def index_of(texts: tuple[str, ...], said_by: tuple[str, ...], meanings: tuple[s
     return index
 
 
-def _fused(scores: NDArray[Any]) -> NDArray[Any]:
-    """What each one's place by its score adds to its worth (Cormack et al. 2009); what has no score shares the last place."""
-    import numpy as np
-
-    ranks = np.empty(len(scores))
-    ranks[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
-    ranks[scores <= 0] = len(scores)
-    return 1 / (FUSION + 1 + ranks)
+def _relative(scores: NDArray[Any]) -> NDArray[Any]:
+    """Scores as shares of the best one; none where there is none."""
+    best = scores.max(initial=0.0)
+    return scores / best if best > 0 else scores * 0.0
 
 
 def _spread(worth: NDArray[Any], vectors: Vectors) -> list[int]:
@@ -160,7 +154,7 @@ def _spread(worth: NDArray[Any], vectors: Vectors) -> list[int]:
     if not len(worth):
         return []
     alike = vectors @ vectors.T
-    left = worth / worth[0]
+    left = worth / max(float(worth[0]), 1e-9)
     nearest = np.zeros(len(worth), dtype=alike.dtype)
     chosen: list[int] = []
     for _ in range(len(worth)):

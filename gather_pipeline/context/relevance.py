@@ -24,8 +24,9 @@ SPEAKER = 0.15  # of the best score, for what a speaker says who is asked about
 REPEAT = 0.1  # of the likeness to what is chosen already, against a text; more costs evidence in dialogues
 POOL = 160  # texts among which repetition is looked for: about what 4,000 tokens of turns are, 2 ms
 KEPT = 4  # indexes kept, each for as long as the same texts are asked
+LINE_HEAD = 80  # characters in which a line's speaker is looked for
 TERM = re.compile(rf"\d+|{WORD.pattern}")
-SPEAKS = re.compile(r"(?:^|[\])>,]\s*)([^\W\d_][\w'.-]*(?: [^\W\d_][\w'.-]*){0,2}):\s")
+SPEAKS = re.compile(r"(?<![\w:])([^\W\d_][\w'.-]*(?: [^\W\d_][\w'.-]*){0,2})(?: ?[(\[][^)\]]*[)\]])?:\s")
 
 TokenCounter = Callable[[str], int]  # tokens of a text, 0 of an empty one
 
@@ -38,11 +39,11 @@ def terms(text: str) -> tuple[str, ...]:
 
 
 def speakers_of(texts: Sequence[str]) -> tuple[str, ...]:
-    """Who speaks in each of the lines of a dialogue, ``Ada: We leave at dawn``, also with a date in brackets before it.
+    """Who speaks in each of the lines of a dialogue, ``Ada: We leave at dawn``, also with a date before it or behind the name.
 
     Nobody in any of them where most are no such lines: a note like ``Light: all from the left`` is nobody's.
     """
-    found = [SPEAKS.search(text[:120]) for text in texts]
+    found = [SPEAKS.search(text[:LINE_HEAD]) for text in texts]
     is_dialogue = 2 * sum(line is not None for line in found) > len(found)
     return tuple(line.group(1) if line and is_dialogue else "" for line in found)
 

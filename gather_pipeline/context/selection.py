@@ -20,6 +20,7 @@ from gather_pipeline.domain.ledger import Entry, Ledger, State
 from gather_pipeline.errors import ContextError
 from gather_pipeline.ports import Embedder
 from gather_pipeline.similarity.defaults import default_embedder
+from gather_pipeline.text.injection import injection
 from gather_pipeline.text.sentences import sentence_ends
 
 
@@ -229,8 +230,9 @@ class _Filling:
             reason = f"{how} from {size} to {tokens} tokens"
         else:
             reason = "must be included" if priority == "high" else "fits"
-        told = f"{priority}: {reason}"
-        return Entry(candidate.id, candidate.kind, _layer(candidate), priority, candidate.version, state, tokens, size, limit, rank, told)
+        told, kind = f"{priority}: {reason}", candidate.kind
+        flag = (injection(text) or "") if text is not None and kind != "instruction" else ""
+        return Entry(candidate.id, kind, _layer(candidate), priority, candidate.version, state, tokens, size, limit, rank, told, flag)
 
 
 def shorten_to(text: str, limit: int, counter: TokenCounter = estimate_tokens) -> str | None:
@@ -243,10 +245,27 @@ def shorten_to(text: str, limit: int, counter: TokenCounter = estimate_tokens) -
     return text[: ends[fitting - 1]] if fitting else None
 
 
+def fitting(brief: str, budget: int, counter: TokenCounter) -> str:
+    """The brief, cut at a word where it has not even a first sentence that fits: one line without a full stop, say."""
+    ends = sentence_ends(brief, lines=True)
+    first = brief[: ends[0]] if ends else brief
+    while counter(first) > budget:
+        brief = first = first[: len(first) * 3 // 4].rsplit(" ", 1)[0]
+    return brief
+
+
+def brief_within(brief: str, budget: int, counter: TokenCounter) -> str:
+    """As much of a brief as prompts show, as `select` shortens it where nothing else must go in."""
+    if counter(brief) <= budget:
+        return brief
+    text = fitting(brief, budget, counter)
+    return shorten_to(text, budget, counter) or text
+
+
 def _least(text: str, size: int, counter: TokenCounter) -> int:
     ends = sentence_ends(text, lines=True)
     return min(counter(text[: ends[0]]), size) if ends else size
 
 
 def _layer(candidate: Candidate) -> Layer:
-    return candidate.layer or LAYER_OF[candidate.kind]
+    return candidate.layer or LAYER_OF.get(candidate.kind, "E")  # a kind of somebody else's is material

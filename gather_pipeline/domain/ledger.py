@@ -23,6 +23,7 @@ class Entry(NamedTuple):
         limit: Tokens that were left for it when its turn came.
         rank: Its place in the order in which elements were weighed, from 1.
         reason: Why, in a few words for a person.
+        flag: What in a text that went in seems to be meant for a model rather than for people; empty where nothing does.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Entry(NamedTuple):
     limit: int
     rank: int
     reason: str
+    flag: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

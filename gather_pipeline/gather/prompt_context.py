@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from gather_pipeline.context.budget import allocate
 from gather_pipeline.context.relevance import TokenCounter
-from gather_pipeline.context.selection import Assembly, Candidate, select
+from gather_pipeline.context.selection import Assembly, Candidate, fitting, select
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.elements import Kind, Priority
 from gather_pipeline.domain.items import Item, content_hash
@@ -16,7 +16,6 @@ from gather_pipeline.errors import BrainUnavailable
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.ports import Remembered, Vectors
-from gather_pipeline.text.sentences import sentence_ends
 
 BRAIN_ITEMS = 8
 SMALL_TOKENS = 80  # two or three lines of predecessors for a small window
@@ -168,15 +167,6 @@ def _context(assembly: Assembly, avoid: Sequence[str] = ()) -> PromptContext:
         brain=assembly.texts("brain"),
         ledger=assembly.ledger,
     )
-
-
-def fitting(brief: str, budget: int, counter: TokenCounter) -> str:
-    """The brief, cut at a word where it has not even a first sentence that fits: one line without a full stop, say."""
-    ends = sentence_ends(brief, lines=True)
-    first = brief[: ends[0]] if ends else brief
-    while counter(first) > budget:
-        brief = first = first[: len(first) * 3 // 4].rsplit(" ", 1)[0]
-    return brief
 
 
 def _brief(session: Session, text: str) -> Candidate:

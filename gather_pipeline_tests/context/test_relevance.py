@@ -91,6 +91,7 @@ def test_a_thought_said_twice_leaves_room_for_another():
     [
         (("Ada: Yes.", "Dr. Holm: No."), ("Ada", "Dr. Holm")),
         (("[1:56 pm on 8 May, 2023] Caroline: Hi!", "(9 May) Mel: Hi."), ("Caroline", "Mel")),
+        (("1:56 pm on 8 May, 2023 - Caroline: Hi!", "Mel (9 May): It is 10:30: go."), ("Caroline", "Mel")),
         (("The lamp burns.", "Light: all from the left.", "It rains."), ("", "", "")),
         ((), ()),
     ],

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gather_pipeline.context.selection import fitting
 from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.gather.prompt_context import fitting, format_gather_items
+from gather_pipeline.gather.prompt_context import format_gather_items
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Remembered
 from gather_pipeline.tasks.rebuilding import rebuild
@@ -76,6 +77,17 @@ def test_every_note_leads_to_the_ledger_of_its_prompt_and_to_the_prompt_itself(t
         assert list(again.messages) in [list(request.messages) for request in studio.model.requests]
     changed = execution | {"input": execution["input"] | {"brief": "Another."}}
     assert not rebuild(changed, studio.services.catalogue).identical
+    studio.close()
+
+
+def test_a_change_of_the_brief_behind_what_prompts_show_of_it_makes_nothing_run_again(tmp_path: Path) -> None:
+    brief = "Ada Brandt repairs clocks in Lindau and has eleven days. " * 60
+    studio = Studio.open(tmp_path, [department_row("story", 1)], brief=brief, context_tokens=300)
+    studio.run()
+    studio.services.projects.update(PROJECT, brief=brief + "The mayor closes the tower.")
+    assert studio.run("task-2").summary[0].ended_by == "unchanged"
+    studio.services.projects.update(PROJECT, brief="The mayor closes the tower. " + brief)
+    assert studio.run("task-3").summary[0].ended_by != "unchanged"
     studio.close()
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gather_pipeline.domain.elements import Layer
+from gather_pipeline.domain.layers import Layer
 from gather_pipeline.errors import InvalidInput
 
 LAYER_TOKENS: Mapping[Layer, int] = {"A": 2_000, "B": 0, "C": 13_000, "D": 5_000, "E": 10_000}  # B lives on what the others leave

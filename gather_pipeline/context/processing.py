@@ -12,8 +12,9 @@ from gather_pipeline.context.distillation import distil
 from gather_pipeline.context.relevance import TokenCounter
 from gather_pipeline.context.selection import Candidate, select
 from gather_pipeline.context.tokens import estimate_tokens
-from gather_pipeline.domain.elements import Element, Kind, StructuredContextContainer, Turn
+from gather_pipeline.domain.elements import Element, StructuredContextContainer, Turn
 from gather_pipeline.domain.items import content_hash
+from gather_pipeline.domain.layers import Kind
 from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.ports import Cache, Distiller, Embedder
 

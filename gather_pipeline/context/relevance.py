@@ -14,7 +14,6 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.text.words import FUNCTION, WORD, lemma
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +24,6 @@ REPEAT = 0.1  # of the likeness to what is chosen already, against a text; more 
 POOL = 160  # texts among which repetition is looked for: about what 4,000 tokens of turns are, 2 ms
 KEPT = 4  # indexes kept, each for as long as the same texts are asked
 LINE_HEAD = 80  # characters in which a line's speaker is looked for
-TERM = re.compile(rf"\d+|{WORD.pattern}")
 SPEAKS = re.compile(r"(?<![\w:])([^\W\d_][\w'.-]*(?: [^\W\d_][\w'.-]*){0,2})(?: ?[(\[][^)\]]*[)\]])?:\s")
 
 TokenCounter = Callable[[str], int]  # tokens of a text, 0 of an empty one
@@ -34,7 +32,9 @@ TokenCounter = Callable[[str], int]  # tokens of a text, 0 of an empty one
 @lru_cache(maxsize=65536)
 def terms(text: str) -> tuple[str, ...]:
     """Dictionary forms of a text's words and its numbers, function words left out."""
-    words = (word.replace("\u2019", "'").removesuffix("'s") for word in (found.group().casefold() for found in TERM.finditer(text)))
+    from gather_pipeline.text.words import FUNCTION, WORD, lemma  # not above: its dictionary is loaded with it, and few commands ask
+
+    words = (word.replace("\u2019", "'").removesuffix("'s") for word in re.findall(rf"\d+|{WORD.pattern}", text.casefold()))
     return tuple(lemma(word) for word in words if word not in FUNCTION)
 
 
@@ -124,7 +124,7 @@ class Index:
 
     def _asked_about(self, query: str) -> frozenset[str]:
         """Speakers whose name is in the query; none where all of them are, for that tells nothing."""
-        words = set(WORD.findall(query.casefold().replace("\u2019", "'").replace("'s", "")))
+        words = set(re.findall(r"\w+", query.casefold()))
         named = frozenset(speaker for speaker in self._everyone if words.intersection(speaker.casefold().split()))
         return named if named != self._everyone else frozenset()
 

@@ -14,8 +14,8 @@ from functools import cached_property
 
 from gather_pipeline.context.relevance import TokenCounter, index_of
 from gather_pipeline.context.tokens import estimate_tokens
-from gather_pipeline.domain.elements import LAYER_OF, PRIORITIES, Kind, Layer, Priority
 from gather_pipeline.domain.items import content_hash
+from gather_pipeline.domain.layers import LAYER_OF, PRIORITIES, Kind, Layer, Priority
 from gather_pipeline.domain.ledger import Entry, Ledger, State
 from gather_pipeline.errors import ContextError
 from gather_pipeline.ports import Embedder

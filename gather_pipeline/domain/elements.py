@@ -7,39 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gather_pipeline.domain.items import content_hash
+from gather_pipeline.domain.layers import LAYER_OF, Kind, Layer, Priority
 
-Priority = Literal["high", "medium", "low"]
-Layer = Literal["A", "B", "C", "D", "E"]
-Kind = Literal[
-    "instruction", "style", "request", "plot", "character", "history", "item", "brief", "department", "own", "predecessor", "brain"
-]
-PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
-LAYERS: Mapping[Layer, str] = {
-    "A": "system instructions and style",
-    "B": "requests of the user",
-    "C": "recent story",
-    "D": "characters and scene",
-    "E": "plot summaries and the world",
-}
-LAYER_OF: Mapping[Kind, Layer] = {
-    "instruction": "A",
-    "style": "A",
-    "brief": "A",
-    "department": "A",
-    "request": "B",
-    "own": "C",
-    "history": "C",
-    "plot": "E",
-    "character": "D",
-    "predecessor": "E",
-    "item": "E",
-    "brain": "E",
-}
 RECENT = ("scene", "chapter", "panel", "recent", "dialogue")  # types of plot elements that are the story itself, not what is said about it
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from gather_pipeline.domain.elements import Kind, Layer, Priority
+from gather_pipeline.domain.layers import Kind, Layer, Priority
 
 State = Literal["included", "distilled", "dropped"]
 

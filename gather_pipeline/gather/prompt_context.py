@@ -9,8 +9,8 @@ from gather_pipeline.context.budget import allocate
 from gather_pipeline.context.relevance import TokenCounter
 from gather_pipeline.context.selection import Assembly, Candidate, fitting, select
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.elements import Kind, Priority
 from gather_pipeline.domain.items import Item, content_hash
+from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.errors import BrainUnavailable
 from gather_pipeline.gather.session import Session

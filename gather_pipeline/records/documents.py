@@ -10,10 +10,10 @@ from gather_pipeline.domain.automation import AutomationResult, DepartmentResult
 from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.departments import Department, StoredDepartment
 from gather_pipeline.domain.drafts import Draft
-from gather_pipeline.domain.elements import LAYER_OF
 from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.items import Item, NewItem, item_id
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
+from gather_pipeline.domain.layers import LAYER_OF
 from gather_pipeline.domain.ledger import Entry, Ledger
 from gather_pipeline.domain.projects import EarlierBrief, Project
 from gather_pipeline.domain.quality import WEIGHTS, Analysis, Part, Quality, Score

@@ -6,7 +6,7 @@ import pytest
 
 from gather_pipeline.context import Candidate, select
 from gather_pipeline.context.budget import LAYER_TOKENS, allocate, budget_of
-from gather_pipeline.domain.elements import Kind, Priority
+from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.errors import InvalidInput
 
 

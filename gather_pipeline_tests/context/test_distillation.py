@@ -8,7 +8,7 @@ import pytest
 
 from gather_pipeline.context import Candidate, select
 from gather_pipeline.context.distillation import distil, verbose_sections
-from gather_pipeline.domain.elements import Kind, Priority
+from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.errors import ContextError, ModelTimeout
 from gather_pipeline.ports import CacheLayer, CacheStats
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gather_pipeline.context.selection import Candidate, select, shorten_to
 from gather_pipeline.context.tokens import estimate_tokens
-from gather_pipeline.domain.elements import PRIORITIES, Kind, Priority
+from gather_pipeline.domain.layers import PRIORITIES, Kind, Priority
 from gather_pipeline.errors import ContextError
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from gather_pipeline.domain.elements import Kind
+from gather_pipeline.domain.layers import Kind
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.distilling import OTHER, TASKS, TaskDistiller
 from gather_pipeline.tasks.prompting import converse

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gather_pipeline.domain.items import content_hash
 from gather_pipeline.domain.layers import LAYER_OF, Kind, Layer, Priority
+from gather_pipeline.domain.texts import clean
 
+Text = Annotated[str, BeforeValidator(lambda value: clean(value) if isinstance(value, str) else value)]
 RECENT = ("scene", "chapter", "panel", "recent", "dialogue")  # types of plot elements that are the story itself, not what is said about it
 
 
@@ -59,7 +61,7 @@ class Element(BaseModel):
 
 
 class _Content(Element):
-    content: str = Field(min_length=1)
+    content: Text = Field(min_length=1)
 
     @property
     def text(self) -> str:
@@ -103,14 +105,14 @@ class Turn(_Content):
     """One turn of a conversation, or one entry of a history; those of a container are in their order in time."""
 
     kind = "history"
-    speaker: str = ""
+    speaker: Text = ""
 
 
 class GatherItem(_Content):
     """A production note of a department."""
 
     kind = "item"
-    department: str = ""
+    department: Text = ""
 
     @property
     def text(self) -> str:
@@ -122,10 +124,10 @@ class CharacterContext(Element):
     """A character as the story has it now."""
 
     kind = "character"
-    character_id: str = Field(min_length=1)
-    character_name: str = Field(min_length=1)
-    current_state: str = ""
-    goals: tuple[str, ...] = ()
+    character_id: Text = Field(min_length=1)
+    character_name: Text = Field(min_length=1)
+    current_state: Text = ""
+    goals: tuple[Text, ...] = ()
 
     @property
     def text(self) -> str:

@@ -7,6 +7,7 @@ turns around it, because an answer seldom says again what it was asked. Who is a
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -96,6 +97,7 @@ class Index:
         import numpy as np
 
         if self._words is None:
+            logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
             self._words = bm25s.BM25()
             # A word that no text has keeps an index of empty texts from being refused.
             self._words.index([list(terms(text)) or [""] for text in self.texts], show_progress=False)

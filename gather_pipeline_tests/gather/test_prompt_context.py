@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from gather_pipeline.context.selection import fitting
 from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.projects import project_database
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.prompt_context import format_gather_items
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Remembered
@@ -67,16 +69,19 @@ def test_an_old_note_that_the_aspect_is_about_reaches_the_prompt_before_newer_on
 def test_every_note_leads_to_the_ledger_of_its_prompt_and_to_the_prompt_itself(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, [department_row("story", 1), department_row("visual", 2)], context_tokens=400)
     studio.run()
-    executions = {one["_id"]: one for one in studio.documents("executions")}
+    log = studio.services.executions
     for item in studio.view.items:
         [ledger] = [one for one in studio.records.ledgers(item.department, item.iteration) if item.aspect in one.aspects]
         assert {id: hash for id, hash in ledger.used.items() if id != "brief"} == item.provenance["context_items"]
-        execution = executions[item.provenance["execution_id"]]
-        again = rebuild(execution, studio.services.catalogue)
+        execution = log.get(item.provenance["execution_id"])
+        definition = log.definition(execution)
+        assert definition is not None
+        again = rebuild(execution, definition)
         assert again.identical
         assert list(again.messages) in [list(request.messages) for request in studio.model.requests]
-    changed = execution | {"input": execution["input"] | {"brief": "Another."}}
-    assert not rebuild(changed, studio.services.catalogue).identical
+        assert not rebuild(replace(execution, input={**execution.input, "brief": "Another."}), definition).identical
+    with pytest.raises(InvalidInput, match="expected one of task gather_item"):
+        rebuild(replace(execution, prompt_id=None), definition)
     studio.close()
 
 

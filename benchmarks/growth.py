@@ -219,7 +219,6 @@ def _store(services: Services, project: Project, department: Department, items: 
         before = items[max(0, places[0] - USED) : places[0]]
         used = {item.id: content_hash(item.content) for item in before}
         quality = QUALITY
-        entry = {"kind": "own", "outcome": "included", "tokens": 60, "full_tokens": 60, "reason": "medium: fits"}
         if is_last:
             quality = measure(department, items, services.embedder, vectors=vectors, analyses=analyses, brief=project.brief)
         iteration = Iteration(
@@ -236,7 +235,6 @@ def _store(services: Services, project: Project, department: Department, items: 
             data_version=version_of(items) if is_last else str(number),
             asked=asked_of(department, project.brief),
             model="scripted",
-            ledger=tuple({**entry, "id": id, "hash": hash} for id, hash in used.items()),
             ended_by="maxIterations" if is_last else None,
         )
         records.open_iteration(department.slug, number, lease)

@@ -61,6 +61,7 @@ def build_services(settings: Settings | None = None) -> Services:
         model=_model(settings, provider),
         resolve_model=partial(resolve_model, provider=provider.name if provider else None),
         check_reach=partial(_check_reach, provider),
+        counter_of=partial(_counter_of, settings),
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
         receiver=_receiver,
@@ -114,6 +115,17 @@ def _catalogue(settings: Settings, store: DocumentStore) -> Catalogue:
         own = ((path, catalogue.get(*key)) for key, path in catalogue.paths.items() if path.parent in settings.tasks)
         DefinitionFiles(store, settings.mongodb_db).read(own)
     return catalogue
+
+
+def _counter_of(settings: Settings, model: str) -> Callable[[str], int]:
+    """The model's own tokenizer: that in the embedded model's weights, or one whose tables a package ships; else the estimate."""
+    from gather_pipeline.adapters.models.tokenizers import counter_of, vocabulary_of, weights_counter
+    from gather_pipeline.context.tokens import estimate_tokens
+
+    if model == EMBEDDED:
+        return weights_counter(weights_file(settings)) or estimate_tokens
+    vocabulary = vocabulary_of(model)
+    return counter_of(vocabulary) if vocabulary else estimate_tokens
 
 
 def _store(settings: Settings) -> DocumentStore:

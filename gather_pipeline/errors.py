@@ -5,7 +5,8 @@ GatherError
 │   ├── InvalidInput          a value from outside is wrong (exit 2)
 │   │   ├── UnknownEntity     a project, department, task or item that is not there (exit 3)
 │   │   ├── StaleCursor       a change cursor of another store, or of one put back from a copy: read from the start
-│   │   └── OutputInvalid     a model's answer does not fit its task's output schema
+│   │   ├── OutputInvalid     a model's answer does not fit its task's output schema
+│   │   └── ContextError      what must be in a prompt does not fit into its budget, not even shortened
 │   ├── ProjectBusy           another live run holds the project's lease (exit 4)
 │   ├── EditConflict          somebody else changed the item first, what they wrote stays (exit 4)
 │   ├── StoreError            the store refuses: not a store, no disk, no permission (exit 5)
@@ -31,7 +32,7 @@ GatherError
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 OUTLINE = reprlib.Repr()  # what a file holds may be of any size, and by aliases far larger than the file
 OUTLINE.maxlevel = 3
@@ -76,6 +77,23 @@ class StaleCursor(InvalidInput): ...
 
 class OutputInvalid(InvalidInput):
     exit_code = 1
+
+
+class ContextError(InvalidInput):
+    """Lists what each part needs.
+
+    Attributes:
+        budget: Tokens there are.
+        sizes: By id the tokens of the shortest form and of the whole text.
+    """
+
+    def __init__(self, budget: int, sizes: Mapping[str, tuple[int, int]]) -> None:
+        self.budget, self.sizes = budget, dict(sizes)
+        told = listed(f"{id} {least} of {size}" for id, (least, size) in sizes.items())
+        super().__init__(
+            f"context budget is {budget} tokens, expected at least {sum(least for least, _ in sizes.values())} for what must be included "
+            f"(shortest form and full size: {told}): raise GATHER_CONTEXT_TOKENS or CONTEXT_MAX_TOKENS, or shorten these"
+        )
 
 
 class OutputRejected(PermanentError): ...

@@ -202,6 +202,17 @@ class Cache(Protocol):
         """Lets go of files and connections."""
 
 
+class Distiller(Protocol):
+    """Says a text in fewer words and keeps what counts."""
+
+    @property
+    def name(self) -> str:
+        """Who shortens, by which definitions: texts of two distillers are never taken for each other."""
+
+    async def distil(self, text: str, kind: str, tokens: int) -> str:
+        """The text in about so many tokens; `kind` says what it is: ``plot``, ``character``, ``history`` ..."""
+
+
 class EventBus(Protocol):
     """Delivery of a project's stored events beyond the store: never fails or slows the caller."""
 

@@ -38,6 +38,7 @@ class Services:
         model: Every language model behind one door, by model id.
         resolve_model: Model id that answers for the one a department names (None: it names none).
         check_reach: Raises `InvalidInput` where the environment does not let that model's server be reached, and says why.
+        counter_of: Counts tokens as a model does, or by the documented estimate where its tables are not at hand.
         embedder: Texts to vectors.
         brain: Memory asked by meaning.
         receiver: Makes the receiver of events at a webhook address.
@@ -54,6 +55,7 @@ class Services:
     model: LanguageModel
     resolve_model: Callable[[str | None], str]
     check_reach: Callable[[str], None]
+    counter_of: Callable[[str], Callable[[str], int]]
     embedder: Embedder
     brain: Brain
     receiver: Callable[[str], EventReceiver]

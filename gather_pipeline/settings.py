@@ -15,7 +15,16 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from platformdirs import user_cache_path
-from pydantic import Field, NonNegativeFloat, SecretStr, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -75,6 +84,12 @@ class Settings(BaseSettings):
     concurrency: int = Field(8, validation_alias="GATHER_CONCURRENCY", ge=1, le=64)
     timeout_s: float = Field(600.0, validation_alias="GATHER_TIMEOUT_S", gt=0, le=86_400)  # S001-TASK-04
     context_tokens: int = Field(6_000, validation_alias="GATHER_CONTEXT_TOKENS", ge=300, le=1_000_000)
+    context_max_tokens: int = Field(32_000, validation_alias="CONTEXT_MAX_TOKENS", ge=300, le=10_000_000)
+    context_buffer_tokens: int = Field(2_000, validation_alias="CONTEXT_BUFFER_TOKENS", ge=0, le=10_000_000)  # C53: 32,000 less the layers
+    context_layer_a_tokens: int = Field(2_000, validation_alias="CONTEXT_LAYER_A_TOKENS", ge=0, le=10_000_000)
+    context_layer_c_tokens: int = Field(13_000, validation_alias="CONTEXT_LAYER_C_TOKENS", ge=0, le=10_000_000)
+    context_layer_d_tokens: int = Field(5_000, validation_alias="CONTEXT_LAYER_D_TOKENS", ge=0, le=10_000_000)
+    context_layer_e_tokens: int = Field(10_000, validation_alias="CONTEXT_LAYER_E_TOKENS", ge=0, le=10_000_000)
     lease_s: float = Field(30.0, validation_alias="GATHER_LEASE_S", ge=1, le=3_600)
     timezone: str = Field("UTC", validation_alias="GATHER_TIMEZONE")
 
@@ -116,6 +131,14 @@ class Settings(BaseSettings):
                 raise ValueError("an address like https://host/path, without a login")
         return value
 
+    @field_validator("context_buffer_tokens")
+    @classmethod
+    def _leaves_room(cls, value: int, info: ValidationInfo) -> int:
+        most = info.data.get("context_max_tokens", value + 1)  # wrong itself where it is not there
+        if value >= most:
+            raise ValueError(f"fewer tokens than CONTEXT_MAX_TOKENS, which is {most}")
+        return value
+
     @field_validator("prices", mode="wrap")
     @classmethod
     def _parse(cls, value: object, check: ValidatorFunctionWrapHandler) -> object:
@@ -140,6 +163,17 @@ class Settings(BaseSettings):
             raise ValueError("a path without ~, for the system names no home folder") from None
         except OSError as error:
             raise ValueError(f"an absolute path, for the current folder cannot be used ({error.strerror})") from None
+
+    @property
+    def gather_context_tokens(self) -> int:
+        """Tokens of a gather prompt's whole context: `GATHER_CONTEXT_TOKENS`, within what the CONTEXT_ settings leave."""
+        return min(self.context_tokens, self.context_max_tokens - self.context_buffer_tokens)
+
+    @property
+    def context_layers(self) -> dict[Literal["A", "B", "C", "D", "E"], int]:
+        """Tokens of each layer of a context; the user's requests have what the others leave (C53)."""
+        a, c, d, e = self.context_layer_a_tokens, self.context_layer_c_tokens, self.context_layer_d_tokens, self.context_layer_e_tokens
+        return {"A": a, "B": 0, "C": c, "D": d, "E": e}
 
     @property
     def dagster_home(self) -> Path:

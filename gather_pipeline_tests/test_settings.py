@@ -120,3 +120,10 @@ def test_folders_of_tasks_are_separated_as_in_path_and_those_under_home_are_foun
     assert load_settings().tasks == (tmp_path / ".gather" / "tasks",)
     monkeypatch.setenv("GATHER_TASKS", os.pathsep.join(["own", "/studio/tasks"]))
     assert load_settings().tasks == (tmp_path / "own", Path("/studio/tasks"))
+
+
+def test_a_contexts_buffer_leaves_room_and_a_gather_prompt_stays_within_it() -> None:
+    with pytest.raises(InvalidInput, match="CONTEXT_BUFFER_TOKENS is 5000, expected fewer tokens than CONTEXT_MAX_TOKENS, which is 4000"):
+        load_settings(_env_file=None, context_max_tokens=4_000, context_buffer_tokens=5_000)
+    assert load_settings(_env_file=None).gather_context_tokens == 6_000
+    assert load_settings(_env_file=None, context_max_tokens=4_000, context_buffer_tokens=1_000).gather_context_tokens == 3_000

@@ -1,8 +1,9 @@
-"""How many tokens a text takes, told the same way wherever tokens are counted (S003-ENG-06).
+"""How many tokens a text takes where its model's own tokenizer is not at hand (S003-TOK-01, S003-ENG-06).
 
-No tokenizer fits every provider, and most are not to be had offline, so the default is an estimate from the text's own make-up. It means
+No tokenizer fits every provider, and some give theirs to nobody, so the default is an estimate from the text's own make-up. It means
 to err upwards: a budget that is not quite filled does no harm, a prompt that does not fit is a failed call. Held against the count of
-SmolLM2's tokenizer (49,152 tokens, made for English) it gives 0.95 to 1.65 times as many in prose of fourteen languages.
+SmolLM2's tokenizer (49,152 tokens, made for English) it gives 0.95 to 1.65 times as many in prose of fourteen languages; against those of
+GPT, Llama 3, Qwen 3, DeepSeek and Mistral 1.38 to 1.46 times as many in 1,500 turns of English chat.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ ENGLISH_SHARE = 0.08  # of the words of a text; running English has 0.15 to 0.3 
 LETTERS_A_TOKEN = {True: 5.0, False: 2.3}  # of a word in English, and in any other language written in Latin letters
 
 
-@lru_cache(maxsize=4096)  # the same notes are weighed for every prompt: 0.1 s for 500 of them
+@lru_cache(maxsize=65536)  # the same notes are weighed for every prompt: 0.1 s for 500 of them
 def estimate_tokens(text: str) -> int:
     """An upper estimate of a text's tokens, from its words, digits, punctuation and scripts; 0 for an empty one.
 

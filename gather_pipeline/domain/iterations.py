@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from gather_pipeline.domain.quality import Quality
 
@@ -116,7 +116,6 @@ class Iteration:
         tokens: Tokens spent; None, like `cost` in US dollars, where a provider did not say.
         seconds: Seconds by phase: context, generate, deduplicate, save, score.
         faults: What went wrong, one sentence each.
-        ledger: What its context included, shortened and dropped, and why.
         ended_by: Why the department ended after it, None where it goes on.
         partial: The run was stopped in it, so it counts neither for maxIterations nor for stagnation.
         restarted: People's changes had made the department worse, so maxIterations and stagnation count from this one on.
@@ -140,7 +139,6 @@ class Iteration:
     tokens: int | None = 0
     cost: float | None = 0.0
     faults: tuple[str, ...] = ()
-    ledger: tuple[Mapping[str, Any], ...] = ()
     partial: bool = False
     restarted: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -68,7 +68,7 @@ class Attempt:
         self.model = state.chain[plan.model]
         writer = writer_for(self.model)
         with self._phase("context"):
-            self.context = writer.context(self.session, self.department, state.before)
+            self.context = writer.context(self.session, self.department, state.before, self.model)
         work = Assignment(
             department=self.department,
             iteration=number,
@@ -78,7 +78,8 @@ class Attempt:
             context=self.context,
             kept=self.session.vectors_of(self.department.slug),
         )
-        self.batch: Batch = Batch(self.session, writer, work, self.runner, [attempt.batch for attempt in after])
+        with self._phase("context"):
+            self.batch: Batch = Batch(self.session, writer, work, self.runner, [attempt.batch for attempt in after])
 
     def _spend(self, usage: Usage) -> None:
         self.usage = self.usage + usage
@@ -128,6 +129,7 @@ class Attempt:
                 self.committed = True
                 return
             self.session.records.save_iteration_rows(items, rows, services.embedder.name, decided)
+            self.session.records.save_ledgers(self.department.slug, self.number, self.session.task_id, self.context.ledgers)
             self.session.store_executions()
         self._commit(self._record(items, decisions, quality, version, partial), items, rows)
 
@@ -215,7 +217,7 @@ class Attempt:
             department=self.department.slug,
             number=self.number,
             task_id=self.session.task_id,
-            inputs=replace(self.state.inputs, context=dict(self.context.used)),
+            inputs=replace(self.state.inputs, context=self.context.used),
             generated=len(decisions),
             item_ids=tuple(item.id for item in items),
             duplicates=sum(decision.duplicate and decision.rule != "content_filter" for decision in decisions),
@@ -229,7 +231,6 @@ class Attempt:
             tokens=self.usage.tokens,
             cost=self.usage.cost,
             faults=(*self.context.faults, *self.batch.faults),
-            ledger=tuple(self.context.ledger),
             seconds=self.seconds,
             started_at=self.started_at,
             ended_at=self.session.services.clock.now(),

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
-from gather_pipeline.context.selection import Assembly, Candidate, Kind, Priority, select
-from gather_pipeline.context.tokens import estimate_tokens
+from gather_pipeline.context.budget import allocate
+from gather_pipeline.context.relevance import TokenCounter
+from gather_pipeline.context.selection import Assembly, Candidate, fitting, select
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
+from gather_pipeline.domain.layers import Kind, Priority
+from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.errors import BrainUnavailable
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers.openings import digest
-from gather_pipeline.ports import Remembered
-from gather_pipeline.text.sentences import sentence_ends
+from gather_pipeline.ports import Remembered, Vectors
 
-PREDECESSOR_ITEMS = 6  # newest of each earlier department: enough to tell what it decided
 BRAIN_ITEMS = 8
 SMALL_TOKENS = 80  # two or three lines of predecessors for a small window
-LEAST_TOKENS = 20  # of a note: of own items so many are weighed as notes of that size would fit into the budget
 AVOIDED = 20  # summaries of own items beyond the budget
+BRIEF = "brief"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,10 @@ class PromptContext:
     Attributes:
         brief: The brief, shortened at a sentence where the budget asks for it.
         own: Own items.
-        avoid: Summaries of own items that did not fit, so that they are not said again.
+        avoid: Summaries of own items that did not fit, those nearest to what is asked, so that they are not said again.
         predecessors: Items of earlier departments, each with its department.
         brain: Nearest items, likewise.
-        used: Content hash by id of the items included.
         ledger: What was included, shortened or dropped, with tokens and reason.
-        faults: What could not be asked.
     """
 
     brief: str
@@ -42,9 +41,49 @@ class PromptContext:
     avoid: list[str]
     predecessors: list[str]
     brain: list[str]
-    used: Mapping[str, str]
-    ledger: Sequence[Mapping[str, object]]
+    ledger: Ledger
+
+    @property
+    def used(self) -> dict[str, str]:
+        """Content hash by id of the items included."""
+        return {id: hash for id, hash in self.ledger.used.items() if id != BRIEF}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contexts:
+    """What the prompts of one iteration see, chosen for each by the aspects that it asks for.
+
+    Attributes:
+        choose: Makes the context of a prompt.
+        faults: What could not be asked.
+    """
+
+    choose: Callable[[tuple[str, ...]], PromptContext]
     faults: tuple[str, ...] = ()
+    _made: dict[tuple[str, ...], PromptContext] = field(default_factory=dict)
+
+    def about(self, aspects: tuple[str, ...]) -> PromptContext:
+        """The context of the prompt that asks for these aspects, made once."""
+        if aspects not in self._made:
+            self._made[aspects] = self.choose(aspects)
+        return self._made[aspects]
+
+    @property
+    def used(self) -> dict[str, str]:
+        """Content hash by id of the items that any of the prompts included."""
+        return {id: hash for context in self._made.values() for id, hash in context.used.items()}
+
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """The account of every prompt; prompts with the same one share it."""
+        found: list[Ledger] = []
+        for aspects, context in self._made.items():
+            at = next((place for place, one in enumerate(found) if one.entries == context.ledger.entries), None)
+            if at is None:
+                found.append(replace(context.ledger, aspects=aspects))
+            else:
+                found[at] = replace(found[at], aspects=(*found[at].aspects, *aspects))
+        return tuple(found)
 
 
 def format_gather_items(items: Sequence[Item | Remembered]) -> str:
@@ -56,73 +95,86 @@ def _lines(items: Sequence[Item | Remembered]) -> list[str]:
     return [f"[{item.department}] {item.content}" for item in items]
 
 
-def assemble(session: Session, department: Department, before: Sequence[Department], budget: int) -> PromptContext:
-    """Chooses what fits into the budget: the brief always, then own items, predecessors' and the brain's, newest or nearest first.
+def assemble(session: Session, department: Department, before: Sequence[Department], budget: int, counter: TokenCounter) -> Contexts:
+    """Chooses for each prompt what fits into the budget: the brief always, and what says most about the department and the aspects.
 
     Args:
         session: The run.
-        department: Department whose prompt it is.
+        department: Department whose prompts they are.
         before: Departments that ran earlier, in order.
-        budget: Most tokens of all parts together.
+        budget: Most tokens of all parts of a prompt together.
+        counter: Counts tokens.
     """
     faults: list[str] = []
-    own = session.items.get(department.slug, [])
-    earlier = [item for one in before for item in session.items.get(one.slug, [])[-PREDECESSOR_ITEMS:]]
+    own = list(session.items.get(department.slug, []))
+    earlier = [item for one in before for item in session.items.get(one.slug, [])]
     nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)}, faults)
-    candidates = [_brief(session, fitting(session.project.brief, budget))]
-    candidates += [_candidate(item.id, "own", item.content, "medium") for item in reversed(own[-(budget // LEAST_TOKENS) :])]
-    candidates += [_candidate(item.id, "predecessor", item.content, "medium") for item in reversed(earlier)]
-    candidates += [_candidate(one.id, "brain", one.content, "low") for one in nearest]
-    assembly = select(candidates, budget, estimate_tokens)
-    texts = {part.id: part.text for part in assembly.included}
-    return PromptContext(
-        brief=texts["brief"],
-        own=[item.content for item in own if item.id in texts],
-        avoid=[item.summary for item in own if item.id not in texts][-AVOIDED:],
-        predecessors=_lines([item for item in earlier if item.id in texts]),
-        brain=_lines([one for one in nearest if one.id in texts]),
-        used=_used(assembly),
-        ledger=[asdict(entry) for entry in assembly.ledger],
-        faults=tuple(faults),
-    )
+    candidates = [_brief(session, fitting(session.project.brief, budget, counter))]
+    candidates += [_candidate(item, "own", item.content) for item in own]
+    candidates += [_candidate(item, "predecessor", line) for item, line in zip(earlier, _lines(earlier), strict=True)]
+    candidates += [_candidate(one, "brain", line, "low") for one, line in zip(nearest, _lines(nearest), strict=True)]
+    shares = allocate(budget, session.services.settings.context_layers).shares
+    summaries, embedder = {item.id: item.summary for item in own}, _Embedded(session)
+
+    def choose(aspects: tuple[str, ...]) -> PromptContext:
+        query = f"{department.name}: {', '.join(aspects)}. {department.description}"
+        assembly = select(candidates, budget, counter, query=query, embedder=embedder, shares=shares)
+        left_out = (entry.id for entry in sorted(assembly.ledger.entries, key=lambda one: one.rank) if entry.state == "dropped")
+        avoid = [summaries[id] for id in left_out if id in summaries][:AVOIDED]
+        return _context(assembly, avoid=avoid)
+
+    return Contexts(choose=choose, faults=tuple(faults))
 
 
-def assemble_small(session: Session, before: Sequence[Department]) -> PromptContext:
-    """Context for a small window: the brief's first sentences, and in a line each what the departments just before have settled."""
+def assemble_small(session: Session, department: Department, before: Sequence[Department], counter: TokenCounter) -> Contexts:
+    """Context for a small window: the brief's first sentences, and in a line each what earlier departments have settled on this one.
+
+    One for all prompts of an iteration: what stays the same is read once by the model, which is most of the time of a call.
+    """
     brief = digest(session.project.brief)
-    latest = [session.items[one.slug][-1] for one in reversed(before) if session.items.get(one.slug)]
-    candidates = [_brief(session, brief), *(_candidate(item.id, "predecessor", item.summary, "medium", item.content) for item in latest)]
-    assembly = select(candidates, estimate_tokens(brief) + SMALL_TOKENS, estimate_tokens)
+    earlier = [item for one in reversed(before) for item in reversed(session.items.get(one.slug, []))]
+    candidates = [_brief(session, brief), *(_candidate(item, "predecessor", item.summary) for item in earlier)]
+    query = f"{department.name}: {', '.join(department.aspects)}. {department.description}"
+    budget = counter(brief) + SMALL_TOKENS
+    context = _context(select(candidates, budget, counter, query=query, embedder=_Embedded(session)))
+    return Contexts(choose=lambda aspects: context)
+
+
+class _Embedded:
+    """The embedder of a run, which has the vectors of the run's items at hand."""
+
+    def __init__(self, session: Session) -> None:
+        self._embedder = session.services.embedder
+        self.name = self._embedder.name
+        pairs = ((items, session.vectors_of(slug)) for slug, items in session.items.items())
+        self._rows = {item.content: row for items, rows in pairs for item, row in zip(items, rows, strict=True)}
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """As `Embedder.embed`."""
+        import numpy as np  # not above: a command that only reads starts without it
+
+        new = [text for text in texts if text not in self._rows]
+        rows = self._rows | dict(zip(new, self._embedder.embed(new), strict=True))
+        return np.stack([rows[text] for text in texts])
+
+
+def _context(assembly: Assembly, avoid: Sequence[str] = ()) -> PromptContext:
     return PromptContext(
-        brief=brief,
-        own=[],
-        avoid=[],
+        brief=assembly.texts("brief")[0],
+        own=assembly.texts("own"),
+        avoid=list(avoid),
         predecessors=assembly.texts("predecessor"),
-        brain=[],
-        used=_used(assembly),
-        ledger=[asdict(entry) for entry in assembly.ledger],
+        brain=assembly.texts("brain"),
+        ledger=assembly.ledger,
     )
-
-
-def fitting(brief: str, budget: int) -> str:
-    """The brief, cut at a word where it has not even a first sentence that fits: one line without a full stop, say."""
-    ends = sentence_ends(brief, lines=True)
-    first = brief[: ends[0]] if ends else brief
-    while estimate_tokens(first) > budget:
-        brief = first = first[: len(first) * 3 // 4].rsplit(" ", 1)[0]
-    return brief
-
-
-def _used(assembly: Assembly) -> dict[str, str]:
-    return {part.id: part.hash for part in assembly.included if part.kind != "brief"}
 
 
 def _brief(session: Session, text: str) -> Candidate:
-    return Candidate(id="brief", kind="brief", text=text, priority="high", hash=content_hash(session.project.brief))
+    return Candidate(id=BRIEF, kind="brief", text=text, priority="high", hash=content_hash(session.project.brief))
 
 
-def _candidate(id: str, kind: Kind, text: str, priority: Priority, content: str | None = None) -> Candidate:
-    return Candidate(id=id, kind=kind, text=text, priority=priority, hash=content_hash(content or text))
+def _candidate(item: Item | Remembered, kind: Kind, text: str, priority: Priority = "medium") -> Candidate:
+    return Candidate(id=item.id, kind=kind, text=text, priority=priority, hash=content_hash(item.content), meaning=item.content)
 
 
 def _from_brain(session: Session, department: Department, have: set[str], faults: list[str]) -> list[Remembered]:

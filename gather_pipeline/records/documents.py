@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,8 @@ from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.items import Item, NewItem, item_id
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
+from gather_pipeline.domain.layers import LAYER_OF
+from gather_pipeline.domain.ledger import Entry, Ledger
 from gather_pipeline.domain.projects import EarlierBrief, Project
 from gather_pipeline.domain.quality import WEIGHTS, Analysis, Part, Quality, Score
 from gather_pipeline.ports import Document, Vectors
@@ -66,7 +68,6 @@ def iteration_document(iteration: Iteration) -> Document:
         "seconds": dict(iteration.seconds),
         "item_ids": list(iteration.item_ids),
         "faults": list(iteration.faults),
-        "ledger": [dict(row) for row in iteration.ledger],
     }
 
 
@@ -80,9 +81,43 @@ def iteration_of(document: Mapping[str, Any]) -> Iteration:
         "asked": measured.get("asked"),
         "item_ids": tuple(document["item_ids"]),
         "faults": tuple(document["faults"]),
-        "ledger": tuple(document["ledger"]),
     }
     return Iteration(**_known(Iteration, document) | changed)
+
+
+def ledger_document(ledger: Ledger) -> Document:
+    """The account of one prompt's context, as it is stored and shown."""
+    elements = [entry._asdict() for entry in ledger.entries]
+    fields = {name: value for name, value in vars(ledger).items() if name != "entries"}
+    return {**fields, "aspects": list(ledger.aspects), "included_tokens": ledger.included_tokens, "elements": elements}
+
+
+def ledger_of(document: Mapping[str, Any]) -> Ledger:
+    """The ledger of a document."""
+    return Ledger(
+        **_known(Ledger, document) | {"aspects": tuple(document["aspects"]), "entries": tuple(Entry(**row) for row in document["elements"])}
+    )
+
+
+def early_ledger_of(rows: Sequence[Mapping[str, Any]]) -> Ledger:
+    """The ledger that an iteration of an earlier release kept with it; which order it was chosen in and what was left is not known."""
+    entries = [
+        Entry(
+            id=row["id"],
+            kind=row["kind"],
+            layer=LAYER_OF[row["kind"]],
+            priority="high" if row["kind"] == "brief" else "low" if row["kind"] == "brain" else "medium",
+            hash=row["hash"],
+            state="distilled" if row["outcome"] == "shortened" else row["outcome"],
+            tokens=row["tokens"],
+            full_tokens=row["full_tokens"],
+            limit=0,
+            rank=rank,
+            reason=row["reason"],
+        )
+        for rank, row in enumerate(rows, start=1)
+    ]
+    return Ledger(budget=sum(entry.tokens for entry in entries if entry.state != "dropped"), entries=tuple(entries))
 
 
 def score_document(score: Score) -> Document:

@@ -17,6 +17,7 @@ from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.iterations import Iteration, iteration_id
+from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.quality import Analysis, Score
 from gather_pipeline.errors import DuplicateKey, ProjectBusy, UnknownEntity, VersionConflict
@@ -28,7 +29,9 @@ from gather_pipeline.records.view import ProjectView
 
 ITEMS, EMBEDDINGS, DECISIONS, ITERATIONS, ANALYSES = "gather", "embeddings", "duplicate_decisions", "iterations", "analyses"
 EVENTS, SCORES, DRAFTS, DEPARTMENTS = "events", "quality_scores", "drafts", "departments"
-COMMITTED_WITH_ITERATION = (ITEMS, EMBEDDINGS, DECISIONS)
+LEDGERS = "context_ledgers"
+COMMITTED_WITH_ITERATION = (ITEMS, EMBEDDINGS, DECISIONS, LEDGERS)
+LISTED = 50  # dropped elements that a stored ledger names: a grown project offers thousands to each prompt
 SELF_COMMITTED = "self_committed"
 OPEN = "open"  # of an iteration: token of the lease under which it is being made, empty or missing once it is committed
 LAST = 10**9  # place of what no iteration made, behind all that one made
@@ -272,6 +275,25 @@ class ProjectRecords:
         self._insert(ITEMS, [item.to_document() for item in items])
         self._insert(EMBEDDINGS, embeddings)
         self._insert(DECISIONS, [rows.decided_document(one) for one in decided])
+
+    def save_ledgers(self, department: str, number: int, task_id: str, ledgers: Sequence[Ledger]) -> None:
+        """Stores what the prompts of an open iteration included and left out.
+
+        Apart from the iteration, for whoever asks how one item came about: every command reads all iterations.
+        """
+        documents = [rows.ledger_document(ledger.listing(LISTED)) for ledger in ledgers]
+        own = {"department": department, "iteration": number, "task_id": task_id}
+        self._insert(LEDGERS, [{"_id": f"{iteration_id(department, number)}|{task_id}", **own, "ledgers": documents}])
+
+    def ledgers(self, department: str, number: int) -> list[Ledger]:
+        """The accounts of the prompts of a committed iteration; none where nothing is known of it."""
+        iteration = self._store.get(self._database, ITERATIONS, iteration_id(department, number))
+        if iteration is None or iteration.get(OPEN):
+            return []
+        stored = self._store.get(self._database, LEDGERS, f"{iteration['_id']}|{iteration['task_id']}")
+        if stored is not None:
+            return [rows.ledger_of(one) for one in stored["ledgers"]]
+        return [rows.early_ledger_of(iteration["ledger"])] if iteration.get("ledger") else []
 
     def commit(self, iteration: Iteration, lease: Lease) -> None:
         """Makes the rows of an open iteration seen: the one write that counts; a second time it changes nothing.

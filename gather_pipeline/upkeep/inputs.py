@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gather_pipeline.context.selection import brief_within
+from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.iterations import Fingerprint, fingerprint
 from gather_pipeline.domain.projects import Project
@@ -9,6 +11,7 @@ from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import digest
 
+SURE = 0.9  # of a budget by the estimate: what takes no more fits, whoever counts, and no tokenizer needs to be loaded for it
 NOTE_TASK, ITEM_TASK, BATCH_TASK = "gather_note", "gather_item", "gather_items_batch"
 
 
@@ -30,4 +33,8 @@ def inputs_of(services: Services, project: Project, department: Department) -> F
     """Fingerprint of a department's present inputs, context items left out."""
     model = chain_of(services, department)[0]
     definition = services.catalogue.get(definition_for(services, model))
-    return fingerprint(project.name, project.brief, department, model, digest(definition.to_document()))
+    budget = services.settings.gather_context_tokens
+    brief = project.brief
+    if model != EMBEDDED and estimate_tokens(brief) > SURE * budget:
+        brief = brief_within(brief, budget, services.counter_of(model))  # what prompts do not show of it is no input
+    return fingerprint(project.name, brief, department, model, digest(definition.to_document()))

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_pipeline.context.selection import PRIORITIES, Candidate, Kind, Priority, select, shorten_to
+from gather_pipeline.context.selection import Candidate, select, shorten_to
 from gather_pipeline.context.tokens import estimate_tokens
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.domain.layers import PRIORITIES, Kind, Priority
+from gather_pipeline.errors import ContextError
 
 
 def words(text: str) -> int:
@@ -20,14 +21,14 @@ def make(id: str, text: str, priority: Priority = "medium", kind: Kind = "own") 
 
 
 def outcomes(candidates: list[Candidate], budget: int) -> dict[str, tuple[str, int]]:
-    return {entry.id: (entry.outcome, entry.tokens) for entry in select(candidates, budget, words).ledger}
+    return {entry.id: (entry.state, entry.tokens) for entry in select(candidates, budget, words).ledger.entries}
 
 
 def test_all_goes_in_where_all_fits_in_the_order_given():
     candidates = [make("low", "a b", "low"), make("brief", "c d e", "high", "brief"), make("own", "f")]
     assembly = select(candidates, 6, words)
     assert [candidate.id for candidate in assembly.included] == ["low", "brief", "own"]
-    assert [entry.tokens for entry in assembly.ledger] == [2, 3, 1] and assembly.texts("brief") == ["c d e"]
+    assert [entry.tokens for entry in assembly.ledger.entries] == [2, 3, 1] and assembly.texts("brief") == ["c d e"]
 
 
 def test_medium_goes_before_low_and_rank_before_size():
@@ -41,15 +42,15 @@ def test_medium_goes_before_low_and_rank_before_size():
 
 
 def test_a_dropped_candidate_says_what_it_needed_and_what_was_left():
-    [entry] = select([make("a", "one two three")], 2, words).ledger
+    [entry] = select([make("a", "one two three")], 2, words).ledger.entries
     assert entry.reason == "medium: needs 3 tokens, 2 were left"
 
 
 def test_a_long_high_candidate_is_shortened_at_a_sentence_and_the_ledger_says_so():
     assembly = select([make("brief", "One two. Three four. Five six.", "high")], 5, words)
     assert assembly.texts("own") == ["One two. Three four."]
-    [entry] = assembly.ledger
-    assert (entry.outcome, entry.tokens, entry.full_tokens) == ("shortened", 4, 6)
+    [entry] = assembly.ledger.entries
+    assert (entry.state, entry.tokens, entry.full_tokens) == ("distilled", 4, 6)
     assert entry.reason == "high: shortened at a sentence from 6 to 4 tokens"
 
 
@@ -57,36 +58,37 @@ def test_the_hash_of_a_shortened_candidate_is_that_of_its_whole_source():
     text = "One two. Three four."
     assembly = select([make("brief", text, "high")], 2, words)
     assert assembly.included[0].hash == hashlib.sha256(text.encode()).hexdigest()
-    assert assembly.ledger[0].hash == assembly.included[0].hash
+    assert assembly.ledger.entries[0].hash == assembly.included[0].hash
 
 
 def test_the_long_one_of_two_highs_gives_way_and_not_the_short_one():
     candidates = [make("brief", "One two. " * 50, "high"), make("department", "Sound of the sea.", "high")]
-    assert outcomes(candidates, 24) == {"brief": ("shortened", 20), "department": ("included", 4)}
+    assert outcomes(candidates, 24) == {"brief": ("distilled", 20), "department": ("included", 4)}
 
 
 def test_no_high_falls_below_its_first_sentence_for_the_sake_of_another():
     candidates = [make("one", "a " * 9 + "end.", "high"), make("many", "One two. " * 5, "high")]
-    assert outcomes(candidates, 12) == {"one": ("included", 10), "many": ("shortened", 2)}
+    assert outcomes(candidates, 12) == {"one": ("included", 10), "many": ("distilled", 2)}
 
 
 def test_what_a_shortened_high_leaves_goes_to_the_next_priority():
     candidates = [make("brief", "One two three four. Five six seven eight.", "high"), make("own", "a b")]
-    assert outcomes(candidates, 6) == {"brief": ("shortened", 4), "own": ("included", 2)}
+    assert outcomes(candidates, 6) == {"brief": ("distilled", 4), "own": ("included", 2)}
 
 
 def test_highs_that_cannot_fit_even_shortened_are_refused_with_their_sizes():
     candidates = [make("brief", "One two three four. Five.", "high"), make("department", "Six seven.", "high")]
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(ContextError) as caught:
         select(candidates, 5, words)
     assert str(caught.value) == (
         "context budget is 5 tokens, expected at least 6 for what must be included "
-        "(shortest form and full size: brief 4 of 5, department 2 of 2)"
+        "(shortest form and full size: brief 4 of 5, department 2 of 2): "
+        "raise GATHER_CONTEXT_TOKENS or CONTEXT_MAX_TOKENS, or shorten these"
     )
 
 
 def test_no_candidates_and_no_budget_make_an_empty_context():
-    assert select([], 0, words).included == () and select([], 0, words).ledger == ()
+    assert select([], 0, words).included == () and select([], 0, words).ledger.entries == ()
 
 
 @pytest.mark.parametrize(
@@ -124,20 +126,20 @@ CANDIDATES = st.lists(st.tuples(TEXTS, st.sampled_from(PRIORITIES)), max_size=8)
 def test_the_ledgers_sums_are_the_counters_and_within_the_budget(candidates: list[Candidate], budget: int):
     try:
         assembly = select(candidates, budget, estimate_tokens)
-    except InvalidInput:
+    except ContextError:
         highs = [candidate for candidate in candidates if candidate.priority == "high"]
         assert sum(estimate_tokens(candidate.text) for candidate in highs) > budget
         return
-    ledger = assembly.ledger
-    taken = sum(entry.tokens for entry in ledger if entry.outcome != "dropped")
+    ledger = assembly.ledger.entries
+    taken = sum(entry.tokens for entry in ledger if entry.state != "dropped")
     assert taken == sum(estimate_tokens(candidate.text) for candidate in assembly.included) <= budget
     assert [entry.id for entry in ledger] == [candidate.id for candidate in candidates]
     shown = {candidate.id: candidate.text for candidate in assembly.included}
     for candidate, entry in zip(candidates, ledger, strict=True):
         assert entry.full_tokens == estimate_tokens(candidate.text)
-        if entry.outcome == "included":
+        if entry.state == "included":
             assert shown[candidate.id] == candidate.text and entry.tokens == entry.full_tokens
-        elif entry.outcome == "shortened":
+        elif entry.state == "distilled":
             assert candidate.priority == "high" and candidate.text.startswith(shown[candidate.id]) and shown[candidate.id]
         else:
             assert candidate.priority != "high" and candidate.id not in shown
@@ -149,9 +151,10 @@ def test_the_ledgers_sums_are_the_counters_and_within_the_budget(candidates: lis
 def test_the_same_candidates_give_the_same_choice(candidates: list[Candidate], budget: int):
     try:
         first = select(candidates, budget)
-    except InvalidInput as error:
-        with pytest.raises(InvalidInput, match="context budget is"):
+    except ContextError as error:
+        with pytest.raises(ContextError, match="context budget is"):
             select(candidates, budget)
         assert "context budget is" in str(error)
         return
-    assert select(candidates, budget) == first
+    again = select(candidates, budget)
+    assert (again.included, again.ledger) == (first.included, first.ledger)

@@ -44,7 +44,7 @@ class Opened:
         session, department = self.session, Department.model_validate(department_row("story", 1))
         writer = writer_for("scripted")
         plan = Plan(aspects=department.aspects, temperature=0.7, model=0, longer=False)
-        context = writer.context(session, department, [])
+        context = writer.context(session, department, [], "scripted")
         kept = session.vectors_of("story")
         work = Assignment(department=department, iteration=1, plan=plan, model="scripted", fallback_models=[], context=context, kept=kept)
         return Batch(session, writer, work, session.runner(lambda usage: None))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from gather_pipeline.context import Candidate, select
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, DepartmentResult, Run
 from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.departments import Department, StoredDepartment
@@ -16,8 +19,23 @@ from gather_pipeline_tests.samples import a_quality, a_score, an_iteration
 
 
 def test_an_iteration_comes_back_as_it_was() -> None:
-    whole = an_iteration(ledger=({"id": "brief", "tokens": 3},), partial=True, seconds={"save": 0.5}, faults=("one",))
+    whole = an_iteration(partial=True, seconds={"save": 0.5}, faults=("one",))
     assert rows.iteration_of(rows.iteration_document(whole)) == whole
+
+
+def test_a_ledger_comes_back_as_it_was_and_its_document_has_the_sum() -> None:
+    candidates = [Candidate(id="brief", kind="brief", text="One.", priority="high"), Candidate(id="a", text="Three.")]
+    ledger = replace(select(candidates, 5, len).ledger, aspects=("sea",))
+    document = rows.ledger_document(ledger)
+    assert rows.ledger_of(document) == ledger
+    assert document["included_tokens"] == 4 and [one["state"] for one in document["elements"]] == ["included", "dropped"]
+
+
+def test_the_ledger_of_an_earlier_release_is_read() -> None:
+    row = {"id": "brief", "kind": "brief", "hash": "h", "outcome": "shortened", "tokens": 3, "full_tokens": 9, "reason": "high: shortened"}
+    ledger = rows.early_ledger_of([row, row | {"id": "a", "kind": "brain", "outcome": "dropped"}])
+    assert [(one.state, one.priority) for one in ledger.entries] == [("distilled", "high"), ("dropped", "low")]
+    assert ledger.included_tokens == 3
 
 
 def test_a_score_with_an_unknown_part_and_a_judge_comes_back_as_it_was() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import NewItem
 from gather_pipeline.gather.ladder import Plan
-from gather_pipeline.gather.prompt_context import PromptContext
+from gather_pipeline.gather.prompt_context import Contexts, PromptContext
 from gather_pipeline.gather.session import Session
 from gather_pipeline.ports import Vectors
 from gather_pipeline.tasks.execution import Execution
@@ -30,7 +30,7 @@ class Assignment:
     plan: Plan
     model: str
     fallback_models: Sequence[str]
-    context: PromptContext
+    context: Contexts
     kept: Vectors
 
     def seed(self, place: int, candidate: int = 0) -> int:
@@ -66,8 +66,8 @@ class Slot:
 class Writer(Protocol):
     """A way to have notes written by a model."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department]) -> PromptContext:
-        """What prompts see of the project; `before` are the departments that ran earlier, in order."""
+    def context(self, session: Session, department: Department, before: Sequence[Department], model: str) -> Contexts:
+        """What prompts see of the project; `before` are the departments that ran earlier, in order, `model` counts the tokens."""
 
     def slots(self, session: Session, work: Assignment) -> list[Slot]:
         """The calls of an iteration, by place."""
@@ -83,7 +83,7 @@ class Writer(Protocol):
         """
 
 
-def note(row: Mapping[str, str], aspect: str, work: Assignment, execution: Execution) -> NewItem:
+def note(row: Mapping[str, str], aspect: str, context: PromptContext, execution: Execution) -> NewItem:
     """A note with how it came about."""
     model = execution.models_used[-1]
     return NewItem(
@@ -101,6 +101,6 @@ def note(row: Mapping[str, str], aspect: str, work: Assignment, execution: Execu
             "prompt_hash": execution.prompt_hash,
             "execution_id": execution.id,
             "parameters": dict(execution.parameters),
-            "context_items": dict(work.context.used),
+            "context_items": context.used,
         },
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import NewItem
-from gather_pipeline.gather.prompt_context import AVOIDED, PromptContext, assemble
+from gather_pipeline.gather.prompt_context import AVOIDED, Contexts, assemble
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers import Ask, Assignment, Slot, note
 from gather_pipeline.tasks.runner import TaskResult
@@ -18,9 +18,10 @@ from gather_pipeline.upkeep.inputs import BATCH_TASK, definition_for
 class RemoteWriter:
     """The body of `Writer` for every model but the embedded one."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department]) -> PromptContext:
+    def context(self, session: Session, department: Department, before: Sequence[Department], model: str) -> Contexts:
         """As much as fits into the budget of tokens."""
-        return assemble(session, department, before, session.services.settings.context_tokens)
+        services = session.services
+        return assemble(session, department, before, services.settings.gather_context_tokens, services.counter_of(model))
 
     def slots(self, session: Session, work: Assignment) -> list[Slot]:
         """A call for each aspect, or for as many as `GATHER_ITEMS_PER_CALL` says."""
@@ -28,16 +29,16 @@ class RemoteWriter:
         return [self._slot(session, work, place, aspects[place : place + size]) for place in range(0, len(aspects), size)]
 
     def _slot(self, session: Session, work: Assignment, place: int, aspects: tuple[str, ...]) -> Slot:
-        task = definition_for(session.services, work.model)
+        task, context = definition_for(session.services, work.model), work.context.about(aspects)
         inputs: dict[str, Any] = {
             "project_name": session.project.name,
-            "brief": work.context.brief,
+            "brief": context.brief,
             "department_name": work.department.name,
             "department_description": work.department.description,
-            "own_items": work.context.own,
-            "predecessors": work.context.predecessors,
-            "brain": work.context.brain,
-            "avoid": work.context.avoid,
+            "own_items": context.own,
+            "predecessors": context.predecessors,
+            "brain": context.brain,
+            "avoid": context.avoid,
         }
         inputs |= {"aspects": list(aspects), "count": len(aspects)} if task == BATCH_TASK else {"aspect": aspects[0]}
         ask = Ask(task=task, inputs=inputs, seed=work.seed(place), conditions=("longer",) if work.plan.longer else ())
@@ -53,4 +54,5 @@ class RemoteWriter:
         """The notes as the answer has them."""
         (result,) = results
         rows = result.output["items"] if result.execution.task_id == BATCH_TASK else [result.output]
-        return [note(row, slot.aspects[min(at, len(slot.aspects) - 1)], work, result.execution) for at, row in enumerate(rows)]
+        context = work.context.about(slot.aspects)
+        return [note(row, slot.aspects[min(at, len(slot.aspects) - 1)], context, result.execution) for at, row in enumerate(rows)]

@@ -11,7 +11,7 @@ from zlib import crc32
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import NewItem
 from gather_pipeline.errors import OutputInvalid
-from gather_pipeline.gather.prompt_context import PromptContext, assemble_small
+from gather_pipeline.gather.prompt_context import Contexts, assemble_small
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers import Ask, Assignment, Slot, note, notes
 from gather_pipeline.gather.writers.openings import opening
@@ -23,9 +23,9 @@ from gather_pipeline.text.sentences import summary_line
 class SmallWriter:
     """The body of `Writer` for the embedded model."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department]) -> PromptContext:
+    def context(self, session: Session, department: Department, before: Sequence[Department], model: str) -> Contexts:
         """A few lines for a small window."""
-        return assemble_small(session, before)
+        return assemble_small(session, department, before, session.services.counter_of(model))
 
     def slots(self, session: Session, work: Assignment) -> list[Slot]:
         """`GATHER_CANDIDATES` calls for each aspect."""
@@ -34,9 +34,10 @@ class SmallWriter:
     def _slot(self, session: Session, work: Assignment, place: int, aspect: str) -> Slot:
         # Every department begins elsewhere in the templates and names, so that their first notes do not all begin alike.
         turn = work.iteration * 3 + place + crc32(work.department.slug.encode())
+        context = work.context.about((aspect,))
         inputs = {
             "project_name": session.project.name,
-            "brief_digest": " ".join([work.context.brief, *work.context.predecessors]),
+            "brief_digest": " ".join([context.brief, *context.predecessors]),
             "department_name": work.department.name,
             "aspect": aspect,
             "opening": opening(find_names(session.project.brief), aspect, turn),
@@ -67,4 +68,4 @@ class SmallWriter:
             "summary": summary_line(texts[best]),
             "context": notes.context(texts[best], work.department, aspect, find_names(session.project.brief)),
         }
-        return [note(row, aspect, work, usable[best].execution)]
+        return [note(row, aspect, work.context.about(slot.aspects), usable[best].execution)]

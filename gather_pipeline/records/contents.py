@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from gather_pipeline.errors import DuplicateKey
@@ -21,13 +22,9 @@ class Contents:
 
     def put(self, values: Iterable[Any]) -> None:
         """Stores values that are not there yet, each under its `digest`, as text, for a value may have keys that the store refuses."""
-        new = {digest(value): value for value in values}
-        known = {row["_id"] for row in self._store.find(self._database, CONTENTS, {"_id": {"$in": list(new)}})} if new else set()
-        for hash in new.keys() - known:
-            try:
-                self._store.insert_many(self._database, CONTENTS, [{"_id": hash, "json": json.dumps(new[hash], ensure_ascii=False)}])
-            except DuplicateKey:  # another process was quicker, with the same value
-                continue
+        for hash, value in {digest(value): value for value in values}.items():
+            with suppress(DuplicateKey):  # it is there: a look before would cost as much
+                self._store.insert_many(self._database, CONTENTS, [{"_id": hash, "json": json.dumps(value, ensure_ascii=False)}])
 
     def get(self, hashes: Iterable[str]) -> dict[str, Any]:
         """The values of those hashes that are there."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.ports import Brain, Cache, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, LanguageModel, Metrics
 from gather_pipeline.records.executions import Executions
@@ -36,6 +37,7 @@ class Services:
         store: System of record.
         departments: Where departments come from.
         model: Every language model behind one door, by model id.
+        providers: The providers of models.
         resolve_model: Model id that answers for the one a department names (None: it names none).
         check_reach: Raises `InvalidInput` where the environment does not let that model's server be reached, and says why.
         counter_of: Counts tokens as a model does, or by the documented estimate where its tables are not at hand.
@@ -53,6 +55,7 @@ class Services:
     store: DocumentStore
     departments: DepartmentSource
     model: LanguageModel
+    providers: Providers
     resolve_model: Callable[[str | None], str]
     check_reach: Callable[[str], None]
     counter_of: Callable[[str], Callable[[str], int]]

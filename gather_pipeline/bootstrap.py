@@ -19,6 +19,7 @@ from gather_pipeline.adapters.files.departments import DepartmentFile
 from gather_pipeline.adapters.files.given import opened as opened
 from gather_pipeline.adapters.files.items import read_items as read_items
 from gather_pipeline.adapters.files.items import write_items as write_items
+from gather_pipeline.adapters.files.structured import read_structured
 from gather_pipeline.adapters.files.whole import write_whole as write_whole
 from gather_pipeline.adapters.models.embedded import SLOTS, EmbeddedModel
 from gather_pipeline.adapters.models.openai_client import OpenAiModel
@@ -26,7 +27,8 @@ from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
 from gather_pipeline.adapters.network import Address
-from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider, is_local, resolve_model
+from gather_pipeline.domain.providers import ProviderEntry, Providers, configure, read_provider_files
+from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import StoreError
 from gather_pipeline.ports import Cache, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from gather_pipeline.tasks.catalogue import Catalogue
 
 STORE_FOLDER = "store"
+PACKAGED_PROVIDERS = Path(__file__).with_name("providers.yaml")
+PROVIDERS_LIMIT = 1_000_000  # bytes of a file of providers
 
 
 def build_services(settings: Settings | None = None) -> Services:
@@ -54,13 +58,15 @@ def build_services(settings: Settings | None = None) -> Services:
         StoreError: `GATHER_HOME` is there and is no folder.
     """
     settings = settings or load_settings()
-    store, embedder, provider = _store(settings), _embedder(settings), _provider(settings)
+    store, embedder, providers = _store(settings), _embedder(settings), _providers(settings)
+    secrets = secrets_of(settings, providers)
     return Services(
         store=store,
         departments=DepartmentFile(settings.departments),
-        model=_model(settings, provider),
-        resolve_model=partial(resolve_model, provider=provider.name if provider else None),
-        check_reach=partial(_check_reach, provider),
+        model=_model(settings, providers, secrets),
+        providers=providers,
+        resolve_model=providers.resolve,
+        check_reach=partial(_check_reach, providers),
         counter_of=partial(_counter_of, settings),
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
@@ -69,7 +75,7 @@ def build_services(settings: Settings | None = None) -> Services:
         load_cache=partial(_cache, settings),
         load_catalogue=partial(_catalogue, settings, store),
         clock=SystemClock(),
-        secrets=secrets_of(settings),
+        secrets=secrets,
         settings=settings,
     )
 
@@ -147,49 +153,74 @@ def _cache(settings: Settings) -> Cache:
     return DiskCache(settings.home / "cache")
 
 
-def _provider(settings: Settings) -> Provider | None:
-    return choose_provider(
-        base_url=settings.openai_base_url,
-        openrouter_key=settings.openrouter_api_key.get_secret_value() if settings.openrouter_api_key else None,
-        openai_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
-    )
+def _providers(settings: Settings) -> Providers:
+    """The packaged providers with those of `GATHER_PROVIDERS` laid over them, as far as their variables are set."""
+    openrouter_key = settings.openrouter_api_key.get_secret_value() if settings.openrouter_api_key else None
+    openai_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    default = choose_provider(base_url=settings.openai_base_url, openrouter_key=openrouter_key, openai_key=openai_key)
+    known = {"OPENAI_BASE_URL": settings.openai_base_url, "OPENAI_API_KEY": openai_key, "OPENROUTER_API_KEY": openrouter_key}
+    paths = [PACKAGED_PROVIDERS, *([settings.providers] if settings.providers else [])]
+    files = ((read_structured(path, "GATHER_PROVIDERS", PROVIDERS_LIMIT), f"GATHER_PROVIDERS file {path}") for path in paths)
+    return configure(read_provider_files(*files), lambda name: known[name] if name in known else settings.variable(name), default, _plugins)
 
 
-def _model(settings: Settings, provider: Provider | None) -> LanguageModel:
+def _plugins() -> list[str]:
+    """Names of the models that other packages bring."""
+    from gather_pipeline.tasks.plugins import plugin_names
+
+    return plugin_names("providers")
+
+
+def _model(settings: Settings, providers: Providers, secrets: Secrets) -> LanguageModel:
+    from gather_pipeline.tasks.plugins import plugin
+
     clock = SystemClock()
 
     def local_client(base_url: str) -> LanguageModel:
         return OpenAiModel(base_url=base_url, api_key="", provider=EMBEDDED, clock=clock, concurrency=SLOTS)
 
-    remote: LanguageModel | None = None
-    if provider is not None:
-        remote = OpenAiModel(
+    def client(provider: Provider) -> LanguageModel:
+        entry = providers.entries.get(provider.name, ProviderEntry())
+        own = {id: facts.price for id, facts in entry.models.items() if facts.price is not None}
+        named = {id.removeprefix(f"{provider.name}:"): price for id, price in settings.prices.items()}
+        return OpenAiModel(
             base_url=provider.base_url,
             api_key=provider.api_key,
             provider=provider.name,
             clock=clock,
-            concurrency=settings.concurrency,
-            prices=settings.prices,
-            secrets=secrets_of(settings),
+            concurrency=entry.concurrency or settings.concurrency,
+            prices=own | named,
+            headers=entry.headers,
+            requests_per_minute=entry.requests_per_minute,
+            tokens_per_minute=entry.tokens_per_minute,
+            secrets=secrets,
         )
+
+    default = providers.default
+    named = {name: client(provider) for name, provider in providers.named.items()}
+    own = named.get(default.name) if default else None
+    is_same = default is not None and default == providers.named.get(default.name)
     return ModelRouter(
         embedded=EmbeddedModel(weights_file(settings), client=local_client),
         scripted=ScriptedModel(latency_s=settings.script_latency_s),
-        remote=remote,
-        provider=provider.name if provider else None,
+        remote=own if is_same else client(default) if default else None,
+        provider=default.name if default else None,
+        named=named,
+        plugin=lambda name: make() if (make := plugin("providers", name)) else None,
     )
 
 
-def secrets_of(settings: Settings) -> Secrets:
-    """What no error, answer or note may show: every secret setting, and what is secret in the base URL."""
+def secrets_of(settings: Settings, providers: Providers = Providers()) -> Secrets:  # noqa: B008
+    """What no error, answer or note may show: every secret setting, those of providers, and what is secret in the base URL."""
     texts = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
     keys = [text for text in texts if "://" not in text]
     addresses = [part for text in texts if "://" in text for part in parts_of_address(text, path=True)]
-    return Secrets([*keys, *addresses, *parts_of_address(settings.openai_base_url or "")])
+    urls = (settings.openai_base_url or "", *(provider.base_url for provider in providers.named.values()))
+    return Secrets([*keys, *addresses, *providers.secrets, *(part for url in urls for part in parts_of_address(url))])
 
 
-def _check_reach(provider: Provider | None, model: str) -> None:
-    if provider is not None and not is_local(model):
+def _check_reach(providers: Providers, model: str) -> None:
+    if (provider := providers.of(model)) is not None:
         Address.read(provider.base_url).check()
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.secrets import Secrets
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Brain, Cache, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, LanguageModel, Metrics
 from gather_pipeline.records.executions import Executions
+from gather_pipeline.records.health import ModelHealth
 from gather_pipeline.records.lease import Leases
 from gather_pipeline.records.marks import Marks
 from gather_pipeline.records.open_runs import OpenRuns
 from gather_pipeline.records.outbox import Outbox
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.records.projects import Projects
+from gather_pipeline.records.rankings import Rankings
 from gather_pipeline.records.runs import Runs
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.settings import Settings
@@ -24,8 +29,11 @@ from gather_pipeline.tasks.execution import Execution, digest
 if TYPE_CHECKING:
     from gather_pipeline.tasks.catalogue import Catalogue
     from gather_pipeline.tasks.definition import TaskDefinition
+    from gather_pipeline.tasks.execution import Execution
     from gather_pipeline.tasks.options import ExecutionOptions
     from gather_pipeline.tasks.runner import Support
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +44,7 @@ class Services:
         store: System of record.
         departments: Where departments come from.
         model: Every language model behind one door, by model id.
+        providers: The providers of models.
         resolve_model: Model id that answers for the one a department names (None: it names none).
         check_reach: Raises `InvalidInput` where the environment does not let that model's server be reached, and says why.
         counter_of: Counts tokens as a model does, or by the documented estimate where its tables are not at hand.
@@ -53,6 +62,7 @@ class Services:
     store: DocumentStore
     departments: DepartmentSource
     model: LanguageModel
+    providers: Providers
     resolve_model: Callable[[str | None], str]
     check_reach: Callable[[str], None]
     counter_of: Callable[[str], Callable[[str], int]]
@@ -95,6 +105,7 @@ class Services:
         from gather_pipeline.tasks.verification import Tools
 
         realm = digest(self.settings.openai_base_url or "")
+
         return Support(
             kept=KeptAnswers(self.cache, realm),
             tools=Tools(embedder=self.embedder, clock=self.clock),
@@ -102,16 +113,61 @@ class Services:
         )
 
     def store_execution(self, execution: Execution) -> None:
-        """Stores the record of an execution that belongs to no project."""
+        """Stores the record of an execution that belongs to no project, and takes up how its models did."""
         self.executions.add(execution)
+        self.health.note(execution.calls)
         if self.task_support.kept is not None:
             self.task_support.kept.settle(execution)
 
     def task_models(self, definition: TaskDefinition, options: ExecutionOptions) -> tuple[str, ...]:
-        """Models for an execution, the one to ask first at the head: the caller's, else `GATHER_MODEL`, then the fallbacks."""
-        named = options.fallback_models if options.fallback_models is not None else self.settings.fallback_models
-        wanted = (options.model or self.settings.model, *named)
-        return tuple(dict.fromkeys(self.resolve_model(model) for model in wanted))
+        """Models for an execution, the one to ask first at the head: the caller's, else the task's ranking, `GATHER_MODEL`, the fallbacks.
+
+        A task without a ranking gets that of the task most like it.
+        """
+        from gather_pipeline.tasks.routing import most_similar, route
+
+        department = options.tags.get("department")
+        chains, ranked = self.providers.fallbacks, None
+        if options.model is None and (ranked := self.rankings.get(definition.id, department)) is None:
+            ranking_by_task = {one.task_id: one for one in self.rankings.all() if one.department is None}
+            others = [one for one in self.catalogue if one.id in ranking_by_task]
+            if (alike := most_similar(definition, others)) is not None:
+                ranked = ranking_by_task[alike[0].id]
+                names = definition.id, alike[0].id, alike[1]
+                logger.info("[AutoGather] Task %s has no ranking yet: models as for %s, which is alike by %.2f", *names)
+        fallbacks = options.fallback_models
+        if fallbacks is None:
+            chain = chains.tasks.get(definition.id) or chains.departments.get(str(department))
+            fallbacks = self.settings.fallback_models if chain is None else chain
+        found = route(
+            definition,
+            asked=None if options.model is None else self.resolve_model(options.model),
+            ranked=[one.model for one in ranked.models if self._is_there(one.model)] if ranked else (),
+            usual=(self.resolve_model(self.settings.model),),
+            fallbacks=[self.resolve_model(model) for model in fallbacks],
+            left_out=self.health.left_out(),
+            context_tokens=lambda model: self.providers.facts(model).context_tokens,
+        )
+        for reason in found.reasons:
+            logger.info("[AutoGather] %s", reason)
+        return found.models
+
+    def _is_there(self, model: str) -> bool:
+        """Whether a model that answered once can still be asked."""
+        try:
+            return self.resolve_model(model) == model
+        except InvalidInput:
+            return False
+
+    @cached_property
+    def rankings(self) -> Rankings:
+        """Which models are best at which task."""
+        return Rankings(self.store, self.settings.mongodb_db)
+
+    @cached_property
+    def health(self) -> ModelHealth:
+        """Models that fail."""
+        return ModelHealth(self.store, self.settings.mongodb_db, self.clock, lambda model: self.providers.entry(model).health)
 
     @cached_property
     def runs(self) -> Runs:

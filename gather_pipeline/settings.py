@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from dotenv import dotenv_values
 from platformdirs import user_cache_path
 from pydantic import (
     Field,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     wrong_drop_cost: float = Field(2.0, validation_alias="GATHER_WRONG_DROP_COST", gt=0, le=100)
     items_per_call: int = Field(1, validation_alias="GATHER_ITEMS_PER_CALL", ge=1, le=10)
     prices: Annotated[Mapping[str, tuple[NonNegativeFloat, NonNegativeFloat]], NoDecode] = Field({}, validation_alias="GATHER_PRICES")
+    providers: Path | None = Field(None, validation_alias="GATHER_PROVIDERS")
     script_latency_s: float = Field(0.0, validation_alias="GATHER_SCRIPT_LATENCY_S", ge=0, le=60)
 
     openrouter_api_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
@@ -154,7 +156,7 @@ class Settings(BaseSettings):
             raise ValueError("a time zone's name like Europe/Berlin or UTC")
         return value
 
-    @field_validator("home", "models_dir", "departments", "model_path")
+    @field_validator("home", "models_dir", "departments", "model_path", "providers")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         try:
@@ -179,6 +181,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder of the Dagster instance, the same for the command line, the UI and the daemon."""
         return self.home / "dagster"
+
+    def variable(self, name: str) -> str | None:
+        """The value of another variable, which a file of providers names; from the environment, then `.env`."""
+        value = os.environ.get(name) or (dotenv_values(".env").get(name) if Path(".env").is_file() else None)
+        return (value or "").strip() or None
 
     @property
     def tasks(self) -> tuple[Path, ...]:

@@ -32,7 +32,7 @@ def is_local(model: str) -> bool:
 class Provider:
     """A remote server of chat completions; its key and URL stay out of every repr."""
 
-    name: ProviderName
+    name: str
     base_url: str = field(repr=False)
     api_key: str = field(repr=False)
 

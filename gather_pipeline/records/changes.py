@@ -11,6 +11,7 @@ from gather_pipeline.ports import Changes, DocumentStore
 from gather_pipeline.records.executions import EXECUTIONS
 from gather_pipeline.records.project import EVENTS, ITERATIONS
 from gather_pipeline.records.projects import PROJECTS
+from gather_pipeline.records.rankings import RANKINGS
 from gather_pipeline.records.runs import RUNS
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def read_changes(store: DocumentStore, database: str, seen: Mapping[tuple[str, s
 
     yield changed(database, RUNS)
     yield changed(database, EXECUTIONS)
+    yield changed(database, RANKINGS)
     for project in store.find(database, PROJECTS):
         try:
             found = [changed(project_database(project["_id"]), collection) for collection in (ITERATIONS, EXECUTIONS, EVENTS)]

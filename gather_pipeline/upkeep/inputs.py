@@ -16,9 +16,10 @@ NOTE_TASK, ITEM_TASK, BATCH_TASK = "gather_note", "gather_item", "gather_items_b
 
 
 def chain_of(services: Services, department: Department) -> tuple[str, ...]:
-    """Models of a department: `GATHER_MODEL` or its own, then those of the fallback chain."""
+    """Models of a department: `GATHER_MODEL` or its own, then those of its fallback chain, or else of `GATHER_FALLBACK_MODELS`."""
     settings, resolve = services.settings, services.resolve_model
-    models = [resolve(settings.model or department.defaultModel), *(resolve(model) for model in settings.fallback_models)]
+    chain = services.providers.fallbacks.departments.get(department.slug, settings.fallback_models)
+    models = [resolve(settings.model or department.defaultModel), *(resolve(model) for model in chain)]
     return tuple(dict.fromkeys(models))
 
 

@@ -44,7 +44,7 @@ READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the da
     "lock_configuration": "true",
 }
 SCHEMA = ("tables", "metric_views", "report_views")
-SCRIPTS = (*SCHEMA, "take/runs", "take/iterations", "take/executions", "take/events", "take/complete")
+SCRIPTS = (*SCHEMA, "take/runs", "take/iterations", "take/executions", "take/model_rankings", "take/events", "take/complete")
 DISK = "No space left|quota|too large|Permission denied|Read-only"
 WHAT_TO_DO = "where it is damaged, move it away: the next command that reads it makes it anew from the store"
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from gather_pipeline.adapters.models.answers import BODY_LIMIT, PAGE_LIMIT, Answer, read_answer
+from gather_pipeline.adapters.models.pace import Pace
 from gather_pipeline.adapters.models.refusals import Refusal, read_refusal
 from gather_pipeline.adapters.models.requests import Form, Terms, opening, plainer, remedy, write_request
 from gather_pipeline.adapters.models.retry import wait_s
@@ -58,6 +59,9 @@ class OpenAiModel:
         clock: Time between attempts.
         concurrency: Most requests at once.
         prices: US dollars per million tokens of prompt and answer, by model id, for providers that name no cost.
+        headers: Sent with every request.
+        requests_per_minute: Most requests begun in any 60 seconds.
+        tokens_per_minute: Most tokens in any 60 seconds.
         secrets: What no error and no answer may show; key and address alone where it is left out.
         jitter: Random numbers from 0 to 1.
 
@@ -74,6 +78,9 @@ class OpenAiModel:
         clock: Clock,
         concurrency: int = 8,
         prices: Prices | None = None,
+        headers: Mapping[str, str] | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
         secrets: Secrets | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -86,6 +93,8 @@ class OpenAiModel:
         self._clock = clock
         self._concurrency = concurrency
         self._prices = dict(prices or {})
+        self._headers = dict(headers or {})
+        self._pace = Pace(clock, requests_per_minute, tokens_per_minute)
         self._jitter = jitter
         self._terms: dict[str, Terms] = {}  # by model
         self._forms: dict[tuple[str, str], Form] = {}  # by model and schema: a bad schema must not spoil the others
@@ -154,6 +163,7 @@ class OpenAiModel:
         import openai
 
         connection = self._connection()
+        begun = await self._pace.begin(request)  # without a slot, as every wait
         async with connection.slots:
             if closed := self._closed.get("") or self._closed.get(request.model):
                 raise ModelRefused(closed)
@@ -163,6 +173,8 @@ class OpenAiModel:
                 async with asyncio.timeout(request.timeout_s):
                     raw = await connection.client.chat.completions.with_raw_response.create(**options, timeout=request.timeout_s)
                 said = read_answer(raw.http_response.content, structured=request.response_schema is not None, now=self._now())
+                if isinstance(said, Answer) and said.usage.tokens is not None:
+                    begun.tokens = said.usage.tokens
                 return said, self._clock.monotonic() - started
             except (TimeoutError, openai.APITimeoutError):
                 failure = ModelTimeout(f"{self._provider} gave no answer for {request.model!r} within {request.timeout_s:.1f} s")
@@ -212,7 +224,9 @@ class OpenAiModel:
             http = openai.DefaultAsyncHttpxClient(
                 auth=address.login, params=address.query, **address.options(), event_hooks={"response": [_read_bounded]}
             )
-            client = openai.AsyncOpenAI(base_url=address.url, api_key=self._key or "none", max_retries=0, http_client=http)
+            client = openai.AsyncOpenAI(
+                base_url=address.url, api_key=self._key or "none", max_retries=0, http_client=http, default_headers=self._headers
+            )
             self._connections[loop] = _Connection(client, asyncio.Semaphore(self._concurrency))
         return self._connections[loop]
 

@@ -73,3 +73,19 @@ def test_every_body_is_closed_even_where_one_fails_to() -> None:
     with pytest.raises(ModelUnavailable, match="embedded does not close"):
         asyncio.run(router.aclose())
     assert all(body.closed for body in bodies)
+
+
+def test_a_providers_name_before_the_colon_is_taken_off_and_a_plugin_is_made_once() -> None:
+    made: list[str] = []
+
+    def plugin(name: str) -> Body | None:
+        made.append(name)
+        return Body(name) if name == "acme" else None
+
+    bodies = {"embedded": Body("embedded"), "scripted": Body("scripted"), "remote": Body("remote")}
+    router = ModelRouter(**bodies, provider="custom", named={"ollama": Body("ollama")}, plugin=plugin)
+    asked = ["ollama:qwen3:8b", "acme:one", "acme:two", "qwen3:8b", "scripted:b"]
+    assert [ask(router, model) for model in asked] == [
+        "ollama:qwen3:8b", "acme:one", "acme:two", "remote:qwen3:8b", "scripted:scripted:b"
+    ]  # fmt: skip
+    assert made == ["acme", "qwen3"]

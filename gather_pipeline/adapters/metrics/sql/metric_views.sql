@@ -257,3 +257,10 @@ SELECT
 FROM call
 ORDER BY timestamp;
 COMMENT ON VIEW task_executions IS 'S004-LOG: every execution of a task; inputs and outputs stay in the store';
+
+CREATE VIEW model_rankings AS
+SELECT * REPLACE (nullif(department, '') AS department)
+FROM model_ranking
+ORDER BY task_id, department NULLS FIRST, rank;
+COMMENT ON VIEW model_rankings IS
+    'S004-LRN: models of each task, the best first, with 90% intervals; cost in US dollars an execution, NULL where it is unknown';

@@ -96,6 +96,26 @@ CREATE TABLE call (
 COMMENT ON TABLE call IS
     'One execution of a task definition by a language model; status is ok, failed or cancelled, and without a project it is of tlm';
 
+CREATE TABLE model_ranking (
+    task_id VARCHAR,
+    department VARCHAR,
+    model VARCHAR,
+    rank BIGINT,
+    kind VARCHAR,
+    updated_at TIMESTAMP,
+    samples DOUBLE,
+    score DOUBLE,
+    quality DOUBLE,
+    quality_low DOUBLE,
+    quality_high DOUBLE,
+    latency_s DOUBLE,
+    latency_low_s DOUBLE,
+    latency_high_s DOUBLE,
+    cost DOUBLE,
+    PRIMARY KEY (task_id, department, model)
+);
+COMMENT ON TABLE model_ranking IS 'A model''s place at a task; department is empty where it is of all executions';
+
 CREATE TABLE event (
     project_id VARCHAR,
     sequence BIGINT,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,15 @@ def test_a_batch_tells_its_failures_by_line_and_is_resumed_without_calls(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'[{"who": "Mara"}, {"who": "Jonas"}, {"who": "Ada"}]')))
     again = tlm(desk, capsys, "execute", "greeting", "--input", "-")
     assert again.code == 0 and [json.loads(line)["calls"] for line in again.out.splitlines()] == [0, 0, 1]
+
+
+def test_a_reader_that_stops_reading_ends_a_batch_quietly(desk: Shell, tmp_path: Path) -> None:
+    (desk.folder / "many.jsonl").write_text("\n".join(json.dumps({"who": f"Mara {number}"}) for number in range(400)))
+    command = (
+        f"{sys.executable} -m gather_pipeline.cli.tlm execute greeting --input @many.jsonl 2>err | head -c 10; echo ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], cwd=desk.folder, env=desk.environment, capture_output=True, text=True)
+    assert done.stdout.endswith("141\n") and "Traceback" not in (desk.folder / "err").read_text()
 
 
 def test_a_model_a_prompt_and_a_condition_may_be_named(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:

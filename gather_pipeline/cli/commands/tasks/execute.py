@@ -15,7 +15,7 @@ from gather_pipeline.cli.output import print_json, print_line, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.texts import decoded
-from gather_pipeline.errors import GatherError, InvalidInput, Stopped, shorten
+from gather_pipeline.errors import GatherError, InvalidInput, shorten
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.options import ExecutionOptions
@@ -108,8 +108,8 @@ async def _run_batch(executor: TaskExecutor, batch: Sequence[tuple[int, Any]], o
             return await executor.run_async(given, options)
 
     failed = 0
-    async with asyncio.TaskGroup() as group:
-        running = [group.create_task(_outcome(run(given))) for _, given in batch]
+    running = [asyncio.create_task(_outcome(run(given))) for _, given in batch]
+    try:
         for done, ((line, _), task) in enumerate(zip(batch, running, strict=True), 1):
             outcome = await task
             failed += isinstance(outcome, GatherError)
@@ -117,14 +117,16 @@ async def _run_batch(executor: TaskExecutor, batch: Sequence[tuple[int, Any]], o
             print_line({"line": line} | row)
             if done % max(1, len(batch) // PROGRESS_STEPS) == 0:
                 say(f"{done} of {len(batch)}")
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)  # each writes down that it was cancelled
     return failed
 
 
 async def _outcome(run: Coroutine[Any, Any, TaskResult]) -> TaskResult | GatherError:
     try:
         return await run
-    except Stopped:
-        raise
     except GatherError as error:
         return error
 

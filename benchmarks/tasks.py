@@ -102,7 +102,8 @@ async def measure(base_url: str, folder: Path, calls: int) -> list[Row]:
         return json.loads(said.choices[0].message.content or "")
 
     plain = TaskRunner(model, catalogue, SystemClock(), lambda _: None)
-    keeping = TaskRunner(model, catalogue, SystemClock(), lambda _: None, Support(kept=KeptAnswers(cache)))
+    answers = KeptAnswers(cache)
+    keeping = TaskRunner(model, catalogue, SystemClock(), answers.settle, Support(kept=answers))
 
     async def run(_: int) -> object:
         return await plain.run(TASK, example, model="m", temperature=0)

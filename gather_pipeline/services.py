@@ -29,6 +29,7 @@ from gather_pipeline.tasks.execution import Execution, digest
 if TYPE_CHECKING:
     from gather_pipeline.tasks.catalogue import Catalogue
     from gather_pipeline.tasks.definition import TaskDefinition
+    from gather_pipeline.tasks.execution import Execution
     from gather_pipeline.tasks.options import ExecutionOptions
     from gather_pipeline.tasks.runner import Support
 
@@ -103,10 +104,10 @@ class Services:
         from gather_pipeline.tasks.runner import Support
         from gather_pipeline.tasks.verification import Tools
 
-        default = self.providers.default
-        servers = {"": default.base_url if default else "", **{name: one.base_url for name, one in self.providers.named.items()}}
+        realm = digest(self.settings.openai_base_url or "")
+
         return Support(
-            kept=KeptAnswers(self.cache, realm=digest(servers)),
+            kept=KeptAnswers(self.cache, realm),
             tools=Tools(embedder=self.embedder, clock=self.clock),
             accepted=lambda task: self.executions.find(task=task, accepted=True, limit=LOOKED_AT),
         )

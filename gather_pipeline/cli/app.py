@@ -62,6 +62,7 @@ PLACES = {
     "cancel": Place("status:cancel", "Ask a run to save its work and end."),
     "items": Place("items:items", "Show a project's gather items, or what was dropped and why."),
     "item": Place("item:item", "Add, edit, delete, restore, compare or show one gather item."),
+    "why": Place("why:why", "Show how an item came about: model, prompt, ledger, verdicts and cost."),
     "export": Place("transfer:export", "Write a project's items to a file, with everything that is kept of them."),
     "import": Place("transfer:import_", "Take the items of a file into a project."),
     "events": Place("events:events", "Show a project's progress events, as they come with --follow."),

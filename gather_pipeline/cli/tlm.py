@@ -15,6 +15,7 @@ PLACES = {
     "validate-task": Place("tasks.define:validate_task", "Check a task's file, or all of them."),
     "execute": Place("tasks.execute:execute", "Run a task with an input, or with each line of a batch."),
     "list": Place("tasks.define:list_", "List the tasks that there are."),
+    "forecast": Place("tasks.forecast:forecast", "Foretell calls, tokens, cost and time of a project's next run, or of a task."),
     "show": Place("tasks.define:show", "Show what a task takes, gives and asks."),
 }
 

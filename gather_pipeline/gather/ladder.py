@@ -82,15 +82,20 @@ def plan(aspects: Sequence[str], least_covered: Sequence[str], number: int, clim
         ranked = ranked[turn:] + ranked[:turn]
     if "aim" in climbed:
         ranked = ranked[: max(1, ceil(len(ranked) / 2))]
-    longer = "longer" in climbed
-    size = BATCH_MIN if longer else max(BATCH_MIN, min(BATCH_MAX, len(ranked)))
+    size = batch_size(len(aspects), climbed)
     model = min(1, len(temperatures) - 1) if "model" in climbed else 0
     return Plan(
         aspects=tuple(ranked[place % len(ranked)] for place in range(size)),
         temperature=min(1.0, temperatures[model] + HEAT) if "temperature" in climbed else temperatures[model],
         model=model,
-        longer=longer,
+        longer="longer" in climbed,
     )
+
+
+def batch_size(aspects: int, climbed: Sequence[Step]) -> int:
+    """Notes that an iteration asks for, in a department of that many aspects."""
+    aimed = max(1, ceil(aspects / 2)) if "aim" in climbed else aspects
+    return BATCH_MIN if "longer" in climbed else max(BATCH_MIN, min(BATCH_MAX, aimed))
 
 
 def may_begin_ahead(scores: Sequence[float], threshold: float, ladder: Sequence[Step], left: int, ahead: int) -> bool:

@@ -94,11 +94,10 @@ def history_of(services: Services, id: str, project_id: str | None = None) -> It
     try:
         item = People(services).find(id, project_id)
     except UnknownEntity:
-        for project in [services.projects.get(project_id)] if project_id else services.projects.all():
-            decided = [one for one in services.project(project.id).view().dropped if one.item_id == id]
-            for drop in drops_of(decided, []):
-                return DroppedText(project_id=project.id, drop=drop)
-        raise
+        found = dropped_text(services, id, project_id)
+        if found is None:
+            raise
+        return DroppedText(project_id=found[0], drop=_drop(found[1], None))
     records, used, revisions = services.project(item.project_id), item.provenance.get("context_items"), item.history()
     hashes = used if isinstance(used, Mapping) else {}
     known = {one.id: one for one in records.items(hashes)}
@@ -111,6 +110,15 @@ def history_of(services: Services, id: str, project_id: str | None = None) -> It
         context_items=tuple(_used(id, hash, known.get(id)) for id, hash in hashes.items()),
         drops=tuple(drops_of([one for one in records.view(item.department).dropped if one.item_id == id], [item])),
     )
+
+
+def dropped_text(services: Services, id: str, project_id: str | None = None) -> tuple[str, DecidedText] | None:
+    """The project and the decision of a text that was dropped before it became an item, by the id that its item would have had."""
+    for project in [services.projects.get(project_id)] if project_id else services.projects.all():
+        for one in services.project(project.id).view().dropped:
+            if one.item_id == id:
+                return project.id, one
+    return None
 
 
 def drops_of(decided: Iterable[DecidedText], items: Sequence[Item]) -> list[Drop]:

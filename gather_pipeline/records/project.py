@@ -160,9 +160,15 @@ class ProjectRecords:
 
     def dropped(self, iterations: Iterable[Iteration], department: str | None = None) -> list[DecidedText]:
         """Committed decisions that dropped a text, in order; `iterations` are the project's, or those of the department that is given."""
+        return self._decided(iterations, {"duplicate": True} if department is None else {"duplicate": True, "department": department})
+
+    def decisions(self, iterations: Iterable[Iteration], item_id: str) -> list[DecidedText]:
+        """Committed decisions about the text of an item, kept or dropped, in order; `iterations` are at least those of its department."""
+        return self._decided(iterations, {"item_id": item_id})
+
+    def _decided(self, iterations: Iterable[Iteration], where: Mapping[str, Any]) -> list[DecidedText]:
         committed = {(iteration.department, iteration.number, iteration.task_id) for iteration in iterations}
         committed |= {(slug, number, "") for slug, number, _ in committed}  # rows of earlier releases name no run
-        where: dict[str, Any] = {"duplicate": True} if department is None else {"duplicate": True, "department": department}
         found = self._find(DECISIONS, where, sort=[("department", 1), ("iteration", 1), ("place", 1)])
         return [
             rows.decided_of(one, self.project_id)

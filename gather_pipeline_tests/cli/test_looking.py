@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from gather_pipeline.bootstrap import build_services
+from gather_pipeline.cli.tlm import tlm
 from gather_pipeline.defs.launch import open_instance
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.events import FIELDS
@@ -253,3 +254,19 @@ def test_sql_that_is_wrong_or_writes_is_refused_in_a_sentence(query: str, finish
     done = finished.shell.here(capsys, "sql", query)
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
     assert repr(query) in done.err
+
+
+def test_why_leads_from_an_item_to_its_prompt_and_a_dry_run_begins_nothing(finished: Finished, capsys: Capture) -> None:
+    item = finished.shell.here(capsys, "items", "--project", "salt", "--json").document[0]
+    row = finished.shell.here(capsys, "why", item["id"], "--json").document
+    assert row["prompt_rebuilt"] is True and row["ledger"]["elements"] and row["cost"] == 0
+    told = finished.shell.here(capsys, "why", item["id"]).out
+    assert "Prompt, byte for byte:" in told and row["execution"] in told
+    events = finished.shell.events()
+    forecast = finished.shell.here(capsys, "run", "--project", "salt", "--dry-run", "--json").document
+    assert forecast["calls"] == {"low": 0, "expected": 0, "high": 0}
+    assert finished.shell.events() == events
+    again = finished.shell.here(capsys, "forecast", "--project", "salt", "--json", command=tlm).document
+    assert again == forecast
+    assert "tokens" in finished.shell.here(capsys, "forecast", "gather_item", command=tlm).out
+    assert finished.shell.here(capsys, "forecast", command=tlm).code == 2

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline import bootstrap
-from gather_pipeline.domain.providers import Providers
-from gather_pipeline.domain.routing import Provider
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.services import Services
 from gather_pipeline.tasks import ExecutionOptions, TaskExecutor
@@ -52,14 +50,6 @@ def test_the_same_input_is_asked_once_unless_another_draw_is_wanted(services: Se
         first, again, other = (executor.run({"who": "Mara"}, ExecutionOptions(draw=draw)) for draw in (0, 0, 1))
     assert first.output == again.output and (first.execution.cached, again.execution.cached) == (False, True)
     assert isinstance(services.model, Counting) and services.model.calls == 2 and not other.execution.cached
-
-
-def test_another_server_is_asked_for_itself(services: Services) -> None:
-    for address in ("http://a/v1", "http://b/v1", "http://a/v1"):
-        server = Provider(name="custom", base_url=address, api_key="")
-        with TaskExecutor("greeting", services=replace(services, providers=Providers(default=server))) as executor:
-            executor.execute({"who": "Mara"})
-    assert isinstance(services.model, Counting) and services.model.calls == 2
 
 
 def test_models_that_dissent_and_models_that_agree_can_be_played(services: Services) -> None:

@@ -12,6 +12,7 @@ from gather_pipeline.cli.options import Amount, Whole, as_json, example, project
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.signals import Signals, noting
+from gather_pipeline.cli.views.forecast import show_forecast
 from gather_pipeline.cli.views.progress import RunProgress
 from gather_pipeline.cli.views.run import Display, print_summary
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest, AutomationResult
@@ -40,6 +41,7 @@ REMARKS = {
 @click.option("--webhook-url", metavar="URL", help="Gets every event by POST.")
 @click.option("--max-tokens", type=Whole(1), help="Stop, with all work saved, when this many tokens are spent.")
 @click.option("--max-cost", type=Amount(), help="Stop, with all work saved, when this many US dollars are spent.")
+@click.option("--dry-run", is_flag=True, help="Only foretell calls, tokens, cost and time; nothing is begun.")
 @as_json
 @click.pass_context
 def run(
@@ -52,6 +54,7 @@ def run(
     webhook_url: str | None,
     max_tokens: int | None,
     max_cost: float | None,
+    dry_run: bool,
     as_json: bool,
 ) -> int:
     """Fill a project's departments, each until it is good enough.
@@ -68,6 +71,12 @@ def run(
         max_tokens=max_tokens,
         max_cost=max_cost,
     )
+    if dry_run:
+        from gather_pipeline.gather.past_runs import forecast_run
+
+        with opened() as services:
+            show_forecast(forecast_run(services, request), as_json)
+        return 0
     with noting() as signals:
         progress = RunProgress.of((), time.monotonic())
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gather_pipeline.domain.verdicts import Budget, TrackRecord, Verdict
 
 if TYPE_CHECKING:
-    from gather_pipeline.ports import Clock, Embedder
+    from gather_pipeline.ports import Clock, Embedder, ReviewQueue, WebService
     from gather_pipeline.tasks.definition import TaskDefinition, VerificationParameters
 
 
@@ -79,10 +79,14 @@ class Tools:
 
     Attributes:
         embedder: Texts to vectors, for similarity by meaning.
+        reviews: Where outputs wait for a person; None where nobody could be asked.
+        web: Reaches services; None where none may be.
     """
 
     embedder: Embedder
     clock: Clock
+    reviews: ReviewQueue | None = None
+    web: WebService | None = None
 
 
 Factory = Callable[["VerificationParameters", Tools], Verifier]  # raises `ValueError` where the parameters are not the method's

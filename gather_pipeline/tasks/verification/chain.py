@@ -56,7 +56,7 @@ def verifier(link: Link, tools: Tools) -> Verifier:
     """The check that a link names; raises `InvalidInput` where there is none of its method, or its parameters are not the method's."""
     factory: Factory | None = resolve_name(METHODS[link.method]) if link.method in METHODS else plugin("verifiers", link.method)
     if factory is None:
-        known = ", ".join([*METHODS, *plugin_names("verifiers")]) or "none: there is none"
+        known = ", ".join([*METHODS, *plugin_names("verifiers")])
         raise InvalidInput.field("verification method", link.method, f"one of {known}")
     try:
         return factory(link.parameters, tools)

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from gather_pipeline.domain.verdicts import Verdict
-from gather_pipeline.errors import BudgetExhausted, GatherError, Stopped
-from gather_pipeline.tasks.definition import Fraction, Name, Part, VerificationParameters
+from gather_pipeline.errors import BudgetExhausted, GatherError, InvalidInput, Stopped
+from gather_pipeline.tasks.definition import Fraction, Name, Part, TaskDefinition, VerificationParameters
 from gather_pipeline.tasks.verification import Case, Tools, Verifier
 from gather_pipeline.tasks.verification.parameters import read_parameters
 from gather_pipeline.tasks.verification.similarity import Similarity, similarity
@@ -34,6 +34,7 @@ class Consensus(Part):
         max_models: Most models that are asked, the writer included; one more than
             `min_models` if left out.
         similarity: Name of the function that says how alike two outputs are.
+        fields: Properties of the output that it compares, such as a judge's verdict without its words; all of them if left out.
     """
 
     similarity_threshold: Fraction = AGREEMENT
@@ -41,6 +42,7 @@ class Consensus(Part):
     consensus_count: Count | None = None
     max_models: Count | None = None
     similarity: Name | None = None
+    fields: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
@@ -111,7 +113,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
     similarity(given.similarity, {}, tools.embedder)  # is known
 
     async def verify(case: Case) -> Verdict:
-        alike = similarity(given.similarity, case.definition.output.json_schema, tools.embedder)
+        alike = _alike(given, case.definition, tools)
         others = [model for model in case.candidates if model != case.writer]
         poll = Poll(threshold=given.similarity_threshold, outputs={case.writer: case.output})
         if len(others) + 1 < given.least:
@@ -131,6 +133,19 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         return _ruled(poll, case)
 
     return verify
+
+
+def _alike(given: Consensus, definition: TaskDefinition, tools: Tools) -> Similarity:
+    schema = definition.output.json_schema
+    whole, fields = similarity(given.similarity, schema, tools.embedder), given.fields
+    if fields is None:
+        return whole
+    properties = schema.get("properties", {})
+    if unknown := [name for name in fields if not isinstance(properties, Mapping) or name not in properties]:
+        raise InvalidInput(
+            f"task {definition.id}: consensus compares the fields {', '.join(unknown)}, expected properties of output.schema"
+        )
+    return lambda first, second: whole(*({name: one.get(name) for name in fields} for one in (first, second)))
 
 
 async def _ask(case: Case, models: Sequence[str], poll: Poll, alike: Similarity) -> str | None:

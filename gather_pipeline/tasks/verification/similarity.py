@@ -48,7 +48,7 @@ def similarity(name: str | None, schema: Schema, embedder: Embedder) -> Similari
     found = own.get(name or ("embedding" if schema.get("type") == "string" else "structured")) or plugin("similarities", str(name))
     if found is None:
         raise ValueError(f"similarity is {name!r}, expected one of {', '.join([*own, *plugin_names('similarities')])}")
-    return lambda first, second: 1.0 if first == second else found(first, second)
+    return lambda first, second: 1.0 if _json(first) == _json(second) else found(first, second)
 
 
 def by_characters(first: str, second: str) -> float:
@@ -82,7 +82,7 @@ def by_fields(schema: Schema | bool, first: Any, second: Any) -> float:
     A number between limits counts by the share of the range that lies between the two, one without by their ratio; what has a fixed set of
     values is equal or not. A property that neither has, or that is empty in both, is left out of account.
     """
-    if first == second:
+    if _json(first) == _json(second):
         return 1.0
     schema = schema if isinstance(schema, Mapping) else {}
     match first, second:
@@ -109,7 +109,7 @@ def _of_lists(alike: Similarity, first: Sequence[Any], second: Sequence[Any]) ->
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 
-    keys = [[json.dumps(entry, sort_keys=True) for entry in entries] for entries in (first, second)]
+    keys = [[_json(entry) for entry in entries] for entries in (first, second)]
     same = Counter(keys[0]) & Counter(keys[1])
     rest = [_without(same, entries, own) for entries, own in zip((first, second), keys, strict=True)]
     if len(rest[0]) * len(rest[1]) > COMPARED:
@@ -135,10 +135,15 @@ def _without(same: Counter[str], entries: Sequence[Any], keys: Sequence[str]) ->
 
 def _of_texts(alike: Callable[[str, str], float], first: Any, second: Any) -> float:
     """The likeness of two texts, or of other values as JSON, without regard to capitals and white space."""
-    left, right = (_plain(one if isinstance(one, str) else json.dumps(one, ensure_ascii=False, sort_keys=True)) for one in (first, second))
+    left, right = (_plain(one if isinstance(one, str) else _json(one)) for one in (first, second))
     if left.casefold() == right.casefold():
         return 1.0
     return alike(left, right) if left and right else 0.0
+
+
+def _json(value: Any) -> str:
+    """A value by which it is known: 1 is not true, and the order of keys does not matter."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _plain(text: str) -> str:

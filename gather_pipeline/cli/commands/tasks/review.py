@@ -65,7 +65,7 @@ def show(id: str, as_json: bool) -> None:
     click.echo(f"{found.id} ({found.status}): {clean(proposal.title)}\n\nProposed:\n{_text(proposal.content)}")
     for name, part in {**proposal.subject, **proposal.shown}.items():
         if part not in (None, "", [], {}):
-            click.echo(f"\n{name.capitalize()}:\n{_text(part)}")
+            click.echo(f"\n{name.capitalize()}:\n{_verdicts(part) if name == 'verdicts' else _text(part)}")
     if found.status == "edited":
         click.echo(f"\nChanged to:\n{_text(found.changed)}")
     click.echo("\nHistory:")
@@ -169,6 +169,15 @@ def _details(one: Review) -> dict[str, Any]:
         "validations": list(proposal.validations),
         "history": [asdict(step) for step in one.history],
     }
+
+
+def _verdicts(given: Any) -> str:
+    """Verdicts as lines: what was ruled, why, and what would be better."""
+    lines = []
+    for one in given:
+        confidence = "" if one["confidence"] is None else f", confidence {one['confidence']:.2f}"
+        lines += [f"{one['method']}: {one['ruling']}{confidence}", *(f"  {text}" for text in (*one["reasons"], *one["suggestions"]))]
+    return clean("\n".join(lines))
 
 
 def _text(value: Any) -> str:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from gather_pipeline.adapters.network import Address
 from gather_pipeline.adapters.waits import parse_wait
+from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import InvalidInput, ServiceUnavailable
 from gather_pipeline.ports import Clock
 
@@ -29,10 +31,11 @@ class HttpService:
 
     Args:
         keys: By host, the key that a service there is sent as a bearer token, and no other host ever.
+        secrets: What is masked in answers.
     """
 
-    def __init__(self, clock: Clock, keys: Mapping[str, str] | None = None) -> None:
-        self._clock, self._keys = clock, keys or {}
+    def __init__(self, clock: Clock, keys: Mapping[str, str] | None = None, secrets: Secrets | None = None) -> None:
+        self._clock, self._keys, self._secrets = clock, keys or {}, secrets or Secrets()
 
     def __repr__(self) -> str:
         """Shows the hosts alone."""
@@ -61,7 +64,7 @@ class HttpService:
                         asyncio.timeout(timeout_s),
                         client.stream("POST", url, content=json.dumps(body).encode(), headers=headers) as answer,
                     ):
-                        return await _read(answer, host)
+                        return await self._read(answer, host)
                 except _Passing as error:
                     wait_s, told = error.wait_s, str(error)
                 except (TimeoutError, httpx2.TimeoutException):
@@ -74,6 +77,25 @@ class HttpService:
                 await self._clock.sleep(wait_s)
         raise ServiceUnavailable(told + (f", tried {failures} times" if failures > 1 else ""))
 
+    async def _read(self, answer: httpx2.Response, host: str) -> Any:
+        """The JSON of an answer."""
+        status = answer.status_code
+        if status in PASSING:
+            raise _Passing(f"{host} answers HTTP {status}", parse_wait(answer.headers.get("retry-after"), datetime.now(UTC)))
+        if answer.is_redirect:
+            raise ServiceUnavailable(f"{host} answers HTTP {status}, a redirect, which is not followed")
+        if not answer.is_success:
+            raise ServiceUnavailable(f"{host} answers HTTP {status}")
+        content = b""
+        async for part in answer.aiter_bytes():
+            content += part
+            if len(content) > LIMIT_BYTES:
+                raise ServiceUnavailable(f"{host} answers with more than {LIMIT_BYTES} bytes")
+        try:
+            return load_json(self._secrets.mask(content.decode()))
+        except ValueError:
+            raise ServiceUnavailable(f"{host} gives an answer that is no JSON") from None
+
 
 class _Passing(Exception):
     """A failure that may pass; carries the seconds that the service asks to wait, None where it does not."""
@@ -81,23 +103,3 @@ class _Passing(Exception):
     def __init__(self, told: str, wait_s: float | None) -> None:
         super().__init__(told)
         self.wait_s = wait_s
-
-
-async def _read(answer: httpx2.Response, host: str) -> Any:
-    """The JSON of an answer."""
-    status = answer.status_code
-    if status in PASSING:
-        raise _Passing(f"{host} answers HTTP {status}", parse_wait(answer.headers.get("retry-after"), datetime.now(UTC)))
-    if answer.is_redirect:
-        raise ServiceUnavailable(f"{host} answers HTTP {status}, a redirect, which is not followed")
-    if not answer.is_success:
-        raise ServiceUnavailable(f"{host} answers HTTP {status}")
-    content = b""
-    async for part in answer.aiter_bytes():
-        content += part
-        if len(content) > LIMIT_BYTES:
-            raise ServiceUnavailable(f"{host} answers with more than {LIMIT_BYTES} bytes")
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise ServiceUnavailable(f"{host} gives an answer that is no JSON") from None

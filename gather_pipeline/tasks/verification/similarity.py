@@ -10,6 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Similarity = Callable[[Any, Any], float]
 
+LONG = 1_000  # characters
 UNMATCHED = 0.5  # entries less alike than this are two entries
 COMPARED = 10_000  # pairs of entries of two lists; of longer ones the entries are compared place by place
 ABSENT: tuple[Any, ...] = (None, "", [], {})
@@ -39,7 +41,7 @@ def similarity(name: str | None, schema: Schema, embedder: Embedder) -> Similari
         InvalidInput: A plugin of that name cannot be loaded.
     """
     own: Mapping[str, Similarity] = {
-        "difflib": partial(_of_texts, by_characters),
+        "difflib": partial(_of_texts, by_difflib),
         "cosine": partial(_of_texts, by_words),
         "text": partial(_of_texts, by_text),
         "structured": partial(by_fields, schema),
@@ -51,9 +53,11 @@ def similarity(name: str | None, schema: Schema, embedder: Embedder) -> Similari
     return lambda first, second: 1.0 if _json(first) == _json(second) else found(first, second)
 
 
-def by_characters(first: str, second: str) -> float:
-    """Share of the characters of both that stand in line, as `difflib` has it."""
-    return fuzz.ratio(first, second) / 100
+def by_difflib(first: str, second: str) -> float:
+    """Python's own ratio, of characters, and of words in long texts, where it takes time that grows with the square of their length."""
+    if max(len(first), len(second)) > LONG:
+        return SequenceMatcher(None, first.split(), second.split(), autojunk=False).ratio()
+    return SequenceMatcher(None, first, second, autojunk=False).ratio()
 
 
 def by_words(first: str, second: str) -> float:
@@ -64,8 +68,8 @@ def by_words(first: str, second: str) -> float:
 
 
 def by_text(first: str, second: str) -> float:
-    """The greater of characters and words."""
-    return 0.0 if _contradict(first, second) else max(by_characters(first, second), by_words(first, second))
+    """The greater of the share of characters that stand in line and of `by_words`."""
+    return 0.0 if _contradict(first, second) else max(fuzz.ratio(first, second) / 100, by_words(first, second))
 
 
 def by_meaning(embedder: Embedder, first: str, second: str) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.adapters.web.service import HttpService
+from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import InvalidInput, ServiceUnavailable
 from gather_pipeline.ports import WebService
 from gather_pipeline_tests.fault_server import Exchange, FaultServer, Reply
@@ -40,7 +41,7 @@ def hangs(exchange: Exchange) -> None:
 def asked(*replies: Reply, retries: int = 2, timeout_s: float = 5.0, keys: dict[str, str] | None = None) -> tuple[Any, FaultServer, Waits]:
     """What came, an error included, with the server and the waits."""
     waits = Waits()
-    service: WebService = HttpService(waits, keys)
+    service: WebService = HttpService(waits, keys, Secrets((keys or {}).values()))
     with FaultServer(replies) as server:
         try:
             got: Any = asyncio.run(service.post(server.base_url, {"output": 1}, timeout_s=timeout_s, retries=retries))
@@ -56,8 +57,8 @@ def test_an_answer_is_what_the_json_says():
 
 
 def test_a_key_goes_to_its_host_alone():
-    _, server, _ = asked(says(200, {}), keys={"127.0.0.1": "s3cret"})
-    assert server.headers[0]["authorization"] == "Bearer s3cret"
+    got, server, _ = asked(says(200, {"message": "no such key: s3cret-key"}), keys={"127.0.0.1": "s3cret-key"})
+    assert server.headers[0]["authorization"] == "Bearer s3cret-key" and got == {"message": "no such key: ***"}
     _, server, _ = asked(says(200, {}), keys={"facts.example.org": "s3cret"})
     assert "authorization" not in server.headers[0]
     assert "s3cret" not in repr(HttpService(Waits(), {"facts.example.org": "s3cret"}))

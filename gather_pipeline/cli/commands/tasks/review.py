@@ -14,6 +14,7 @@ from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import as_json, by_option, example
 from gather_pipeline.cli.output import clean, print_json, print_table, say
 from gather_pipeline.cli.services import opened
+from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.reviews import Proposal, Review
 from gather_pipeline.domain.texts import decoded, typed
 from gather_pipeline.errors import InvalidInput
@@ -198,6 +199,6 @@ def _changed(proposal: Proposal, text: str) -> Any:
     if isinstance(proposal.content, str):
         return text
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return load_json(text)
+    except ValueError as error:
         raise InvalidInput.field("--output", text, f"JSON ({error})") from None

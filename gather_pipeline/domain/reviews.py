@@ -16,6 +16,7 @@ from pydantic import JsonValue
 Status = Literal["open", "accepted", "edited", "rejected", "expired"]
 Choice = Literal["accept", "edit", "reject"]
 
+TASK_OUTPUT = "task_output"  # the kind whose sources are executions
 BECOMES: Mapping[Choice, Status] = {"accept": "accepted", "edit": "edited", "reject": "rejected"}
 
 
@@ -24,7 +25,7 @@ class Proposal:
     """Something that a person is asked to decide.
 
     Attributes:
-        kind: What it is, such as ``task_output``.
+        kind: What it is: ``task_output``, or a kind of another room's.
         title: One line for a list.
         content: What is proposed.
         subject: What it is for, such as task and input. The same content for the same subject is one review.

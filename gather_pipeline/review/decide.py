@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gather_pipeline.domain.reviews import Choice, Proposal, Review
+from gather_pipeline.domain.reviews import TASK_OUTPUT, Choice, Proposal, Review
 from gather_pipeline.domain.verdicts import Feedback
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import ReviewQueue
@@ -23,7 +23,7 @@ def decide(
     changed: Any = None,
     feedback: Callable[[str, Feedback], object],
 ) -> Review:
-    """Ends a review and tells every execution that waits for it; who says the same again only tells them again.
+    """Ends a review and tells every execution that waits for its output; who says the same again only tells them again.
 
     `changed` is what the content should be instead, for `edit` alone; `feedback` takes an execution's id and what is said of its output.
 
@@ -40,7 +40,7 @@ def decide(
     review = queue.decide(id, choice, by=by, note=note, changed=changed)
     last = review.history[-1]
     said = Feedback(by=by, at=last.at, accepted=choice != "reject", note=note, corrected=changed, origin=f"review {id}")
-    for source in review.sources:
+    for source in review.sources if proposal.kind == TASK_OUTPUT else ():
         feedback(source, said)
     return review
 

@@ -80,6 +80,11 @@ def test_a_changed_output_belongs_to_an_edit(queue: Reviews):
         decide(queue, proposed(queue), "accept", by="Mara", changed={"greeting": "Ho."}, feedback=lambda *_: None)
 
 
+def test_what_is_no_output_of_a_task_has_no_execution_to_tell(queue: Reviews):
+    draft = Proposal(kind="draft", title="story", content="A draft.", subject={"department": "story"}, source="draft-1")
+    assert decide(queue, queue.propose(draft).id, "accept", by="Mara", feedback=lambda *_: pytest.fail("told")).status == "accepted"
+
+
 def test_the_second_person_tells_nobody(queue: Reviews):
     id = proposed(queue)
     decide(queue, id, "accept", by="Mara", feedback=lambda *_: None)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.records.review import Reviews
 from gather_pipeline.tasks import validations
@@ -119,3 +120,12 @@ def test_the_second_runs_word_for_word_by_a_review_and_else_waits_for_a_person(r
     assert (second.verified, second.fallback, second.waiting) == (False, "human_review", reviews.find()[0].id)
     asked = made.model.requests[1].messages[-1].content
     assert asked.startswith("Verify if this skill decomposition for 'Editing' is complete and accurate: {") and '"Cutting"' in asked
+
+
+def test_a_budget_that_is_spent_in_the_middle_of_its_consensus_gives_the_highest_ranked_models_output():
+    made = seed_bench("job_detail_extraction", JOB)
+    assert made.run({"job_posting": "A posting. " * 12}, model="a", fallback_models=["b", "c"], budget=Budget(cost=0.25)) == JOB
+    assert made.record.verdicts[0].ruling == "undecided" and made.record.verdicts[0].reasons[0].startswith(
+        "the budget was spent after 1 of 2"
+    )
+    assert (made.record.fallback, made.record.usage.cost, made.record.status) == ("use_highest_ranked_model", 0.25, "succeeded")

@@ -13,14 +13,13 @@ from typing import Annotated, Any
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
-from gather_pipeline.domain.reviews import Proposal
+from gather_pipeline.domain.reviews import TASK_OUTPUT, Proposal
 from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.tasks.definition import Part, Text, VerificationParameters
 from gather_pipeline.tasks.verification import Case, Tools, Verifier
 from gather_pipeline.tasks.verification.parameters import read_parameters
 
 METHOD = "human"
-KIND = "task_output"
 
 
 class Human(Part):
@@ -66,7 +65,7 @@ def _proposal(case: Case, assignee: str | None, expires_at: str | None) -> Propo
     definition = case.definition
     shown: dict[str, Any] = {"model": case.writer, "prompt": case.prompt, "verdicts": to_jsonable_python(case.earlier)}
     return Proposal(
-        kind=KIND,
+        kind=TASK_OUTPUT,
         title=f"{definition.id}: {textwrap.shorten(json.dumps(case.input, ensure_ascii=False), 80, placeholder='...')}",
         content=case.output,
         subject={"task": definition.id, "version": definition.version, "input": dict(case.input)},

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gather_pipeline.adapters.web.service import HttpService
 from gather_pipeline.errors import InvalidInput, ServiceUnavailable
+from gather_pipeline.tasks.runner import Support
+from gather_pipeline_tests.fault_server import FaultServer
+from gather_pipeline_tests.tasks.builders import Bench, StepClock, define
 from gather_pipeline_tests.tasks.verification.cases import TOOLS, case, ruled
 
 URL = "https://facts.example.org/check"
@@ -94,3 +99,21 @@ def test_a_url_is_needed_and_a_way_to_it():
         ruled("external", case(GOOD), {}, replace(TOOLS, web=Service(True)))
     with pytest.raises(InvalidInput, match="expected a way to services"):
         ruled("external", case(GOOD), {"url": URL})
+
+
+def test_a_task_is_checked_over_http_and_goes_on_where_the_checker_is_down():
+    output = json.dumps(GOOD)
+    with FaultServer(
+        [lambda exchange: exchange.send_json(200, {"passed": True})], then=lambda exchange: exchange.send_json(503, {})
+    ) as server:
+        verification = {
+            "method": "external",
+            "parameters": {"url": server.base_url, "retries": 1},
+            "fallback_strategy": "use_highest_ranked_model",
+        }
+        support = Support(tools=replace(TOOLS, web=HttpService(StepClock())))
+        bench = Bench(output, output, definition=define(verification=verification), support=support)
+        assert bench.run() == bench.run() == GOOD
+    first, second = bench.records
+    assert (first.verified, second.verified, second.fallback) == (True, False, "use_highest_ranked_model")
+    assert second.verdicts[0].reasons == ("127.0.0.1 answers HTTP 503, tried 2 times",)

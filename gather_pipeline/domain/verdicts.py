@@ -69,23 +69,3 @@ class Budget:
 
     tokens: int | None = None
     cost: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Feedback:
-    """What somebody said of an execution's output after it had ended.
-
-    Attributes:
-        by: Person, or name of a check.
-        at: UTC, ISO 8601.
-        accepted: Whether the output is good enough to be used; with a `corrected` one, only that one is.
-        corrected: Output as it should have been; None where none is given.
-        origin: Where it was said, such as ``review r1f...``: what the same person says there later takes its place.
-    """
-
-    by: str
-    at: str
-    accepted: bool
-    note: str = ""
-    corrected: JsonValue | None = None
-    origin: str = ""

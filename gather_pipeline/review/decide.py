@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from gather_pipeline.domain.reviews import TASK_OUTPUT, Choice, Proposal, Review
-from gather_pipeline.domain.verdicts import Feedback
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.ports import ReviewQueue
 from gather_pipeline.tasks import schemas
 from gather_pipeline.tasks.definition import Specification
+from gather_pipeline.tasks.execution import Feedback
 
 
 def decide(
@@ -39,9 +40,10 @@ def decide(
         changed = _checked(proposal, changed)
     review = queue.decide(id, choice, by=by, note=note, changed=changed)
     last = review.history[-1]
-    said = Feedback(by=by, at=last.at, accepted=choice != "reject", note=note, corrected=changed, origin=f"review {id}")
+    said = Feedback(by=by, at=last.at, source="review", accepted=choice == "accept", note=f"review {id} {last.action}. {note}".strip())
     for source in review.sources if proposal.kind == TASK_OUTPUT else ():
-        feedback(source, said)
+        with suppress(UnknownEntity):  # its process ended before its record
+            feedback(source, said)
     return review
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
-from gather_pipeline.domain.reviews import Proposal
-from gather_pipeline.domain.verdicts import Feedback
+from gather_pipeline.domain.reviews import BECOMES, Proposal
 from gather_pipeline.errors import EditConflict, InvalidInput
 from gather_pipeline.records.executions import Executions
 from gather_pipeline.records.review import Reviews
 from gather_pipeline.review.decide import decide
+from gather_pipeline.tasks.execution import Feedback
 from gather_pipeline_tests.tasks.builders import Bench, define
 
 
@@ -46,7 +46,7 @@ def proposed(queue: Reviews, source: str = "e1") -> str:
 
 
 @pytest.mark.parametrize(
-    ("choice", "accepted", "changed"), [("accept", True, None), ("reject", False, None), ("edit", True, {"greeting": "Ho."})]
+    ("choice", "accepted", "changed"), [("accept", True, None), ("reject", False, None), ("edit", False, {"greeting": "Ho."})]
 )
 def test_everyone_who_waits_is_told(queue: Reviews, choice: Any, accepted: bool, changed: Any):
     id = proposed(queue)
@@ -55,7 +55,7 @@ def test_everyone_who_waits_is_told(queue: Reviews, choice: Any, accepted: bool,
     decide(queue, id, choice, by="Mara", note="so", changed=changed, feedback=lambda source, said: told.append((source, said)))
     assert [source for source, _ in told] == ["e1", "e2"]
     said = told[0][1]
-    assert (said.by, said.accepted, said.corrected, said.note, said.origin) == ("Mara", accepted, changed, "so", f"review {id}")
+    assert (said.by, said.accepted, said.source, said.note) == ("Mara", accepted, "review", f"review {id} {BECOMES[choice]}. so")
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,9 @@ def test_a_decision_is_feedback_of_the_execution_once_however_often_it_is_told(q
     id = proposed(queue, bench.record.id)
     for _ in range(2):  # as after a kill between the decision and its telling
         decide(queue, id, "reject", by="Mara", feedback=executions.feedback)
-    kept = executions.get(bench.record.id)
-    assert kept is not None and isinstance(kept.feedback, list)
-    [said] = kept.feedback
-    assert isinstance(said, dict) and (said["by"], said["accepted"], said["origin"]) == ("Mara", False, f"review {id}")
-    assert executions.feedback("gone", Feedback(by="Mara", at="2026", accepted=True)) is False
+    [said] = executions.get(bench.record.id).feedback
+    assert (said.by, said.accepted, said.source) == ("Mara", False, "review")
+
+
+def test_an_execution_whose_process_ended_before_its_record_stops_nobody(queue: Reviews, store: SqliteStore):
+    assert decide(queue, proposed(queue, "gone"), "accept", by="Mara", feedback=Executions(store, "studio").feedback).status == "accepted"

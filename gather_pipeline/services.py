@@ -117,6 +117,7 @@ class Services:
         from gather_pipeline.tasks.kept import KeptAnswers
         from gather_pipeline.tasks.runner import Support
         from gather_pipeline.tasks.verification import Tools
+        from gather_pipeline.tasks.verification.adaptive import track_record
 
         realm = digest(self.settings.openai_base_url or "")
         tools = Tools(embedder=self.embedder, clock=self.clock, reviews=self.reviews, web=self.web)
@@ -124,6 +125,7 @@ class Services:
             kept=KeptAnswers(self.cache, realm),
             tools=tools,
             accepted=lambda task: self.executions.find(task=task, accepted=True, limit=LOOKED_AT),
+            history=lambda task, model: track_record(self.executions.find(task=task, limit=LOOKED_AT), model),
         )
 
     def store_execution(self, execution: Execution) -> None:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from gather_pipeline.domain.executions import ModelRequest
@@ -195,7 +196,7 @@ class TaskRunner:
                         candidates=candidates,
                         prompt=conversation.turns[-1].content,
                         models=asking,
-                        record=self._support.history(definition.id, writer),
+                        record=partial(self._support.history, definition.id, writer),
                     )
                     execution = await self._verified(execution, case, checks)
                     if not (execution.verified or execution.fallback or execution.waiting):

@@ -50,7 +50,7 @@ class Case:
         candidates: Models that may be asked, the highest ranked first; the writer is one of them.
         prompt: The user's turn of the prompt, as it was sent.
         models: Asks models.
-        record: How the writer has done at this task; None where nothing is known.
+        record: Tells how the writer has done at this task; None where nothing is known. Asked only by who needs it, for it reads the log.
         earlier: Verdicts of the checks before this one.
     """
 
@@ -62,7 +62,7 @@ class Case:
     candidates: Sequence[str]
     prompt: str
     models: Models
-    record: TrackRecord | None = None
+    record: Callable[[], TrackRecord | None] = lambda: None
     earlier: Sequence[Verdict] = ()
 
 

@@ -7,6 +7,7 @@ done badly one higher. A check that does not decide leads to the next rung, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from pydantic_core import to_jsonable_python
 from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.verdicts import Budget, TrackRecord, Verdict
 from gather_pipeline.tasks.definition import Link, Part, VerificationParameters
+from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.prompting import as_text
 from gather_pipeline.tasks.verification import Case, Tools, Verifier
 from gather_pipeline.tasks.verification.chain import verifier
@@ -52,7 +54,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
     ladder = [verifier(link, tools) for link in given.checks[:most]]
 
     async def verify(case: Case) -> Verdict:
-        step, record = weighed(case.record)
+        step, record = weighed(case.record())
         rung = max(least, min(first + step, most))
         why = [f"the risk is {given.risk} and {case.writer} {record}: {_named(given, rung)}"]
         said: list[Verdict] = []
@@ -81,6 +83,24 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         )
 
     return verify
+
+
+def track_record(executions: Iterable[Execution], model: str) -> TrackRecord:
+    """How a model has done at the task whose executions these are, as people say, or else checks that decided something.
+
+    An output that a check replaced by another one's is no success of its writer; one that nothing was checked of says nothing.
+    """
+    judged = [good for one in executions if one.model == model and (good := _is_good(one)) is not None]
+    return TrackRecord(runs=len(judged), accepted=sum(judged))
+
+
+def _is_good(execution: Execution) -> bool | None:
+    if execution.accepted is not None:
+        return execution.accepted
+    made = [verdict for verdict in execution.verdicts if verdict.method != METHOD or verdict.evidence["checks"]]
+    if not any(verdict.ruling in ("accept", "reject") for verdict in made):
+        return None
+    return bool(execution.verified) and all(verdict.replacement is None for verdict in made)
 
 
 def weighed(record: TrackRecord | None) -> tuple[int, str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gather_pipeline.domain.verdicts import Budget, TrackRecord
+from gather_pipeline.domain.verdicts import Budget, TrackRecord, Verdict
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.tasks.execution import Feedback
 from gather_pipeline.tasks.verification import chain
-from gather_pipeline.tasks.verification.adaptive import weighed
+from gather_pipeline.tasks.verification.adaptive import track_record, weighed
+from gather_pipeline_tests.tasks.builders import Bench
 from gather_pipeline_tests.tasks.checks import METHOD, told
 from gather_pipeline_tests.tasks.verification.cases import Voices, case, ruled
 
@@ -47,7 +51,7 @@ ACCEPTING = ladder("accept", "accept", "accept")
     ],
 )
 def test_the_rung_follows_from_risk_and_record(risk: str, record: TrackRecord | None, rung: int):
-    verdict = ruled("adaptive", case(GOOD, record=record), {"risk": risk, "checks": ACCEPTING})
+    verdict = ruled("adaptive", case(GOOD, record=lambda: record), {"risk": risk, "checks": ACCEPTING})
     assert (verdict.ruling, verdict.method, verdict.waiting) == ("accept", "adaptive", f"rung {rung}" if rung else None)
     assert verdict.reasons[0].startswith(f"the risk is {risk} and a {weighed(record)[1]}: ")
 
@@ -65,22 +69,47 @@ def test_a_record_is_weighed_with_its_uncertainty(record: TrackRecord, told: str
     assert weighed(record)[1] == told
 
 
+ACCEPTED, REJECTED = Verdict(ruling="accept", method="consensus"), Verdict(ruling="reject", method="consensus")
+UNCHECKED = Verdict(ruling="accept", method="adaptive", evidence={"checks": []})
+NOBODY = Verdict(ruling="undecided", method="external")
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [
+        ({"verified": True, "verdicts": (ACCEPTED,)}, (1, 1)),
+        ({"verified": False, "verdicts": (REJECTED,)}, (1, 0)),
+        ({"verified": True, "verdicts": (replace(ACCEPTED, replacement={"greeting": "Hi."}),)}, (1, 0)),
+        ({"verified": False, "verdicts": (NOBODY,)}, (0, 0)),
+        ({"verified": True, "verdicts": (UNCHECKED,)}, (0, 0)),
+        ({}, (0, 0)),
+        ({"feedback": (Feedback(by="Mara", at="2026", accepted=False),), "verified": True, "verdicts": (ACCEPTED,)}, (1, 0)),
+        ({"model": "other", "verified": True, "verdicts": (ACCEPTED,)}, (0, 0)),
+    ],
+)
+def test_a_record_counts_what_people_say_and_else_what_checks_decided(changes: dict[str, Any], counted: tuple[int, int]):
+    bench = Bench(json.dumps(GOOD))
+    bench.run(model="a")
+    record = track_record([replace(bench.record, **changes)], "a")
+    assert (record.runs, record.accepted) == counted
+
+
 def test_a_check_that_does_not_decide_leads_to_the_next():
-    verdict = ruled("adaptive", case(GOOD, record=MIXED), {"risk": "high", "checks": ladder("accept", "escalate", "undecided")})
+    verdict = ruled("adaptive", case(GOOD, record=lambda: MIXED), {"risk": "high", "checks": ladder("accept", "escalate", "undecided")})
     assert (verdict.ruling, [one["waiting"] for one in verdict.evidence["checks"]]) == ("undecided", ["rung 2", "rung 3"])  # type: ignore[union-attr,index,call-overload]
     assert verdict.reasons[1:] == ("told: told to escalate", "told: told to undecided")
 
 
 def test_a_rejection_ends_it_and_a_better_output_is_handed_on():
     checks = [told("undecided", replacement={"greeting": "Hi."}), told("reject")]
-    verdict = ruled("adaptive", case(GOOD, record=MIXED), {"risk": "medium", "checks": checks})
+    verdict = ruled("adaptive", case(GOOD, record=lambda: MIXED), {"risk": "medium", "checks": checks})
     assert (verdict.ruling, verdict.replacement) == ("reject", {"greeting": "Hi."})
 
 
 def test_a_check_that_the_budget_does_not_hold_is_passed_over():
     checks = [{"method": "hierarchical"}, {"method": "consensus"}, told("accept", waiting="a person")]
     voices = Voices(left=Budget(tokens=5), b=GOOD)
-    verdict = ruled("adaptive", case(GOOD, voices, record=MIXED), {"risk": "high", "checks": checks})
+    verdict = ruled("adaptive", case(GOOD, voices, record=lambda: MIXED), {"risk": "high", "checks": checks})
     assert (verdict.ruling, verdict.waiting, voices.asked) == ("accept", "a person", [])
     assert verdict.reasons[1] == "the budget left does not hold consensus"
 
@@ -93,7 +122,7 @@ def test_a_budget_that_holds_no_check_leaves_it_undecided_unless_the_risk_is_low
 
 def test_with_enough_left_the_packaged_ladder_reviews():
     voices = Voices(left=Budget(tokens=10_000, cost=1), b={"confidence": 0.9})
-    verdict = ruled("adaptive", case(GOOD, voices, record=MIXED))
+    verdict = ruled("adaptive", case(GOOD, voices, record=lambda: MIXED))
     assert (verdict.ruling, voices.asked[0][:2]) == ("accept", ("review", "b"))
 
 

@@ -29,7 +29,8 @@ Similarity = Callable[[Any, Any], float]
 
 LONG = 1_000  # characters
 UNMATCHED = 0.5  # entries less alike than this are two entries
-COMPARED = 10_000  # pairs of entries of two lists; of longer ones the entries are compared place by place
+ENTRY = 100  # characters of JSON that take as long as all else of comparing an entry
+COMPARED = 1e8  # product of the characters of two lists, about 1 s; entries of larger ones are compared place by place
 ABSENT: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -116,7 +117,7 @@ def _of_lists(alike: Similarity, first: Sequence[Any], second: Sequence[Any]) ->
     keys = [[_json(entry) for entry in entries] for entries in (first, second)]
     same = Counter(keys[0]) & Counter(keys[1])
     rest = [_without(same, entries, own) for entries, own in zip((first, second), keys, strict=True)]
-    if len(rest[0]) * len(rest[1]) > COMPARED:
+    if math.prod(sum(len(_json(entry)) + ENTRY for entry in entries) for entries in rest) > COMPARED:
         found = [alike(left, right) for left, right in zip(*rest, strict=False)]
     elif all(rest):
         table = np.array([alike(left, right) for left, right in product(*rest)]).reshape(len(rest[0]), len(rest[1]))

@@ -20,7 +20,7 @@ from gather_pipeline.tasks.verification.parameters import read_parameters
 
 METHOD = "syntax"
 FENCED = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)\n?```\s*", re.DOTALL)
-LIMIT = 1_000_000  # characters
+LIMIT = 100_000  # characters; some readers take time that grows with the square of it
 
 
 def _python(text: str) -> None:

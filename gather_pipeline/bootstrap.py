@@ -32,7 +32,7 @@ from gather_pipeline.domain.providers import ProviderEntry, Providers, configure
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import StoreError
-from gather_pipeline.ports import Cache, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel, WebService
+from gather_pipeline.ports import Cache, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel
 from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
@@ -75,7 +75,7 @@ def build_services(settings: Settings | None = None) -> Services:
         metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings),
         load_catalogue=partial(_catalogue, settings, store),
-        web=_web(settings),
+        web=HttpService(SystemClock(), {host: key.get_secret_value() for host, key in settings.service_keys.items()}, secrets),
         clock=SystemClock(),
         secrets=secrets,
         settings=settings,
@@ -241,11 +241,6 @@ def _receiver(webhook_url: str) -> EventReceiver:
     from gather_pipeline.adapters.events.webhook import Webhook
 
     return Webhook(webhook_url)
-
-
-def _web(settings: Settings) -> WebService:
-    keys = {host: key.get_secret_value() for host, key in settings.service_keys.items()}
-    return HttpService(SystemClock(), keys, secrets_of(settings))
 
 
 def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory:

@@ -27,6 +27,7 @@ from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
 from gather_pipeline.adapters.network import Address
+from gather_pipeline.adapters.web.service import HttpService
 from gather_pipeline.domain.providers import ProviderEntry, Providers, configure, read_provider_files
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
@@ -74,6 +75,7 @@ def build_services(settings: Settings | None = None) -> Services:
         metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings),
         load_catalogue=partial(_catalogue, settings, store),
+        web=HttpService(SystemClock(), {host: key.get_secret_value() for host, key in settings.service_keys.items()}, secrets),
         clock=SystemClock(),
         secrets=secrets,
         settings=settings,
@@ -212,7 +214,8 @@ def _model(settings: Settings, providers: Providers, secrets: Secrets) -> Langua
 
 def secrets_of(settings: Settings, providers: Providers = Providers()) -> Secrets:  # noqa: B008
     """What no error, answer or note may show: every secret setting, those of providers, and what is secret in the base URL."""
-    texts = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
+    values = [*(value for _, value in settings), *settings.service_keys.values()]
+    texts = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
     keys = [text for text in texts if "://" not in text]
     addresses = [part for text in texts if "://" in text for part in parts_of_address(text, path=True)]
     urls = (settings.openai_base_url or "", *(provider.base_url for provider in providers.named.values()))

@@ -19,6 +19,7 @@ GatherError
 ├── TransientError            the same call may succeed later
 │   ├── StoreUnavailable      the store does not answer (exit 5)
 │   ├── BrainUnavailable      the brain does not answer
+│   ├── ServiceUnavailable    an outside service gives no answer that can be used
 │   └── ModelUnavailable      connection lost, 5xx or a malformed answer
 │       ├── ModelUnreachable  no server was met
 │       ├── ModelTimeout      no answer within the time given
@@ -132,6 +133,9 @@ class StoreUnavailable(TransientError):
 
 
 class BrainUnavailable(TransientError): ...
+
+
+class ServiceUnavailable(TransientError): ...
 
 
 class ModelUnavailable(TransientError): ...

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+    from pydantic import JsonValue
 
     from gather_pipeline.domain.departments import Department
     from gather_pipeline.domain.events import Event, Setback
     from gather_pipeline.domain.items import Item
+    from gather_pipeline.domain.reviews import Choice, Proposal, Review
 
 Document = dict[str, Any]
 Vectors: TypeAlias = "NDArray[np.float32]"  # by name, so that a command without vectors starts without numpy
@@ -221,6 +223,36 @@ class EventBus(Protocol):
 
     def close(self) -> None:
         """Waits a little for events still on their way, and says in one line how many stay behind."""
+
+
+class ReviewQueue(Protocol):
+    """Whatever waits for a person, in one place."""
+
+    def propose(self, proposal: Proposal) -> Review:
+        """Asks a person, once: what was proposed before is returned as it stands, with one more who waits; one that lapsed opens anew."""
+
+    def get(self, id: str) -> Review:
+        """The review of that id; raises `UnknownEntity` where there is none."""
+
+    def decide(self, id: str, choice: Choice, *, by: str, note: str = "", changed: JsonValue | None = None) -> Review:
+        """Ends a review; the same person may say the same again.
+
+        Raises:
+            UnknownEntity: There is none of that id.
+            EditConflict: Somebody else has decided it, or it has lapsed; says who, what and when.
+        """
+
+
+class WebService(Protocol):
+    """A service that takes JSON and answers JSON."""
+
+    async def post(self, url: str, body: JsonValue, *, timeout_s: float, retries: int) -> JsonValue:
+        """Its answer; tries again after failures that may pass, so many times.
+
+        Raises:
+            InvalidInput: The URL is no web address, or a variable of the environment does not let it be reached.
+            ServiceUnavailable: It gives no answer, none in JSON, or a redirect, which is not followed.
+        """
 
 
 class EventReceiver(Protocol):

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.ports import Brain, Cache, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, LanguageModel, Metrics
+from gather_pipeline.ports import (
+    Brain,
+    Cache,
+    Clock,
+    DepartmentSource,
+    DocumentStore,
+    Embedder,
+    EventReceiver,
+    LanguageModel,
+    Metrics,
+    WebService,
+)
 from gather_pipeline.records.executions import Executions
 from gather_pipeline.records.health import ModelHealth
 from gather_pipeline.records.lease import Leases
@@ -21,6 +32,7 @@ from gather_pipeline.records.outbox import Outbox
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.rankings import Rankings
+from gather_pipeline.records.review import Reviews
 from gather_pipeline.records.runs import Runs
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.settings import Settings
@@ -54,6 +66,7 @@ class Services:
         metrics: Measurements of all runs.
         load_cache: Opens what keeps values that can be had again.
         load_catalogue: Reads the task definitions.
+        web: Reaches services that check outputs.
         clock: Time.
         secrets: What no record and no message may show.
         settings: The settings that all this was chosen by.
@@ -72,6 +85,7 @@ class Services:
     metrics: Metrics
     load_cache: Callable[[], Cache]
     load_catalogue: Callable[[], Catalogue]
+    web: WebService
     clock: Clock
     secrets: Secrets
     settings: Settings
@@ -103,13 +117,15 @@ class Services:
         from gather_pipeline.tasks.kept import KeptAnswers
         from gather_pipeline.tasks.runner import Support
         from gather_pipeline.tasks.verification import Tools
+        from gather_pipeline.tasks.verification.adaptive import track_record
 
         realm = digest(self.settings.openai_base_url or "")
-
+        tools = Tools(embedder=self.embedder, clock=self.clock, reviews=self.reviews, web=self.web)
         return Support(
             kept=KeptAnswers(self.cache, realm),
-            tools=Tools(embedder=self.embedder, clock=self.clock),
+            tools=tools,
             accepted=lambda task: self.executions.find(task=task, accepted=True, limit=LOOKED_AT),
+            history=lambda task, model: track_record(self.executions.find(task=task, limit=LOOKED_AT), model),
         )
 
     def store_execution(self, execution: Execution) -> None:
@@ -168,6 +184,11 @@ class Services:
     def health(self) -> ModelHealth:
         """Models that fail."""
         return ModelHealth(self.store, self.settings.mongodb_db, self.clock, lambda model: self.providers.entry(model).health)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """Whatever waits for a person."""
+        return Reviews(self.store, self.settings.mongodb_db, self.clock)
 
     @cached_property
     def runs(self) -> Runs:

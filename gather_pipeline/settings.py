@@ -34,6 +34,8 @@ from gather_pipeline.errors import InvalidInput
 PACKAGED_SAMPLE = Path(__file__).with_name("sample")
 PRICES = 'JSON like {"vendor/model": [dollars per million tokens in, out]}, with numbers from 0 up'
 
+SERVICE_KEYS = 'JSON like {"facts.example.org": "key"}'
+
 
 def _models_dir() -> Path:
     """The user's folder for such files, or the system's temporary one for a user whom the system gives no home."""
@@ -79,6 +81,8 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     # Not shown: an address may carry a login.
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$", repr=False)
+
+    service_keys: Annotated[Mapping[str, SecretStr], NoDecode] = Field({}, validation_alias="GATHER_SERVICE_KEYS")
 
     webhook_url: SecretStr | None = Field(None, validation_alias="GATHER_WEBHOOK_URL")
     freshness_hours: float | None = Field(None, validation_alias="GATHER_FRESHNESS_HOURS", ge=1, le=100_000)
@@ -141,13 +145,13 @@ class Settings(BaseSettings):
             raise ValueError(f"fewer tokens than CONTEXT_MAX_TOKENS, which is {most}")
         return value
 
-    @field_validator("prices", mode="wrap")
+    @field_validator("prices", "service_keys", mode="wrap")
     @classmethod
-    def _parse(cls, value: object, check: ValidatorFunctionWrapHandler) -> object:
+    def _parse(cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
             return check(from_json(value) if isinstance(value, str) else value)
         except ValueError:
-            raise ValueError(PRICES) from None
+            raise ValueError(PRICES if info.field_name == "prices" else SERVICE_KEYS) from None
 
     @field_validator("timezone")
     @classmethod

@@ -16,7 +16,7 @@ import gather_pipeline
 ROOT = Path(gather_pipeline.__file__).parent
 ENGINES = ("dagster", "pymongo", "bson", "duckdb", "sqlite3", "redis", "openai", "torch", "sentence_transformers", "xllamacpp", "fastapi")
 ROOMS = (
-    *("domain", "text", "ports", "similarity", "tasks", "context", "quality", "records", "people", "upkeep", "gather", "report"),
+    *("domain", "text", "ports", "similarity", "tasks", "context", "quality", "records", "review", "people", "upkeep", "gather", "report"),
     *("services", "adapters", "bootstrap", "defs", "definitions", "cli"),
 )
 VALUES = ("domain", "text", "ports", "similarity")
@@ -43,6 +43,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "tasks": (*ENGINES, *all_but(*VALUES, "context", "tasks"), *own("settings")),
     "quality": (*ENGINES, *all_but(*VALUES, "context", "tasks", "quality"), *own("settings")),
     "records": (*ENGINES, *all_but(*VALUES, "context", "tasks", "records"), *own("settings")),
+    "review": (*ENGINES, *all_but(*VALUES, "context", "tasks", "review"), *own("settings")),
     "services": (*ENGINES, *all_but("domain", "ports", "tasks", "records")),
     "people": (*ENGINES, *all_but(*CENTRE, "people")),
     "upkeep": (*ENGINES, *all_but(*CENTRE, "upkeep")),

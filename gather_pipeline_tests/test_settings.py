@@ -38,6 +38,8 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("GATHER_TIMEZONE", "Berlin"),
         ("GATHER_HOME", "~nobody-of-that-name/state"),
         ("GATHER_PRICES", "cheap"),
+        ("GATHER_SERVICE_KEYS", "s3cret"),
+        ("GATHER_SERVICE_KEYS", '{"facts.example.org": 7}'),
         ("GATHER_PRICES", '{"a/b": [NaN, 1]}'),
         ("GATHER_PRICES", '{"a/b": [1, Infinity]}'),
         ("GATHER_PRICES", '{"a/b": [-1, 1]}'),

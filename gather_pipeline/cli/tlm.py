@@ -14,6 +14,7 @@ PLACES = {
     "create-task": Place("tasks.define:create_task", "Write the file of a new task, valid as it is."),
     "validate-task": Place("tasks.define:validate_task", "Check a task's file, or all of them."),
     "execute": Place("tasks.execute:execute", "Run a task with an input, or with each line of a batch."),
+    "review": Place("tasks.review:review", "List, show and decide what waits for a person."),
     "list": Place("tasks.define:list_", "List the tasks that there are."),
     "forecast": Place("tasks.forecast:forecast", "Foretell calls, tokens, cost and time of a project's next run, or of a task."),
     "show": Place("tasks.define:show", "Show what a task takes, gives and asks."),

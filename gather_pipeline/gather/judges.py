@@ -1,5 +1,6 @@
 """Judging by a language model, where there is one: pairs that may say the same, and a department's quality.
 
+Both are task definitions, packaged without verification: a version of a studio's own may ask for a consensus of judges.
 `GATHER_JUDGE_MODEL` names the judge; unset, the department's own model judges where it is a remote one; ``none`` switches judging off. The
 embedded model never judges.
 """
@@ -96,10 +97,14 @@ def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: i
 async def _ask(
     session: Session, runner: TaskRunner, task: str, inputs: Mapping[str, object], model: str, department: Department, iteration: int
 ) -> Mapping[str, Any] | None:
+    """What the judge says, and where the task is verified its checks accept; None where there is no such answer."""
+    asked = {"model": model, "temperature": 0.0, "tags": session.tags(department, iteration), "draw": session.draw(department, iteration)}
     try:
         session.control.check_budget()
-        tags, draw = session.tags(department, iteration), session.draw(department, iteration)
-        result = await session.ask(runner, task, inputs, model=model, temperature=0.0, tags=tags, draw=draw)
+        if session.services.catalogue.get(task).verification is not None:
+            others = map(session.services.resolve_model, session.services.settings.fallback_models)
+            asked["fallback_models"] = [other for other in others if other != EMBEDDED]
+        result = await session.ask(runner, task, inputs, **asked)
     except BudgetExhausted:
         return None
     except Stopped:
@@ -107,5 +112,7 @@ async def _ask(
     except GatherError as error:
         logger.error("[AutoGather] The judge %s failed: %s", task, error)
         return None
+    if result.execution.waiting:
+        return None  # a run does not wait for a person
     output: Mapping[str, Any] = result.output
     return output

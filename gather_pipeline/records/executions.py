@@ -129,7 +129,7 @@ class Executions:
         return sorted(found, key=lambda one: one.timestamp, reverse=True)[:limit]
 
     def feedback(self, id: str, said: Feedback) -> Execution:
-        """Adds to an execution what is said of its output, and returns it.
+        """Adds to an execution what is said of its output, and returns it; the same said twice is said once.
 
         Raises:
             UnknownEntity: There is no such execution.
@@ -139,6 +139,8 @@ class Executions:
         for _ in range(TRIES):
             database, document = self._find_one(id)
             [execution] = self._read(database, [document])
+            if said in execution.feedback:
+                return execution
             changed = replace(execution, feedback=(*execution.feedback, said))
             row = changed.to_document()
             changes = {"feedback": row["feedback"], "accepted": row["accepted"]}

@@ -57,7 +57,7 @@ def converse(definition: TaskDefinition, prompt: Prompt, inputs: Mapping[str, An
     pairs = [(shot.user, shot.assistant) for shot in prompt.shots]
     for example in examples:
         with suppress(InvalidInput):
-            pairs.append((_filled(definition, prompt, example.input)["text"], _as_text(example.output)))
+            pairs.append((_filled(definition, prompt, example.input)["text"], as_text(example.output)))
     for user, assistant in pairs:
         turns += [Message(role="user", content=user), Message(role="assistant", content=assistant)]
     turns.append(Message(role="user", content=filled["text"]))
@@ -71,7 +71,7 @@ def check_prompt(definition: TaskDefinition, parameters: VerificationParameters,
         InvalidInput: It needs a value that the input lacks.
     """
     assert parameters.verification_prompt is not None
-    values = {**inputs, **dict.fromkeys(definition.output_names(parameters), _as_text(output))}
+    values = {**inputs, **dict.fromkeys(definition.output_names(parameters), as_text(output))}
     return templates.render(parameters.verification_prompt, values, f"verification_prompt of task {definition.id}")
 
 
@@ -98,5 +98,5 @@ def _filled(definition: TaskDefinition, prompt: Prompt, inputs: Mapping[str, Any
     return {key: templates.render(text, values, f"{key} {place}") for key, text in prompt.templates}
 
 
-def _as_text(output: Any) -> str:
+def as_text(output: Any) -> str:
     return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=1)

@@ -11,24 +11,26 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from gather_pipeline.domain.executions import ModelRequest
-from gather_pipeline.domain.verdicts import Budget, TrackRecord, Verdict
+from gather_pipeline.domain.verdicts import Budget, TrackRecord
 from gather_pipeline.errors import InvalidInput, OutputRejected, TaskCancelled
 from gather_pipeline.ports import Clock, LanguageModel
 from gather_pipeline.tasks import schemas, templates
 from gather_pipeline.tasks.asking import Asking, told
 from gather_pipeline.tasks.catalogue import Catalogue
-from gather_pipeline.tasks.definition import TaskDefinition
+from gather_pipeline.tasks.definition import Link, TaskDefinition
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.fewshot import choose_examples
 from gather_pipeline.tasks.kept import KeptAnswers
 from gather_pipeline.tasks.prompting import converse
 from gather_pipeline.tasks.verification import Case, Tools, Verifier
-from gather_pipeline.tasks.verification.chain import check, verifiers
+from gather_pipeline.tasks.verification.chain import Checked, check, verifier, verifiers
 from gather_pipeline.tasks.workflow import complete_input
 
+PERSON = Link(method="human")  # what the fallback human_review asks at the end of a chain
 INPUT_LIMIT = 2_000_000  # characters of an input as JSON: what no prompt can hold is refused before it is worked on
 
 logger = logging.getLogger(__name__)
@@ -51,14 +53,12 @@ class Support:
         tools: What checks are built with.
         accepted: Executions of a task whose output people accepted, the newest first.
         history: How a model has done at a task.
-        propose: Puts an output that was not accepted before a person; gives the id of the review.
     """
 
     kept: KeptAnswers | None = None
     tools: Tools | None = None
     accepted: Callable[[str], Sequence[Execution]] = lambda task: ()
     history: Callable[[str, str], TrackRecord | None] = lambda task, model: None
-    propose: Callable[[Case, Sequence[Verdict]], str] | None = None
 
 
 class TaskRunner:
@@ -196,7 +196,7 @@ class TaskRunner:
                         candidates=candidates,
                         prompt=conversation.turns[-1].content,
                         models=asking,
-                        record=self._support.history(definition.id, writer),
+                        record=partial(self._support.history, definition.id, writer),
                     )
                     execution = await self._verified(execution, case, checks)
                     if not (execution.verified or execution.fallback or execution.waiting):
@@ -218,6 +218,8 @@ class TaskRunner:
             return []
         if self._support.tools is None:
             raise InvalidInput(f"task {definition.id} is verified, expected a runner with what checks are built with")
+        if definition.verification.fallback_strategy == "human_review":
+            verifier(PERSON, self._support.tools)  # is refused here, before anything is paid
         return verifiers(definition.verification, self._support.tools)
 
     async def _verified(self, execution: Execution, case: Case, checks: Sequence[Verifier]) -> Execution:
@@ -225,22 +227,26 @@ class TaskRunner:
         verification, support = case.definition.verification, self._support
         assert verification is not None
         checked = await check(case, verification.links, checks)
-        said = {"verdicts": checked.verdicts, "verified": checked.accepted, "output": checked.output}
+        waiting = _waiting(checked)
+        if verification.fallback_strategy == "human_review" and not (checked.accepted or waiting):
+            assert support.tools is not None
+            before = replace(case, output=checked.output, earlier=checked.verdicts)
+            asked = await check(before, [PERSON], [verifier(PERSON, support.tools)])
+            checked, waiting = replace(asked, verdicts=(*checked.verdicts, *asked.verdicts)), _waiting(asked)
+        said = {"verdicts": checked.verdicts, "verified": checked.accepted, "output": checked.output, "waiting": waiting}
         if checked.accepted:
-            return replace(execution, **said)
-        waiting = next((verdict.waiting for verdict in reversed(checked.verdicts) if verdict.waiting), None)
+            return replace(execution, **{**said, "waiting": None})
         match verification.fallback_strategy:
             case "use_highest_ranked_model":
                 # The writer is the highest ranked one that could be had.
-                said |= {"fallback": verification.fallback_strategy, "output": case.output, "waiting": waiting}
-            case "human_review":
-                if waiting is None:
-                    open_case = replace(case, output=checked.output)
-                    waiting = support.propose(open_case, checked.verdicts) if support.propose else execution.id
-                said |= {"fallback": verification.fallback_strategy, "waiting": waiting}
-            case None:
-                said |= {"waiting": waiting}
+                said |= {"fallback": verification.fallback_strategy, "output": case.output}
+            case "human_review" if waiting:
+                said |= {"fallback": verification.fallback_strategy}
         return replace(execution, **said)
+
+
+def _waiting(checked: Checked) -> str | None:
+    return next((verdict.waiting for verdict in reversed(checked.verdicts) if verdict.waiting), None)
 
 
 def check_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[str, Any]:

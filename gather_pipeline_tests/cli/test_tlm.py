@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,29 @@ def test_a_version_that_goes_back_is_told_with_its_file(shell: Shell, capsys: py
         done = tlm(shell, capsys, "validate-task", "greeting")
         assert done.code == code, done.err
         assert "greeting.json: key version is '1.0.0', expected a version from 1.1.0 up" in done.out or code == 0
+
+
+@pytest.mark.parametrize(
+    ("verification", "told"),
+    [
+        (
+            {"method": "oracle"},
+            "verification method is 'oracle', expected one of consensus, hierarchical, external, syntax, human, adaptive",
+        ),
+        ({"method": "consensus", "parameters": {"models": 3}}, "verification consensus: parameter models is not known"),
+        (
+            {"chain": [{"method": "adaptive", "parameters": {"checks": [{"method": "external"}]}}]},
+            "verification external: parameter url is missing",
+        ),
+    ],
+)
+def test_a_check_that_is_not_there_or_does_not_take_its_parameters_is_told(
+    verification: dict[str, Any], told: str, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = shell.folder / "greeting.json"
+    path.write_text(json.dumps(document() | {"verification": verification}))
+    done = tlm(shell, capsys, "validate-task", "greeting.json")
+    assert done.code == 2 and done.out.startswith(f"greeting.json: {told}")
 
 
 @pytest.mark.parametrize(

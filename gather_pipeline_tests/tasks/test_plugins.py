@@ -96,3 +96,13 @@ def test_a_plugin_of_tasks_that_is_no_folder_is_named(tmp_path: Path, monkeypatc
 
 def test_what_is_not_registered_is_none() -> None:
     assert plugin("verifiers", "oracle") is None
+
+
+def test_a_plugins_similarity_is_what_a_consensus_compares_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lengths.py").write_text("def same_length(first, second):\n    return float(len(str(first)) == len(str(second)))\n")
+    register(tmp_path, "similarities", "same_length = lengths:same_length")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    verification = {"method": "consensus", "parameters": {"similarity": "same_length"}}
+    bench = Bench('{"greeting": "Hail!"}', '{"greeting": "Hello"}', definition=define(verification=verification))
+    bench.run(model="a", fallback_models=["b"])
+    assert bench.record.verified

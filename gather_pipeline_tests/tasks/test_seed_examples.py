@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.records.review import Reviews
 from gather_pipeline.tasks import validations
 from gather_pipeline.tasks.catalogue import Catalogue, load_definition
+from gather_pipeline.tasks.runner import Support
 from gather_pipeline_tests.tasks.builders import Bench, parse_definition
+from gather_pipeline_tests.tasks.verification.cases import TOOLS
 
 SEED = Path(__file__).parent / "seed"
 
@@ -80,3 +86,46 @@ def test_a_variant_whose_value_is_not_given_is_refused():
 def test_every_validation_that_the_seed_names_is_there(name: str):
     schema = {"type": "object", "properties": {"skill_name": {"type": "string"}}, "required": ["skill_name"]}
     assert validations.build(name, schema)({"skill_name": "x" * 100}) is None
+
+
+JOB = {"job_title": "Sound editor", "responsibilities": ["Cut dialogue"], "requirements": ["Five years of practice"]}
+SKILLS = {"elementary_skills": ["Listening", "Cutting", "Mixing"]}
+
+
+def seed_bench(name: str, *answers: Any, reviews: Reviews | None = None) -> Bench:
+    support = Support(tools=replace(TOOLS, reviews=reviews))
+    return Bench(*map(json.dumps, answers), definition=load_definition(SEED / f"{name}.json"), support=support)
+
+
+def test_the_first_runs_word_for_word_by_the_consensus_of_two_models():
+    made = seed_bench("job_detail_extraction", JOB, {**JOB, "location": "Hamburg"})
+    assert made.run({"job_posting": "A posting. " * 12}, model="a", fallback_models=["b", "c"]) == JOB
+    assert (made.record.verified, made.record.models_used) == (True, ("a", "b"))
+
+
+def test_the_first_gives_the_highest_ranked_models_output_where_all_differ():
+    other = {"job_title": "Baker", "responsibilities": ["Bake bread"], "requirements": ["Early hours"]}
+    third = {"job_title": "Pilot", "responsibilities": ["Fly planes"], "requirements": ["A licence"]}
+    made = seed_bench("job_detail_extraction", JOB, other, third)
+    assert made.run({"job_posting": "A posting. " * 12}, model="a", fallback_models=["b", "c", "d"]) == JOB
+    assert (made.record.verified, made.record.fallback, made.record.models_used) == (False, "use_highest_ranked_model", ("a", "b", "c"))
+
+
+def test_the_second_runs_word_for_word_by_a_review_and_else_waits_for_a_person(reviews: Reviews):
+    made = seed_bench("skill_decomposition", SKILLS, {"confidence": 0.9}, SKILLS, {"confidence": 0.5}, reviews=reviews)
+    for inputs in ({"skill_name": "Editing"}, {"skill_name": "Sound editing"}):
+        assert made.run(inputs, model="a", fallback_models=["b"]) == SKILLS
+    first, second = made.records
+    assert (first.verified, first.waiting, first.models_used) == (True, None, ("a", "b"))
+    assert (second.verified, second.fallback, second.waiting) == (False, "human_review", reviews.find()[0].id)
+    asked = made.model.requests[1].messages[-1].content
+    assert asked.startswith("Verify if this skill decomposition for 'Editing' is complete and accurate: {") and '"Cutting"' in asked
+
+
+def test_a_budget_that_is_spent_in_the_middle_of_its_consensus_gives_the_highest_ranked_models_output():
+    made = seed_bench("job_detail_extraction", JOB)
+    assert made.run({"job_posting": "A posting. " * 12}, model="a", fallback_models=["b", "c"], budget=Budget(cost=0.25)) == JOB
+    assert made.record.verdicts[0].ruling == "undecided" and made.record.verdicts[0].reasons[0].startswith(
+        "the budget was spent after 1 of 2"
+    )
+    assert (made.record.fallback, made.record.usage.cost, made.record.status) == ("use_highest_ranked_model", 0.25, "succeeded")

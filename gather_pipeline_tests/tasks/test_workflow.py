@@ -59,7 +59,7 @@ def test_an_output_that_waits_for_a_person_is_not_handed_on(monkeypatch: pytest.
 
     for name, place in METHOD.items():
         monkeypatch.setitem(chain.METHODS, name, place)  # type: ignore[arg-type]
-    moods = define(id="moods", verification={"chain": [told("undecided")], "fallback_strategy": "human_review"})
+    moods = define(id="moods", verification={"chain": [told("escalate", waiting="review-7")]})
     made = Bench(MOOD, definition=define(dependencies=[NEEDS]), others=[moods])
     with pytest.raises(OutputRejected, match="task moods: its output waits for review"):
         made.run()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gather_pipeline.domain.verdicts import Budget, TrackRecord, Verdict
 
 if TYPE_CHECKING:
-    from gather_pipeline.ports import Clock, Embedder
+    from gather_pipeline.ports import Clock, Embedder, ReviewQueue, WebService
     from gather_pipeline.tasks.definition import TaskDefinition, VerificationParameters
 
 
@@ -50,7 +50,7 @@ class Case:
         candidates: Models that may be asked, the highest ranked first; the writer is one of them.
         prompt: The user's turn of the prompt, as it was sent.
         models: Asks models.
-        record: How the writer has done at this task; None where nothing is known.
+        record: Tells how the writer has done at this task; None where nothing is known. Asked only by who needs it, for it reads the log.
         earlier: Verdicts of the checks before this one.
     """
 
@@ -62,7 +62,7 @@ class Case:
     candidates: Sequence[str]
     prompt: str
     models: Models
-    record: TrackRecord | None = None
+    record: Callable[[], TrackRecord | None] = lambda: None
     earlier: Sequence[Verdict] = ()
 
 
@@ -79,10 +79,14 @@ class Tools:
 
     Attributes:
         embedder: Texts to vectors, for similarity by meaning.
+        reviews: Where outputs wait for a person; None where nobody could be asked.
+        web: Reaches services; None where none may be.
     """
 
     embedder: Embedder
     clock: Clock
+    reviews: ReviewQueue | None = None
+    web: WebService | None = None
 
 
 Factory = Callable[["VerificationParameters", Tools], Verifier]  # raises `ValueError` where the parameters are not the method's

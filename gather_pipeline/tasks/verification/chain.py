@@ -13,7 +13,10 @@ from gather_pipeline.tasks.definition import Link, Verification
 from gather_pipeline.tasks.plugins import plugin, plugin_names
 from gather_pipeline.tasks.verification import Case, Factory, Tools, Verifier
 
-METHODS: Mapping[str, str] = {}  # method: module and name of its `Factory`, imported when a task asks for it
+ROOM = "gather_pipeline.tasks.verification"
+METHODS: Mapping[str, str] = {  # method: module and name of its `Factory`, imported when a task asks for it
+    name: f"{ROOM}.{name}:make" for name in ("consensus", "hierarchical", "external", "syntax", "human", "adaptive")
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ async def check(case: Case, links: Sequence[Link], checks: Sequence[Verifier]) -
     """Has an output checked; raises `GatherError` where a check lets the execution end."""
     verdicts: list[Verdict] = []
     for link, verify in zip(links, checks, strict=True):
-        verdict = await verify(replace(case, earlier=tuple(verdicts)))
+        verdict = await verify(replace(case, earlier=(*case.earlier, *verdicts)))
         verdicts.append(verdict)
         if verdict.replacement is not None:
             case = replace(case, output=verdict.replacement)
@@ -53,7 +56,7 @@ def verifier(link: Link, tools: Tools) -> Verifier:
     """The check that a link names; raises `InvalidInput` where there is none of its method, or its parameters are not the method's."""
     factory: Factory | None = resolve_name(METHODS[link.method]) if link.method in METHODS else plugin("verifiers", link.method)
     if factory is None:
-        known = ", ".join([*METHODS, *plugin_names("verifiers")]) or "none: there is none"
+        known = ", ".join([*METHODS, *plugin_names("verifiers")])
         raise InvalidInput.field("verification method", link.method, f"one of {known}")
     try:
         return factory(link.parameters, tools)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import BudgetExhausted, InvalidInput, OutputRejected
+from gather_pipeline.records.review import Reviews
 from gather_pipeline.tasks.runner import Support
 from gather_pipeline.tasks.verification import chain
 from gather_pipeline_tests.tasks.builders import Bench, define
 from gather_pipeline_tests.tasks.checks import METHOD, told
+from gather_pipeline_tests.tasks.verification.cases import TOOLS
 
 GOOD, OTHER = '{"greeting": "Good evening, Mara."}', '{"greeting": "Hi."}'
 
@@ -23,8 +26,10 @@ def method(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(chain.METHODS, name, place)  # type: ignore[arg-type]
 
 
-def bench(*links: dict[str, Any], answers: tuple[Any, ...] = (GOOD,), fallback: str | None = None) -> Bench:
-    return Bench(*answers, definition=define(verification={"chain": list(links), **({"fallback_strategy": fallback} if fallback else {})}))
+def bench(*links: dict[str, Any], answers: tuple[Any, ...] = (GOOD,), fallback: str | None = None, reviews: Reviews | None = None) -> Bench:
+    verification = {"chain": list(links), **({"fallback_strategy": fallback} if fallback else {})}
+    support = Support(tools=replace(TOOLS, reviews=reviews))
+    return Bench(*answers, definition=define(verification=verification), support=support)
 
 
 @pytest.mark.parametrize(
@@ -83,10 +88,41 @@ def test_the_highest_ranked_models_output_is_what_a_caller_gets_by_that_fallback
     assert (made.record.verified, made.record.fallback, made.record.waiting) == (False, "use_highest_ranked_model", None)
 
 
-def test_an_output_that_a_person_shall_see_is_returned_as_waiting():
-    made = bench(told("undecided"), fallback="human_review")
+def test_an_output_that_a_person_shall_see_is_returned_as_waiting_until_it_is_decided(reviews: Reviews):
+    made = bench(told("undecided"), answers=(GOOD, GOOD, GOOD, GOOD), fallback="human_review", reviews=reviews)
     assert made.run() == json.loads(GOOD)
-    assert made.record.fallback == "human_review" and made.record.waiting == made.record.id and made.record.status == "succeeded"
+    record = made.record
+    assert (record.fallback, record.status, record.verified) == ("human_review", "succeeded", False)
+    [review] = reviews.find()
+    assert record.waiting == review.id and [verdict.method for verdict in record.verdicts] == ["told", "human"]
+    assert [verdict["ruling"] for verdict in review.proposal.shown["verdicts"]] == ["undecided"]  # type: ignore[index,union-attr,call-overload]
+    made.run()
+    assert reviews.get(review.id).sources == tuple(one.id for one in made.records)
+    reviews.decide(review.id, "edit", by="Mara", changed={"greeting": "Hi."})
+    assert made.run() == {"greeting": "Hi."}
+    assert (made.records[2].verified, made.records[2].fallback, made.records[2].waiting) == (True, None, None)
+
+
+def test_an_output_that_a_person_has_rejected_is_refused(reviews: Reviews):
+    made = bench(told("undecided"), answers=(GOOD, GOOD), fallback="human_review", reviews=reviews)
+    made.run()
+    reviews.decide(reviews.find()[0].id, "reject", by="Mara", note="too stiff")
+    with pytest.raises(OutputRejected, match=r"told to undecided; Mara rejected it at .* UTC: too stiff"):
+        made.run()
+    assert (made.records[1].fallback, made.records[1].waiting) == (None, None)
+
+
+def test_a_person_is_asked_even_where_a_check_ends_the_chain(reviews: Reviews):
+    made = bench(told("reject", on_reject="end"), told("accept"), fallback="human_review", reviews=reviews)
+    made.run()
+    assert made.record.waiting == reviews.find()[0].id
+
+
+def test_a_fallback_to_people_is_refused_before_anything_is_paid_where_nobody_could_be_asked():
+    made = bench(told("undecided"), fallback="human_review")
+    with pytest.raises(InvalidInput, match="verification human: expected a review queue"):
+        made.run()
+    assert made.model.requests == []
 
 
 def test_a_check_that_has_put_it_before_a_person_already_makes_it_wait_without_another_review():

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from gather_pipeline.cli.services import command_settings, opened
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.errors import GatherError, InvalidInput, UnknownEntity
 from gather_pipeline.services import Services
+
+if TYPE_CHECKING:
+    from gather_pipeline.tasks.definition import TaskDefinition
 
 TASK = re.compile("[a-z][a-z0-9_]{0,63}")
 TEMPLATE: dict[str, Any] = {
@@ -109,6 +112,7 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
             row: dict[str, Any] = {"file": str(path), "task": None, "version": None, "valid": False, "warnings": [], "error": None}
             try:
                 definition = load_definition(path)
+                _check_verification(services, path, definition)
                 row |= {"task": definition.id, "version": definition.version, "warnings": definition.warnings, "valid": True}
             except InvalidInput as error:
                 row["error"] = str(error)
@@ -126,6 +130,18 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
     wrong = sum(not row["valid"] for row in checked)
     if wrong:
         raise InvalidInput(f"{wrong} of {len(checked)} task files {'is' if wrong == 1 else 'are'} not valid")
+
+
+def _check_verification(services: Services, path: Path, definition: TaskDefinition) -> None:
+    """Raises `InvalidInput` where a check that the task names is not there or does not take its parameters."""
+    from gather_pipeline.tasks.verification.chain import verifiers
+
+    tools = services.task_support.tools
+    if definition.verification is not None and tools is not None:
+        try:
+            verifiers(definition.verification, tools)
+        except InvalidInput as error:
+            raise InvalidInput(f"{path.name}: {error}") from None
 
 
 def _check_together(services: Services, files: list[Path], checked: list[dict[str, Any]]) -> None:

@@ -1,0 +1,1 @@
+"""Services on the web that take JSON and answer JSON."""

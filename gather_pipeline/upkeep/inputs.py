@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from gather_pipeline.context.selection import brief_within
-from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.iterations import Fingerprint, fingerprint
 from gather_pipeline.domain.projects import Project
@@ -32,6 +30,9 @@ def definition_for(services: Services, model: str) -> str:
 
 def inputs_of(services: Services, project: Project, department: Department) -> Fingerprint:
     """Fingerprint of a department's present inputs, context items left out."""
+    from gather_pipeline.context.selection import brief_within  # not above: a command that only reads starts without reading language
+    from gather_pipeline.context.tokens import estimate_tokens
+
     model = chain_of(services, department)[0]
     definition = services.catalogue.get(definition_for(services, model))
     budget = services.settings.gather_context_tokens

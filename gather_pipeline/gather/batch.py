@@ -11,7 +11,7 @@ from typing import Any
 
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.items import NewItem
-from gather_pipeline.errors import GatherError, ModelUnreachable, Stopped
+from gather_pipeline.errors import GatherError, ModelUnreachable, OutputRejected, Stopped
 from gather_pipeline.gather.control import POLL_S
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers import Ask, Assignment, Slot, Writer
@@ -143,9 +143,12 @@ class Batch:
         announcer.tick(department=department, phase="generate", done=self.done, total=self.size)
 
     def _read(self, slot: Slot, results: Results) -> list[NewItem]:
-        answers = [one for one in results if isinstance(one, TaskResult)]
-        if not answers:
+        given = [one for one in results if isinstance(one, TaskResult)]
+        if not given:
             raise next(one for one in results if isinstance(one, BaseException))
+        answers = [one for one in given if not one.execution.is_pending]
+        if not answers:
+            raise OutputRejected(f"a person is to decide on the note first: tlm review show {given[0].execution.waiting}")
         return self._writer.read(self._session, self._work, slot, answers)
 
 

@@ -112,7 +112,7 @@ async def _ask(
     except GatherError as error:
         logger.error("[AutoGather] The judge %s failed: %s", task, error)
         return None
-    if result.execution.waiting:
+    if result.execution.is_pending:
         return None  # a run does not wait for a person
     output: Mapping[str, Any] = result.output
     return output

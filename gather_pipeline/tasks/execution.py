@@ -128,6 +128,11 @@ class Execution:
     feedback: tuple[Feedback, ...] = ()
 
     @property
+    def is_pending(self) -> bool:
+        """Whether the output is nobody's to use before a person has decided on it."""
+        return self.waiting is not None and self.fallback != "use_highest_ranked_model"
+
+    @property
     def accepted(self) -> bool | None:
         """Whether people accept the output, by the newest that one of them said; None where none did."""
         said = [one.accepted for one in self.feedback if one.accepted is not None and one.source != "check"]

@@ -58,3 +58,18 @@ def test_a_studios_own_version_asks_for_a_consensus_of_judges(tmp_path: Path, ot
     assert set(results) == {("2.1.0", "consensus", judged)}
     assert ("judge" in studio.view.iterations[-1].quality.scorer) is judged
     studio.close()
+
+
+def test_a_note_that_waits_for_a_person_is_no_item_before_it_is_accepted(tmp_path: Path) -> None:
+    document = Catalogue.packaged().get("gather_item").to_document()
+    document |= {"version": "9.0.0", "verification": {"method": "human"}}
+    tasks = tmp_path / "tasks"
+    tasks.mkdir()
+    (tasks / "gather_item.json").write_text(json.dumps(document))
+    studio = Studio.open(tmp_path, (department_row("story", 1, most=1),), task_folders=(tasks,))
+    result = studio.run()
+    waiting = studio.services.reviews.find()
+    assert waiting
+    assert (result.items_created, list(studio.view.items)) == (0, [])
+    assert "tlm review show" in str(result.reason)
+    studio.close()

@@ -23,7 +23,7 @@ from gather_pipeline.ports import (
     Metrics,
     WebService,
 )
-from gather_pipeline.records.executions import Executions
+from gather_pipeline.records.executions import REPLAYS, Executions
 from gather_pipeline.records.health import ModelHealth
 from gather_pipeline.records.lease import Leases
 from gather_pipeline.records.marks import Marks
@@ -109,6 +109,11 @@ class Services:
     def executions(self) -> Executions:
         """The log of executions."""
         return Executions(self.store, self.settings.mongodb_db, self.secrets, lambda task, version: self.catalogue.get(task, version))
+
+    @cached_property
+    def replays(self) -> Executions:
+        """Executions done again, which count in no ranking."""
+        return Executions(self.store, self.settings.mongodb_db, self.secrets, collection=REPLAYS)
 
     @cached_property
     def task_support(self) -> Support:

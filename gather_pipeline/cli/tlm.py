@@ -17,6 +17,7 @@ PLACES = {
     "review": Place("tasks.review:review", "List, show and decide what waits for a person."),
     "list": Place("tasks.define:list_", "List the tasks that there are."),
     "forecast": Place("tasks.forecast:forecast", "Foretell calls, tokens, cost and time of a project's next run, or of a task."),
+    "replay": Place("tasks.replay:replay", "Do recorded executions again in another way, side by side with what they were."),
     "show": Place("tasks.define:show", "Show what a task takes, gives and asks."),
 }
 

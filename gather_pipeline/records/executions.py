@@ -23,7 +23,7 @@ from gather_pipeline.tasks.execution import Execution, Feedback, digest
 if TYPE_CHECKING:
     from gather_pipeline.tasks.definition import TaskDefinition
 
-EXECUTIONS = "executions"
+EXECUTIONS, REPLAYS = "executions", "replays"
 LARGE = 4000  # characters as JSON from which a value is stored by its hash
 TRIES = 10  # people who give feedback on one execution at the same moment
 
@@ -38,6 +38,7 @@ class Executions:
         database: The database that projects share.
         secrets: What no record may show.
         definition: Gives a definition by task and version, to be kept with the records of it.
+        collection: Where the records are: replays have one of their own, so that they count in nothing.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class Executions:
         database: str,
         secrets: Secrets = Secrets(),  # noqa: B008
         definition: Callable[[str, str], TaskDefinition] | None = None,
+        collection: str = EXECUTIONS,
     ) -> None:
+        self._collection = collection
         self._store, self._database, self._secrets, self._definition = store, database, secrets, definition
         self._kept: set[tuple[str, str]] = set()  # databases and definitions' hashes
 
@@ -67,7 +70,7 @@ class Executions:
                     hashes[place] = digest(value)
                     holder[name] = None
         Contents(self._store, database).put(large)
-        self._store.insert_many(database, EXECUTIONS, documents)
+        self._store.insert_many(database, self._collection, documents)
 
     def get(self, id: str) -> Execution:
         """The execution of that id, whichever project it belongs to.
@@ -115,7 +118,7 @@ class Executions:
         found = []
         for database in self._databases(project_id):
             try:
-                rows = self._store.find(database, EXECUTIONS, where, sort=[("timestamp", -1)], limit=few)
+                rows = self._store.find(database, self._collection, where, sort=[("timestamp", -1)], limit=few)
             except StoreError as error:
                 if database == self._database or project_id is not None:
                     raise
@@ -145,7 +148,7 @@ class Executions:
             row = changed.to_document()
             changes = {"feedback": row["feedback"], "accepted": row["accepted"]}
             try:
-                self._store.update(database, EXECUTIONS, id, changes, expected_version=document["_version"])
+                self._store.update(database, self._collection, id, changes, expected_version=document["_version"])
             except VersionConflict:
                 continue
             return changed
@@ -186,7 +189,7 @@ class Executions:
     def _find_one(self, id: str) -> tuple[str, Document]:
         for database in self._databases(None):
             try:
-                document = self._store.get(database, EXECUTIONS, id)
+                document = self._store.get(database, self._collection, id)
             except StoreError as error:
                 if database == self._database:
                     raise

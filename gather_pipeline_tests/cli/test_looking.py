@@ -270,3 +270,15 @@ def test_why_leads_from_an_item_to_its_prompt_and_a_dry_run_begins_nothing(finis
     assert again == forecast
     assert "tokens" in finished.shell.here(capsys, "forecast", "gather_item", command=tlm).out
     assert finished.shell.here(capsys, "forecast", command=tlm).code == 2
+
+
+def test_replays_stand_beside_their_originals(copied: Shell, capsys: Capture) -> None:
+    args = ("replay", "--task", "gather_item", "--project", "salt", "--department", "story", "--limit", "2")
+    rows = copied.here(capsys, *args, "--model", "scripted:dissent", "--json", command=tlm).document
+    assert len(rows) == 2
+    assert all(row["replay"]["model"] == "scripted:dissent" and row["original"]["model"] == "scripted" for row in rows)
+    assert all(0 <= row["similarity"] < 1 and row["replay"]["cost"] == 0 for row in rows)
+    again = copied.here(capsys, "replay", rows[0]["original"]["execution"], command=tlm)
+    assert "1 replayed, similarity 1.00" in again.err and rows[0]["original"]["execution"] in again.out
+    assert copied.here(capsys, "replay", command=tlm).code == 2
+    assert copied.here(capsys, "replay", "0" * 32, command=tlm).code == 3

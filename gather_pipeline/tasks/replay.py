@@ -1,0 +1,72 @@
+"""An execution done again in another way, side by side with what it was (N07): values alone; `upkeep.replaying` runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gather_pipeline.domain.verdicts import Budget
+from gather_pipeline.tasks.definition import TaskDefinition
+from gather_pipeline.tasks.execution import Execution
+
+REPLAY_OF = "replay_of"  # tag of a replay: the id of what it replays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What is another than it was; None leaves it.
+
+    Attributes:
+        definition: Another version of the task, also one that is only suggested.
+    """
+
+    model: str | None = None
+    definition: TaskDefinition | None = None
+    prompt_id: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    budget: Budget = Budget()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """Two executions with the same input.
+
+    Attributes:
+        similarity: Of the outputs, 0 to 1, by the task's own function; None where one of them has none.
+    """
+
+    original: Execution
+    again: Execution
+    similarity: float | None
+
+
+def settings(original: Execution, definition: TaskDefinition, changes: Changes) -> dict[str, Any]:
+    """What `TaskRunner.run` is called with: as the original was, but for the changes.
+
+    The prompt is the original's where the definition has it still, else the one that the same conditions choose.
+    """
+    given = original.parameters
+    known = {prompt.id for prompt in definition.prompts}
+    return {
+        "model": changes.model or original.model or original.models_used[0],
+        "prompt_id": changes.prompt_id or (original.prompt_id if original.prompt_id in known else None),
+        "conditions": tuple(given.get("conditions", ())),
+        "temperature": given.get("temperature") if changes.temperature is None else changes.temperature,
+        "max_tokens": changes.max_tokens or given.get("max_tokens"),
+        "seed": given.get("seed"),
+        "budget": changes.budget,
+        "version": definition.version,
+        "tags": {**_place(original.tags), REPLAY_OF: original.id},
+    }
+
+
+def compared(original: Execution, again: Execution, alike: Callable[[Any, Any], float]) -> Replay:
+    """The two side by side."""
+    both = original.status == again.status == "succeeded"
+    return Replay(original=original, again=again, similarity=alike(original.output, again.output) if both else None)
+
+
+def _place(tags: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tags[name] for name in ("project_id", "department", "aspect") if name in tags}

@@ -1,0 +1,81 @@
+"""Does recorded executions again in another way; what is stored stays as it is, and replays are logged apart (N07)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gather_pipeline.errors import BudgetExhausted, GatherError, InvalidInput, Stopped
+from gather_pipeline.services import Services
+from gather_pipeline.tasks.catalogue import Catalogue
+from gather_pipeline.tasks.definition import TaskDefinition
+from gather_pipeline.tasks.execution import Execution
+from gather_pipeline.tasks.replay import Changes, Replay, compared, settings
+from gather_pipeline.tasks.runner import TaskRunner
+from gather_pipeline.tasks.verification.similarity import similarity
+
+ASK_PEOPLE = ("human", "adaptive")  # methods of checks
+
+
+def replay(services: Services, originals: Sequence[Execution], changes: Changes) -> list[Replay]:
+    """Replays of executions, in their order; one that fails is compared like any other.
+
+    Raises:
+        InvalidInput: The changed model cannot be reached, or an execution never came to a prompt.
+        UnknownEntity: A definition, or the changed prompt, is not there.
+    """
+    return asyncio.run(_replay(services, originals, changes))
+
+
+async def _replay(services: Services, originals: Sequence[Execution], changes: Changes) -> list[Replay]:
+    gate = asyncio.Semaphore(services.settings.concurrency)
+
+    async def one(original: Execution) -> Replay:
+        async with gate:
+            return await _again(services, original, changes)
+
+    try:
+        return await asyncio.gather(*map(one, originals))
+    finally:
+        await services.model.aclose()
+
+
+async def _again(services: Services, original: Execution, changes: Changes) -> Replay:
+    if original.prompt_id is None:
+        raise InvalidInput(f"execution {original.id} ended before it had a prompt, expected one that asked a model")
+    executions = services.executions
+    then = executions.definition(original) or services.catalogue.get(original.task_id, original.task_version)
+    definition = _without_people(changes.definition or then)
+    given = settings(original, definition, changes)
+    given["model"] = services.resolve_model(given["model"])
+    services.check_reach(given["model"])
+    shown = [executions.get(id) for id in original.parameters.get("examples", ())]
+    support = replace(services.task_support, kept=None, accepted=lambda task: shown[::-1])
+    records: list[Execution] = []
+    runner = TaskRunner(services.model, Catalogue([definition], under=services.catalogue), services.clock, records.append, support)
+    try:
+        await runner.run(definition.id, original.input, **given)
+    except GatherError as error:
+        if not records or (isinstance(error, Stopped) and not isinstance(error, BudgetExhausted)):
+            raise
+    services.replays.add(*records)
+    return compared(original, records[-1], likeness(services, definition))
+
+
+def likeness(services: Services, definition: TaskDefinition) -> Callable[[Any, Any], float]:
+    """How alike two outputs of a task are, by the function that its checks name, else by the usual one of its schema."""
+    links = definition.verification.links if definition.verification else ()
+    names = [(link.parameters.model_extra or {}).get("similarity") for link in links]
+    name = next((one for one in names if isinstance(one, str)), None)
+    return similarity(name, definition.output.json_schema, services.embedder)
+
+
+def _without_people(definition: TaskDefinition) -> TaskDefinition:
+    """The definition without checks by people: nobody is asked to review a replay."""
+    verification = definition.verification
+    if verification is None:
+        return definition
+    asked = verification.fallback_strategy == "human_review" or any(one.method in ASK_PEOPLE for one in verification.links)
+    return definition.model_copy(update={"verification": None}) if asked else definition

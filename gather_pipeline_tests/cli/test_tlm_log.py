@@ -27,7 +27,7 @@ def fill(shell: Shell, *executions: Execution) -> None:
     services.close()
 
 
-def made(number: int, model: str, *, good: bool, hours: float = 1.0) -> Execution:
+def made(number: int, model: str, *, good: bool, hours: float = 1.0, task_id: str = TASK) -> Execution:
     cost = 0.5 if model == "scripted" else None
     usage = Usage(prompt_tokens=10, completion_tokens=5, cost=cost)
     call = Call(model=model, answered_by=model, finish_reason="stop", usage=usage, latency_s=0.5, attempts=1, obtained="strict")
@@ -35,7 +35,7 @@ def made(number: int, model: str, *, good: bool, hours: float = 1.0) -> Executio
     return replace(
         execution(call),
         id=f"{number:032x}",
-        task_id=TASK,
+        task_id=task_id,
         model=model,
         prompt_id="standard",
         verified=good,
@@ -92,7 +92,7 @@ def test_rankings_are_explained_kept_and_decide_who_is_asked(log: Shell, capsys:
     dry = tlm(log, capsys, "update-rankings", "--dry-run", "--json").document
     [ranking] = dry["rankings"]
     assert [one["model"] for one in ranking["models"]] == ["scripted:b", "scripted"] and dry["dry_run"]
-    assert ranking["reasons"] == ["scripted:b goes before scripted: it is better with a probability of 1.00"]
+    assert ranking["reasons"][-1] == "scripted:b goes before scripted: it is better with a probability of 1.00"
     services = build_services(make_settings(log.folder / "home"))
     assert services.rankings.all() == []
     services.close()

@@ -31,8 +31,8 @@ INSTALL_REQUIRES = [
     "xllamacpp==2026.10.11549",
     # Vectors and their arithmetic.
     "numpy>=2,<3",
-    # Intervals of what models took in time, for their rankings, and least squares without negative parts, for what an iteration of a run takes;
-    # comes with sentence-transformers.
+    # Comes with sentence-transformers: intervals of what models take in time, for their rankings; least squares without negative parts,
+    # for what an iteration of a run takes.
     "scipy>=1.15,<2",
     # Typed values at the edges: departments, lines of files, task definitions, settings from environment and .env.
     "pydantic>=2.12,<3",

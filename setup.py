@@ -31,11 +31,14 @@ INSTALL_REQUIRES = [
     "xllamacpp==2026.10.11549",
     # Vectors and their arithmetic.
     "numpy>=2,<3",
-    # Least squares without negative parts, for what an iteration of a run takes.
+    # Comes with sentence-transformers: intervals of what models take in time, for their rankings; least squares without negative parts,
+    # for what an iteration of a run takes.
     "scipy>=1.15,<2",
     # Typed values at the edges: departments, lines of files, task definitions, settings from environment and .env.
     "pydantic>=2.12,<3",
     "pydantic-settings>=2.11,<3",
+    # Reads .env for pydantic-settings, which requires it; here for variables that a file of providers names.
+    "python-dotenv>=1",
     # Task definitions carry JSON Schemas; prompts are sandboxed Jinja templates; answers in bad JSON are repaired before a re-ask.
     "jsonschema>=4.25,<5",
     "referencing>=0.36",

@@ -31,6 +31,13 @@ report_projects = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     tags={KIND_TAG: "report"},
 )
+rank_models = dg.define_asset_job(
+    "rank_models",
+    selection=["task_executions", "model_rankings"],
+    description="Ranks the models of each task by what its executions brought. No model is asked.",
+    executor_def=dg.in_process_executor,
+    tags={KIND_TAG: "ranking"},
+)
 
 
 def gather_target(instance: dg.DagsterInstance, project_id: str, slugs: Collection[str]) -> tuple[dict[str, str], list[str]]:

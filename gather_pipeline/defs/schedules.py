@@ -1,11 +1,12 @@
-"""What is done by the clock of `GATHER_TIMEZONE`: scores of stale departments every night, a report of every project every week.
+"""What is done by the clock of `GATHER_TIMEZONE`: scores of stale departments every night, a report of every project and
+rankings of models every week.
 
-Both are off until switched on.
+All are off until switched on.
 """
 
 import dagster as dg
 
-from gather_pipeline.defs.jobs import refresh_departments, refresh_requests, report_projects
+from gather_pipeline.defs.jobs import rank_models, refresh_departments, refresh_requests, report_projects
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.sensors.following import Looks
 from gather_pipeline.domain.departments import in_order
@@ -78,4 +79,13 @@ weekly_report = dg.ScheduleDefinition(
     job=report_projects,
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description=f"At 6 every Monday ({TIMEZONE}): writes a page with figures and plots for each project that ever ran.",
+)
+
+weekly_rankings = dg.ScheduleDefinition(
+    name="weekly_rankings",
+    cron_schedule="0 5 * * 1",
+    execution_timezone=TIMEZONE,
+    job=rank_models,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description=f"At 5 every Monday ({TIMEZONE}): ranks the models of each task by what its executions brought. No model call.",
 )

@@ -118,7 +118,7 @@ def rank(
     beliefs = {name: _belief([one for one in seen if one.model == name], kind, now) for name in order}
     fastest = min((math.exp(one.log_latency) for one in beliefs.values() if one.log_latency is not None), default=None)
     drawn = {name: belief.scores(criteria, fastest, place) for place, (name, belief) in enumerate(beliefs.items())}
-    settled, reasons = _settle(order, {name: one.samples for name, one in beliefs.items()}, drawn)
+    settled, reasons = _settle(order, len(before), {name: one.samples for name, one in beliefs.items()}, drawn)
     models = tuple(beliefs[name].shown(name, drawn[name]) for name in settled)
     return Ranking(
         task_id=task_id,
@@ -209,11 +209,16 @@ def _share(told: Iterable[tuple[float | None, float]]) -> tuple[float, float]:
     return sum(value * weight for value, weight in kept), sum(weight for _, weight in kept)
 
 
-def _settle(order: Sequence[str], samples: dict[str, float], drawn: dict[str, Draws]) -> tuple[list[str], list[str]]:
-    """The order after every change that is sure enough, and a sentence for each and for each that was not made."""
+def _settle(order: Sequence[str], known: int, samples: dict[str, float], drawn: dict[str, Draws]) -> tuple[list[str], list[str]]:
+    """The order after every change that is sure enough, and a sentence for each and for each that was not made.
+
+    The first `known` of the order were in it before.
+    """
     settled: list[str] = []
     reasons: list[str] = []
     few = [name for name in order if samples[name] < LEAST_SAMPLES]
+    for name in order[known:]:
+        reasons.append(f"{name} is new in this ranking, and begins at place {order.index(name) + 1}, the most used first")
     for name in few:
         reasons.append(f"{name} keeps its place: {samples[name]:.1f} executions count, expected {LEAST_SAMPLES:g} or more")
     for name in order:

@@ -27,8 +27,10 @@ def test_everything_that_the_issue_names_is_there(repository: dg.RepositoryDefin
         "embeddings",
         "gather_items",
         "metrics",
+        "model_rankings",
         "quality_scores",
         "reports",
+        "task_executions",
     }
     assert {check.name for check in graph.asset_check_keys} == {
         "embedding_count_equals_item_count",
@@ -47,7 +49,7 @@ def test_what_acts_on_change_is_off_until_somebody_switches_it_on(repository: dg
     stopped = {sensor.name for sensor in repository.sensor_defs if sensor.default_status == dg.DefaultSensorStatus.STOPPED}
     assert (running, stopped) == ({"changes", "deliveries"}, {"item_changes", "stale_departments", "failed_runs", "below_threshold"})
     crons = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
-    assert crons == {"nightly_refresh": "0 3 * * *", "weekly_report": "0 6 * * 1"}
+    assert crons == {"nightly_refresh": "0 3 * * *", "weekly_report": "0 6 * * 1", "weekly_rankings": "0 5 * * 1"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in repository.schedule_defs)
     everything = (*repository.sensor_defs, *repository.schedule_defs)
     assert all(one.description for one in everything)
@@ -90,7 +92,10 @@ def test_what_is_a_table_names_it_and_its_columns() -> None:
     columns = {column.name: column for column in items["dagster/column_schema"].columns}
     assert (columns["content"].type, columns["summary"].description) == ("str", "One short line.")
     tables = {node.key.to_user_string() for node in graph.asset_nodes if "dagster/table_name" in node.metadata}
-    assert tables == {"briefs", "gather_items", "embeddings", "quality_scores", "drafts", "metrics"}
+    assert tables == {
+        *("briefs", "gather_items", "embeddings", "quality_scores", "drafts"),
+        *("metrics", "task_executions", "model_rankings"),
+    }
 
 
 def test_every_description_is_for_people_who_never_saw_the_specification(repository: dg.RepositoryDefinition) -> None:

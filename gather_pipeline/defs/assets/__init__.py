@@ -4,8 +4,10 @@ import warnings
 
 import dagster as dg
 
-from gather_pipeline.defs.assets import gather_items, metrics, sources, upkeep
+from gather_pipeline.defs.assets import gather_items, metrics, sources, tasks, upkeep
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", dg.BetaWarning)
-    ASSETS = dg.with_source_code_references(dg.load_assets_from_modules([sources, gather_items, upkeep, metrics], include_specs=True))
+    ASSETS = dg.with_source_code_references(
+        dg.load_assets_from_modules([sources, gather_items, upkeep, metrics, tasks], include_specs=True)
+    )

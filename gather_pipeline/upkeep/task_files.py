@@ -1,0 +1,116 @@
+"""Definitions, rankings, executions and feedback as the files of seed S004, and back (S004-DIR, C13). The store stays the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from gather_pipeline.errors import InvalidInput, UnknownEntity
+from gather_pipeline.records.rankings import ranking_document, ranking_of
+from gather_pipeline.services import Services
+from gather_pipeline.tasks.catalogue import parse_definition
+from gather_pipeline.tasks.definition import TaskDefinition
+from gather_pipeline.tasks.execution import Execution
+
+RANKINGS = "config/model_rankings.json"
+DEFINITIONS, EXECUTIONS, FEEDBACK = "config/task_definitions", "data/task_executions", "data/model_feedback"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What was new in files.
+
+    Attributes:
+        definitions: Those that are to be written to a folder of own tasks.
+        known: Executions and rankings that were there already.
+    """
+
+    rankings: int
+    executions: int
+    feedback: int
+    definitions: tuple[TaskDefinition, ...]
+    known: int
+
+
+def files(services: Services, since: str | None = None) -> Iterator[tuple[str, Any]]:
+    """Path and JSON value of each file; executions from `since` on, a file for each task."""
+    yield RANKINGS, [ranking_document(one) for one in services.rankings.all()]
+    newest = {one.id: one.version for one in services.catalogue}
+    for definition in services.catalogue:
+        version = "" if newest[definition.id] == definition.version else f"-{definition.version}"
+        yield f"{DEFINITIONS}/{definition.id}{version}.json", definition.to_document()
+    for task in sorted({one.task_id for one in services.executions.find(since=since)}):
+        executions = services.executions.find(task=task, since=since)[::-1]
+        yield f"{EXECUTIONS}/{task}.json", [one.to_document() for one in executions]
+        rated = [one for one in executions if one.feedback]
+        if rated:
+            yield f"{FEEDBACK}/{task}.json", [_feedback(one) for one in rated]
+
+
+def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
+    """Takes up what such files have and the store has not; what is there already stays as it is.
+
+    All files are read before anything is stored.
+
+    Raises:
+        InvalidInput: A file is none of these; names it, and the field.
+    """
+    rankings, executions, definitions = [], [], []
+    for path, value in given:
+        folder = path.rpartition("/")[0]
+        if folder == DEFINITIONS:
+            definition = parse_definition(value if isinstance(value, dict) else {}, path)
+            try:
+                there = services.catalogue.get(definition.id, definition.version)
+            except UnknownEntity:
+                definitions.append(definition)
+                continue
+            if there.hash != definition.hash:
+                raise InvalidInput(
+                    f"{path}: {definition.id} {definition.version} is another one here, expected the same or another version"
+                )
+            continue
+        if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+            raise InvalidInput(f"{path} is no list of JSON objects")
+        if path == RANKINGS:
+            rankings += [ranking_of(row) for row in value]
+        elif folder == EXECUTIONS:
+            executions += [Execution.from_document(row) for row in value]
+    known = added = 0
+    for ranking in rankings:
+        last = services.rankings.get(ranking.task_id, ranking.department)
+        if last is None or last.department != ranking.department or last.updated_at < ranking.updated_at:
+            services.rankings.save(ranking)
+            added += 1
+        else:
+            known += 1
+    new, said = _executions(services, executions)
+    return Taken(rankings=added, executions=new, feedback=said, definitions=tuple(definitions), known=known + len(executions) - new)
+
+
+def _executions(services: Services, executions: Iterable[Execution]) -> tuple[int, int]:
+    """Stores the executions that are not there, and feedback on the others; returns how many of each."""
+    projects = {project.id for project in services.projects.all()}
+    new = said = 0
+    for one in executions:
+        try:
+            there = services.executions.get(one.id)
+        except UnknownEntity:
+            project = one.tags.get("project_id")
+            services.executions.add(one, project_id=project if project in projects else None)
+            new += 1
+            continue
+        for feedback in one.feedback:
+            if feedback not in there.feedback:
+                services.executions.feedback(one.id, feedback)
+                said += 1
+    return new, said
+
+
+def _feedback(execution: Execution) -> Mapping[str, Any]:
+    """What was said of one execution, with the model that it is about."""
+    named = {"execution": execution.id, "task_id": execution.task_id, "task_version": execution.task_version, "model": execution.model}
+    return {**named, "accepted": execution.accepted, "rating": execution.rating, "entries": to_jsonable_python(execution.feedback)}

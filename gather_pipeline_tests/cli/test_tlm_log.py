@@ -97,7 +97,7 @@ def test_rankings_are_explained_kept_and_decide_who_is_asked(log: Shell, capsys:
     assert services.rankings.all() == []
     services.close()
     shown = tlm(log, capsys, "update-rankings", TASK).out
-    assert f"{TASK}: changed; quality is by judged outputs\n  1. scripted:b: quality 0.9" in shown and "$0.5000" in shown
+    assert f"{TASK}: changed; quality is by judged outputs\n  1. scripted:b: quality 0.9" in shown and "$0.500000" in shown
     assert f"{TASK}: unchanged" in tlm(log, capsys, "update-rankings").out
     given = '{"who": "Mara"}'
     asked = tlm(log, capsys, "execute", TASK, "--input", given, "--json").document

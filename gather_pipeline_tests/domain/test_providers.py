@@ -8,10 +8,13 @@ import pytest
 
 from gather_pipeline.adapters.files.yaml_texts import read_yaml
 from gather_pipeline.bootstrap import PACKAGED_PROVIDERS, build_services
+from gather_pipeline.domain.departments import parse_departments
 from gather_pipeline.domain.providers import Providers, configure, read_provider_files
 from gather_pipeline.domain.routing import Provider
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.settings import load_settings
+from gather_pipeline.upkeep.inputs import chain_of
+from gather_pipeline_tests.harness import department_row
 
 PACKAGED = read_yaml(PACKAGED_PROVIDERS.read_text())
 
@@ -101,3 +104,13 @@ def test_keys_of_providers_are_secrets_wherever_they_come_from(tmp_path: Path, m
     assert "k3y" not in repr(services.providers) and services.resolve_model("studio:a") == "studio:a"
     services.close()
     assert os.environ["ANTHROPIC_API_KEY"]
+
+
+def test_a_departments_chain_of_the_file_comes_before_that_of_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("providers: {studio: {base_url: 'http://gpu/v1'}}\nfallbacks: {departments: {story: ['studio:a', scripted]}}\n")
+    services = build_services(load_settings(home=tmp_path / "home", providers=file, model="scripted:b", fallback_models=("scripted",)))
+    story, art = (parse_departments([department_row(slug, 1)], "test")[0] for slug in ("story", "art"))
+    assert chain_of(services, story) == ("scripted:b", "studio:a", "scripted")
+    assert chain_of(services, art) == ("scripted:b", "scripted")
+    services.close()

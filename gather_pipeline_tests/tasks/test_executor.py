@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline import bootstrap
-from gather_pipeline.errors import InvalidInput, UnknownEntity
+from gather_pipeline.errors import InvalidInput, ModelUnavailable, UnknownEntity
 from gather_pipeline.services import Services
 from gather_pipeline.tasks import ExecutionOptions, TaskExecutor
 from gather_pipeline_tests.harness import Counting, make_settings
@@ -84,3 +84,19 @@ def test_a_task_that_is_not_there_is_told_at_once(services: Services) -> None:
         TaskExecutor("parting", services=services)
     with pytest.raises(UnknownEntity, match="version of task greeting is '2.0.0'"):
         TaskExecutor("greeting", "2.0.0", services=services)
+
+
+def test_a_model_that_fails_again_and_again_is_left_out_and_the_callers_own_wish_is_not(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path / "home", model="scripted:down", fallback_models=("scripted",))
+    services = bootstrap.build_services(settings)
+    asked = []
+    with TaskExecutor("distil_notes", services=services) as executor:
+        given = executor.definition.input.examples[0]
+        for draw in range(5):
+            result = executor.run(given, {"draw": draw})  # type: ignore[arg-type]
+            asked.append(result.execution.models_used)
+        with pytest.raises(ModelUnavailable):
+            executor.run(given, {"draw": 9, "model": "scripted:down", "fallback_models": ()})  # type: ignore[arg-type]
+    assert asked == [("scripted:down", "scripted")] * 3 + [("scripted",)] * 2
+    assert len(services.executions.find(model="scripted:down")) == 4
+    services.close()

@@ -54,7 +54,7 @@ def analyze(name: str, period: str, as_json: bool) -> None:
         return
     groups = {"": [analysis.total], "model ": analysis.models, "prompt ": analysis.prompts, "version ": analysis.versions}
     found = [(f"{kind}{one.name}", one) for kind, many in groups.items() for one in many] + [(one.name, one) for one in analysis.halves]
-    rows = [[title, *(cell(getattr(one, column)) for column in COLUMNS)] for title, one in found]
+    rows = [[title, *(cell(getattr(one, column)) for column in COLUMNS[:-1]), f"{one.cost:.6f}"] for title, one in found]
     print_table(["", *COLUMNS], rows, right=COLUMNS)
     unknown = analysis.total
     if unknown.unknown_tokens or unknown.unknown_cost:
@@ -111,7 +111,7 @@ def update_rankings(name: str | None, dry_run: bool, as_json: bool) -> None:
                 if one.latency_s is None
                 else f"{one.latency_s.mean:.1f} s ({one.latency_s.low:.1f} to {one.latency_s.high:.1f})"
             )
-            cost = "cost unknown" if one.cost is None else f"${one.cost:.4f}"
+            cost = "cost unknown" if one.cost is None else f"${one.cost:.6f}"
             quality = f"quality {one.quality.mean:.2f} ({one.quality.low:.2f} to {one.quality.high:.2f})"
             click.echo(f"  {place}. {one.model}: {quality}, {time}, {cost}, {one.samples:.1f} executions")
         for reason in ranking.reasons:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from gather_pipeline.domain.cms import in_one_language, listed_texts, plain_text
+from gather_pipeline.domain.cms import in_one_language, listed_texts, name_of_related, plain_text
 from gather_pipeline.domain.texts import clean, typed
 from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
 
@@ -59,7 +59,7 @@ class Department(Row):
     codeDepNumber: Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None
     gatherCheck: bool = True
     isActive: bool = True
-    defaultModel: str | None = None
+    defaultModel: Annotated[str | None, BeforeValidator(name_of_related)] = None
     coordinationSettings: CoordinationSettings = CoordinationSettings()
 
     @property

@@ -155,9 +155,9 @@ class PayloadClient:
 
     def _read(self, answer: _Answer) -> Mapping[str, Any]:
         """The page that an answer holds."""
-        status, text = answer.status, self._secrets.mask(answer.data.decode("utf-8", "replace"))
+        status = answer.status
         try:
-            value = load_json(text)
+            value = self._masked(load_json(answer.data.decode("utf-8", "replace")))
             fault = "something else"
         except json.JSONDecodeError as error:
             value, fault = None, f"no JSON ({error.msg} at character {error.pos})"
@@ -176,6 +176,14 @@ class PayloadClient:
         told += f", a redirect to {self._secrets.line(answer.location.partition('?')[0])}" if answer.location else ""
         got = told if status != 200 or self._said(value) else fault
         raise InvalidInput(f"{self._name} answers {PATH} with {got}, expected the list of a Payload CMS's collection departments")
+
+    def _masked(self, value: Any) -> Any:
+        """The value without secrets in its texts; masked before it is parsed, a number could become none."""
+        if isinstance(value, str):
+            return self._secrets.mask(value)
+        if isinstance(value, dict):
+            return {name: self._masked(part) for name, part in value.items()}
+        return [self._masked(part) for part in value] if isinstance(value, list) else value
 
     def _said(self, value: object) -> str:
         """What a refusal says, after a colon."""

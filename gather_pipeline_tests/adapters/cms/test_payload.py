@@ -27,7 +27,7 @@ def cms() -> Iterator[CmsServer]:
 
 
 def client(url: str, key: str = KEY, waits: list[float] | None = None) -> PayloadClient:
-    return PayloadClient(url, key, Secrets([KEY]), sleep=(waits if waits is not None else []).append)
+    return PayloadClient(url, key, Secrets([KEY, "123456"]), sleep=(waits if waits is not None else []).append)
 
 
 def test_one_request_gives_the_filtered_list_in_order_with_every_field(cms: CmsServer) -> None:
@@ -85,20 +85,22 @@ def test_odd_values_are_read_as_the_cms_means_them() -> None:
         department("german", 2, name={"de": "Geschichte"}, description={"en": lexical("One.", "Two."), "de": lexical("Eins.")}),
         department("related", 3, defaultModel={"id": 4, "modelId": "vendor/model", "createdAt": "2026-01-01"}),
         department("polymorph", 4, defaultModel={"relationTo": "models", "value": {"id": 4, "name": "vendor/other"}}),
+        department("key", 123456, name={"en": f"Key {KEY}"}),
         department("listed", 5, coordinationSettings={"aspects": [{"id": 1, "title": "light", "updatedAt": "2026-01-01"}]}),
     ]
     with CmsServer(*rows) as cms:
         found = {one.slug: one for one in client(cms.url).departments()}
-    assert [one.slug for one in in_order(list(found.values()))] == ["german", "related", "polymorph", "listed", "no-number"]
+    assert [one.slug for one in in_order(list(found.values()))] == ["german", "related", "polymorph", "listed", "key", "no-number"]
     assert (found["german"].name, found["german"].description) == ("Geschichte", "One.\nTwo.")
     assert (found["related"].defaultModel, found["polymorph"].defaultModel) == ("vendor/model", "vendor/other")
     assert found["listed"].aspects == ("light",)
+    assert (found["key"].name, found["key"].codeDepNumber) == ("Key ***", 123456)
 
 
 def test_a_wrong_row_is_named() -> None:
     with (
         CmsServer(department("story", 1), department("a slug", 2)) as cms,
-        pytest.raises(InvalidInput, match="row 2, field slug is 'a slug'"),
+        pytest.raises(InvalidInput, match=r"row 2 \(id 2\), field slug is 'a slug'"),
     ):
         client(cms.url).departments()
 

@@ -96,9 +96,11 @@ class PayloadClient:
                 before = len(rows)
                 page, size = self._page(client, number, left, deadline)
                 left -= size
-                totals.add(page.get("totalDocs"))
+                total = page.get("totalDocs")
+                totals.add(total if isinstance(total, int) else None)
                 for place, row in enumerate(page["docs"]):
-                    rows[json.dumps(row.get("id", row.get("_id"))) if isinstance(row, Mapping) else f"{number}.{place}"] = row
+                    id = row.get("id", row.get("_id")) if isinstance(row, Mapping) else None
+                    rows[json.dumps(id) if id is not None else f"{number}.{place}"] = row
                 if len(rows) > ROWS:
                     raise InvalidInput(f"{self._name} has more than {ROWS} departments, expected at most {ROWS}")
                 if not page.get("hasNextPage") or len(rows) == before:

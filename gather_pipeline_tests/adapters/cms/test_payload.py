@@ -97,6 +97,12 @@ def test_odd_values_are_read_as_the_cms_means_them() -> None:
     assert (found["key"].name, found["key"].codeDepNumber) == ("Key ***", 123456)
 
 
+def test_rows_without_ids_and_a_total_that_is_no_number_do_not_matter(cms: CmsServer) -> None:
+    rows = [{name: value for name, value in row.items() if name != "id"} for row in cms.rows]
+    cms.faults.append(said({"docs": rows, "totalDocs": {}}))
+    assert [one.slug for one in client(cms.url).departments()] == ["story", "music"]
+
+
 def test_a_wrong_row_is_named() -> None:
     with (
         CmsServer(department("story", 1), department("a slug", 2)) as cms,

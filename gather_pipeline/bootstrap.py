@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from gather_pipeline.adapters.brain.local import LocalBrain, Memory
 from gather_pipeline.adapters.clock import SystemClock
+from gather_pipeline.adapters.cms.payload import PayloadClient
 from gather_pipeline.adapters.files.departments import DepartmentFile
 from gather_pipeline.adapters.files.given import opened as opened
 from gather_pipeline.adapters.files.items import read_items as read_items
@@ -28,12 +29,15 @@ from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
 from gather_pipeline.adapters.network import Address
 from gather_pipeline.adapters.web.service import HttpService
+from gather_pipeline.domain.departments import in_order
+from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.domain.providers import ProviderEntry, Providers, configure, read_provider_files
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.errors import StoreError
-from gather_pipeline.ports import Cache, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel
+from gather_pipeline.errors import InvalidInput, StoreError
+from gather_pipeline.ports import Cache, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel
 from gather_pipeline.records.changes import read_changes
+from gather_pipeline.records.kept_departments import KeptDepartments
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
@@ -59,11 +63,11 @@ def build_services(settings: Settings | None = None) -> Services:
         StoreError: `GATHER_HOME` is there and is no folder.
     """
     settings = settings or load_settings()
-    store, embedder, providers = _store(settings), _embedder(settings), _providers(settings)
+    store, embedder, providers, clock = _store(settings), _embedder(settings), _providers(settings), SystemClock()
     secrets = secrets_of(settings, providers)
     return Services(
         store=store,
-        departments=DepartmentFile(settings.departments),
+        departments=_departments(settings, store, clock, secrets),
         model=_model(settings, providers, secrets),
         providers=providers,
         resolve_model=providers.resolve,
@@ -75,11 +79,48 @@ def build_services(settings: Settings | None = None) -> Services:
         metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings),
         load_catalogue=partial(_catalogue, settings, store),
-        web=HttpService(SystemClock(), {host: key.get_secret_value() for host, key in settings.service_keys.items()}, secrets),
-        clock=SystemClock(),
+        web=HttpService(clock, {host: key.get_secret_value() for host, key in settings.service_keys.items()}, secrets),
+        clock=clock,
         secrets=secrets,
         settings=settings,
     )
+
+
+def get_payload_client(settings: Settings | None = None, secrets: Secrets | None = None) -> PayloadClient:
+    """The CMS alone, without the list kept of it; a name of seed S001.
+
+    Raises:
+        InvalidInput: `NEXT_PUBLIC_APP_URL` is not set, or a setting is wrong.
+    """
+    settings = settings or load_settings()
+    if settings.cms_url is None:
+        raise InvalidInput("NEXT_PUBLIC_APP_URL is not set, expected the address of a Payload CMS")
+    key = settings.payload_api_key.get_secret_value() if settings.payload_api_key else ""
+    return PayloadClient(settings.cms_url, key, secrets or secrets_of(settings))
+
+
+def query_departments_for_automation(project_id: str, settings: Settings | None = None) -> list[dict[str, Any]]:
+    """Departments that a project's automation works on, in `codeDepNumber` order, in the CMS's fields; a name of seed S001.
+
+    All projects share them (D3), so the project is only checked for the form of its id.
+
+    Raises:
+        InvalidInput: The id, a setting or a department is wrong.
+        CmsUnavailable: The CMS does not answer, and no list of it is kept.
+    """
+    check_project_id(project_id)
+    services = build_services(settings)
+    try:
+        return [department.model_dump(mode="json") for department in in_order(services.departments.departments())]
+    finally:
+        services.close()
+
+
+def _departments(settings: Settings, store: DocumentStore, clock: Clock, secrets: Secrets) -> DepartmentSource:
+    """The CMS where it is set and no file is, else a file: the packaged sample where none is named."""
+    if settings.reads_cms:
+        return KeptDepartments(get_payload_client(settings, secrets), store, settings.mongodb_db, clock)
+    return DepartmentFile(settings.departments)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ GatherError
 ├── TransientError            the same call may succeed later
 │   ├── StoreUnavailable      the store does not answer (exit 5)
 │   ├── BrainUnavailable      the brain does not answer
+│   ├── CmsUnavailable        the CMS does not answer; may carry the seconds to wait
 │   ├── ServiceUnavailable    an outside service gives no answer that can be used
 │   └── ModelUnavailable      connection lost, 5xx or a malformed answer
 │       ├── ModelUnreachable  no server was met
@@ -133,6 +134,12 @@ class StoreUnavailable(TransientError):
 
 
 class BrainUnavailable(TransientError): ...
+
+
+class CmsUnavailable(TransientError):
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class ServiceUnavailable(TransientError): ...

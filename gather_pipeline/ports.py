@@ -108,10 +108,17 @@ class DocumentStore(Protocol):
 
 
 class DepartmentSource(Protocol):
-    """Where departments come from: a file now, the CMS later."""
+    """Where departments come from: a file or the CMS."""
+
+    @property
+    def place(self) -> str:
+        """The file's path, or the CMS's address."""
 
     def departments(self) -> list[Department]:
-        """Every department, checked as a whole, unfiltered, in the source's order."""
+        """Every department, checked as a whole, in the source's order; the CMS leaves out those that are not to be automated.
+
+        Raises `InvalidInput` where one is wrong or the source refuses, `CmsUnavailable` where it does not answer.
+        """
 
 
 class LanguageModel(Protocol):

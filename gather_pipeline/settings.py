@@ -7,6 +7,7 @@ start with the variable's name; a secret shows as asterisks wherever settings ar
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,9 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".gather"), validation_alias="GATHER_HOME", validate_default=True)
     models_dir: Path = Field(default_factory=_models_dir, validation_alias="GATHER_MODELS_DIR")
     departments: Path = Field(PACKAGED_SAMPLE / "departments.yaml", validation_alias="GATHER_DEPARTMENTS")
+
+    cms_url: str | None = Field(None, validation_alias="NEXT_PUBLIC_APP_URL")
+    payload_api_key: SecretStr | None = Field(None, validation_alias="PAYLOAD_API_KEY")
 
     task_folders: Annotated[tuple[Path, ...] | None, NoDecode] = Field(None, validation_alias="GATHER_TASKS")
 
@@ -137,6 +141,17 @@ class Settings(BaseSettings):
                 raise ValueError("an address like https://host/path, without a login")
         return value
 
+    @field_validator("cms_url")
+    @classmethod
+    def _is_application(cls, value: str | None) -> str | None:
+        """The application's address, without the end of the pages that people copy it from."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("an address like https://app.example.com, without a login and a query")
+        return re.sub(r"(/api|/admin)?/*$", "", value)
+
     @field_validator("context_buffer_tokens")
     @classmethod
     def _leaves_room(cls, value: int, info: ValidationInfo) -> int:
@@ -169,6 +184,11 @@ class Settings(BaseSettings):
             raise ValueError("a path without ~, for the system names no home folder") from None
         except OSError as error:
             raise ValueError(f"an absolute path, for the current folder cannot be used ({error.strerror})") from None
+
+    @property
+    def reads_cms(self) -> bool:
+        """Whether departments come from the CMS: it is set, and no file of departments is."""
+        return self.cms_url is not None and "departments" not in self.model_fields_set
 
     @property
     def gather_context_tokens(self) -> int:

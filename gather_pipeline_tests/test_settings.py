@@ -46,6 +46,8 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("GATHER_PRICES", "[" * 100_000),
         ("MONGODB_DB", "a/b"),
         ("MONGODB_URI", "localhost"),
+        ("NEXT_PUBLIC_APP_URL", "app.example.com"),
+        ("NEXT_PUBLIC_APP_URL", "https://ana:secret@app.example.com"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -11,7 +11,8 @@ from gather_pipeline.domain.texts import typed
 LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,4})?")
 NODES = 20_000  # of a rich text; by aliases a small file may hold any number
 LINKS = ("link", "autolink")  # the only nodes with others in them that begin no line
-ROW_FIELDS = ("id", "_id", "blockType", "blockName")  # of the CMS's own in every row of a repeated field
+ROW_FIELDS = ("id", "_id", "blockType", "blockName", "createdAt", "updatedAt")  # of the CMS's own in rows and related documents
+NAMES = ("modelId", "model", "slug", "name", "title")  # of a related document, the first that it has
 
 
 def in_one_language(value: Any) -> Any:
@@ -36,6 +37,15 @@ def plain_text(value: Any) -> Any:
             text, inner = node.get("text"), node.get("root", node.get("children"))
             pieces.append(text if isinstance(text, str) else "" if node.get("type") in LINKS else "\n")
             waiting += inner[::-1] if isinstance(inner, list) else [inner]
+    return value
+
+
+def name_of_related(value: Any) -> Any:
+    """The name of the document that a relationship shows, also one to several collections; another value as it is."""
+    if isinstance(value, Mapping) and "relationTo" in value:
+        value = value.get("value")
+    if isinstance(value, Mapping):
+        return next((name for field in NAMES if (name := in_one_language(value.get(field)))), value)
     return value
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from gather_pipeline.domain.cms import in_one_language, listed_texts, plain_text
+from gather_pipeline.domain.cms import in_one_language, listed_texts, name_of_related, plain_text
 from gather_pipeline.domain.texts import clean, typed
 from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
 
@@ -59,7 +59,7 @@ class Department(Row):
     codeDepNumber: Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None
     gatherCheck: bool = True
     isActive: bool = True
-    defaultModel: str | None = None
+    defaultModel: Annotated[str | None, BeforeValidator(name_of_related)] = None
     coordinationSettings: CoordinationSettings = CoordinationSettings()
 
     @property
@@ -112,17 +112,19 @@ def parse_departments(answer: object, source: str) -> list[Department]:
     for number, row in enumerate(_rows(answer, source), 1):
         if not isinstance(row, Mapping):
             raise InvalidInput.field(f"{source}: row {number}", row, "a mapping with slug and name")
+        id = in_one_language(row.get("id"))
+        where = f"row {number}" + (f" (id {shorten(id, 40)})" if isinstance(id, int | str) and id != "" else "")
         unpublished = in_one_language(row.get("_status")) == "draft" or row.get("deletedAt")
         try:
             department = Department.model_validate({**row, "isActive": False} if unpublished else row)
         except ValidationError as error:
             if unpublished:
                 continue
-            raise InvalidInput(f"{source}: row {number}, {_described(error)}") from None
+            raise InvalidInput(f"{source}: {where}, {_described(error)}") from None
         first = numbers.setdefault(department.slug, number)
         if first != number:
             expected = f"a slug of its own (row {first} has it already)"
-            raise InvalidInput(f"{source}: row {number}, field slug is {department.slug!r}, expected {expected}")
+            raise InvalidInput(f"{source}: {where}, field slug is {department.slug!r}, expected {expected}")
         departments.append(department)
     return departments
 

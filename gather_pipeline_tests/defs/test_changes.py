@@ -1,14 +1,21 @@
 """The sensor `changes` tick by tick."""
 
 import json
+from dataclasses import replace
 
 import dagster as dg
 import pytest
 
+from gather_pipeline import bootstrap
+from gather_pipeline.adapters.cms import payload
 from gather_pipeline.defs.sensors.changes import changes
+from gather_pipeline.defs.sensors.requests import stale_departments
+from gather_pipeline.records.kept_departments import KeptDepartments
 from gather_pipeline.records.lease import Owner, holding
+from gather_pipeline.settings import load_settings
+from gather_pipeline_tests.cms_server import KEY, CmsServer, department
 from gather_pipeline_tests.defs.conftest import Opener, Stage, cursor_of, key, skipped
-from gather_pipeline_tests.harness import PROJECT, department_row
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 WORDS = "The clock keeper counts the hour twice, because Ada asked him to, and nobody else hears the second bell."
 
@@ -141,3 +148,33 @@ def test_a_run_whose_process_is_gone_gives_its_place_in_the_queue_back(stage: St
         assert f"run {dead.run_id} is marked failed" in skipped(stage.ask(changes))
     statuses = {run.run_id: run.status for run in stage.instance.get_runs()}
     assert statuses == {dead.run_id: dg.DagsterRunStatus.FAILURE, alive.run_id: dg.DagsterRunStatus.STARTED}
+
+
+def test_departments_follow_the_cms_at_one_request_a_tick_and_stay_while_it_is_down(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payload, "ATTEMPTS", 1)
+    with CmsServer(department("story", 1), department("visual", 2), department("music", 3)) as cms:
+        settings = load_settings(_env_file=None, home=stage.studio.services.settings.home, cms_url=cms.url, payload_api_key=KEY)
+        services = bootstrap.build_services(settings)
+        there = replace(stage, studio=Studio(services=services, model=stage.studio.model))
+        cursor, watched = there.follow(), cursor_of(there.ask(stale_departments))
+        seen = len(there.events("departments"))
+        cms.paths.clear()
+        cms.rows[1]["updatedAt"] = "2031-01-01T00:00:00.000Z"
+        cursor, watched = there.follow(cursor), cursor_of(there.ask(stale_departments, watched))
+        watched = cursor_of(there.ask(stale_departments, watched))
+        assert len(cms.paths) == 1
+        assert len(there.events("departments")) == seen
+        cms.rows[1]["isActive"] = False
+        cms.rows[2]["name"] = {"en": "Score"}
+        cms.rows.append(department("sound", 4, id=4))
+        cursor = there.follow(cursor)
+        assert known(there)[1] == ["story", "music", "sound"]
+        assert [str(record.partition_key) for record in there.events("departments")][seen:] == ["music", "sound"]
+        cms.faults.append(500)
+        cursor = there.follow(cursor)
+        assert known(there)[1] == ["story", "music", "sound"]
+        monkeypatch.setattr(payload, "PATH", "/api/nothing")
+        KeptDepartments._outages.clear()
+        assert "HTTP 404: Route not found" in skipped(there.ask(changes, cursor))
+        assert known(there)[1] == ["story", "music", "sound"]
+        services.close()

@@ -22,10 +22,12 @@ PLANTED: dict[str, Any] = {
     "openrouter_api_key": "sk-or-v1-planted0123456789",
     "openai_api_key": "planted.0123456789/key+",
     "mongodb_uri": "mongodb://hera:m0ngo-planted@host/?appName=gather",
+    "payload_api_key": "c0ms-planted-0123456789",
     "webhook_url": "https://hooks.example/T0planted0/x?token=h00k-planted",
     "service_keys": {"facts.example": "f4cts-planted-0123"},
 }
 VALUES = (
+    "c0ms-planted-0123456789",
     "sk-or-v1-planted0123456789",
     "planted.0123456789/key+",
     "m0ngo-planted",
@@ -73,7 +75,7 @@ def echoing(server: FaultServer) -> None:
 def test_nothing_of_it_is_kept_shown_or_sent_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with FaultServer() as server, Listener() as listener, caplog.at_level(logging.DEBUG, "gather_pipeline"):
         echoing(server)
-        keys = {name: PLANTED[name] for name in ("openrouter_api_key", "openai_api_key", "service_keys")}
+        keys = {name: PLANTED[name] for name in ("openrouter_api_key", "openai_api_key", "payload_api_key", "service_keys")}
         settings = {"openai_base_url": base_url(server.base_url.split("/")[2]), "webhook_url": f"{listener.url}&more=h00k-planted"}
         studio = Studio.open(tmp_path, (department_row("story", 1, most=1, defaultModel="a/model"),), model=None, **keys, **settings)
         result = studio.run()

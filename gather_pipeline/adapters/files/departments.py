@@ -15,6 +15,7 @@ class DepartmentFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.place = str(path)
 
     def departments(self) -> list[Department]:
         """Every department of the file.

@@ -123,8 +123,8 @@ def _beginning(brief: str) -> str:
 def departments(project_id: str | None, as_json: bool) -> None:
     """List the departments, and how far a project's have come.
 
-    They stand in the order in which they run. Without --project these are the rows of GATHER_DEPARTMENTS; the whole file is checked
-    first. With it, the departments as the project's last run found them.
+    They stand in the order in which they run. Without --project these are the rows of GATHER_DEPARTMENTS, or of the CMS; all of
+    them are checked first. With it, the departments as the project's last run found them.
     """
     with opened() as services:
         rows = _source_rows(services) if project_id is None else _project_rows(services, project_id)

@@ -34,12 +34,13 @@ context_notes = dg.AssetSpec(
 def departments(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
     """The departments that all projects share, in the order in which they work: each with its threshold, aspects and model.
 
-    They come from the file that `GATHER_DEPARTMENTS` names. One that is changed there shows as unsynced in every project; the sensor
-    `changes` tells of it without a run, so there is no need to materialize this before anything else.
+    They come from the file that `GATHER_DEPARTMENTS` names, or from the CMS. One that is changed there shows as unsynced in every
+    project; the sensor `changes` tells of it without a run, so there is no need to materialize this before anything else.
     """
     with gather.services() as services:
         there = in_order(services.departments.departments())
         (department,) = select(there, [context.partition_key])
         shown = department_row(department, there.index(department), department_version(services, department))
-        source = dg.MetadataValue.path(str(services.settings.departments))
+        place = services.departments.place
+        source = dg.MetadataValue.url(place) if "://" in place else dg.MetadataValue.path(place)
     return dg.MaterializeResult(metadata=shown.described | {"source": source}, data_version=dg.DataVersion(shown.version))

@@ -94,7 +94,7 @@ def _request_stale(services: Services, instance: dg.DagsterInstance, seen: SeenS
     waiting = dict.fromkeys([*seen.waiting, *(str(one.partition_key) for one in briefs)])
     if rows.records or seen.departments is None:
         waiting |= dict.fromkeys(project.id for project in services.projects.all())
-    departments = in_order(services.departments.departments())
+    departments = in_order(services.departments.departments()) if waiting else []
     requests, looks = [], Looks()
     busy = busy_projects(services, instance) if waiting else frozenset()
     for project_id in [id for id in waiting if id not in busy]:

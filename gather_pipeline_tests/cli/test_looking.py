@@ -293,7 +293,7 @@ def test_replays_stand_beside_their_originals(copied: Shell, capsys: Capture) ->
 def test_what_goes_wrong_is_shown_and_an_accepted_suggestion_becomes_a_file(copied: Shell, capsys: Capture) -> None:
     shown = copied.here(capsys, "suggest", "gather_item", "--dry-run", "--json", command=tlm).document
     assert shown["review"] is None and "executions of the last 30 days" in shown["told"]
-    assert "nothing goes wrong often enough" in copied.here(capsys, "suggest", "judge_quality", command=tlm).err
+    assert "Nothing goes wrong often enough" in copied.here(capsys, "suggest", "judge_quality", command=tlm).err
     with closing(SqliteStore(copied.folder / "home" / STORE_FOLDER)) as store:
         content: dict[str, Any] = {"system": "", "text": "{{ first }} or {{ second }}?"}
         subject = {"task": "judge_duplicate", "version": "1.0.0", "prompt": "standard"}

@@ -61,7 +61,7 @@ def model_rankings(gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any
         return dg.MaterializeResult(metadata=metadata)
 
 
-@dg.asset(code_version="1", deps=["task_executions"], **shared(layer="figures", kinds={"json"}, table="reviews"))
+@dg.asset(code_version="1", deps=["task_executions"], **shared(layer="figures", kinds={"json"}))
 def prompt_suggestions(gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
     """Prompts of the last week's tasks with which something goes wrong again and again, and suggestions tried on recorded inputs.
 

@@ -23,6 +23,7 @@ PLACES = {
     "list": Place("tasks.define:list_", "List the tasks that there are."),
     "forecast": Place("tasks.forecast:forecast", "Foretell calls, tokens, cost and time of a project's next run, or of a task."),
     "replay": Place("tasks.replay:replay", "Do recorded executions again in another way, side by side with what they were."),
+    "suggest": Place("tasks.suggest:suggest", "Show what goes wrong at a task, and have a better prompt suggested."),
     "show": Place("tasks.define:show", "Show what a task takes, gives and asks."),
 }
 

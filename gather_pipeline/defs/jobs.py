@@ -38,6 +38,13 @@ rank_models = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     tags={KIND_TAG: "ranking"},
 )
+suggest_prompts = dg.define_asset_job(
+    "suggest_prompts",
+    selection=["prompt_suggestions"],
+    description="Suggests and tries better prompts for tasks that go wrong. Asks a model; nothing is used before a person accepts it.",
+    executor_def=dg.in_process_executor,
+    tags={KIND_TAG: "learning"},
+)
 
 
 def gather_target(instance: dg.DagsterInstance, project_id: str, slugs: Collection[str]) -> tuple[dict[str, str], list[str]]:

@@ -6,7 +6,7 @@ All are off until switched on.
 
 import dagster as dg
 
-from gather_pipeline.defs.jobs import rank_models, refresh_departments, refresh_requests, report_projects
+from gather_pipeline.defs.jobs import rank_models, refresh_departments, refresh_requests, report_projects, suggest_prompts
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.sensors.following import Looks
 from gather_pipeline.domain.departments import in_order
@@ -88,4 +88,13 @@ weekly_rankings = dg.ScheduleDefinition(
     job=rank_models,
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description=f"At 5 every Monday ({TIMEZONE}): ranks the models of each task by what its executions brought. No model call.",
+)
+
+weekly_suggestions = dg.ScheduleDefinition(
+    name="weekly_suggestions",
+    cron_schedule="30 5 * * 1",
+    execution_timezone=TIMEZONE,
+    job=suggest_prompts,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description=f"At half past 5 every Monday ({TIMEZONE}): suggests better prompts for tasks that go wrong. Asks a model.",
 )

@@ -88,7 +88,8 @@ def ranged(guess: Guess, misses: Sequence[float | None], *, whole: bool = False,
         return Range(low=0, expected=0, high=0)
     known = sorted(one * guess.scale for one in misses if one is not None)
     middle = median(known) if known else 0.0
-    if len(known) < KNOWN:
+    is_known = bool(known) and len(misses) >= KNOWN
+    if not is_known:
         middle *= len(known) / KNOWN  # one work says little of the next
         low, high = middle - math.log(COLD), middle + math.log(COLD)
     else:
@@ -100,7 +101,7 @@ def ranged(guess: Guess, misses: Sequence[float | None], *, whole: bool = False,
     ends = [guess.value * math.exp(min(max(one, low), high)) for one in (low, middle, high)]
     if whole:
         ends = [max(1, math.floor(ends[0])), max(1, round(ends[1])), max(1, math.ceil(ends[2]))]
-    if len(known) >= KNOWN:
+    if is_known:
         ends[2] = min(ends[2], WIDEST * ends[0])
     return Range(low=ends[0], expected=min(ends[1], ends[2]), high=ends[2])
 

@@ -8,16 +8,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from gather_pipeline.bootstrap import build_services
+from gather_pipeline.adapters.clock import SystemClock
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
+from gather_pipeline.bootstrap import STORE_FOLDER, build_services
 from gather_pipeline.cli.tlm import tlm
 from gather_pipeline.defs.launch import open_instance
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.events import FIELDS
+from gather_pipeline.domain.reviews import Proposal
+from gather_pipeline.records.review import Reviews
 from gather_pipeline.settings import load_settings
+from gather_pipeline.upkeep.suggesting import CONTENT, KIND
 from gather_pipeline_tests.cli.commands import Shell, finish
 from gather_pipeline_tests.cli.conftest import Finished
 
@@ -282,3 +288,21 @@ def test_replays_stand_beside_their_originals(copied: Shell, capsys: Capture) ->
     assert "1 replayed, similarity 1.00" in again.err and rows[0]["original"]["execution"] in again.out
     assert copied.here(capsys, "replay", command=tlm).code == 2
     assert copied.here(capsys, "replay", "0" * 32, command=tlm).code == 3
+
+
+def test_what_goes_wrong_is_shown_and_an_accepted_suggestion_becomes_a_file(copied: Shell, capsys: Capture) -> None:
+    shown = copied.here(capsys, "suggest", "gather_item", "--dry-run", "--json", command=tlm).document
+    assert shown["review"] is None and "executions of the last 30 days" in shown["told"]
+    assert "Nothing goes wrong often enough" in copied.here(capsys, "suggest", "judge_quality", command=tlm).err
+    with closing(SqliteStore(copied.folder / "home" / STORE_FOLDER)) as store:
+        content: dict[str, Any] = {"system": "", "text": "{{ first }} or {{ second }}?"}
+        subject = {"task": "judge_duplicate", "version": "1.0.0", "prompt": "standard"}
+        proposal = Proposal(kind=KIND, title="a prompt", content=content, subject=subject, schema=CONTENT, source="x")  # type: ignore[arg-type]
+        review = Reviews(store, "gather_pipeline", SystemClock()).propose(proposal)
+    wrong = json.dumps({"system": "", "text": "{{ nothing }}"})
+    assert copied.here(capsys, "review", "decide", review.id, "edit", "--output", wrong, "--by", "ana", command=tlm).code == 2
+    done = copied.here(capsys, "review", "decide", review.id, "accept", "--by", "ana", command=tlm)
+    path = copied.folder / "home" / "tasks" / "judge_duplicate-1.1.0.json"
+    assert done.code == 0 and f"Written: {path}" in done.err
+    assert json.loads(path.read_text())["prompts"][0]["text"] == content["text"]
+    assert copied.here(capsys, "show", "judge_duplicate", "--json", command=tlm).document["version"] == "1.1.0"

@@ -28,6 +28,7 @@ def test_everything_that_the_issue_names_is_there(repository: dg.RepositoryDefin
         "gather_items",
         "metrics",
         "model_rankings",
+        "prompt_suggestions",
         "quality_scores",
         "reports",
         "task_executions",
@@ -49,7 +50,12 @@ def test_what_acts_on_change_is_off_until_somebody_switches_it_on(repository: dg
     stopped = {sensor.name for sensor in repository.sensor_defs if sensor.default_status == dg.DefaultSensorStatus.STOPPED}
     assert (running, stopped) == ({"changes", "deliveries"}, {"item_changes", "stale_departments", "failed_runs", "below_threshold"})
     crons = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
-    assert crons == {"nightly_refresh": "0 3 * * *", "weekly_report": "0 6 * * 1", "weekly_rankings": "0 5 * * 1"}
+    assert crons == {
+        "nightly_refresh": "0 3 * * *",
+        "weekly_report": "0 6 * * 1",
+        "weekly_rankings": "0 5 * * 1",
+        "weekly_suggestions": "30 5 * * 1",
+    }
     assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in repository.schedule_defs)
     everything = (*repository.sensor_defs, *repository.schedule_defs)
     assert all(one.description for one in everything)

@@ -30,3 +30,13 @@ def test_rankings_follow_from_the_log_and_say_why(stage: Stage) -> None:
     assert shown("model_rankings")["orders"] == {"judge_duplicate": "scripted:b, scripted"}
     assert "scripted:b goes before scripted" in shown("model_rankings")["reasons"]
     assert [one.model for one in services.rankings.get("judge_duplicate").models] == ["scripted:b", "scripted"]  # type: ignore[union-attr]
+
+
+def test_prompts_that_go_well_are_left_alone_and_no_model_is_asked(stage: Stage) -> None:
+    stage.studio.services.executions.add(*(judged(number, "scripted", good=True) for number in range(3)))
+    calls = stage.studio.model.calls
+    assert stage.materialize("prompt_suggestions").success
+    [record] = stage.events("prompt_suggestions")
+    assert record.asset_materialization is not None
+    assert record.asset_materialization.metadata["suggestions"].value == 0
+    assert stage.studio.model.calls == calls

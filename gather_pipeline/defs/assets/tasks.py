@@ -1,4 +1,4 @@
-"""Assets `task_executions` and `model_rankings`: what tasks were executed, and which models are best at them."""
+"""Assets `task_executions`, `model_rankings` and `prompt_suggestions`: what tasks were executed, which models are best, what goes wrong."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from gather_pipeline.defs.metadata import Metadata
 from gather_pipeline.defs.reporting import metrics_metadata
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.upkeep.rankings import update_rankings
+from gather_pipeline.upkeep.suggesting import suggest_all
 
 COUNTS = """
 SELECT task_id, count(*) AS executions, count(*) FILTER (status = 'succeeded') AS succeeded, count(*) FILTER (passed) AS verified,
@@ -58,3 +59,21 @@ def model_rankings(gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any
             "reasons": dg.MetadataValue.md("\n".join(said) or "nothing was near to a change"),
         }
         return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(code_version="1", deps=["task_executions"], **shared(layer="figures", kinds={"json"}))
+def prompt_suggestions(gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
+    """Prompts of the last week's tasks with which something goes wrong again and again, and suggestions tried on recorded inputs.
+
+    Asks a model once for each of them, and again for each input tried. Nothing is used before a person accepts it with `tlm review`.
+    """
+    with gather.services() as services:
+        made = suggest_all(services)
+    waiting = {one.task: one.review for one in made if one.review}
+    metadata: Metadata = {
+        "tasks": len(made),
+        "suggestions": len(waiting),
+        "reviews": dg.MetadataValue.json(waiting),
+        "found": dg.MetadataValue.md("\n".join(f"- {one.task}: {one.told}" for one in made) or "no task was executed"),
+    }
+    return dg.MaterializeResult(metadata=metadata)

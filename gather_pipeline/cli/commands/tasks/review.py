@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.cli.editor import edited
 from gather_pipeline.cli.inputs import person, read_bytes
 from gather_pipeline.cli.lazy import NamingGroup
@@ -15,9 +16,10 @@ from gather_pipeline.cli.options import as_json, by_option, example
 from gather_pipeline.cli.output import clean, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
-from gather_pipeline.domain.reviews import Proposal, Review
+from gather_pipeline.domain.reviews import Choice, Proposal, Review
 from gather_pipeline.domain.texts import decoded, typed
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.services import Services
 
 LIMIT_BYTES = 2_000_000  # of a changed output
 STATUSES = ("open", "accepted", "edited", "rejected", "expired")
@@ -92,8 +94,6 @@ def decide(id: str, choice: Any, given: str | None, note: str, by: str | None, a
 
     A changed output must fit the task's output schema and validations.
     """
-    from gather_pipeline.review.decide import decide as decided
-
     with opened() as services:
         who = person(by, services.settings)
         common: dict[str, Any] = {"by": who, "note": typed(note), "feedback": services.executions.feedback}
@@ -103,11 +103,25 @@ def decide(id: str, choice: Any, given: str | None, note: str, by: str | None, a
                 if text is None:
                     say("The output is unchanged: nothing was decided.")
                     return
-                after = decided(services.reviews, id, choice, changed=_changed(proposal, text), **common)
+                after = _decided(services, id, choice, _changed(proposal, text), common)
         else:
             changed = None if given is None else _changed(services.reviews.get(id).proposal, _given(given))
-            after = decided(services.reviews, id, choice, changed=changed, **common)
+            after = _decided(services, id, choice, changed, common)
     _print(after, as_json)
+
+
+def _decided(services: Services, id: str, choice: Choice, changed: Any, common: dict[str, Any]) -> Review:
+    """The decision with what follows from it: an accepted suggestion for a prompt becomes a file of its task."""
+    from gather_pipeline.review.decide import decide as decided
+    from gather_pipeline.upkeep.suggesting import KIND, accepted_definition, write_accepted
+
+    proposal = services.reviews.get(id).proposal
+    if proposal.kind == KIND and choice != "reject":
+        accepted_definition(services, proposal, changed)  # what is no valid definition is refused before anything is decided
+    after = decided(services.reviews, id, choice, changed=changed, **common)
+    if proposal.kind == KIND and choice != "reject":
+        say(f"Written: {write_accepted(services, after, write_whole)}")
+    return after
 
 
 @review.command(epilog=example("tlm review reassign r1f0c7a0e9f3b4c2d8a1e6f7 Mara"))

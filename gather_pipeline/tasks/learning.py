@@ -1,0 +1,120 @@
+"""What goes wrong at a task, by prompt and model: kinds of complaints with their share and how sure it is (S004-LRN-02, 05)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gather_pipeline.tasks.execution import Execution
+
+LEVEL = 0.9  # of the intervals
+SHOWN = 3  # complaints that a pattern shows as they were said
+OWN_WORDS = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?|\b[0-9a-f]{16,}\b")
+KINDS = (
+    ("cut", "was cut at the token limit"),
+    ("empty", "is empty"),
+    ("no JSON", "JSON"),
+    ("wrong form", "does not fit"),
+    ("refused", "ModelRefused"),
+    ("refused", "content filter"),
+    ("not had", "ModelUnavailable"),
+    ("not had", "RateLimited"),
+    ("not had", "ModelTimeout"),
+    ("not had", "ModelUnreachable"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """One kind of complaint about what one prompt got from one model.
+
+    Attributes:
+        kind: What went wrong; for what checks and people said also who said it.
+        count: Executions that it was said of.
+        of: Executions of that prompt by that model.
+        low: Lower end of the share's interval at `LEVEL`.
+        high: Its upper end.
+        examples: What was said, at most `SHOWN`.
+        executions: Their ids, the newest first.
+    """
+
+    version: str
+    prompt: str
+    model: str
+    kind: str
+    count: int
+    of: int
+    low: float
+    high: float
+    examples: tuple[str, ...]
+    executions: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Of the executions, 0 to 1."""
+        return self.count / self.of
+
+
+def patterns(executions: Sequence[Execution]) -> list[Pattern]:
+    """What goes wrong, that which surely goes wrong most often first; nothing of cancelled executions.
+
+    Args:
+        executions: Of one task, the newest first.
+    """
+    from scipy.stats import binomtest
+
+    total: Counter[tuple[str, str, str]] = Counter()
+    found: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
+    for execution in executions:
+        if execution.prompt_id is None or execution.status == "cancelled":
+            continue
+        model = execution.model or (execution.models_used[0] if execution.calls else "none")
+        place = execution.task_version, execution.prompt_id, model
+        total[place] += 1
+        for kind, said in dict(complaints(execution)).items():
+            found.setdefault((*place, kind), []).append((execution.id, said))
+    made = []
+    for (version, prompt, model, kind), told in found.items():
+        of = total[version, prompt, model]
+        interval = binomtest(len(told), of).proportion_ci(LEVEL, method="wilson")
+        examples = tuple(dict.fromkeys(said for _, said in told))[:SHOWN]
+        ids = tuple(id for id, _ in told)
+        made.append(
+            Pattern(
+                version=version,
+                prompt=prompt,
+                model=model,
+                kind=kind,
+                count=len(told),
+                of=of,
+                low=float(interval.low),
+                high=float(interval.high),
+                examples=examples,
+                executions=ids,
+            )
+        )
+    return sorted(made, key=lambda one: (-one.low, -one.count, one.kind, one.model))
+
+
+def complaints(execution: Execution) -> Iterator[tuple[str, str]]:
+    """What was complained of: the kind, and what was said."""
+    for call in execution.calls:
+        if call.complaint is not None and call.purpose == "answer":
+            yield kind_of(call.complaint), call.complaint
+    for verdict in execution.verdicts:
+        if verdict.ruling == "reject":
+            yield f"rejected by {verdict.method}", "; ".join(verdict.reasons) or "no reason was given"
+    for one in execution.feedback:
+        if one.accepted is False or (one.rating is not None and one.rating <= 2):
+            yield f"rejected by a {one.source}", one.note or "no reason was given"
+
+
+def kind_of(complaint: str) -> str:
+    """The kind of a complaint: by its sign, else the sentence without its own words and numbers."""
+    kind = next((kind for kind, sign in KINDS if sign in complaint), None)
+    if kind == "wrong form":
+        told = OWN_WORDS.sub("_", complaint.partition("does not fit:")[2])
+        return f"{kind}: {' '.join(told.split())[:80]}"
+    return kind or " ".join(OWN_WORDS.sub("_", complaint).split())[:80]

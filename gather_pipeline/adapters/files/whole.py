@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from gather_pipeline.adapters.files.given import PATIENCE_S
+
 
 def write_whole(path: Path, text: str) -> None:
     """Writes a file whole or not at all; `OSError` where it cannot be written."""
@@ -37,12 +41,17 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def _unwaited(pipe: Path) -> BinaryIO:
-    """A pipe or a device to write to; raises `BrokenPipeError` where nobody reads from it, and does not wait for whoever would."""
+    """A pipe or a device to write to; raises `BrokenPipeError` where nobody reads from it for `PATIENCE_S`."""
+    patient = Retrying(retry=retry_if_exception(_is_unread), stop=stop_after_delay(PATIENCE_S), wait=wait_fixed(0.05), reraise=True)
     try:
-        descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = patient(os.open, pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno == errno.ENXIO:
+        if _is_unread(error):
             raise BrokenPipeError(errno.EPIPE, "nobody reads from it") from None
         raise
     os.set_blocking(descriptor, True)
     return open(pipe, "wb", opener=lambda path, flags: descriptor)  # noqa: PTH123  # under its own name, which DuckDB opens
+
+
+def _is_unread(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ENXIO

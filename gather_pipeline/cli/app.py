@@ -29,7 +29,7 @@ EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
 EXIT_CODES = {
     0: "done; a run ended completed",
-    1: "a run or task failed, a service did not answer, or an import refused a line",
+    1: "a run or task failed, a service did not answer, `gather doctor` found a fault, or an import refused a line",
     2: "wrong input: an option, a file or a setting",
     3: "no such project, department, task or item",
     4: "another run holds the project, or somebody else changed the item first",

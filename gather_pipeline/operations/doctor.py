@@ -176,7 +176,9 @@ def _look(check: Check, site: Site, answers: dict[str, Future[Seen]]) -> None:
     answer = answers[check.name]
     try:
         if check.after is not None and answers[check.after].result().verdict == "fault":
-            answer.set_result(Seen(text=f"not looked at, for the {check.after} has a fault", verdict="warning", remedy="Mend that first."))
+            answer.set_result(
+                Seen(text=f"not looked at, for the {check.after} has a fault", verdict="warning", remedy=f"Mend the {check.after} first.")
+            )
             return
         answer.set_result(check.look(site))
     except GatherError as error:

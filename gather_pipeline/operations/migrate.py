@@ -6,6 +6,7 @@ that is known counts as changed, so that whoever follows reads it (docs/decision
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,8 @@ from gather_pipeline.errors import EditConflict, InvalidInput, ProjectBusy, list
 from gather_pipeline.ports import MaintainedStore
 from gather_pipeline.records.copying import LEFT_BEHIND, CopiedCollection, Copies, DatabaseCopy, project_ids
 from gather_pipeline.records.lease import Leases
+
+TELL_S = 5.0  # between two lines of progress within a collection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +107,20 @@ def migrate(
 
 def _walk(copies: list[DatabaseCopy], *, write: bool, progress: Callable[[str], None] = lambda sentence: None) -> Migration:
     rows = []
+    last = time.monotonic()
     for number, copy in enumerate(copies, 1):
         for collection in copy.collections():
-            row = copy.run(collection, write=write)
+            where = f"{number}/{len(copies)} {copy.database} {collection}"
+
+            def told(documents: int, where: str = where) -> None:
+                nonlocal last
+                if time.monotonic() - last > TELL_S:
+                    last = time.monotonic()
+                    progress(f"{where}: {documents:,} documents so far")
+
+            row = copy.run(collection, write=write, told=told)
             rows.append(row)
-            told = "copied" if write else "to be copied"
-            progress(f"{number}/{len(copies)} {copy.database} {collection}: {row.written:,} of {row.documents:,} documents {told}")
+            progress(f"{where}: {row.written:,} of {row.documents:,} documents {'copied' if write else 'to be copied'}")
     return Migration(projects=(), collections=tuple(rows))
 
 

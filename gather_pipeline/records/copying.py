@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +59,14 @@ class DatabaseCopy:
         names = {*self.source.collections(self.database), *self.target.collections(self.database)}
         return sorted(names.difference(LEFT_BEHIND))
 
-    def run(self, collection: str, *, write: bool) -> CopiedCollection:
-        """Makes the target's collection what the source's is; without `write` counts and compares alone."""
+    def run(self, collection: str, *, write: bool, told: Callable[[int], None]) -> CopiedCollection:
+        """Makes the target's collection what the source's is; without `write` counts and compares alone.
+
+        Args:
+            collection: Its name.
+            write: Whether the target is changed.
+            told: Gets the number of documents that are done with, after each page.
+        """
         documents = written = deleted = 0
         hashes = hashlib.sha256(), hashlib.sha256()
         for theirs, ours in self._pages(collection):
@@ -77,6 +83,7 @@ class DatabaseCopy:
                 self.target.restore(self.database, collection, different)
                 if gone:
                     self.target.delete(self.database, collection, {"_id": {"$in": gone}})
+            told(documents)
         return CopiedCollection(
             database=self.database,
             collection=collection,

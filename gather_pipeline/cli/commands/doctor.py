@@ -34,9 +34,8 @@ def doctor(as_json: bool) -> int:
         return int(faults > 0)
     rows = [[one.check, MARKS[one.verdict], one.seen, cell(one.latency_ms), "embedded" if one.embedded else None] for one in findings]
     print_table(["check", "state", "seen", "ms", "part"], rows, right=["ms"])
-    for one in findings:
-        if one.remedy:
-            click.echo(f"{one.check}: {one.remedy}{f' ({one.setting})' if one.setting else ''}")
+    for remedy in dict.fromkeys(one.remedy for one in findings if one.remedy):
+        click.echo(f"{', '.join(one.check for one in findings if one.remedy == remedy)}: {remedy}")
     warnings = sum(one.verdict == "warning" for one in findings)
     click.echo(f"{len(findings)} checks: {faults} faults, {warnings} warnings.")
     return int(faults > 0)

@@ -198,15 +198,23 @@ class MongoStore:
 
     def restore(self, database: str, collection: str, documents: Sequence[Document]) -> None:
         """Stores documents with their versions; the next follower has them dated."""
-        from pymongo import ReplaceOne
+        from pymongo import InsertOne, ReplaceOne
 
         target = self._target(database, collection)
-        rows = [(document["_version"], *rules.split(collection, document)) for document in documents]
+        rows: list[dict[str, Any]] = []
+        for document in documents:
+            id, fields = rules.split(collection, document)
+            rows.append({"_id": id, **fields, "_version": document["_version"]})
         if not rows:
             return
         self._index(target)
-        replacements = [ReplaceOne({"_id": id}, {**fields, "_version": version}, upsert=True) for version, id, fields in rows]
-        self._server.run(lambda: target.bulk_write(replacements), f"a document for {collection}")
+
+        def write() -> None:
+            held = {row["_id"] for row in target.find({"_id": {"$in": [row["_id"] for row in rows]}}, {"_id": 1})}
+            new = [InsertOne(row) for row in rows if row["_id"] not in held]  # several times as fast as replacing what is not there
+            target.bulk_write([*new, *(ReplaceOne({"_id": row["_id"]}, row) for row in rows if row["_id"] in held)], ordered=False)
+
+        self._server.run(write, f"a document for {collection}")
 
     def waiting(self, left: Callable[[], float]) -> AbstractContextManager[None]:
         """Within the block a server that does not answer is waited for as long as `left` gives seconds."""

@@ -34,7 +34,7 @@ from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.domain.providers import ProviderEntry, Providers, configure, read_provider_files
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.errors import InvalidInput, StoreError
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError
 from gather_pipeline.operations.doctor import Probes
 from gather_pipeline.ports import (
     Cache,
@@ -177,10 +177,15 @@ def both_stores(settings: Settings) -> tuple[MaintainedStore, MaintainedStore]:
 
 def probes(settings: Settings, dagster: Callable[[], str | None]) -> Probes:
     """The ways by which `gather doctor` reaches the engines; `dagster` looks at Dagster's instance."""
+    try:
+        secrets = secrets_of(settings, _providers(settings))
+    except GatherError:  # which the checks will tell of
+        secrets = secrets_of(settings)
     return Probes(
+        secrets=secrets,
         services=partial(build_services, settings),
         store=partial(_store, settings),
-        provider=partial(_provider, settings),
+        providers=partial(_providers, settings),
         ask=ask,
         weights=partial(_weights, settings),
         embedder=partial(_embedder_folder, settings),

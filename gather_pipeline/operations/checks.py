@@ -7,19 +7,23 @@ import os
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from gather_pipeline.domain.routing import EMBEDDED, is_local, resolve_model
-from gather_pipeline.errors import InvalidInput, StoreError, UnknownEntity, listed
+from gather_pipeline.domain.providers import Providers
+from gather_pipeline.domain.routing import EMBEDDED, Provider, is_local
+from gather_pipeline.errors import InvalidInput, ServiceUnavailable, StoreError, UnknownEntity, listed
 from gather_pipeline.operations.doctor import STORE_S, Check, Seen, Site, Verdict
 from gather_pipeline.ports import HttpAnswer
 from gather_pipeline.tasks.catalogue import Catalogue
 
 FULL_MB, NARROW_MB = 100, 1_000
 SLOW_S = 0.25  # a run asks the store some dozens of times an iteration
+VERDICTS = ("ok", "warning", "fault")
 SETUP = "Run gather setup."
 
 
@@ -94,37 +98,54 @@ def open_runs(site: Site) -> Seen:
 
 
 def model(site: Site) -> Seen:
-    """The provider of models: reachable, the key taken, the model known. Only lists are asked for, which cost nothing."""
-    provider, wanted = site.probes.provider(), site.settings.model
-    if provider is None:
-        if wanted is not None and not is_local(wanted):
-            remedy = "Set OPENROUTER_API_KEY, OPENAI_API_KEY or OPENAI_BASE_URL, or take GATHER_MODEL away."
-            return Seen(text=f"GATHER_MODEL is {wanted!r}, and no provider is set", verdict="warning", remedy=remedy, embedded=True)
+    """The providers of models: reachable, the key taken, the model known. Only lists are asked for, which cost nothing."""
+    providers, wanted = site.probes.providers(), site.settings.model
+    default = [providers.default] if providers.default else []
+    chosen = {(one.base_url, one.api_key): one for one in (*providers.named.values(), *default)}
+    if wanted is not None and not is_local(wanted) and providers.resolve(wanted) == EMBEDDED:
+        remedy = "Set OPENROUTER_API_KEY, OPENAI_API_KEY or OPENAI_BASE_URL, or take GATHER_MODEL away."
+        return Seen(text=f"GATHER_MODEL is {wanted!r}, and no provider is set for it", verdict="warning", remedy=remedy, embedded=True)
+    if not chosen:
         return Seen(text="no provider is set, the embedded model answers", embedded=True)
-    headers = {"Authorization": f"Bearer {provider.api_key}"} if provider.api_key else {}
+    answers = providers.of(providers.resolve(wanted))
+    with ThreadPoolExecutor(len(chosen)) as threads:
+        all_seen = list(threads.map(lambda one: _provider(site, one, providers, wanted if one == answers else None), chosen.values()))
+    worst = max(all_seen, key=lambda one: VERDICTS.index(one.verdict))
+    latencies = [one.latency_s for one in all_seen if one.latency_s is not None]
+    return replace(worst, text="; ".join(one.text for one in all_seen), latency_s=max(latencies, default=None))
+
+
+def _provider(site: Site, provider: Provider, providers: Providers, wanted: str | None) -> Seen:
     parts = urlsplit(provider.base_url)
-    base = parts._replace(path=parts.path.rstrip("/").removesuffix("/chat/completions"))
-    said = site.probes.ask("GET", base._replace(path=f"{base.path}/models").geturl(), headers=headers)
-    if provider.name == "openrouter" and said.status == 200:  # whose list needs no key
-        keyed = site.probes.ask("GET", base._replace(path=f"{base.path}/key").geturl(), headers=headers)
-        said = keyed if keyed.status in (401, 403) else said
     where = f"{provider.name} at {parts.hostname}"
+    headers = dict(providers.entries[provider.name].headers) if provider.name in providers.entries else {}
+    if provider.api_key:
+        headers["Authorization"] = f"Bearer {provider.api_key}"
+        if provider.name == "anthropic":  # whose list takes it by another name than its completions
+            headers |= {"x-api-key": provider.api_key, "anthropic-version": "2023-06-01"}
+    base = parts._replace(path=parts.path.rstrip("/").removesuffix("/chat/completions"))
+    try:
+        said = site.probes.ask("GET", base._replace(path=f"{base.path}/models").geturl(), headers=headers)
+        if provider.name == "openrouter" and said.status == 200:  # whose list needs no key
+            keyed = site.probes.ask("GET", base._replace(path=f"{base.path}/key").geturl(), headers=headers)
+            said = keyed if keyed.status in (401, 403) else said
+    except ServiceUnavailable as error:
+        return Seen(text=f"{provider.name}: {error}", verdict="fault")
     if said.status in (401, 403):
         key = "the key" if provider.api_key else "requests without a key"
-        remedy = "Set OPENROUTER_API_KEY or OPENAI_API_KEY to a key that the provider takes."
+        remedy = f"Give {provider.name} a key that it takes."
         return Seen(text=f"{where} refuses {key} (HTTP {said.status})", verdict="fault", remedy=remedy, latency_s=said.latency_s)
     if said.status >= 500:
         return Seen(text=f"{where} has a fault of its own (HTTP {said.status})", verdict="fault", latency_s=said.latency_s)
     known = _model_ids(said)
     if known is None:
-        remedy = "Check OPENAI_BASE_URL; a provider without a list of models shows in a run alone whether it takes the key."
-        return Seen(
-            text=f"{where} answers, with no list of models (HTTP {said.status})", verdict="warning", remedy=remedy, latency_s=said.latency_s
-        )
-    id = resolve_model(wanted, provider=provider.name)
-    if not is_local(id) and known and id.partition(":")[0] not in {one.partition(":")[0] for one in known}:
+        text = f"{where} answers, with no list of models (HTTP {said.status})"
+        remedy = "Check its address; what a provider without a list of models thinks of the key shows in a run alone."
+        return Seen(text=text, verdict="warning", remedy=remedy, latency_s=said.latency_s)
+    id = providers.resolve(wanted).removeprefix(f"{provider.name}:")
+    if wanted is not None and known and id.partition(":")[0] not in {one.partition(":")[0] for one in known}:
         remedy = f"Set GATHER_MODEL to one of its models, such as {known[0]}."
-        return Seen(text=f"{where} does not list GATHER_MODEL {id!r}", verdict="warning", remedy=remedy, latency_s=said.latency_s)
+        return Seen(text=f"{where} does not list GATHER_MODEL {wanted!r}", verdict="warning", remedy=remedy, latency_s=said.latency_s)
     taken = "takes the key" if provider.api_key else "needs no key"
     return Seen(text=f"{where} {taken}, {len(known)} models", latency_s=said.latency_s)
 
@@ -134,8 +155,7 @@ def weights(site: Site) -> Seen:
     whole, path = site.probes.weights()
     if whole:
         return Seen(text=f"{path} is whole", embedded=True)
-    provider = site.probes.provider()
-    needed = resolve_model(site.settings.model, provider=provider.name if provider else None) == EMBEDDED
+    needed = site.probes.providers().resolve(site.settings.model) == EMBEDDED
     return Seen(text=f"{path} is missing or damaged", verdict="fault" if needed else "warning", embedded=True)
 
 
@@ -224,9 +244,9 @@ CHECKS = (
     Check(name="open runs", setting="", look=open_runs, remedy="See why the store refuses.", after="store"),
     Check(
         name="model",
-        setting="OPENAI_BASE_URL, OPENROUTER_API_KEY, OPENAI_API_KEY, GATHER_MODEL",
+        setting="OPENAI_BASE_URL, OPENROUTER_API_KEY, OPENAI_API_KEY, GATHER_PROVIDERS, GATHER_MODEL",
         look=model,
-        remedy="Check OPENAI_BASE_URL, the network and the provider's status page.",
+        remedy="Check the address, the network and the provider's status page.",
     ),
     Check(name="weights", setting="MODEL_PATH, GATHER_MODELS_DIR", look=weights, remedy=SETUP),
     Check(name="embedder", setting="GATHER_EMBEDDER", look=embedder, remedy="Install the package again: pip install -e ."),

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from gather_pipeline.domain.routing import Provider
+from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import GatherError
 from gather_pipeline.ports import AskHttp, MaintainedStore
@@ -69,9 +69,10 @@ class Probes:
     """The ways to the engines; each raises a `GatherError` where it cannot be gone.
 
     Attributes:
+        secrets: What no finding may show.
         services: Makes the services.
         store: Opens the store that the settings choose.
-        provider: The provider of models that they choose, None for none.
+        providers: The providers of models that they choose.
         ask: Sends a request to a web server.
         weights: Whether the embedded model's weights are there and whole, and where.
         embedder: Where the installed embedding model lies, None where it needs no file.
@@ -79,9 +80,10 @@ class Probes:
         dagster: What Dagster's instance says of itself, None where it is not made yet.
     """
 
+    secrets: Secrets
     services: Callable[[], Services]
     store: Callable[[], MaintainedStore]
-    provider: Callable[[], Provider | None]
+    providers: Callable[[], Providers]
     ask: AskHttp
     weights: Callable[[], tuple[bool, Path]]
     embedder: Callable[[], Path | None]
@@ -135,16 +137,15 @@ class Check:
     after: str | None = None
 
 
-def examine(site: Site, checks: Sequence[Check], secrets: Secrets, *, limit_s: float = LIMIT_S) -> list[Finding]:
+def examine(site: Site, checks: Sequence[Check], *, limit_s: float = LIMIT_S) -> list[Finding]:
     """Makes all checks at once.
 
     Args:
         site: What to look at.
         checks: The checks; one that stands `after` another comes behind it.
-        secrets: What no finding may show.
         limit_s: Seconds until a check that has not ended counts as a fault.
     """
-    began = time.monotonic()
+    began, secrets = time.monotonic(), site.probes.secrets
     answers: dict[str, Future[Seen]] = {check.name: Future() for check in checks}
     for check in checks:
         # Daemons, for a check that hangs must not keep the process from ending.

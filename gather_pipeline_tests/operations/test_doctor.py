@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 from pymongo import MongoClient
 
-from gather_pipeline.bootstrap import probes, secrets_of
+from gather_pipeline.bootstrap import probes
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import StoreError
 from gather_pipeline.operations import checks
@@ -32,7 +33,7 @@ def findings(home: Path, *names: str, **settings: object) -> dict[str, Finding]:
     chosen = load_settings(_env_file=None, home=home, **{"embedder": "hashing", "model": "scripted"} | settings)
     wanted = [check for check in CHECKS if not names or check.name in names]
     site = Site(chosen, probes(chosen, dagster=lambda: None))
-    return {one.check: one for one in examine(site, wanted, secrets_of(chosen))}
+    return {one.check: one for one in examine(site, wanted)}
 
 
 def files(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -180,9 +181,7 @@ def test_a_folder_of_tasks_and_a_departments_file_that_are_wrong_are_named(tmp_p
     (tmp_path / "departments.yaml").write_text("- nothing", encoding="utf-8")
     settings = make_settings(tmp_path / "home")
     settings = settings.model_copy(update={"departments": tmp_path / "departments.yaml"})
-    (one,) = examine(
-        Site(settings, probes(settings, dagster=lambda: None)), [check for check in CHECKS if check.name == "departments"], Secrets()
-    )
+    (one,) = examine(Site(settings, probes(settings, dagster=lambda: None)), [check for check in CHECKS if check.name == "departments"])
     assert one.verdict == "fault"
 
 
@@ -198,7 +197,7 @@ def test_what_dagster_says_of_itself_is_told_and_its_refusal_is_a_fault(tmp_path
 
     settings = make_settings(tmp_path)
     dagster = [check for check in CHECKS if check.name == "dagster"]
-    (found,) = examine(Site(settings, probes(settings, dagster=refuse)), dagster, Secrets())
+    (found,) = examine(Site(settings, probes(settings, dagster=refuse)), dagster)
     assert (found.verdict, found.seen) == ("fault", "the Dagster instance has schema a, expected b")
     assert "dagster instance migrate" in found.remedy
 
@@ -220,7 +219,9 @@ def test_a_check_that_hangs_or_breaks_keeps_no_other_from_being_told(tmp_path: P
         Check(name="breaks", setting="", look=break_, remedy="Tell us."),
         Check(name="works", setting="", look=lambda site: Seen(text="fine"), remedy=""),
     ]
-    found = examine(Site(settings, probes(settings, dagster=lambda: None)), odd, Secrets(["sk-planted-key-0001"]), limit_s=1)
+    found = examine(
+        Site(settings, replace(probes(settings, dagster=lambda: None), secrets=Secrets(["sk-planted-key-0001"]))), odd, limit_s=1
+    )
     never.set()
     assert [one.verdict for one in found] == ["fault", "fault", "fault", "ok"]
     assert found[0].seen == "no answer within 1 s"

@@ -27,7 +27,7 @@ def doctor(as_json: bool) -> int:
     """
     settings = command_settings()
     probes = bootstrap.probes(settings, dagster=lambda: _dagster(settings))
-    findings = examine(Site(settings, probes), CHECKS, bootstrap.secrets_of(settings))
+    findings = examine(Site(settings, probes), CHECKS)
     faults = sum(one.verdict == "fault" for one in findings)
     if as_json:
         print_json({"ok": not faults, "checks": [asdict(one) for one in findings]})

@@ -26,16 +26,27 @@ from gather_pipeline.adapters.models.embedded import SLOTS, EmbeddedModel
 from gather_pipeline.adapters.models.openai_client import OpenAiModel
 from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
-from gather_pipeline.adapters.models.weights import ensure_weights, weights_path
-from gather_pipeline.adapters.network import Address
+from gather_pipeline.adapters.models.weights import ensure_weights, is_gguf, is_ready, weights_path
+from gather_pipeline.adapters.network import Address, ask, chosen_ways
 from gather_pipeline.adapters.web.service import HttpService
 from gather_pipeline.domain.departments import in_order
 from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.domain.providers import ProviderEntry, Providers, configure, read_provider_files
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.errors import InvalidInput, StoreError
-from gather_pipeline.ports import Cache, Clock, DepartmentSource, DocumentStore, Embedder, EventReceiver, IngestReport, LanguageModel
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError
+from gather_pipeline.operations.doctor import Probes
+from gather_pipeline.ports import (
+    Cache,
+    Clock,
+    DepartmentSource,
+    DocumentStore,
+    Embedder,
+    EventReceiver,
+    IngestReport,
+    LanguageModel,
+    MaintainedStore,
+)
 from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.kept_departments import KeptDepartments
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
@@ -153,6 +164,49 @@ def weights_file(settings: Settings) -> Path:
     return settings.model_path or weights_path(settings.models_dir)
 
 
+def both_stores(settings: Settings) -> tuple[MaintainedStore, MaintainedStore]:
+    """The files under `GATHER_HOME`, and the server that `MONGODB_URI` names.
+
+    Raises:
+        InvalidInput: It is not set.
+    """
+    if settings.mongodb_uri is None:
+        raise InvalidInput("MONGODB_URI is not set, expected the address of the MongoDB server to copy to or from")
+    return _store(settings, embedded=True), _store(settings)
+
+
+def probes(settings: Settings, dagster: Callable[[], str | None]) -> Probes:
+    """The ways by which `gather doctor` reaches the engines; `dagster` looks at Dagster's instance."""
+    try:
+        secrets = secrets_of(settings, _providers(settings))
+    except GatherError:  # which the checks will tell of
+        secrets = secrets_of(settings)
+    return Probes(
+        secrets=secrets,
+        services=partial(build_services, settings),
+        store=partial(_store, settings),
+        providers=partial(_providers, settings),
+        ask=ask,
+        weights=partial(_weights, settings),
+        embedder=partial(_embedder_folder, settings),
+        proxies=chosen_ways,
+        dagster=dagster,
+    )
+
+
+def _weights(settings: Settings) -> tuple[bool, Path]:
+    path = weights_file(settings)
+    return (is_gguf(path) if settings.model_path else is_ready(settings.models_dir)), path
+
+
+def _embedder_folder(settings: Settings) -> Path | None:
+    if settings.embedder == "hashing":
+        return None
+    from gather_pipeline.adapters.embedders.minilm import model_folder
+
+    return model_folder()
+
+
 def _catalogue(settings: Settings, store: DocumentStore) -> Catalogue:
     """The packaged definitions, those of plugins and those of the user's folders."""
     from gather_pipeline.tasks.catalogue import Catalogue
@@ -177,11 +231,11 @@ def _counter_of(settings: Settings, model: str) -> Callable[[str], int]:
     return counter_of(vocabulary) if vocabulary else estimate_tokens
 
 
-def _store(settings: Settings) -> DocumentStore:
-    """MongoDB where `MONGODB_URI` is set, else SQLite files under `GATHER_HOME`."""
+def _store(settings: Settings, *, embedded: bool = False) -> MaintainedStore:
+    """MongoDB where `MONGODB_URI` is set, else or where `embedded` is asked for SQLite files under `GATHER_HOME`."""
     if settings.home.exists() and not settings.home.is_dir():
         raise StoreError(f"GATHER_HOME is {str(settings.home)!r}, expected a folder")
-    if settings.mongodb_uri is not None:
+    if settings.mongodb_uri is not None and not embedded:
         from gather_pipeline.adapters.documents.mongo.store import MongoStore
 
         return MongoStore(settings.mongodb_uri.get_secret_value())

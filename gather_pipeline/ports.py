@@ -107,6 +107,41 @@ class DocumentStore(Protocol):
         """Lets go of files and connections."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoreState:
+    """How a store answers.
+
+    Attributes:
+        engine: Its name and version.
+        kind: What it is made of, such as a replica set.
+        latency_s: Of one small question.
+    """
+
+    engine: str
+    kind: str
+    latency_s: float
+
+
+class MaintainedStore(DocumentStore, Protocol):
+    """What operations ask of a store beside what the loop does."""
+
+    @property
+    def place(self) -> str:
+        """Its hosts or folder, without a login."""
+
+    def check(self, database: str) -> StoreState:
+        """Asks the engine, and proves that the database may be written; leaves nothing behind."""
+
+    def collections(self, database: str) -> list[str]:
+        """Names of a database's collections, sorted; none where there is no such database."""
+
+    def restore(self, database: str, collection: str, documents: Sequence[Document]) -> None:
+        """Stores documents with the ``_version`` that they come with, over those of their ids; followers are told of them.
+
+        Some may be stored where it fails; whoever calls it again does the same thing twice without harm.
+        """
+
+
 class DepartmentSource(Protocol):
     """Where departments come from: a file or the CMS."""
 
@@ -278,6 +313,27 @@ class EventReceiver(Protocol):
 
     def close(self) -> None:
         """Lets go of connections."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpAnswer:
+    """What a web server says to one request.
+
+    Attributes:
+        body: Its beginning.
+        latency_s: Until the whole answer was there.
+    """
+
+    status: int
+    body: bytes
+    latency_s: float
+
+
+class AskHttp(Protocol):
+    """One request to a web server, as everything else here reaches it: through the proxy, by the certificates that are set."""
+
+    def __call__(self, method: str, address: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0) -> HttpAnswer:
+        """Its answer; raises `ServiceUnavailable` where none comes, `InvalidInput` where the address or a variable cannot be used."""
 
 
 ReadChanges: TypeAlias = Callable[[Mapping[tuple[str, str], str]], Iterable[tuple[str, str, Changes]]]

@@ -17,7 +17,7 @@ ROOT = Path(gather_pipeline.__file__).parent
 ENGINES = ("dagster", "pymongo", "bson", "duckdb", "sqlite3", "redis", "openai", "torch", "sentence_transformers", "xllamacpp", "fastapi")
 ROOMS = (
     *("domain", "text", "ports", "similarity", "tasks", "context", "quality", "records", "review", "people", "upkeep", "gather", "report"),
-    *("services", "adapters", "bootstrap", "defs", "definitions", "cli"),
+    *("operations", "services", "adapters", "bootstrap", "defs", "definitions", "cli"),
 )
 VALUES = ("domain", "text", "ports", "similarity")
 CENTRE = (*VALUES, "tasks", "context", "quality", "records", "services")
@@ -49,6 +49,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "upkeep": (*ENGINES, *all_but(*CENTRE, "upkeep")),
     "gather": (*ENGINES, *all_but(*CENTRE, "upkeep", "gather")),  # a department's end calls for its upkeep: docs/decisions/0001
     "report": (*ENGINES, *all_but(*CENTRE, "report")),
+    "operations": (*ENGINES, *all_but(*CENTRE, "operations")),
     "adapters": ("dagster", "fastapi", *all_but("domain", "ports"), *own("settings")),
     "bootstrap": ("dagster", "fastapi", *own("defs", "definitions", "cli")),
     "defs": (*(engine for engine in ENGINES if engine != "dagster"), *own("adapters", "definitions", "cli")),

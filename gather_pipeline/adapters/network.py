@@ -6,8 +6,11 @@ The environment's usual variables count (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`,
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import ssl
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 from gather_pipeline.domain.routing import is_web_address
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.domain.secrets import Secrets, parts_of_address
+from gather_pipeline.errors import InvalidInput, ServiceUnavailable
+from gather_pipeline.ports import HttpAnswer
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+ANSWER_LIMIT = 4_000_000  # bytes; OpenRouter's list of models comes to 500 kB
 SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
@@ -106,6 +112,41 @@ class Address:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise InvalidInput.field(name, path, f"a file or folder of certificates ({reason})") from None
+
+
+def chosen_ways() -> list[str]:
+    """Names of the environment's variables that lead requests through a proxy or name certificates.
+
+    Raises:
+        InvalidInput: One of them cannot be used.
+    """
+    for scheme in ("http", "https"):
+        Address(url=f"{scheme}://example.org", login=None, query=()).check()
+    return sorted([*(f"{scheme.upper()}_PROXY" for scheme in getproxies()), *(name for name in CERTIFICATES if os.environ.get(name))])
+
+
+def ask(method: str, address: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0) -> HttpAnswer:
+    """Body of `ports.AskHttp`; no redirect is followed."""
+    import httpx2
+
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
+    read = Address.read(address)
+    began = time.monotonic()
+    reason = "no answer in time"
+    try:
+        client = httpx2.Client(timeout=timeout_s, auth=read.login, params=read.query, **read.options())
+        with client, client.stream(method, read.url, headers=headers) as response:
+            body = bytearray()
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > ANSWER_LIMIT or time.monotonic() - began > timeout_s:
+                    break
+            return HttpAnswer(status=response.status_code, body=bytes(body), latency_s=time.monotonic() - began)
+    except httpx2.TimeoutException:
+        pass
+    except (httpx2.HTTPError, OSError) as error:
+        reason = Secrets(parts_of_address(address, path=True)).line(str(error)) or type(error).__name__
+    raise ServiceUnavailable(f"{urlsplit(read.url).netloc} does not answer: {reason}")  # unchained: the client's error holds the address
 
 
 def _in_a_network(host: str) -> bool:

@@ -29,7 +29,7 @@ EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
 EXIT_CODES = {
     0: "done; a run ended completed",
-    1: "a run or task failed, a service did not answer, or an import refused a line",
+    1: "a run or task failed, a service did not answer, `gather doctor` found a fault, or an import refused a line",
     2: "wrong input: an option, a file or a setting",
     3: "no such project, department, task or item",
     4: "another run holds the project, or somebody else changed the item first",
@@ -55,6 +55,8 @@ EPILOG = "\n\n".join(
 
 PLACES = {
     "setup": Place("setup:setup", "Fetch the embedded model's weights, once for all projects."),
+    "doctor": Place("doctor:doctor", "Check that every setting and service works, and say what to do where one does not."),
+    "migrate": Place("migrate:migrate", "Copy everything that is stored to MongoDB, or back to the files under GATHER_HOME."),
     "project": Place("project:project", "Create, change, show and list projects."),
     "departments": Place("project:departments", "List the departments, and how far a project's have come."),
     "run": Place("run:run", "Fill a project's departments, each until it is good enough."),

@@ -78,6 +78,25 @@ def _addressable(home: Path) -> Path:
     return link
 
 
+def look_at_instance(settings: Settings) -> str | None:
+    """What the instance says of itself, read-only; None where it is not made yet.
+
+    Raises:
+        StoreError: Its databases cannot be read, or have another schema than the Dagster that is installed.
+    """
+    home = settings.dagster_home
+    if not all((home / name).exists() for name in (INSTANCE_FILE.name, *DATABASES)):
+        return None
+    try:
+        with private.instance_for_this_process(_addressable(home)) as instance:
+            runs, schema = instance.get_runs_count(), instance.run_storage.alembic_version()
+    except Exception as error:
+        raise StoreError(f"the Dagster instance in {home} cannot be opened: {getattr(error, 'orig', error)}") from error
+    if schema is not None and schema[0] != schema[1]:
+        raise StoreError(f"the Dagster instance in {home} has schema {schema[0]}, expected {schema[1]}")
+    return f"Dagster {dg.__version__}, {home} can be read, {runs} runs"
+
+
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance that the UI and the daemon use too, opened without DAGSTER_HOME.

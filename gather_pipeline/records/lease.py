@@ -96,10 +96,13 @@ class Leases:
         document = self._store.get(self._database, LEASES, project_id)
         return None if document is None else _holder(document)
 
+    def all(self) -> list[Holder]:
+        """Who holds any project, alive or dead; a lease is given back at its end, so there are few."""
+        return [_holder(document) for document in self._store.find(self._database, LEASES)]
+
     def live(self) -> frozenset[str]:
-        """Projects that a live run or import holds; a lease is given back at its end, so there are few."""
-        holders = (_holder(document) for document in self._store.find(self._database, LEASES))
-        return frozenset(one.project_id for one in holders if not one.is_dead)
+        """Projects that a live run or import holds."""
+        return frozenset(one.project_id for one in self.all() if not one.is_dead)
 
     def lease(self, project_id: str, owner: Owner, seconds: float) -> Lease:
         """A lease that `holding` can take."""

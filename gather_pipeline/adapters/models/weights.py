@@ -57,6 +57,15 @@ def is_ready(folder: Path, weights: Weights = SMOLLM2) -> bool:
         return False
 
 
+def is_gguf(path: Path) -> bool:
+    """Whether a file begins as a model file does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"GGUF"
+    except OSError:
+        return False
+
+
 def ensure_weights(
     folder: Path,
     *,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline.errors import DuplicateKey, InvalidInput, StaleCursor, StoreError, UnknownEntity, VersionConflict
-from gather_pipeline.ports import DocumentStore
+from gather_pipeline.ports import DocumentStore, MaintainedStore
 from gather_pipeline_tests.adapters.documents.store_bodies import Body
 
 ITEMS = "gather"
@@ -405,3 +405,35 @@ def test_upserts_of_one_new_document_at_once_all_succeed(store: DocumentStore, d
     versions = [document["_version"] for document in stored]
     assert len(set(versions)) == 16
     assert max(versions) == store.get(database, ITEMS, "a")["_version"]
+
+
+def test_restored_documents_keep_their_versions_replace_others_and_are_told_of(store: MaintainedStore, database: str) -> None:
+    store.insert_many(database, ITEMS, [{"_id": "a", "old": 1}, {"_id": "b", "old": 1}])
+    cursor = store.changed_since(database, ITEMS).cursor
+    fresh = [{"_id": "a", "new": b"\x00", "_version": 7}, {"_id": "c", "new": 2.0, "_version": 3}]
+    for _ in range(2):  # doing it twice is no harm
+        store.restore(database, ITEMS, fresh)
+    store.restore(database, ITEMS, [])
+    assert store.find(database, ITEMS) == [fresh[0], {"_id": "b", "old": 1, "_version": 1}, fresh[1]]
+    assert {"a", "c"} <= set(ids(store.changed_since(database, ITEMS, cursor).documents))
+    assert store.update(database, ITEMS, "a", {"new": 1}, expected_version=7)["_version"] == 8
+    with pytest.raises(InvalidInput, match="field name"):
+        store.restore(database, ITEMS, [{"_id": "d", "$no": 1, "_version": 1}])
+
+
+def test_a_database_names_its_own_collections_alone(store: MaintainedStore, database: str) -> None:
+    assert store.collections(database) == []
+    store.insert_many(database, ITEMS, [{"_id": "a"}])
+    store.insert_many(database, "events", [{"_id": "a"}])
+    store.changed_since(database, ITEMS)
+    store.position(database)
+    assert store.collections(database) == ["events", ITEMS]
+
+
+def test_a_check_proves_that_a_database_can_be_written_and_leaves_nothing_behind(store: MaintainedStore, database: str) -> None:
+    assert store.check(database).engine.startswith(("SQLite ", "MongoDB "))
+    assert store.collections(database) == []
+    store.insert_many(database, ITEMS, [{"_id": "a"}])
+    assert store.check(database).latency_s >= 0
+    assert store.collections(database) == [ITEMS]
+    assert ids(store.find(database, ITEMS)) == ["a"]

@@ -9,6 +9,7 @@ is told next. Two followers at once may set and read in any order, therefore eac
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from gather_pipeline.adapters.documents import rules
 from gather_pipeline.adapters.documents.mongo.connection import MongoConnection
 from gather_pipeline.errors import StoreError, StoreUnavailable, UnknownEntity, VersionConflict, shorten
-from gather_pipeline.ports import Changes, Document
+from gather_pipeline.ports import Changes, Document, StoreState
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 BATCH, CHANGED = "_batch", "_changed"
 BOOKMARKS = "_bookmarks"  # the cursors that were given out, so that a copy made before does not know them
 OVERLAP = timedelta(seconds=60)  # far longer than a server takes for one update, or than the clocks of a replica set differ
+SHARED = ("project_id", "timestamp")  # what grows in databases that projects share is asked for by these as well
 STAMP = {"$currentDate": {CHANGED: True}}  # the server's clock decides
 INCREASED = {"$add": [{"$ifNull": ["$_version", 0]}, 1]}
 
@@ -96,7 +98,7 @@ class MongoStore:
         query, order = rules.conditions_of(where), rules.order_of(sort)
         if limit == 0:  # to MongoDB that is no limit
             return []
-        rows = self._server.run(lambda: list(target.find(query).sort(order).limit(limit or 0)), collection)
+        rows = self._server.run(lambda: list(target.find(query, allow_disk_use=True).sort(order).limit(limit or 0)), collection)
         return [_document(row) for row in rows]
 
     def update(
@@ -166,6 +168,54 @@ class MongoStore:
         """A cursor of the present."""
         return self._bookmark(rules.check_database(database), {"$currentDate": {"at": True}})
 
+    @property
+    def place(self) -> str:
+        """The hosts."""
+        return self._server.host
+
+    def check(self, database: str) -> StoreState:
+        """The server, asked by a small write that is taken back."""
+        opened = self._server.database(rules.check_database(database))
+        said = self._server.run(lambda: opened.command("hello"), database)
+        began = time.monotonic()
+        self._server.run(lambda: opened.command("ping"), database)
+        latency_s = time.monotonic() - began
+        probe = opened[f"_probe_{token_hex(4)}"]
+        try:
+            self._server.run(lambda: probe.replace_one({"_id": "probe"}, {}, upsert=True), database)
+        finally:
+            self._server.run(probe.drop, database)
+        version = self._server.run(lambda: opened.client.server_info()["version"], database)
+        alone = "sharded cluster" if said.get("msg") == "isdbgrid" else "no replica set"
+        kind = f"replica set {said['setName']}" if said.get("setName") else alone
+        return StoreState(engine=f"MongoDB {version}", kind=kind, latency_s=latency_s)
+
+    def collections(self, database: str) -> list[str]:
+        """Names of a database's collections."""
+        opened = self._server.database(rules.check_database(database))
+        names = self._server.run(opened.list_collection_names, database)
+        return sorted(name for name in names if not name.startswith(("_", "system.")))
+
+    def restore(self, database: str, collection: str, documents: Sequence[Document]) -> None:
+        """Stores documents with their versions; the next follower has them dated."""
+        from pymongo import InsertOne, ReplaceOne
+
+        target = self._target(database, collection)
+        rows: list[dict[str, Any]] = []
+        for document in documents:
+            id, fields = rules.split(collection, document)
+            rows.append({"_id": id, **fields, "_version": document["_version"]})
+        if not rows:
+            return
+        self._index(target)
+
+        def write() -> None:
+            held = {row["_id"] for row in target.find({"_id": {"$in": [row["_id"] for row in rows]}}, {"_id": 1})}
+            new = [InsertOne(row) for row in rows if row["_id"] not in held]  # several times as fast as replacing what is not there
+            target.bulk_write([*new, *(ReplaceOne({"_id": row["_id"]}, row) for row in rows if row["_id"] in held)], ordered=False)
+
+        self._server.run(write, f"a document for {collection}")
+
     def waiting(self, left: Callable[[], float]) -> AbstractContextManager[None]:
         """Within the block a server that does not answer is waited for as long as `left` gives seconds."""
         return self._server.waiting(left)
@@ -200,7 +250,7 @@ class MongoStore:
 
         name = (target.database.name, target.name)
         if name not in self._indexed:
-            wanted = [IndexModel([(field, 1)], name=f"by:{field}") for field in (CHANGED, *rules.INDEXED)]
+            wanted = [IndexModel([(field, 1)], name=f"by:{field}") for field in (CHANGED, *rules.INDEXED, *SHARED)]
             self._server.run(lambda: target.create_indexes(wanted), target.name)
             self._indexed.add(name)
 

@@ -10,15 +10,16 @@ import base64
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from gather_pipeline.adapters.documents import rules
 from gather_pipeline.adapters.documents.sqlite.file import StoreFile, open_file, value_of
 from gather_pipeline.errors import DuplicateKey, StoreError, UnknownEntity, VersionConflict, shorten
-from gather_pipeline.ports import Changes, Document
+from gather_pipeline.ports import Changes, Document, StoreState
 
 BYTES = "$bytes"  # the only key that begins with "$": a document with one of its own is refused
 OPERATORS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
@@ -155,6 +156,42 @@ class SqliteStore:
         with file.reading():
             return file.newest()
 
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    def check(self, database: str) -> StoreState:
+        """The engine, asked by a write that is undone; where there is no file yet, its folder is all that can be said."""
+        began = time.monotonic()
+        file = self._file(database)
+        if file:
+            with file.reading() as connection, suppress(_Undone), file.writing():
+                connection.execute("CREATE TABLE _probe (one INTEGER)")
+                raise _Undone
+        kind = f"file {database}.sqlite3" if file else f"no file {database}.sqlite3 yet"
+        return StoreState(engine=f"SQLite {sqlite3.sqlite_version}", kind=kind, latency_s=time.monotonic() - began)
+
+    def collections(self, database: str) -> list[str]:
+        """Names of a database's collections."""
+        file = self._file(database)
+        if not file:
+            return []
+        with file.reading() as connection:
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+        return [name for (name,) in names if not name.startswith(("_", "sqlite_"))]
+
+    def restore(self, database: str, collection: str, documents: Sequence[Document]) -> None:
+        """Stores documents with their versions, in one transaction."""
+        rows = [(document["_version"], *rules.split(collection, document)) for document in documents]
+        if not rows:
+            return
+        with self._writing(database, collection) as file:
+            sql = f"""INSERT INTO "{collection}" (seq, id, version, doc) VALUES (?, ?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET version = excluded.version, seq = excluded.seq, doc = excluded.doc"""
+            numbered = enumerate(rows, file.take(len(rows)))
+            file.connection.executemany(sql, [(sequence, id, version, _to_json(fields)) for sequence, (version, id, fields) in numbered])
+
     def waiting(self, left: Callable[[], float]) -> AbstractContextManager[None]:
         """Changes nothing: who writes to a file of this machine does not go away."""
         return nullcontext()
@@ -196,6 +233,10 @@ class SqliteStore:
         assert file
         with file.writing(collection):
             yield file
+
+
+class _Undone(Exception):
+    """Ends a transaction that was only to be tried."""
 
 
 def _where(conditions: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[object]]:

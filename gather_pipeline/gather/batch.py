@@ -43,7 +43,7 @@ class Batch:
         self._waiting = {slot.place: slot for slot in writer.slots(session, work)}
         self._begun: dict[Future[Results], Slot] = {}
         self._notes: dict[int, list[NewItem]] = {}
-        self._embedding: set[Future[Any]] = set()
+        self._embedding: dict[Future[Any], int] = {}
         self.size = len(self._waiting)
         self.faults: list[str] = []
         self._told = self.done = self.unreached = 0
@@ -89,9 +89,14 @@ class Batch:
         self._waiting.clear()
 
     def cancel(self) -> None:
-        """Lets go of the calls that are not answered, and takes up those that are."""
+        """Lets go of the calls that are not answered, and takes up those that are.
+
+        Nobody waits for an embedder that is still loading: answers without an embedding are kept, and the next run does not ask again.
+        """
         self._take({future for future in list(self._begun) if not future.cancel()})
         self.discard()
+        for future in self._session.late(self._embedding):
+            del self._notes[self._embedding.pop(future)]
 
     async def _ask(self, slot: Slot) -> Results:
         async with self._session.gate:
@@ -119,7 +124,7 @@ class Batch:
             try:
                 notes = self._notes[slot.place] = self._read(slot, future.result())
                 self._session.answered = True
-                self._embedding.add(self._session.embed_soon([note.content for note in notes]))
+                self._embedding[self._session.embed_soon([note.content for note in notes])] = slot.place
             except Stopped as reason:
                 self._stopped = self._stopped or reason
             except GatherError as error:
@@ -167,7 +172,7 @@ def collect(batches: Sequence[Batch]) -> Stopped | None:
     Raises:
         ProjectBusy: The lease is lost; `cancel` is the caller's business.
     """
-    first, control = batches[0], batches[0]._session.control
+    first, session = batches[0], batches[0]._session
     first.begin_all()
     _go_on(batches)
     while first._begun or first._embedding:
@@ -177,11 +182,12 @@ def collect(batches: Sequence[Batch]) -> Stopped | None:
             for batch in batches:
                 batch._take(answered)
             _go_on(batches)
-            first._embedding -= answered
+            for future in first._embedding.keys() & answered:
+                del first._embedding[future]
         try:
-            control.check()
+            session.control.check()
         except Stopped as reason:
-            if not first._begun:
+            if not first._begun and not session.late(first._embedding):
                 break
             first.cancel()
             return reason

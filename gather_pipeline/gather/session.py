@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Score
 from gather_pipeline.errors import GatherError
 from gather_pipeline.gather.announce import Announcer
-from gather_pipeline.gather.control import POLL_S, RunControl
+from gather_pipeline.gather.control import ENDING_S, POLL_S, RunControl
 from gather_pipeline.ports import Vectors
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.records.project import ProjectRecords
@@ -90,6 +91,7 @@ class Session:
         self._looked_at = self.services.clock.monotonic()
         self._loop = asyncio.Runner()
         self._embedding = ThreadPoolExecutor(1, "embedding")
+        self._patience_s = ENDING_S
         self.is_braked = request.max_tokens is not None or request.max_cost is not None
         self.gate: AbstractAsyncContextManager[Any] = asyncio.Semaphore(services.settings.concurrency) if self.is_braked else nullcontext()
 
@@ -138,6 +140,13 @@ class Session:
         The first ones load it, under the model calls that are under way.
         """
         return self._embedding.submit(self.services.embedder.embed, texts)
+
+    def late(self, embedding: Iterable[Future[Any]]) -> set[Future[Any]]:
+        """Which of these are not done in time: a run that ends waits `ENDING_S` for them, all such waits together."""
+        began = time.monotonic()
+        late = wait(embedding, max(0.0, self._patience_s)).not_done
+        self._patience_s -= time.monotonic() - began
+        return late
 
     def add(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:
         """Takes up a committed iteration, so that later prompts and decisions see what it made."""

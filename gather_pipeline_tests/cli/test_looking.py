@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -260,6 +262,18 @@ def test_sql_that_is_wrong_or_writes_is_refused_in_a_sentence(query: str, finish
     done = finished.shell.here(capsys, "sql", query)
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
     assert repr(query) in done.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory")
+def test_sql_that_makes_texts_without_end_is_refused_with_the_limit_and_the_next_question_is_answered(
+    finished: Finished, capsys: Capture
+) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+    done = finished.shell.here(capsys, "sql", "SELECT repeat('x', 1000000) FROM range(2000)")
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert "takes more than 150 MB" in done.err
+    assert resource.getrlimit(resource.RLIMIT_AS) == limit
+    assert finished.shell.here(capsys, "sql", "SELECT 1").code == 0
 
 
 def test_why_leads_from_an_item_to_its_prompt_and_a_dry_run_begins_nothing(finished: Finished, capsys: Capture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline.errors import TaskCancelled
+from gather_pipeline.gather import session
 from gather_pipeline.gather.control import RunControl
 from gather_pipeline.ports import Clock, Vectors
 from gather_pipeline_tests import fault_server as fault
@@ -100,30 +102,53 @@ def test_the_deadline_ends_the_call_under_way(model: str, reply: Reply, tmp_path
 class Loading:
     """An embedder that takes its time at its first text, in which somebody cancels the run."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._body, self._runs, self._is_loaded = studio.services.embedder, studio.services.runs, False
+    def __init__(self, studio: Studio, loaded: threading.Event, most_s: float) -> None:
+        self._body, self._runs, self._loaded, self._most_s = studio.services.embedder, studio.services.runs, loaded, most_s
+        self._is_asked = False
 
     @property
     def name(self) -> str:
         return self._body.name
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        if texts and not self._is_loaded:
-            self._is_loaded = True
+        if texts and not self._is_asked:
+            self._is_asked = True
             self._runs.request_cancel("task-1")
-            time.sleep(1.0)
+            self._loaded.wait(self._most_s)
         return self._body.embed(texts)
 
 
-def test_a_cancel_while_the_embedder_loads_waits_for_that_alone_and_keeps_what_came(tmp_path: Path) -> None:
-    """Notes are stored with their vectors, so that what had come could not be kept without them."""
+def test_a_cancel_while_the_embedder_loads_waits_a_little_for_it_and_keeps_what_came(tmp_path: Path) -> None:
     held = Held("the/writer", fault.like_the_scripted_model())
     with FaultServer(then=held) as server:
         studio = open_studio(tmp_path, server)
-        studio.services = replace(studio.services, embedder=Loading(studio))
+        studio.services = replace(studio.services, embedder=Loading(studio, threading.Event(), 0.5))
         result = studio.run()
         assert result.status == "cancelled"
         assert result.items_created == len(studio.view.items) > 0
+        studio.close()
+
+
+def test_a_cancel_does_not_wait_for_an_embedder_that_loads_on_and_the_next_run_pays_no_answer_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notes are stored with their vectors, so that none is; but their answers are kept."""
+    monkeypatch.setattr(session, "ENDING_S", 0.1)
+    loaded = threading.Event()
+    with FaultServer(then=Held("the/writer", fault.like_the_scripted_model())) as server:
+        studio = open_studio(tmp_path, server)
+        present = studio.services
+        studio.services = replace(present, embedder=Loading(studio, loaded, 60.0))
+        result = studio.run()
+        assert (result.status, result.items_created, loaded.is_set()) == ("cancelled", 0, False)
+        loaded.set()
+        answered = len(studio.documents("executions"))
+        studio.services = present
+        before = len(server.requests)
+        again = studio.run("task-2")
+        assert again.items_created > 0
+        served = [row for row in studio.documents("executions") if row["cached"]]
+        assert 0 < len(served) <= answered, f"{len(server.requests) - before} calls of the second run"
         studio.close()
 
 

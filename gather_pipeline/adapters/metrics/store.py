@@ -35,7 +35,7 @@ PATIENCE_S = 10.0  # an ingestion takes about a second, so whoever still waits a
 RETRY_S = 0.05
 BATCH = 500  # documents that are handed over as one text: an execution comes to 10 kB
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}  # nothing is ever downloaded
-MOST_ROWS, MOST_MEMORY_MB = 50_000, 150  # of one answer
+MOST_ROWS, MOST_MEMORY_MB, MOST_SECONDS = 50_000, 150, 20.0  # of one answer
 READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the database, nor lift these limits
     "enable_external_access": "false",
     "python_enable_replacements": "false",
@@ -117,8 +117,8 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
             with ThreadPoolExecutor(1) as thread:  # for in this one no signal would be looked at until the answer is there
                 asked = thread.submit(lambda: connection.sql(statements[0]).limit(MOST_ROWS + 1).df())
                 try:
-                    answer: pd.DataFrame = asked.result()
-                except KeyboardInterrupt:
+                    answer: pd.DataFrame = asked.result(MOST_SECONDS)
+                except (KeyboardInterrupt, TimeoutError):
                     connection.interrupt()
                     raise
             if len(answer) > MOST_ROWS:
@@ -126,8 +126,10 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
                     f"sql is {shorten(sql)}, and its answer has more than {MOST_ROWS} rows, expected at most that: add a LIMIT"
                 )
             return answer
-        except duckdb.OutOfMemoryException:
+        except (duckdb.OutOfMemoryException, MemoryError):
             raise InvalidInput(f"sql is {shorten(sql)}, and takes more than {MOST_MEMORY_MB} MB, expected at most that") from None
+        except TimeoutError:
+            raise InvalidInput(f"sql is {shorten(sql)}, and takes more than {MOST_SECONDS:g} s, expected at most that") from None
         except duckdb.Error as error:
             if type(error) is duckdb.Error or isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.InternalException):
                 raise StoreError(f"metrics database {database} cannot be read {_refusal(error)}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from gather_pipeline.cli.services import opened
 from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable, UnknownEntity
 from gather_pipeline.report.tables import rows
 from gather_pipeline.services import Services
+
+MOST_SPACE_MB = 250  # of addresses that a query of the user may take: what DuckDB may use, and the answer's table
 
 # Title and columns of each table on a terminal; --json and --html have all columns.
 SHOWN = {
@@ -77,12 +81,28 @@ def sql(query: str, as_json: bool) -> None:
 
     It is DuckDB; SHOW TABLES lists its tables and views.
     """
-    with opened() as services, _brought_up_to_date(services):
+    with opened() as services, _brought_up_to_date(services), _bounded_memory():
         frame = services.metrics.query(query)
     if as_json:
         print_json(rows(frame))
     else:
         print_frame(frame)
+
+
+@contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Within it this process gets little more memory: DuckDB's own limit leaves out texts that a function makes. Linux alone can."""
+    if sys.platform != "linux":
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    most = taken + MOST_SPACE_MB * 1_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (most if soft == resource.RLIM_INFINITY else min(soft, most), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @contextmanager

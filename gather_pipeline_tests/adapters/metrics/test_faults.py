@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from gather_pipeline.adapters.metrics import store
 from gather_pipeline.adapters.metrics.store import query
 from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable, UnknownEntity
 from gather_pipeline_tests.adapters.metrics.metrics_folder import HOLD, INGEST, KILLED_AT_THE_MOVE, Metrics, python
@@ -231,6 +232,15 @@ def test_a_query_that_fails_or_would_reach_further_is_refused_in_one_sentence(
     assert str(caught.value).startswith("sql is ")
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
     assert len(metrics.rows("FROM run")) == len(secret_frame)
+
+
+def test_a_query_that_takes_too_long_is_ended_and_the_next_one_answered(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics.ran("t1", "completed")
+    metrics.ingest()
+    with monkeypatch.context() as patch, pytest.raises(InvalidInput, match=r"takes more than 0\.2 s"):
+        patch.setattr(store, "MOST_SECONDS", 0.2)
+        query(metrics.database, "SELECT sum(a.range * b.range) FROM range(10000000) a, range(1000000) b")
+    assert len(metrics.rows("FROM run")) == 1
 
 
 @pytest.mark.parametrize("sql", ["FROM run", "DESCRIBE run", "SHOW TABLES", "WITH a AS (SELECT 1) FROM a;", "EXPLAIN SELECT 1"])

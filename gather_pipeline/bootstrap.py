@@ -129,9 +129,12 @@ def query_departments_for_automation(project_id: str, settings: Settings | None 
 
 def _departments(settings: Settings, store: DocumentStore, clock: Clock, secrets: Secrets) -> DepartmentSource:
     """The CMS where it is set and no file is, else a file: the packaged sample where none is named."""
-    if settings.reads_cms:
-        return KeptDepartments(get_payload_client(settings, secrets), store, settings.mongodb_db, clock)
-    return DepartmentFile(settings.departments)
+    source = _department_source(settings, secrets)
+    return KeptDepartments(source, store, settings.mongodb_db, clock) if settings.reads_cms else source
+
+
+def _department_source(settings: Settings, secrets: Secrets) -> DepartmentSource:
+    return get_payload_client(settings, secrets) if settings.reads_cms else DepartmentFile(settings.departments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +189,7 @@ def probes(settings: Settings, dagster: Callable[[], str | None]) -> Probes:
         services=partial(build_services, settings),
         store=partial(_store, settings),
         providers=partial(_providers, settings),
+        departments=partial(_department_source, settings, secrets),
         ask=ask,
         weights=partial(_weights, settings),
         embedder=partial(_embedder_folder, settings),

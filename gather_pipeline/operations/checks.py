@@ -167,9 +167,9 @@ def embedder(site: Site) -> Seen:
 
 def departments(site: Site) -> Seen:
     """Where departments come from."""
-    found = site.services.departments.departments()
-    is_sample = "departments" not in site.settings.model_fields_set
-    return Seen(text=f"{len(found)} departments in {site.settings.departments}", embedded=is_sample)
+    source = site.probes.departments()
+    is_sample = not site.settings.reads_cms and "departments" not in site.settings.model_fields_set
+    return Seen(text=f"{len(source.departments())} departments in {source.place}", embedded=is_sample)
 
 
 def tasks(site: Site) -> Seen:
@@ -252,9 +252,9 @@ CHECKS = (
     Check(name="embedder", setting="GATHER_EMBEDDER", look=embedder, remedy="Install the package again: pip install -e ."),
     Check(
         name="departments",
-        setting="GATHER_DEPARTMENTS",
+        setting="GATHER_DEPARTMENTS, NEXT_PUBLIC_APP_URL",
         look=departments,
-        remedy="Mend the file, or set GATHER_DEPARTMENTS to another one.",
+        remedy="Mend the file or the CMS, or set GATHER_DEPARTMENTS to another file.",
     ),
     Check(name="tasks", setting="GATHER_TASKS", look=tasks, remedy="Mend what the sentence names, or set GATHER_TASKS to other folders."),
     Check(

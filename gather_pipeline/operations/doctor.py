@@ -17,7 +17,7 @@ from typing import Literal
 from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import GatherError
-from gather_pipeline.ports import AskHttp, MaintainedStore
+from gather_pipeline.ports import AskHttp, DepartmentSource, MaintainedStore
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
@@ -73,6 +73,7 @@ class Probes:
         services: Makes the services.
         store: Opens the store that the settings choose.
         providers: The providers of models that they choose.
+        departments: Where departments come from, without a list kept of it.
         ask: Sends a request to a web server.
         weights: Whether the embedded model's weights are there and whole, and where.
         embedder: Where the installed embedding model lies, None where it needs no file.
@@ -84,6 +85,7 @@ class Probes:
     services: Callable[[], Services]
     store: Callable[[], MaintainedStore]
     providers: Callable[[], Providers]
+    departments: Callable[[], DepartmentSource]
     ask: AskHttp
     weights: Callable[[], tuple[bool, Path]]
     embedder: Callable[[], Path | None]

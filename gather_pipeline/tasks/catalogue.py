@@ -20,13 +20,18 @@ from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
 from gather_pipeline.tasks.borders import check_borders
-from gather_pipeline.tasks.definition import TaskDefinition, version_key
+from gather_pipeline.tasks.definition import NAME, SEMVER, TASK_ID, TaskDefinition, version_key
 from gather_pipeline.tasks.plugins import plugins
 
 PACKAGED = Path(str(files("gather_pipeline.tasks") / "definitions"))
 
 logger = logging.getLogger(__name__)
 
+FORMS = {
+    SEMVER: "a semantic version such as 1.0.0",
+    TASK_ID: "small letters, digits and '_', a letter first, at most 64",
+    NAME: "letters, digits, '_' and '-', a letter or '_' first, at most 64",
+}
 LIMIT = 100_000  # bytes; the longest packaged definition has 12,000
 
 
@@ -37,6 +42,7 @@ class Catalogue:
         definitions: Each with an id and version of its own.
         paths: Where those that were read from a file lie.
         under: Definitions that are known too, unless one of the same id and version stands over them.
+        fitting: Whether dependencies are checked.
 
     Raises:
         InvalidInput: A version is there twice, or a dependency is not there or does not fit.
@@ -47,6 +53,8 @@ class Catalogue:
         definitions: Iterable[TaskDefinition],
         paths: Mapping[tuple[str, str], Path] = MappingProxyType({}),
         under: Catalogue | None = None,
+        *,
+        fitting: bool = True,
     ) -> None:
         found: dict[tuple[str, str], TaskDefinition] = {}
         for definition in definitions:
@@ -59,7 +67,7 @@ class Catalogue:
         self._by_id: dict[str, dict[str, TaskDefinition]] = {}
         for (task, version), definition in sorted({**below, **found}.items(), key=lambda pair: (pair[0][0], version_key(pair[0][1]))):
             self._by_id.setdefault(task, {})[version] = definition
-        for key, definition in found.items():
+        for key, definition in found.items() if fitting else ():
             try:
                 check_borders(definition, self.get)
             except ValueError as error:
@@ -184,6 +192,8 @@ def _sentence(error: ValidationError) -> str:
             return f"is not JSON: {first['ctx']['error']}"
         case "value_error":
             return f"{place}: {first['msg'].removeprefix('Value error, ')}"
+        case "string_pattern_mismatch":
+            return f"{place} is {shorten(first['input'])}, expected {FORMS[first['ctx']['pattern']]}"
         case _:
             expected = first["msg"].removeprefix("Input should be ").removeprefix("String should ")
             return f"{place} is {shorten(first['input'])}, expected {expected}"

@@ -75,6 +75,13 @@ def test_a_model_a_prompt_and_a_condition_may_be_named(desk: Shell, capsys: pyte
     assert tlm(desk, capsys, *line, "--prompt-id", "loud").document["prompt"] == "loud"
 
 
+def test_a_model_that_the_embedded_one_stands_in_for_is_named(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.extra["MODEL_PATH"] = "nowhere.gguf"
+    done = tlm(desk, capsys, "execute", "greeting", "--input", '{"who": "Mara"}', "--model", "openai/gpt-5-mini")
+    assert done.err.startswith("Model 'openai/gpt-5-mini' needs a key or a base URL: the embedded model answers in its place.\n")
+    assert done.code == 6 and "nowhere.gguf" in done.err
+
+
 @pytest.mark.parametrize(
     ("args", "code", "told"),
     [
@@ -83,6 +90,8 @@ def test_a_model_a_prompt_and_a_condition_may_be_named(desk: Shell, capsys: pyte
         (["greeting", "--input", "@gone.json"], 2, "Error: --input is 'gone.json', expected a file that is there"),
         (["greeting", "--input", "@binary"], 2, "binary has byte 0x80 at 0, expected UTF-8 text"),
         (["greeting", "--input", "@half.json"], 2, "Error: --input is 'half.json', expected a JSON object, @FILE or -"),
+        (["greeting", "--input", "@empty"], 2, "Error: empty is empty, expected a JSON object"),
+        (["greeting", "--input", '{"who": "Ma'], 2, "expected a JSON object, @FILE or - (Unterminated string"),
         (["greeting", "--input", '{"name": 1}'], 2, "input of task greeting 1.0.0 does not fit"),
         (["greeting", "--input", '{"who": "Mara"}', "--temperature", "2"], 2, "option temperature is 2.0, expected less than or equal"),
         (
@@ -97,6 +106,7 @@ def test_a_model_a_prompt_and_a_condition_may_be_named(desk: Shell, capsys: pyte
 )
 def test_a_mistake_is_one_sentence(args: list[str], code: int, told: str, desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     (desk.folder / "binary").write_bytes(b"\x80abc")
+    (desk.folder / "empty").write_text(" \n")
     Path(desk.folder / "half.json").write_text('{"who": "Ma')
     done = tlm(desk, capsys, "execute", *args)
     assert done.code == code and told in done.err and done.out == "" and len(done.err.splitlines()) == 1

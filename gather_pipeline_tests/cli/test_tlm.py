@@ -53,6 +53,23 @@ def test_every_faulty_file_is_told_with_key_and_reason(shell: Shell, capsys: pyt
     assert tlm(shell, capsys, "validate-task", "greeting", "--json").document[0]["error"].startswith("a.json: key nmae")
 
 
+def test_what_tasks_do_not_fit_is_told_beside_a_file_that_cannot_be_read(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    circle = [{"task": need, "inputs": {"who": "who"}, "outputs": {"who": "output.greeting"}} for need in ("second", "first", "nowhere")]
+    for id, need in zip(("first", "second", "third"), circle, strict=True):
+        (shell.folder / f"{id}.json").write_text(json.dumps(document(id=id, dependencies=[need])))
+    (shell.folder / "broken.json").write_text("{")
+    for name in ("alone", "again"):
+        (shell.folder / f"{name}.json").write_text(json.dumps(document(id="alone")))
+    shell.extra["GATHER_TASKS"] = str(shell.folder)
+    rows = {Path(row["file"]).stem: row["error"] for row in tlm(shell, capsys, "validate-task", "--all", "--json").document}
+    assert rows["first"] == "first.json: key dependencies.0: first needs itself by way of second and first, expected no circle"
+    assert rows["second"].startswith("second.json: key dependencies.0: second needs itself")
+    assert rows["third"].startswith("third.json: key dependencies.0: task is 'nowhere'")
+    assert rows["alone"] == "alone.json: key version is '1.0.0', expected one of its own, for again.json has it too" and not rows["again"]
+    assert rows["broken"].startswith("broken.json: is not JSON")
+    assert tlm(shell, capsys, "validate-task", "again.json").out == "alone 1.0.0: valid\n"
+
+
 def test_the_seeds_own_example_is_valid_with_a_warning(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     done = tlm(shell, capsys, "validate-task", str(SEED / "job_detail_extraction.json"))
     assert done.code == 0

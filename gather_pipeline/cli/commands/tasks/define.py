@@ -16,7 +16,7 @@ from gather_pipeline.cli.options import as_json, example
 from gather_pipeline.cli.output import print_json, print_table, say
 from gather_pipeline.cli.services import command_settings, opened
 from gather_pipeline.domain.json_texts import load_json
-from gather_pipeline.errors import GatherError, InvalidInput, UnknownEntity
+from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.services import Services
 
 if TYPE_CHECKING:
@@ -97,39 +97,67 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
     NAME is the id of a task or the path of a file. Every file that is wrong is told, with the key and the reason. An example that does
     not pass a named validation is a warning.
     """
-    from gather_pipeline.tasks.catalogue import definition_files, definition_folders, load_definition
+    from gather_pipeline.tasks.catalogue import definition_files, definition_folders
 
     if (name is None) is not everything:
         raise InvalidInput("expected either the name of a task or --all")
     with opened() as services:
-        files = [path for folder in definition_folders(services.settings.tasks) for path in definition_files(folder)]
+        files = known = [path for folder in definition_folders(services.settings.tasks) for path in definition_files(folder)]
         if name is not None:
-            files = [Path(name)] if name.endswith(".json") else [path for path in files if name in _names(path)]
+            files = [Path(name).absolute()] if name.endswith(".json") else [path for path in known if name in _names(path)]
             if not files:
                 raise UnknownEntity.field("task", name, "the id of a task (tlm list) or the path of its file")
-        checked = []
-        for path in files:
-            row: dict[str, Any] = {"file": str(path), "task": None, "version": None, "valid": False, "warnings": [], "error": None}
-            try:
-                definition = load_definition(path)
-                _check_verification(services, path, definition)
-                row |= {"task": definition.id, "version": definition.version, "warnings": definition.warnings, "valid": True}
-            except InvalidInput as error:
-                row["error"] = str(error)
-            checked.append(row)
-        if all(row["valid"] for row in checked):
-            _check_together(services, files, checked)
+        found, faults = _read(services, list(dict.fromkeys([*known, *files])))
+    checked = []
+    for path in files:
+        row: dict[str, Any] = {"file": str(path), "task": None, "version": None, "valid": path not in faults, "warnings": []}
+        if (definition := found.get(path)) is not None:
+            row |= {"task": definition.id, "version": definition.version, "warnings": definition.warnings}
+        checked.append(row | {"error": faults.get(path)})
     if as_json:
         print_json(checked)
     else:
         for row in checked:
-            name = f"{row['task']} {row['version']}" if row["task"] else row["file"]
-            click.echo(f"{name}: valid" if row["valid"] else row["error"])
+            click.echo(row["error"] or f"{row['task']} {row['version']}: valid")
             for told in row["warnings"]:
                 click.echo(f"  warning: {told}")
     wrong = sum(not row["valid"] for row in checked)
     if wrong:
         raise InvalidInput(f"{wrong} of {len(checked)} task files {'is' if wrong == 1 else 'are'} not valid")
+
+
+def _read(services: Services, paths: list[Path]) -> tuple[dict[Path, TaskDefinition], dict[Path, str]]:
+    """What can be read of files, and what is wrong with each that is not right, by itself or beside those that can be read."""
+    from gather_pipeline.records.definition_files import DefinitionFiles
+    from gather_pipeline.tasks.borders import check_borders
+    from gather_pipeline.tasks.catalogue import Catalogue, definition_folders, load_definition
+
+    found: dict[Path, TaskDefinition] = {}
+    faults: dict[Path, str] = {}
+    versions: dict[tuple[Path, str, str], Path] = {}
+    for path in paths:
+        try:
+            definition = found[path] = load_definition(path)
+            first = versions.setdefault((path.parent, definition.id, definition.version), path)
+            if first != path:
+                told = f"one of its own, for {first.name} has it too"
+                raise InvalidInput(f"{path.name}: {InvalidInput.field('key version', definition.version, told)}")
+            _check_verification(services, path, definition)
+        except InvalidInput as error:
+            faults[path] = str(error)
+    catalogue = Catalogue({(one.id, one.version): one for one in found.values()}.values(), fitting=False)
+    remembered = DefinitionFiles(services.store, services.settings.mongodb_db)
+    others = definition_folders(())
+    for path in found.keys() - faults:
+        try:
+            check_borders(found[path], catalogue.get)
+            if path.parent not in others:
+                remembered.read([(path, found[path])])
+        except InvalidInput as error:
+            faults[path] = str(error)
+        except ValueError as error:
+            faults[path] = f"{path.name}: {error}"
+    return found, faults
 
 
 def _check_verification(services: Services, path: Path, definition: TaskDefinition) -> None:
@@ -142,23 +170,6 @@ def _check_verification(services: Services, path: Path, definition: TaskDefiniti
             verifiers(definition.verification, tools)
         except InvalidInput as error:
             raise InvalidInput(f"{path.name}: {error}") from None
-
-
-def _check_together(services: Services, files: list[Path], checked: list[dict[str, Any]]) -> None:
-    """Checks dependencies and that no version goes back, in the folders and for a file that lies elsewhere."""
-    from gather_pipeline.records.definition_files import DefinitionFiles
-    from gather_pipeline.tasks.catalogue import Catalogue, load_definition
-
-    try:
-        known = services.catalogue.paths.values()
-        for path in files:
-            if path.absolute() not in known:
-                definition = load_definition(path)
-                Catalogue([definition], {(definition.id, definition.version): path}, under=services.catalogue)
-                DefinitionFiles(services.store, services.settings.mongodb_db).read([(path.absolute(), definition)])
-    except GatherError as error:
-        wrong = next((row for row in checked if str(error).startswith(f"{Path(row['file']).name}:")), checked[-1])
-        wrong |= {"valid": False, "error": str(error)}
 
 
 @click.command("list", epilog=example("tlm list", "tlm list --json"))

@@ -14,6 +14,7 @@ from gather_pipeline.cli.options import Amount, Whole, as_json, example
 from gather_pipeline.cli.output import print_json, print_line, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import GatherError, InvalidInput, shorten
 from gather_pipeline.services import Services
@@ -81,6 +82,9 @@ def execute(
     )
     with opened() as services, TaskExecutor(name, version, services=services) as executor:
         one, batch = _inputs(given)
+        for wanted in (model or services.settings.model, *fallbacks):
+            if wanted not in (None, EMBEDDED) and services.resolve_model(wanted) == EMBEDDED:
+                say(f"Model {wanted!r} needs a key or a base URL: the embedded model answers in its place.")
         if one is not None:
             _print_one(asyncio.run(_closing(services, executor.run_async(one, options))), as_json)
         else:
@@ -181,8 +185,9 @@ def _inputs(given: str) -> tuple[Mapping[str, Any] | None, list[tuple[int, Any]]
     except ValueError as error:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         if path is None or len(lines) < 2:
-            reason = f" ({error})" if path is not None else ""
-            raise InvalidInput.field("--input", text if path is None else path, f"a JSON object, @FILE or -{reason}") from None
+            if not lines:
+                raise InvalidInput(f"{source} is empty, expected a JSON object") from None
+            raise InvalidInput.field("--input", text if path is None else path, f"a JSON object, @FILE or - ({error})") from None
         return None, [(number, _line(f"line {number} of {source}", line)) for number, line in lines]
     if isinstance(whole, list):
         return None, [(number, _object(f"entry {number} of {source}", value)) for number, value in enumerate(whole, 1)]

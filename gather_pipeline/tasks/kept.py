@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from gather_pipeline.tasks.execution import Execution, digest
 
 KEPT_S = 30 * 86_400.0  # an answer serves for thirty days
 POLL_S = 0.02
+PATIENCE_S = 120.0  # for the answer that another one is asking for, whose process may be stopped; then the model is asked anyway
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +57,10 @@ class KeptAnswers:
         `place` is what tells calls with the same request apart that are to differ, such as a draw.
         """
         key = digest([self._realm, *place, asdict(request)])
-        while (claim := self._claim(key)) is None:  # another one is asking
+        end = time.monotonic() + PATIENCE_S
+        while (claim := self._claim(key)) is None and time.monotonic() < end:  # another one is asking
             await asyncio.sleep(POLL_S)
-        with claim:
+        with claim or nullcontext():
             if (found := self._find(key)) is None:
                 found = Answer(completion=await ask(), is_own=True)
                 self._keep(key, asdict(found.completion), execution_id)

@@ -14,6 +14,7 @@ import pytest
 from gather_pipeline.adapters.cache.disk import DiskCache
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.errors import ModelTimeout, OutputInvalid
+from gather_pipeline.tasks import kept
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.kept import KeptAnswers
@@ -39,16 +40,23 @@ class Desk:
         self.records: list[Execution] = []
 
     def runner(self, model: ListModel, realm: str = "") -> TaskRunner:
-        kept = KeptAnswers(self.cache, realm)
+        answers = KeptAnswers(self.cache, realm)
 
         def store(execution: Execution) -> None:
             self.records.append(execution)
-            kept.settle(execution)
+            answers.settle(execution)
 
-        return TaskRunner(model, Catalogue([define()]), StepClock(), store, Support(kept=kept))
+        return TaskRunner(model, Catalogue([define()]), StepClock(), store, Support(kept=answers))
 
     def run(self, body: ListModel, realm: str = "", **options: Any) -> Any:
         return asyncio.run(self.runner(body, realm).run("greeting", {"who": "Mara"}, **({"model": "small"} | options))).output
+
+
+class HeldElsewhere(DiskCache):
+    """The cache while a process that was stopped, not killed, is asking for every answer."""
+
+    def claim(self, key: str) -> None:
+        return None
 
 
 @pytest.fixture
@@ -64,6 +72,14 @@ def test_the_same_again_makes_no_call_and_costs_nothing(desk: Desk):
     first, second = desk.records
     assert (first.cached, first.usage.cost, second.cached, second.usage.cost) == (False, 0.25, True, 0.0)
     assert silent.requests == [] and second.calls[0].usage == first.calls[0].usage
+
+
+def test_an_answer_that_a_stopped_process_asks_for_is_waited_for_a_while_and_then_asked_for(
+    tmp_path: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(kept, "PATIENCE_S", 0.1)
+    desk.cache = HeldElsewhere(tmp_path / "held")
+    assert desk.run(ListModel(GOOD), draw=0) == {"greeting": "Good evening, Mara."}
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def forecast_run(services: Services, request: AutomationRequest) -> Forecast:
         told = () if price is not None else (f"the price of model {model} is not known, so the cost is unknown (set GATHER_PRICES)",)
         forecast = replace(forecast, cost=None if price is None else scaled(tokens, price), notes=told)
     if known < KNOWN:
-        few = f"only {known} finished runs are known, so the ranges are wide defaults; from {KNOWN} on they come from the history"
+        few = f"finished runs known: {known}, so the ranges are wide defaults; from {KNOWN} on they come from the history"
         forecast = replace(forecast, notes=(*forecast.notes, few))
     return _braked(forecast, request, settings.timeout_s)
 

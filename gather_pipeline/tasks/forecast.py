@@ -114,7 +114,7 @@ def forecast_task(executions: Sequence[Execution], *, count: int = 1) -> Forecas
     """
     if not executions:
         raise InvalidInput("the task was never executed here, expected one execution or more to forecast from")
-    asked = [one for one in executions if not one.cached]
+    asked = [one for one in executions if one.calls and not one.cached]
     usages = [one.usage for one in asked]
     ranges = {
         "calls": _usual([float(one.attempts) for one in asked]),

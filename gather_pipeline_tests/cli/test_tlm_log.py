@@ -57,6 +57,7 @@ def log(shell: Shell) -> Shell:
 
 
 def test_a_period_is_analyzed_by_model_prompt_and_version(log: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(log, replace(made(998, "scripted", good=False), prompt_id=None, calls=(), status="failed"))  # an input that was refused
     shown = tlm(log, capsys, "analyze", TASK, "--period", "7d", "--json").document
     assert (shown["total"]["executions"], shown["total"]["verified"], shown["total"]["unknown_cost"]) == (60, 40, 30)
     assert {one["name"]: (one["executions"], one["cost"]) for one in shown["models"]} == {"scripted": (30, 15.0), "scripted:b": (30, 0.0)}

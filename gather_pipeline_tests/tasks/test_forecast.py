@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -60,7 +61,9 @@ def test_a_task_is_forecast_from_its_own_executions() -> None:
     bench = Bench(*[ANSWER] * 12)
     for _ in range(12):
         bench.run()
-    found = forecast_task(bench.records, count=3)
+    refused = [replace(bench.records[0], calls=(), status="failed")] * 5
+    found = forecast_task([*bench.records, *refused], count=3)
+    assert found.known == 12
     assert found.calls.expected == 3 and found.tokens and found.tokens.expected == pytest.approx(45)
     assert found.cost and found.cost.low <= 0.75 <= found.cost.high
 

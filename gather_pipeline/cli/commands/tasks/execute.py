@@ -82,9 +82,7 @@ def execute(
     )
     with opened() as services, TaskExecutor(name, version, services=services) as executor:
         one, batch = _inputs(given)
-        for wanted in (model or services.settings.model, *fallbacks):
-            if wanted not in (None, EMBEDDED) and services.resolve_model(wanted) == EMBEDDED:
-                say(f"Model {wanted!r} needs a key or a base URL: the embedded model answers in its place.")
+        say_stand_in(services, model or services.settings.model, *fallbacks)
         if one is not None:
             _print_one(asyncio.run(_closing(services, executor.run_async(one, options))), as_json)
         else:
@@ -92,6 +90,13 @@ def execute(
             say(f"{len(batch) - failed} of {len(batch)} done" + (f", {failed} failed" if failed else ""))
             if failed:
                 raise GatherError(f"{failed} of {len(batch)} inputs failed")
+
+
+def say_stand_in(services: Services, *models: str | None) -> None:
+    """Says which of the models wanted the embedded one answers for."""
+    for wanted in models:
+        if wanted not in (None, EMBEDDED) and services.resolve_model(wanted) == EMBEDDED:
+            say(f"Model {wanted!r} needs a key or a base URL: the embedded model answers in its place.")
 
 
 async def _closing(services: Services, work: Coroutine[Any, Any, Result]) -> Result:

@@ -34,15 +34,15 @@ COLUMNS = ("executions", "success", "verified", "unverified", "accepted", "rejec
 def analyze(name: str, period: str, as_json: bool) -> None:
     """Show how a task has done: success, verdicts, time, tokens and cost.
 
-    In all, and by model, prompt and version. Sums of tokens and cost are of what is known; --json says of how many executions they are
-    unknown, and has each day's figures.
+    In all, and by model, prompt and version; what was refused for its input is not counted. Sums of tokens and cost are of what is known;
+    --json says of how many executions they are unknown, and has each day's figures.
     """
     from gather_pipeline.tasks.analysis import analyze
 
     with opened() as services:
         services.catalogue.get(name)
         now = services.clock.now()
-        executions = services.executions.find(task=name, since=_since(period, now))
+        executions = [one for one in services.executions.find(task=name, since=_since(period, now)) if one.prompt_id is not None]
     first = executions[-1].timestamp if executions else now
     analysis = analyze(executions, _since(period, now) or first, now)
     if as_json:

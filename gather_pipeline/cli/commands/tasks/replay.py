@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from gather_pipeline.cli.commands.tasks.execute import say_stand_in
 from gather_pipeline.cli.options import Amount, Whole, any_project, as_json, example, one_department
 from gather_pipeline.cli.output import print_json, print_table, say
 from gather_pipeline.cli.services import opened
@@ -68,6 +69,7 @@ def replay(
             if len({one.task_id for one in originals}) > 1:
                 raise InvalidInput("--version is given for executions of several tasks, expected --task with it")
             definition = services.catalogue.get(originals[0].task_id, version)
+        say_stand_in(services, model)
         changes = Changes(
             model=model,
             definition=definition,

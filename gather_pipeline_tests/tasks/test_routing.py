@@ -19,7 +19,7 @@ SIZES = {"tiny": 2_000, "wide": 200_000}
         ({"ranked": ("b", "a"), "asked": "z"}, ("z", "f")),
         ({"ranked": ("b", "a"), "left_out": {"b"}}, ("a", "embedded", "f", "b")),
         ({"asked": "z", "left_out": {"z"}}, ("z", "f")),
-        ({"left_out": {"embedded", "f"}}, ("embedded", "f")),
+        ({"left_out": ("embedded", "f")}, ("embedded", "f")),
         ({"ranked": ("tiny", "wide")}, ("wide", "embedded", "f", "tiny")),
         ({"asked": "tiny"}, ("tiny", "f")),
     ],

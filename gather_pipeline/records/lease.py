@@ -10,10 +10,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from secrets import token_hex
+from typing import Any
 
 import psutil
 
@@ -173,7 +174,8 @@ class Lease:
             return self.take()
         if not held.is_dead:
             raise ProjectBusy(_busy(held))
-        if not self._extend(held):
+        # By the token too: a lease that was given back and taken anew counts its versions from 1 again.
+        if not self._extend({"token": held.token} if held.token else {}, held.version):
             return self.take()
         logger.warning("[AutoGather] Took over project %s from dead run %s", self.project_id, held.owner.task_id)
         return held.owner.task_id
@@ -181,12 +183,10 @@ class Lease:
     def renew(self) -> None:
         """Moves the end of the lease; sets `lost`, and says so, where somebody else holds it now."""
         with self._renewing:
-            held = self._held()
-            if held is not None and (held.owner, held.token) == (self.owner, self.token) and self._extend(held):
-                return
-            if self.lost.is_set():
+            if self._extend({"token": self.token, "task_id": self.owner.task_id}) or self.lost.is_set():
                 return
             self.lost.set()
+        held = self._held()
         holder = "nobody" if held is None else f"run {held.owner.task_id}"
         logger.error("[AutoGather] Run %s lost its lease of project %s: %s holds it now", self.owner.task_id, self.project_id, holder)
 
@@ -194,13 +194,11 @@ class Lease:
         """Gives the lease back, unless somebody else holds it."""
         self._store.delete(self._database, LEASES, {"_id": self.project_id, "token": self.token, "task_id": self.owner.task_id})
 
-    def _extend(self, held: Holder) -> bool:
-        """Makes this run the holder for another term; False where the lease has changed since it was read."""
+    def _extend(self, where: Mapping[str, Any], version: int | None = None) -> bool:
+        """Makes this run the holder for another term; False where the lease is not that one any more."""
         terms = self._terms()
-        # By the token too: a lease that was given back and taken anew counts its versions from 1 again.
-        same = {"token": held.token} if held.token else None
         try:
-            self._store.update(self._database, LEASES, self.project_id, terms, expected_version=held.version, where=same)
+            self._store.update(self._database, LEASES, self.project_id, terms, expected_version=version, where=where)
         except (VersionConflict, UnknownEntity):
             return False
         self._expires = terms["expires"]

@@ -207,11 +207,11 @@ def test_a_project_that_never_ran_has_no_figures(shell: Shell, capsys: Capture) 
     assert "no run has been measured yet" in done.err
 
 
-def test_dagster_is_told_of_the_measurements_that_a_command_takes_in(finished: Finished, capsys: Capture) -> None:
-    settings = load_settings(_env_file=None, home=finished.shell.folder / "home")
+def test_dagster_is_told_of_the_measurements_that_a_command_takes_in(copied: Shell, capsys: Capture) -> None:
+    settings = load_settings(_env_file=None, home=copied.folder / "home")
     with closing(build_services(settings)) as services:
         services.runs.start("elsewhere", AutomationRequest(project_id="elsewhere"))
-    assert finished.shell.here(capsys, "sql", "SELECT 1").code == 0
+    assert copied.here(capsys, "sql", "SELECT 1").code == 0
     with open_instance(settings) as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey("metrics"), limit=1).records
     assert record.asset_materialization is not None

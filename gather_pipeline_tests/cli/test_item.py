@@ -405,20 +405,6 @@ def test_a_brief_is_changed_though_the_list_of_departments_is_wrong(desk: Shell,
     assert "Which departments are stale now cannot be told" in done.err
 
 
-def test_the_status_of_a_fresh_project_has_nothing_stale(finished: Finished, capsys: Capture) -> None:
-    status = finished.shell.here(capsys, "status", "--project", "salt", "--json").document
-    assert (status["project_id"], status["stale"], status["unscored"]) == ("salt", [], [])
-    assert status["run"]["task_id"] == finished.task_id
-    summary = {row["department"]: row for row in finished.document["summary"]}
-    assert [row["department"] for row in status["departments"]] == ["story", "visual", "sound"]
-    for row in status["departments"]:
-        assert (row["state"], row["stale"], row["unscored"]) == ("finished", False, False)
-        assert (row["quality"], row["items"]) == (summary[row["department"]]["quality_score"], summary[row["department"]]["items_created"])
-    shown = finished.shell.here(capsys, "status", "--project", "salt")
-    assert f"Last run {finished.task_id} completed" in shown.out
-    assert shown.err == ""
-
-
 def test_the_status_after_an_edit_says_whose_prompts_used_the_item(desk: Shell, capsys: Capture) -> None:
     rows = items(desk, capsys)
     used = next(
@@ -458,33 +444,6 @@ def test_a_report_shows_the_stored_score_and_its_present_threshold_and_no_reache
     assert "3.5 of" in (desk.folder / "report.html").read_text(), shown.err
     shown = desk.here(capsys, "report", "--project", "salt")
     assert re.search(r"^ *story +3\.5 .*(no|False)", shown.out, re.MULTILINE), shown.out
-
-
-def test_a_department_that_left_the_list_is_retired_and_never_stale(desk: Shell, capsys: Capture) -> None:
-    rows = [dict(row) for row in DEPARTMENTS if row["slug"] != "visual"]
-    (desk.folder / "departments.yaml").write_text(yaml.safe_dump(rows))
-    desk.here(capsys, "project", "update", "salt", "--name", "Pepper")
-    status = desk.here(capsys, "status", "--project", "salt", "--json").document
-    assert [(row["department"], row["state"]) for row in status["departments"]] == [
-        ("story", "finished"),
-        ("sound", "finished"),
-        ("visual", "retired"),
-    ]
-    assert status["departments"][2]["items"] > 0
-    assert [row["department"] for row in status["stale"]] == ["story", "sound"]
-
-
-def test_a_project_without_a_run_has_a_status(shell: Shell, capsys: Capture) -> None:
-    shell.create()
-    status = shell.here(capsys, "status", "--project", "salt", "--json").document
-    assert (status["run"], status["stale"], status["unscored"]) == (None, [], [])
-    assert {row["state"] for row in status["departments"]} == {"new"}
-    shell.here(capsys, "item", "add", "--project", "salt", "--department", "visual", "--content", "A lamp.")
-    assert shell.here(capsys, "status", "--project", "salt", "--json").document["unscored"] == ["visual"]
-    rows = shell.here(capsys, "departments", "--project", "salt", "--json").document
-    assert [(row["slug"], row["items"]) for row in rows] == [("story", 0), ("visual", 1), ("sound", 0)]
-    listed = shell.here(capsys, "items", "--project", "salt", "--department", "visual", "--json").document
-    assert [row["content"] for row in listed] == ["A lamp."]
 
 
 def test_a_status_is_of_a_run_or_of_a_project(finished: Finished, capsys: Capture) -> None:

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
-from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import pytest
 
+from gather_pipeline.adapters.cache.disk import DiskCache
 from gather_pipeline.context import Candidate, select
 from gather_pipeline.context.distillation import distil, verbose_sections
 from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.errors import ContextError, ModelTimeout
-from gather_pipeline.ports import CacheLayer, CacheStats
 
 
 def words(text: str) -> int:
@@ -32,31 +31,6 @@ class Halving:
     async def distil(self, text: str, kind: str, tokens: int) -> str:
         self.asked.append((kind, tokens))
         return " ".join(text.split()[: tokens - 1] + ["short."])
-
-
-class Kept:
-    """A cache in a dict."""
-
-    def __init__(self) -> None:
-        self.values: dict[tuple[str, str], bytes] = {}
-
-    def get(self, layer: CacheLayer, key: str) -> bytes | None:
-        return self.values.get((layer, key))
-
-    def put(self, layer: CacheLayer, key: str, value: bytes, *, ttl_s: float | None = None, entities: Collection[str] = ()) -> None:
-        self.values[layer, key] = value
-
-    def invalidate(self, *, layer: CacheLayer | None = None, key: str | None = None, entity: str | None = None) -> int:
-        raise NotImplementedError
-
-    def stats(self) -> CacheStats:
-        return CacheStats(entries={}, size=len(self.values))
-
-    def lock(self, key: str, *, expires_s: float) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def close(self) -> None:
-        self.values.clear()
 
 
 def test_nothing_is_shortened_where_all_fits():
@@ -108,8 +82,8 @@ def test_what_does_not_even_fit_distilled_is_refused_with_all_sizes():
     assert caught.value.budget == 10 and caught.value.sizes == {"a": (7, 7), "b": (40, 40)} and caught.value.exit_code == 2
 
 
-def test_a_text_is_paid_for_once_and_another_target_is_another_text():
-    candidates, halving, kept = [long("a", 300, "high")], Halving(), Kept()
+def test_a_text_is_paid_for_once_and_another_target_is_another_text(tmp_path: Path):
+    candidates, halving, kept = [long("a", 300, "high")], Halving(), DiskCache(tmp_path)
     first = asyncio.run(distil(candidates, 150, halving, words, cache=kept))
     assert asyncio.run(distil(candidates, 150, halving, words, cache=kept)) == first and len(halving.asked) == 1
     asyncio.run(distil(candidates, 140, halving, words, cache=kept))

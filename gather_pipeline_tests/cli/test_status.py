@@ -1,0 +1,52 @@
+"""`gather status` of a project: what is stale, what is behind, and what is not there any more."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from gather_pipeline_tests.cli.commands import DEPARTMENTS, Shell
+from gather_pipeline_tests.cli.conftest import Finished
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_the_status_of_a_fresh_project_has_nothing_stale(finished: Finished, capsys: Capture) -> None:
+    status = finished.shell.here(capsys, "status", "--project", "salt", "--json").document
+    assert (status["project_id"], status["stale"], status["unscored"]) == ("salt", [], [])
+    assert status["run"]["task_id"] == finished.task_id
+    summary = {row["department"]: row for row in finished.document["summary"]}
+    assert [row["department"] for row in status["departments"]] == ["story", "visual", "sound"]
+    for row in status["departments"]:
+        assert (row["state"], row["stale"], row["unscored"]) == ("finished", False, False)
+        assert (row["quality"], row["items"]) == (summary[row["department"]]["quality_score"], summary[row["department"]]["items_created"])
+    shown = finished.shell.here(capsys, "status", "--project", "salt")
+    assert f"Last run {finished.task_id} completed" in shown.out
+    assert shown.err == ""
+
+
+def test_a_department_that_left_the_list_is_retired_and_never_stale(copied: Shell, capsys: Capture) -> None:
+    rows = [dict(row) for row in DEPARTMENTS if row["slug"] != "visual"]
+    (copied.folder / "departments.yaml").write_text(yaml.safe_dump(rows))
+    copied.here(capsys, "project", "update", "salt", "--name", "Pepper")
+    status = copied.here(capsys, "status", "--project", "salt", "--json").document
+    assert [(row["department"], row["state"]) for row in status["departments"]] == [
+        ("story", "finished"),
+        ("sound", "finished"),
+        ("visual", "retired"),
+    ]
+    assert status["departments"][2]["items"] > 0
+    assert [row["department"] for row in status["stale"]] == ["story", "sound"]
+
+
+def test_a_project_without_a_run_has_a_status(shell: Shell, capsys: Capture) -> None:
+    shell.create()
+    status = shell.here(capsys, "status", "--project", "salt", "--json").document
+    assert (status["run"], status["stale"], status["unscored"]) == (None, [], [])
+    assert {row["state"] for row in status["departments"]} == {"new"}
+    shell.here(capsys, "item", "add", "--project", "salt", "--department", "visual", "--content", "A lamp.")
+    assert shell.here(capsys, "status", "--project", "salt", "--json").document["unscored"] == ["visual"]
+    rows = shell.here(capsys, "departments", "--project", "salt", "--json").document
+    assert [(row["slug"], row["items"]) for row in rows] == [("story", 0), ("visual", 1), ("sound", 0)]
+    listed = shell.here(capsys, "items", "--project", "salt", "--department", "visual", "--json").document
+    assert [row["content"] for row in listed] == ["A lamp."]

@@ -39,8 +39,8 @@ class Address:
     """
 
     url: str
-    login: tuple[str, str] | None = field(repr=False)
-    query: tuple[tuple[str, str], ...] = field(repr=False)
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @classmethod
     def read(cls, base_url: str) -> Address:
@@ -121,7 +121,7 @@ def chosen_ways() -> list[str]:
         InvalidInput: One of them cannot be used.
     """
     for scheme in ("http", "https"):
-        Address(url=f"{scheme}://example.org", login=None, query=()).check()
+        Address(url=f"{scheme}://example.org").check()
     return sorted([*(f"{scheme.upper()}_PROXY" for scheme in getproxies()), *(name for name in CERTIFICATES if os.environ.get(name))])
 
 

@@ -5,6 +5,7 @@ Each element is data: it has no place in a prompt but that of its kind, and is n
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
@@ -41,9 +42,9 @@ class Element(BaseModel):
     phases: tuple[str, ...] = ()
 
     @property
+    @abstractmethod
     def text(self) -> str:
         """What a prompt shows of it."""
-        raise NotImplementedError
 
     @property
     def layer(self) -> Layer:

@@ -71,7 +71,7 @@ class Webhook:
 
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
         if self._client is None:
-            options = Address(url=self._url, login=None, query=()).options()
+            options = Address(url=self._url).options()
             self._client = httpx2.Client(timeout=self._timeout_s, follow_redirects=False, **options)
         return self._client
 

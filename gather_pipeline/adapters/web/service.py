@@ -56,7 +56,7 @@ class HttpService:
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "gather_pipeline"}
         if host in self._keys:
             headers["Authorization"] = f"Bearer {self._keys[host]}"
-        options = Address(url=url, login=None, query=()).options()
+        options = Address(url=url).options()
         async with httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False, **options) as client:
             for failures in range(1, retries + 2):
                 try:

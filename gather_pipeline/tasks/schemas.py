@@ -77,7 +77,7 @@ def _additional_properties(validator: Any, wanted: Any, value: Any, schema: Sche
     yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, wanted, value, schema)
 
 
-Bounded = validators.extend(
+Bounded: Any = validators.extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional_properties},
 )

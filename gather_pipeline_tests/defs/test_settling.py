@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+import psutil
 import pytest
 
 from gather_pipeline.bootstrap import build_services
@@ -23,6 +25,7 @@ from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
+from gather_pipeline.upkeep.runs import run_status
 from gather_pipeline_tests.forks import FORKS
 from gather_pipeline_tests.harness import PROJECT, Studio
 from gather_pipeline_tests.kill_points import KillingStore, KillPoint
@@ -129,6 +132,32 @@ def test_a_run_whose_process_lives_is_left_alone(noted: str | None, shown: str, 
     assert told(studio, instance, task_id) == (noted, shown)
     assert are_open(studio) == [task_id]
     studio.services.open_runs.close(task_id)
+
+
+@pytest.fixture
+def stopped() -> Iterator[psutil.Process]:
+    """A process of this machine that somebody stopped."""
+    process = subprocess.Popen(["sleep", "600"])
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait()
+
+
+def test_a_cancel_of_a_stopped_process_holds_once_its_lease_has_run_out(
+    stopped: psutil.Process, studio: Studio, instance: dg.DagsterInstance
+) -> None:
+    task_id = begun(studio, instance, "asked to end", "STARTED", pid=stopped.pid, started=stopped.create_time())
+    (owner,) = (one.owner for one in studio.services.open_runs.all())
+    lease = studio.services.leases.lease(PROJECT, owner, 30.0)
+    lease.take()
+    assert (settle(studio.services, instance), run_status(studio.services, task_id).process) == ([], "stopped")
+    lease.seconds = -1.0
+    lease.renew()
+    settle(studio.services, instance)
+    assert told(studio, instance, task_id) == ("cancelled", "CANCELED")
+    lease.release()
 
 
 def test_a_worker_that_goes_on_with_other_runs_leaves_none_open(studio: Studio, instance: dg.DagsterInstance) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -82,9 +83,9 @@ def test_what_a_run_writes_after_its_lease_was_taken_over_is_refused(
     assert pause_in_process(tmp_path, point, monkeypatch)
 
 
-def stop_and_wake(place: Place, point: KillPoint) -> None:
+def stop_and_wake(place: Place, point: KillPoint, host: str = "a-laptop") -> None:
     studio = place.open()
-    process = paused_at(point, place.home, "sleeping", place.settings | {"lease_s": 1.0})
+    process = paused_at(point, place.home, "sleeping", place.settings | {"lease_s": 1.0}, host)
     holder = studio.services.leases.holder(PROJECT)
     assert holder is not None
     time.sleep(max(0.0, holder.expires - time.time()) + 0.1)
@@ -98,8 +99,9 @@ def stop_and_wake(place: Place, point: KillPoint) -> None:
     studio.close()
 
 
-def test_a_process_that_was_stopped_wakes_and_ends(tmp_path: Path) -> None:
-    stop_and_wake(Place(tmp_path), POINTS["it is about to commit"])
+@pytest.mark.parametrize("host", ["a-laptop", socket.gethostname()], ids=["elsewhere", "here"])
+def test_a_process_that_was_stopped_wakes_and_ends(host: str, tmp_path: Path) -> None:
+    stop_and_wake(Place(tmp_path), POINTS["it is about to commit"], host)
 
 
 @pytest.mark.parametrize("name", STOPPED)

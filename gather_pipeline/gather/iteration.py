@@ -65,7 +65,7 @@ class Attempt:
         self.committed = False
         self.runner = self.session.runner(self._spend)
         plan = state.plan(number)
-        self.model = state.chain[plan.model]
+        self.model, *others = ladder.asked(state.chain, plan.model, self.session.services.health.left_out(afresh=False))
         writer = writer_for(self.model)
         with self._phase("context"):
             self.context = writer.context(self.session, self.department, state.before, self.model)
@@ -74,7 +74,7 @@ class Attempt:
             iteration=number,
             plan=plan,
             model=self.model,
-            fallback_models=[model for model in state.chain if model not in (self.model, EMBEDDED)],
+            fallback_models=others,
             context=self.context,
             kept=self.session.vectors_of(self.department.slug),
         )

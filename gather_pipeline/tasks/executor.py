@@ -65,6 +65,7 @@ class TaskExecutor:
     async def run_async(self, input: Mapping[str, Any], options: ExecutionOptions) -> TaskResult:
         """The same in an event loop of the caller's own, who closes the model."""
         services = self._services
+        self.definition.check_conditions(options.conditions)
         candidates = services.task_models(self.definition, options)
         for model in candidates:
             services.check_reach(model)

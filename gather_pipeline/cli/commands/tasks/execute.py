@@ -18,6 +18,7 @@ from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import GatherError, InvalidInput, shorten
 from gather_pipeline.services import Services
+from gather_pipeline.tasks.definition import MAX_TOKENS
 from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.options import ExecutionOptions
 from gather_pipeline.tasks.runner import TaskResult
@@ -42,7 +43,7 @@ Result = TypeVar("Result")
 @click.option("--prompt-id", metavar="ID", help="Prompt to use, whatever the conditions.")
 @click.option("--condition", "conditions", metavar="NAME", multiple=True, help="A condition that holds; chooses the prompt.")
 @click.option("--temperature", type=float, help="0 to 1; the definition's if left out.")
-@click.option("--max-tokens", type=Whole(1), help="Most tokens of one answer.")
+@click.option("--max-tokens", type=Whole(1, MAX_TOKENS), help="Most tokens of one answer.")
 @click.option("--seed", type=Whole(0), help="Sampling seed, for models that know one.")
 @click.option("--draw", type=Whole(0), default=0, help="Another number asks anew; the same one gives the kept answer (default 0).")
 @click.option("--max-cost", type=Amount(), help="Most US dollars of one execution, its checks included.")

@@ -86,7 +86,7 @@ class Catalogue:
 
     @classmethod
     def load(cls, folders: Sequence[Path]) -> Catalogue:
-        """The packaged definitions, over them those of plugins, over them those of a user's folders.
+        """The packaged definitions, over them those of plugins, over them those of a user's folders, with the prompts of plugins.
 
         Raises:
             InvalidInput: A folder or a plugin is wrong.
@@ -94,6 +94,11 @@ class Catalogue:
         known: Catalogue = cls.packaged()
         for folder in definition_folders(folders)[1:]:
             known = cls.from_folder(folder, under=known)
+        for name, pack in plugins("prompt_packs").items():
+            try:
+                known = cls((_with_prompts(known, task, prompts, name) for task, prompts in pack.items()), under=known, fitting=False)
+            except (InvalidInput, AttributeError, TypeError) as error:
+                logger.warning("[AutoGather] The prompts of plugin %s are left out: %s", name, error)
         return known
 
     @classmethod
@@ -155,6 +160,12 @@ class Catalogue:
         if version not in versions:
             raise UnknownEntity.field(f"version of task {task_id}", version, f"one of {listed(versions)}")
         return versions[version]
+
+
+def _with_prompts(known: Catalogue, task: str, prompts: Sequence[Mapping[str, Any]], source: str) -> TaskDefinition:
+    """The newest definition of a task with further prompts."""
+    document = known.get(task).to_document()
+    return parse_definition(document | {"prompts": [*document["prompts"], *prompts]}, f"plugin {source} (prompt_packs), task {task}")
 
 
 def names_of(path: Path) -> set[str]:

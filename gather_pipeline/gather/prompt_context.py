@@ -176,21 +176,18 @@ class _Embedded:
 
 def _context(assembly: Assembly, whole: int, avoid: Sequence[str] = ()) -> PromptContext:
     """The context of an assembly; its ledger tells of a brief that was cut before the choice what it was cut from: `whole` tokens."""
-    entries = (
-        one._replace(
-            state="distilled", full_tokens=whole, reason=f"{one.priority}: shortened at a sentence from {whole} to {one.tokens} tokens"
-        )
-        if one.id == BRIEF and one.full_tokens < whole
-        else one
-        for one in assembly.ledger.entries
-    )
+    ledger = assembly.ledger
+    brief = ledger.entries[0]
+    if brief.full_tokens < whole:
+        told = f"{brief.priority}: shortened at a sentence from {whole} to {brief.tokens} tokens"
+        ledger = replace(ledger, entries=(brief._replace(state="distilled", full_tokens=whole, reason=told), *ledger.entries[1:]))
     return PromptContext(
         brief=assembly.texts("brief")[0],
         own=assembly.texts("own"),
         avoid=list(avoid),
         predecessors=assembly.texts("predecessor"),
         brain=[*assembly.texts("brain"), *assembly.texts("source")],
-        ledger=replace(assembly.ledger, entries=tuple(entries)),
+        ledger=ledger,
     )
 
 

@@ -101,7 +101,8 @@ def select(
     Raises:
         ContextError: Not even the first sentences of all that must be included fit.
     """
-    places, ordered = range(len(candidates)), candidates
+    places: Sequence[int] = range(len(candidates))
+    ordered = candidates
     if any(candidate.order is not None for candidate in candidates):
         places = sorted(places, key=lambda place: place if (at := candidates[place].order) is None else at)
         ordered = [candidates[place] for place in places]

@@ -91,7 +91,7 @@ def get_llm_model(
         InvalidInput: A setting or an argument is wrong.
     """
     executor = TaskExecutor(TASK, services=services)
-    wanted = {"model": model, "temperature": temperature, "tags": {"task_name": task_name} if task_name else {}}
+    wanted: dict[str, Any] = {"model": model, "temperature": temperature, "tags": {"task_name": task_name} if task_name else {}}
     if task_name in TEMPERATURES and all(one.id != task_name for one in executor.services.catalogue):
         wanted["temperature"] = TEMPERATURES[task_name] if temperature is None else temperature
     elif task_name is not None:

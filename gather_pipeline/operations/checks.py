@@ -179,6 +179,8 @@ def tasks(site: Site) -> Seen:
         if not folder.is_dir():
             raise InvalidInput.field("GATHER_TASKS", str(folder), "a folder that is there")
     catalogue = Catalogue.load(folders)
+    if catalogue.faults:
+        raise InvalidInput("; ".join(catalogue.faults.values()))
     own = sum(path.parent in folders for path in catalogue.paths.values())
     return Seen(text=f"{len(catalogue.paths)} definitions, {own} of them in your folders", embedded=not folders)
 

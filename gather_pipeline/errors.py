@@ -16,15 +16,15 @@ GatherError
 │   ├── SetupMissing          a file that `gather setup` fetches is not there (exit 6)
 │   ├── OutputRejected        no check accepted a task's output, and the task names no fallback
 │   └── ModelRefused          the provider refuses: key, model id or request (4xx)
-├── TransientError            the same call may succeed later
+├── TransientError            the same call may succeed later; may carry the seconds to wait
 │   ├── StoreUnavailable      the store does not answer (exit 5)
 │   ├── BrainUnavailable      the brain does not answer
-│   ├── CmsUnavailable        the CMS does not answer; may carry the seconds to wait
+│   ├── CmsUnavailable        the CMS does not answer
 │   ├── ServiceUnavailable    an outside service gives no answer that can be used
 │   └── ModelUnavailable      connection lost, 5xx or a malformed answer
 │       ├── ModelUnreachable  no server was met
 │       ├── ModelTimeout      no answer within the time given
-│       └── RateLimited       429; may carry the seconds to wait
+│       └── RateLimited       429
 └── Stopped                   the loop ends early and has saved its work
     ├── TaskCancelled         a person or Dagster asked for it (exit 130)
     ├── DeadlineReached       the time given is spent
@@ -50,7 +50,16 @@ class GatherError(Exception):
 class PermanentError(GatherError): ...
 
 
-class TransientError(GatherError): ...
+class TransientError(GatherError):
+    """The same call may succeed later.
+
+    Attributes:
+        retry_after_s: Seconds that whoever was called asks to wait, None where it does not say.
+    """
+
+    def __init__(self, message: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class InvalidInput(PermanentError):
@@ -136,10 +145,7 @@ class StoreUnavailable(TransientError):
 class BrainUnavailable(TransientError): ...
 
 
-class CmsUnavailable(TransientError):
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+class CmsUnavailable(TransientError): ...
 
 
 class ServiceUnavailable(TransientError): ...
@@ -154,10 +160,7 @@ class ModelUnreachable(ModelUnavailable): ...
 class ModelTimeout(ModelUnavailable): ...
 
 
-class RateLimited(ModelUnavailable):
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+class RateLimited(ModelUnavailable): ...
 
 
 class Stopped(GatherError): ...

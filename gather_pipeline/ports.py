@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from gather_pipeline.domain.executions import Completion, ModelRequest
@@ -322,11 +322,15 @@ class HttpAnswer:
     Attributes:
         body: Its beginning.
         latency_s: Until the whole answer was there.
+        headers: Their names in any case.
+        wait_s: Seconds that it asks to wait before the next request, None where it does not say.
     """
 
     status: int
     body: bytes
     latency_s: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait_s: float | None = None
 
 
 class AskHttp(Protocol):

@@ -6,7 +6,6 @@ The store is the outbox (`records.outbox`): a run only wakes the thread that del
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from dataclasses import replace
 from secrets import token_hex
 
 from gather_pipeline.domain.events import Event, Letter, Setback
+from gather_pipeline.domain.waits import back_off
 from gather_pipeline.errors import GatherError
 from gather_pipeline.ports import EventBus, EventReceiver
 from gather_pipeline.records.lease import Owner
@@ -149,7 +149,7 @@ class Delivery:
 
     def _back_off(self) -> float:
         self._failures += 1
-        return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (self._failures - 1)) * random.uniform(0.75, 1.25)
+        return back_off(self._failures, first_s=FIRST_WAIT_S, longest_s=LONGEST_WAIT_S)
 
 
 class Silence:

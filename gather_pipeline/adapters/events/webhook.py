@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -50,7 +49,7 @@ class Webhook:
         import httpx2
 
         body = json.dumps(event.to_document(), default=str).encode()
-        headers = {"Content-Type": "application/json", "User-Agent": "gather_pipeline", "webhook-id": event.id}
+        headers = {"Content-Type": "application/json", "webhook-id": event.id}
         try:
             with self._connected().stream("POST", self._url, content=body, headers=headers) as response:
                 return self._setback(response)
@@ -67,12 +66,8 @@ class Webhook:
             self._client.close()
 
     def _connected(self) -> httpx2.Client:
-        import httpx2
-
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
         if self._client is None:
-            options = Address(url=self._url).options()
-            self._client = httpx2.Client(timeout=self._timeout_s, follow_redirects=False, **options)
+            self._client = Address(url=self._url).client(self._timeout_s)
         return self._client
 
     def _setback(self, response: httpx2.Response) -> Setback | None:

@@ -57,7 +57,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "cli": (*ENGINES, *own("adapters", "defs", "definitions")),
 }
 DOOR = "gather_pipeline.defs.launch"  # the one from the command line to Dagster (D4)
-SHARED = ("adapters.network", "adapters.waits")  # how a server is reached and understood, whatever is asked of it
+SHARED = ("adapters.network", "adapters.redis", "adapters.waits")  # how a server is reached and understood, whatever is asked of it
 SEEDS_DOOR = Path("tasks/executor.py")  # `TaskExecutor(task_id)`, which chooses its engines by itself: docs/decisions/0010
 MODULES = [path.relative_to(ROOT) for path in sorted(ROOT.rglob("*.py"))]
 

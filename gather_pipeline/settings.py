@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     mongodb_uri: SecretStr | None = Field(None, validation_alias="MONGODB_URI")
     mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB", pattern=r"^[A-Za-z0-9_-]{1,63}$")
 
+    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
+
     model: str | None = Field(None, validation_alias="GATHER_MODEL", min_length=1)
     fallback_models: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="GATHER_FALLBACK_MODELS")
     judge_model: str | None = Field(None, validation_alias="GATHER_JUDGE_MODEL", min_length=1)
@@ -101,6 +103,9 @@ class Settings(BaseSettings):
     context_layer_d_tokens: int = Field(5_000, validation_alias="CONTEXT_LAYER_D_TOKENS", ge=0, le=10_000_000)
     context_layer_e_tokens: int = Field(10_000, validation_alias="CONTEXT_LAYER_E_TOKENS", ge=0, le=10_000_000)
     lease_s: float = Field(30.0, validation_alias="GATHER_LEASE_S", ge=1, le=3_600)
+    api_rate: int = Field(6_000, validation_alias="GATHER_API_RATE", ge=1, le=10_000_000)
+    api_body_bytes: int = Field(10_000_000, validation_alias="GATHER_API_BODY_BYTES", ge=1_000, le=1_000_000_000)
+    api_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="GATHER_API_ORIGINS")
     timezone: str = Field("UTC", validation_alias="GATHER_TIMEZONE")
 
     @model_validator(mode="before")
@@ -110,7 +115,7 @@ class Settings(BaseSettings):
         stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in stripped.items() if value != ""}
 
-    @field_validator("fallback_models", mode="before")
+    @field_validator("fallback_models", "api_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -130,6 +135,17 @@ class Settings(BaseSettings):
     def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError("an address that begins with mongodb:// or mongodb+srv://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
+            if not (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) and not (
+                parts.scheme == "unix" and parts.path
+            ):
+                raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path")
         return value
 
     @field_validator("webhook_url")

@@ -190,7 +190,7 @@ def exchange(
         took_s = time.monotonic() - began
         return HttpAnswer(status=response.status_code, headers=response.headers, body=bytes(body), latency_s=took_s, wait_s=wait_s)
     except httpx2.TimeoutException:
-        reason = f"no answer within {min(within_s, client.timeout.read or within_s):.2g} s"
+        reason = f"no answer within {round(min(within_s, client.timeout.read or within_s), 2):g} s"
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         reason = f"no connection ({secrets.line(str(error)) or type(error).__name__})"
     raise ServiceUnavailable(reason)  # unchained: the client's error may hold address and key

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from gather_pipeline.adapters.brain.local import LocalBrain, Memory
+from gather_pipeline.adapters.brain.local import EmbeddedBrain, Memory
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.cms.payload import PayloadClient
 from gather_pipeline.adapters.files.departments import DepartmentFile
@@ -29,7 +29,8 @@ from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, is_gguf, is_ready, weights_path
 from gather_pipeline.adapters.network import Address, ask, chosen_ways
 from gather_pipeline.adapters.web.service import HttpService
-from gather_pipeline.domain.departments import in_order
+from gather_pipeline.domain.departments import Department, in_order
+from gather_pipeline.domain.nodes import Coverage, Node
 from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.domain.providers import ProviderEntry, Providers, configure, read_provider_files
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
@@ -37,6 +38,7 @@ from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import GatherError, InvalidInput, StoreError
 from gather_pipeline.operations.doctor import Probes
 from gather_pipeline.ports import (
+    BrainService,
     Cache,
     Clock,
     DepartmentSource,
@@ -54,8 +56,11 @@ from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
+    from gather_pipeline.similarity.pairs import PairComparer
     from gather_pipeline.tasks.catalogue import Catalogue
 
 STORE_FOLDER = "store"
@@ -85,7 +90,8 @@ def build_services(settings: Settings | None = None) -> Services:
         check_reach=partial(_check_reach, providers),
         counter_of=partial(_counter_of, settings),
         embedder=embedder,
-        brain=LocalBrain(partial(_memory, store, embedder), embedder),
+        brain=local_brain(embedder, partial(_memory, store, embedder)),
+        brain_service=_brain_service(settings, secrets),
         receiver=_receiver,
         metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings),
@@ -342,6 +348,38 @@ def _receiver(webhook_url: str) -> EventReceiver:
     return Webhook(webhook_url)
 
 
+def local_brain(embedder: Embedder, load: Callable[[str], Memory]) -> EmbeddedBrain:
+    """The local index, which holds texts to say the same and aspects to be covered as the loop does."""
+
+    @cache
+    def comparer() -> PairComparer:
+        from gather_pipeline.similarity.pairs import PairComparer
+
+        return PairComparer(embedder)
+
+    def compare(left: str, right: str, cosine: float) -> float:
+        pair = comparer().compare(left, right, cosine)
+        if pair.conflict is not None or pair.left_adds or pair.replaced is not None:
+            return 0.0
+        return 1.0 if pair.left_held else pair.probability
+
+    def cover(department: Department, nodes: Sequence[Node]) -> Coverage:
+        from gather_pipeline.quality.scorer import measure
+
+        quality = measure(department, [{"id": node.id, "content": node.content} for node in nodes], embedder)
+        return Coverage(score=quality.parts["coverage"].value or 0.0, least_covered=quality.least_covered)
+
+    return EmbeddedBrain(load, embedder, compare, cover)
+
+
+def _brain_service(settings: Settings, secrets: Secrets) -> BrainService | None:
+    if settings.brain_url is None:
+        return None
+    from gather_pipeline.adapters.brain.http import HttpBrain
+
+    return HttpBrain(settings.brain_url, settings.brain_api_key.get_secret_value() if settings.brain_api_key else "", secrets)
+
+
 def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory:
     """A project's active items with their embeddings; what has none yet is embedded for the moment."""
     import numpy as np
@@ -349,4 +387,4 @@ def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory
     view = ProjectRecords(store, project_id).view()
     vectors = completed_vectors(view.embeddings, view.items, embedder)
     rows = [vectors[item.id] for item in view.items]
-    return Memory(items=view.items, vectors=np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32))
+    return Memory(nodes=[Node.of(item) for item in view.items], vectors=np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32))

@@ -17,6 +17,7 @@ GatherError
 │   │   ├── StoreGone         its file was deleted or replaced while it was in use
 │   │   └── VersionConflict   somebody else changed the document first
 │   ├── SetupMissing          a file that `gather setup` fetches is not there (exit 6)
+│   ├── BrainRefused          the brain refuses what it was given
 │   ├── OutputRejected        no check accepted a task's output, and the task names no fallback
 │   └── ModelRefused          the provider refuses: key, model id or request (4xx)
 ├── TransientError            the same call may succeed later; may carry the seconds to wait
@@ -109,6 +110,9 @@ class ContextError(InvalidInput):
             f"context budget is {budget} tokens, expected at least {sum(least for least, _ in sizes.values())} for what must be included "
             f"(shortest form and full size: {told}): raise GATHER_CONTEXT_TOKENS or CONTEXT_MAX_TOKENS, or shorten these"
         )
+
+
+class BrainRefused(PermanentError): ...
 
 
 class OutputRejected(PermanentError): ...

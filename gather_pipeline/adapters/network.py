@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
-from gather_pipeline.adapters.waits import parse_wait
 from gather_pipeline.domain.routing import is_web_address
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.domain.waits import next_wait
+from gather_pipeline.domain.waits import next_wait, parse_wait
 from gather_pipeline.errors import InvalidInput, ServiceUnavailable, TransientError
 from gather_pipeline.ports import HttpAnswer
 

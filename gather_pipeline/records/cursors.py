@@ -69,8 +69,15 @@ class Cursors(Generic[CursorT]):
     def __init__(self, store: DocumentStore, database: str, collection: str, kind: Callable[..., CursorT]) -> None:
         self._store, self._database, self._collection, self._kind = store, database, collection, kind
 
-    def open(self, project_id: str, receiver: Receiver, fresh: Mapping[str, Any]) -> None:
-        """Notes that a receiver is to get something, from where it stopped, or from `fresh` on where it lacks nothing."""
+    def open(self, project_id: str, receiver: Receiver, fresh: Mapping[str, Any], *, again: Mapping[str, Any] | None = None) -> None:
+        """Notes that a receiver is to get something, from where it stopped.
+
+        Args:
+            project_id: The project.
+            receiver: Who is to get it.
+            fresh: Fields of a cursor that is not there yet.
+            again: Fields that change where it lacked nothing; as `fresh` where None.
+        """
         id = f"{project_id}|{receiver.key}"
         document = self._store.get(self._database, self._collection, id)
         try:
@@ -79,10 +86,10 @@ class Cursors(Generic[CursorT]):
                 self._store.insert_many(self._database, self._collection, [{**named, **fresh, "behind": True, **FREE}])
             else:
                 # Also where it is behind: whoever is about to note that nothing is left must not do so any more.
-                changes = {"behind": True} if document["behind"] else {**fresh, "behind": True}
+                changes = {"behind": True} if document["behind"] else {**(fresh if again is None else again), "behind": True}
                 self._store.update(self._database, self._collection, id, changes, expected_version=document["_version"])
         except (DuplicateKey, VersionConflict):
-            self.open(project_id, receiver, fresh)
+            self.open(project_id, receiver, fresh, again=again)
 
     def cursor(self, project_id: str, receiver: Receiver) -> CursorT:
         """The cursor of a delivery that was begun."""

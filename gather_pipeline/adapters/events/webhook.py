@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from gather_pipeline.adapters.network import Address
-from gather_pipeline.adapters.waits import parse_wait
 from gather_pipeline.domain.events import Event, Setback
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
+from gather_pipeline.domain.waits import parse_wait
 from gather_pipeline.errors import InvalidInput
 
 if TYPE_CHECKING:

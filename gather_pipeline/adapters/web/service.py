@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gather_pipeline.adapters.network import Address
-from gather_pipeline.adapters.waits import parse_wait
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.secrets import Secrets
-from gather_pipeline.domain.waits import next_wait
+from gather_pipeline.domain.waits import next_wait, parse_wait
 from gather_pipeline.errors import InvalidInput, ServiceUnavailable
 from gather_pipeline.ports import Clock
 

@@ -255,6 +255,12 @@ def _store(settings: Settings, *, embedded: bool = False) -> MaintainedStore:
 
 
 def _cache(settings: Settings) -> Cache:
+    """Redis where `REDIS_URL` is set, else a folder under `GATHER_HOME`."""
+    if settings.redis_url is not None:
+        from gather_pipeline.adapters.cache.redis import RedisCache
+        from gather_pipeline.adapters.redis import RedisServer
+
+        return RedisCache(RedisServer(settings.redis_url.get_secret_value()))
     from gather_pipeline.adapters.cache.disk import DiskCache
 
     return DiskCache(settings.home / "cache")

@@ -42,12 +42,12 @@ class RedisServer:
         with self._read():
             return redis.Redis.from_url(self._url, **_options())
 
-    def async_client(self) -> redis.asyncio.Redis:
-        """The same for one event loop."""
+    def async_client(self, **options: Any) -> redis.asyncio.Redis:
+        """The same for one event loop, with further options of the client."""
         import redis.asyncio
 
         with self._read():
-            return redis.asyncio.Redis.from_url(self._url, **_options(asynchronous=True))
+            return redis.asyncio.Redis.from_url(self._url, **_options(asynchronous=True), **options)
 
     @contextmanager
     def faults(self) -> Iterator[None]:

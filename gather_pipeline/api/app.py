@@ -11,11 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 from gather_pipeline import __version__
 from gather_pipeline.api.access import Gate
 from gather_pipeline.api.problems import Problem, add_handlers
-from gather_pipeline.api.routes import health
+from gather_pipeline.api.routes import health, session
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router,)
+ROUTERS = (health.router, session.router)
 
 
 def create_app(services: Services) -> FastAPI:

@@ -10,12 +10,13 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
 from gather_pipeline.api.access import Gate
+from gather_pipeline.api.live import Live
 from gather_pipeline.api.problems import Problem, add_handlers
-from gather_pipeline.api.routes import health, session
+from gather_pipeline.api.routes import events, health, session
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router, session.router)
+ROUTERS = (health.router, session.router, events.router)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -27,8 +28,9 @@ def create_app(services: Services) -> FastAPI:
         responses={"default": {"model": Problem, "description": "What went wrong (RFC 9457)"}},
         docs_url="/docs",
         redoc_url=None,
+        lifespan=_lifespan,
     )
-    app.state.services = services
+    app.state.services, app.state.live = services, Live(services)
     for router in ROUTERS:
         app.include_router(router)
     add_handlers(app, services.secrets)
@@ -44,6 +46,12 @@ def create_app(services: Services) -> FastAPI:
     return app
 
 
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    with app.state.live.closing_at_signals():
+        yield
+
+
 def from_environment() -> FastAPI:
     """The application that `gather serve` hands to uvicorn, over the services that the environment names; they are closed at its end."""
     services = build_services()
@@ -51,7 +59,8 @@ def from_environment() -> FastAPI:
 
     @asynccontextmanager
     async def closing(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with _lifespan(app):
+            yield
         services.close()
 
     app.router.lifespan_context = closing

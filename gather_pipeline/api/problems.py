@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -87,7 +87,7 @@ def add_handlers(app: FastAPI, secrets: Secrets) -> None:
         return problem_of(error, secrets)
 
     async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+        assert isinstance(error, ValidationException)
         faults = [
             Fault(field=".".join(map(str, one["loc"])), detail=_expected(str(one["msg"])))
             for one in error.errors()  # their `input` may be a secret or of any length
@@ -109,6 +109,7 @@ def add_handlers(app: FastAPI, secrets: Secrets) -> None:
 
     app.add_exception_handler(GatherError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(WebSocketRequestValidationError, invalid)
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(Exception, unforeseen)
 

@@ -28,6 +28,7 @@ from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, is_gguf, is_ready, weights_path
 from gather_pipeline.adapters.network import Address, ask, chosen_ways
+from gather_pipeline.adapters.redis import RedisServer
 from gather_pipeline.adapters.web.service import HttpService
 from gather_pipeline.domain.departments import Department, in_order
 from gather_pipeline.domain.nodes import Coverage, Node
@@ -44,6 +45,7 @@ from gather_pipeline.ports import (
     DepartmentSource,
     DocumentStore,
     Embedder,
+    EventChannels,
     EventReceiver,
     IngestReport,
     LanguageModel,
@@ -80,7 +82,7 @@ def build_services(settings: Settings | None = None) -> Services:
     """
     settings = settings or load_settings()
     store, embedder, providers, clock = _store(settings), _embedder(settings), _providers(settings), SystemClock()
-    secrets = secrets_of(settings, providers)
+    secrets, redis = secrets_of(settings, providers), _redis(settings)
     return Services(
         store=store,
         departments=_departments(settings, store, clock, secrets),
@@ -93,8 +95,9 @@ def build_services(settings: Settings | None = None) -> Services:
         brain=local_brain(embedder, partial(_memory, store, embedder)),
         brain_service=_brain_service(settings, secrets),
         receiver=_receiver,
+        channels=_channels(redis),
         metrics=DuckDbMetrics(settings=settings, store=store),
-        load_cache=partial(_cache, settings),
+        load_cache=partial(_cache, settings, redis),
         load_catalogue=partial(_catalogue, settings, store),
         web=HttpService(clock, {host: key.get_secret_value() for host, key in settings.service_keys.items()}, secrets),
         clock=clock,
@@ -254,13 +257,12 @@ def _store(settings: Settings, *, embedded: bool = False) -> MaintainedStore:
     return SqliteStore(settings.home / STORE_FOLDER)
 
 
-def _cache(settings: Settings) -> Cache:
-    """Redis where `REDIS_URL` is set, else a folder under `GATHER_HOME`."""
-    if settings.redis_url is not None:
+def _cache(settings: Settings, server: RedisServer | None) -> Cache:
+    """Redis where it is set, else a folder under `GATHER_HOME`."""
+    if server is not None:
         from gather_pipeline.adapters.cache.redis import RedisCache
-        from gather_pipeline.adapters.redis import RedisServer
 
-        return RedisCache(RedisServer(settings.redis_url.get_secret_value()))
+        return RedisCache(server)
     from gather_pipeline.adapters.cache.disk import DiskCache
 
     return DiskCache(settings.home / "cache")
@@ -384,6 +386,18 @@ def _brain_service(settings: Settings, secrets: Secrets) -> BrainService | None:
     from gather_pipeline.adapters.brain.http import HttpBrain
 
     return HttpBrain(settings.brain_url, settings.brain_api_key.get_secret_value() if settings.brain_api_key else "", secrets)
+
+
+def _redis(settings: Settings) -> RedisServer | None:
+    return RedisServer(settings.redis_url.get_secret_value()) if settings.redis_url is not None else None
+
+
+def _channels(server: RedisServer | None) -> EventChannels | None:
+    if server is None:
+        return None
+    from gather_pipeline.adapters.events.redis import RedisChannels
+
+    return RedisChannels(server)
 
 
 def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory:

@@ -18,6 +18,7 @@ from gather_pipeline.ports import (
     DepartmentSource,
     DocumentStore,
     Embedder,
+    EventChannels,
     EventReceiver,
     LanguageModel,
     LocalBrain,
@@ -36,6 +37,8 @@ from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.rankings import Rankings
 from gather_pipeline.records.review import Reviews
 from gather_pipeline.records.runs import Runs
+from gather_pipeline.records.submissions import Submissions
+from gather_pipeline.records.tokens import Tokens
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.settings import Settings
 from gather_pipeline.tasks.execution import Execution, digest
@@ -66,6 +69,7 @@ class Services:
         brain: Memory asked by meaning, in this process.
         brain_service: A Brain that studios share, None where none is set; who asks goes through `upkeep.remember`.
         receiver: Makes the receiver of events at a webhook address.
+        channels: Where other programs hear of events, None where there is no such place.
         metrics: Measurements of all runs.
         load_cache: Opens what keeps values that can be had again.
         load_catalogue: Reads the task definitions.
@@ -86,6 +90,7 @@ class Services:
     brain: LocalBrain
     brain_service: BrainService | None
     receiver: Callable[[str], EventReceiver]
+    channels: EventChannels | None
     metrics: Metrics
     load_cache: Callable[[], Cache]
     load_catalogue: Callable[[], Catalogue]
@@ -203,6 +208,16 @@ class Services:
     def runs(self) -> Runs:
         """All runs by task id."""
         return Runs(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def submissions(self) -> Submissions:
+        """What was asked of the API."""
+        return Submissions(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Who may ask the API."""
+        return Tokens(self.store, self.settings.mongodb_db, self.clock)
 
     @cached_property
     def leases(self) -> Leases:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     import redis
     import redis.asyncio
+
+logger = logging.getLogger(__name__)
 
 CONNECT_S, ANSWER_S = 2.0, 2.0  # whoever asks can do without an answer, so nobody is kept waiting for it
 
@@ -25,10 +29,11 @@ class RedisServer:
 
     Attributes:
         place: Host and port, or the socket's path.
+        is_away: Whether it did not answer when it was asked last, by anyone.
     """
 
     def __init__(self, url: str) -> None:
-        self._url, self._secrets = url, Secrets(parts_of_address(url))
+        self._url, self._secrets, self._lock, self.is_away = url, Secrets(parts_of_address(url)), threading.Lock(), False
         parts = urlsplit(url)
         self.place = unquote(parts.path) if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
@@ -42,12 +47,22 @@ class RedisServer:
         with self._read():
             return redis.Redis.from_url(self._url, **_options())
 
-    def async_client(self) -> redis.asyncio.Redis:
-        """The same for one event loop."""
+    def async_client(self, **options: Any) -> redis.asyncio.Redis:
+        """The same for one event loop, with further options of the client."""
         import redis.asyncio
 
         with self._read():
-            return redis.asyncio.Redis.from_url(self._url, **_options(asynchronous=True))
+            return redis.asyncio.Redis.from_url(self._url, **_options(asynchronous=True), **options)
+
+    def note(self, error: GatherError | None) -> None:
+        """Says once that the server is of no use now, whatever it was asked for, and once that it is again (None)."""
+        with self._lock:
+            was_away, self.is_away = self.is_away, error is not None
+        if error is not None and not was_away:
+            told = "events are not published there until it does, and what the cache cannot give is made anew; the store has everything"
+            logger.warning("[AutoGather] %s: %s", error, told)
+        elif error is None and was_away:
+            logger.info("[AutoGather] Redis at %s answers again", self.place)
 
     @contextmanager
     def faults(self) -> Iterator[None]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -17,8 +16,6 @@ from starlette.responses import JSONResponse, Response
 from gather_pipeline import errors
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import GatherError, InvalidInput
-
-logger = logging.getLogger(__name__)
 
 STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -90,7 +87,7 @@ def add_handlers(app: FastAPI, secrets: Secrets) -> None:
         return problem_of(error, secrets)
 
     async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+        assert isinstance(error, ValidationException)
         faults = [
             Fault(field=".".join(map(str, one["loc"])), detail=_expected(str(one["msg"])))
             for one in error.errors()  # their `input` may be a secret or of any length
@@ -107,12 +104,12 @@ def add_handlers(app: FastAPI, secrets: Secrets) -> None:
         return _answer(error.status_code, title.lower().replace(" ", "-"), title.capitalize(), secrets.mask(detail), error.headers)
 
     async def unforeseen(request: Request, error: Exception) -> Response:
-        logger.error("[AutoGather] Unexpected: %s", error, exc_info=error)
         detail = "something unexpected went wrong; the server's log has the traceback"
         return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", "Unexpected error", detail)
 
     app.add_exception_handler(GatherError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(WebSocketRequestValidationError, invalid)
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(Exception, unforeseen)
 

@@ -6,7 +6,6 @@ without a value staying behind that an update of its entity would have forgotten
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     import redis
     from redis.lock import Lock
 
-logger = logging.getLogger(__name__)
-
 PREFIX = "gather_pipeline:cache:"
 CLAIMS = "gather_pipeline:claim:"
 CLAIM_S, RENEW_S = 30.0, 10.0  # a claim lapses where its holder was stopped; one whose process is gone is free at once on its machine
@@ -46,7 +43,7 @@ class RedisCache:
     """
 
     def __init__(self, server: RedisServer) -> None:
-        self._server, self._told, self._not_before = server, False, 0.0
+        self._server, self._not_before = server, 0.0
 
     def get(self, layer: CacheLayer, key: str) -> bytes | None:
         """The value, None where there is none, it has expired, or the server does not say."""
@@ -147,13 +144,13 @@ class RedisCache:
             return missing
         try:
             with self._server.faults():
-                return act()
+                found = act()
+            self._server.note(None)
+            return found
         except (StoreUnavailable, StoreError) as error:
             if isinstance(error, StoreUnavailable):
                 self._not_before = time.monotonic() + AWAY_S
-            if not self._told:
-                self._told = True
-                logger.warning("[AutoGather] %s; what the cache cannot give is made anew", error)
+            self._server.note(error)
             return missing
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import pytest
 
+from gather_pipeline.adapters import redis as redis_server
 from gather_pipeline.adapters.cache import redis as module
 from gather_pipeline.adapters.cache.redis import CLAIMS, RedisCache
 from gather_pipeline.adapters.redis import RedisServer
@@ -15,7 +17,7 @@ from gather_pipeline_tests.redis_server import RedisProcess, require_redis
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == module.__name__]
+    return [record.getMessage() for record in caplog.records if record.name == redis_server.__name__ and record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "noeviction"])

@@ -49,10 +49,12 @@ from gather_pipeline.ports import (
     EventReceiver,
     IngestReport,
     LanguageModel,
+    LocalBrain,
     MaintainedStore,
 )
 from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.kept_departments import KeptDepartments
+from gather_pipeline.records.nodes import Nodes
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
@@ -378,6 +380,17 @@ def local_brain(embedder: Embedder, load: Callable[[str], Memory]) -> EmbeddedBr
         return Coverage(score=quality.parts["coverage"].value or 0.0, least_covered=quality.least_covered)
 
     return EmbeddedBrain(load, embedder, compare, cover)
+
+
+def served_brain(services: Services) -> tuple[LocalBrain, Nodes]:
+    """The local index over what it was told as a service, and where that is kept."""
+    nodes = Nodes(services.store, services.settings.mongodb_db, services.embedder)
+
+    def load(project_id: str) -> Memory:
+        known, vectors = nodes.all(project_id)
+        return Memory(nodes=known, vectors=vectors)
+
+    return local_brain(services.embedder, load), nodes
 
 
 def _brain_service(settings: Settings, secrets: Secrets) -> BrainService | None:

@@ -87,7 +87,7 @@ def build_services(settings: Settings | None = None) -> Services:
         counter_of=partial(_counter_of, settings),
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
-        receiver=_receiver,
+        receiver=partial(_receiver, settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""),
         channels=_channels(settings),
         metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings),
@@ -338,10 +338,10 @@ def _embedder(settings: Settings) -> Embedder:
     return MiniLM()
 
 
-def _receiver(webhook_url: str) -> EventReceiver:
+def _receiver(secret: str, webhook_url: str) -> EventReceiver:
     from gather_pipeline.adapters.events.webhook import Webhook
 
-    return Webhook(webhook_url)
+    return Webhook(webhook_url, secret)
 
 
 def _channels(settings: Settings) -> EventChannels | None:

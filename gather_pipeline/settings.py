@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     cms_url: str | None = Field(None, validation_alias="NEXT_PUBLIC_APP_URL")
     payload_api_key: SecretStr | None = Field(None, validation_alias="PAYLOAD_API_KEY")
 
+    brain_url: str | None = Field(None, validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_api_key: SecretStr | None = Field(None, validation_alias="BRAIN_SERVICE_API_KEY")
+
     task_folders: Annotated[tuple[Path, ...] | None, NoDecode] = Field(None, validation_alias="GATHER_TASKS")
 
     user: str | None = Field(None, validation_alias="GATHER_USER", min_length=1, max_length=200)
@@ -170,16 +173,16 @@ class Settings(BaseSettings):
                 raise ValueError("whsec_ and Base64 after it, or any other text") from None
         return value
 
-    @field_validator("cms_url")
+    @field_validator("cms_url", "brain_url")
     @classmethod
     def _is_application(cls, value: str | None) -> str | None:
-        """The application's address, without the end of the pages that people copy it from."""
+        """The application's address, without the end of what people copy it from."""
         if value is None:
             return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
             raise ValueError("an address like https://app.example.com, without a login and a query")
-        return re.sub(r"(/api|/admin)?/*$", "", value)
+        return re.sub(r"(/api(/v1)?|/admin)?/*$", "", value)
 
     @field_validator("context_buffer_tokens")
     @classmethod

@@ -8,16 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from gather_pipeline.adapters.network import Address
-from gather_pipeline.adapters.waits import parse_wait
 from gather_pipeline.domain.events import Event, Setback
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
+from gather_pipeline.domain.waits import parse_wait
 from gather_pipeline.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Webhook:
         import httpx2
 
         body = event.to_json().encode()
-        headers = {"Content-Type": "application/json", "User-Agent": "gather_pipeline", "webhook-id": event.id}
+        headers = {"Content-Type": "application/json", "webhook-id": event.id}
         if self._key:
             at = str(int(time.time()))
             headers |= {"webhook-timestamp": at, "webhook-signature": signature(self._key, event.id, at, body)}
@@ -86,12 +85,8 @@ class Webhook:
             self._client.close()
 
     def _connected(self) -> httpx2.Client:
-        import httpx2
-
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
         if self._client is None:
-            options = Address(url=self._url).options()
-            self._client = httpx2.Client(timeout=self._timeout_s, follow_redirects=False, **options)
+            self._client = Address(url=self._url).client(self._timeout_s)
         return self._client
 
     def _setback(self, response: httpx2.Response) -> Setback | None:

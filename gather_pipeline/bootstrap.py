@@ -51,6 +51,7 @@ from gather_pipeline.ports import (
     LanguageModel,
     LocalBrain,
     MaintainedStore,
+    StoreState,
 )
 from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.kept_departments import KeptDepartments
@@ -96,7 +97,7 @@ def build_services(settings: Settings | None = None) -> Services:
         embedder=embedder,
         brain=local_brain(embedder, partial(_memory, store, embedder)),
         brain_service=_brain_service(settings, secrets),
-        receiver=_receiver,
+        receiver=partial(_receiver, settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""),
         channels=_channels(redis),
         metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings, redis),
@@ -204,6 +205,7 @@ def probes(settings: Settings, dagster: Callable[[], str | None]) -> Probes:
         ask=ask,
         weights=partial(_weights, settings),
         embedder=partial(_embedder_folder, settings),
+        redis=partial(_redis_state, settings),
         proxies=chosen_ways,
         dagster=dagster,
     )
@@ -352,10 +354,10 @@ def _embedder(settings: Settings) -> Embedder:
     return MiniLM()
 
 
-def _receiver(webhook_url: str) -> EventReceiver:
+def _receiver(secret: str, webhook_url: str) -> EventReceiver:
     from gather_pipeline.adapters.events.webhook import Webhook
 
-    return Webhook(webhook_url)
+    return Webhook(webhook_url, secret)
 
 
 def local_brain(embedder: Embedder, load: Callable[[str], Memory]) -> EmbeddedBrain:
@@ -403,6 +405,14 @@ def _brain_service(settings: Settings, secrets: Secrets) -> BrainService | None:
 
 def _redis(settings: Settings) -> RedisServer | None:
     return RedisServer(settings.redis_url.get_secret_value()) if settings.redis_url is not None else None
+
+
+def _redis_state(settings: Settings) -> StoreState | None:
+    from gather_pipeline.adapters.cache.redis import PREFIX
+    from gather_pipeline.adapters.events.redis import CHANNELS
+
+    server = _redis(settings)
+    return None if server is None else server.check(f"{CHANNELS}_doctor", f"{PREFIX}_doctor")
 
 
 def _channels(server: RedisServer | None) -> EventChannels | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     service_keys: Annotated[Mapping[str, SecretStr], NoDecode] = Field({}, validation_alias="GATHER_SERVICE_KEYS")
 
     webhook_url: SecretStr | None = Field(None, validation_alias="GATHER_WEBHOOK_URL")
+    webhook_secret: SecretStr | None = Field(None, validation_alias="GATHER_WEBHOOK_SECRET")
     freshness_hours: float | None = Field(None, validation_alias="GATHER_FRESHNESS_HOURS", ge=1, le=100_000)
 
     concurrency: int = Field(8, validation_alias="GATHER_CONCURRENCY", ge=1, le=64)
@@ -158,6 +160,17 @@ class Settings(BaseSettings):
             parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
                 raise ValueError("an address like https://host/path, without a login")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """After `whsec_` Base64, as Standard Webhooks has it; any other text is a key as it is."""
+        if value is not None and (text := value.get_secret_value()).startswith("whsec_"):
+            try:
+                b64decode(text.removeprefix("whsec_"), validate=True)
+            except ValueError:
+                raise ValueError("whsec_ and Base64 after it, or any other text") from None
         return value
 
     @field_validator("cms_url", "brain_url")
@@ -263,7 +276,13 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name, given = _variable(str(first["loc"][0])), first["input"]  # a default's place has the field's name
-        value = "not shown" if any(word in name for word in ("KEY", "URI", "URL")) else str(given) if isinstance(given, Path) else given
+        value = (
+            "not shown"
+            if any(word in name for word in ("KEY", "URI", "URL", "SECRET"))
+            else str(given)
+            if isinstance(given, Path)
+            else given
+        )
         raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.ports import StoreState
 
 if TYPE_CHECKING:
     import redis
@@ -54,6 +56,22 @@ class RedisServer:
         with self._read():
             return redis.asyncio.Redis.from_url(self._url, **_options(asynchronous=True), **options)
 
+    def check(self, channel: str, key: str) -> StoreState:
+        """Asks the server, and proves that it takes a message on a channel and a value under a key; leaves nothing behind.
+
+        Raises:
+            StoreUnavailable: It does not answer.
+            StoreError: It refuses.
+        """
+        with self.client() as client, self.faults():
+            client.ping()  # connects
+            began = time.monotonic()
+            client.publish(channel, "{}")
+            latency_s = time.monotonic() - began
+            client.set(key, "", ex=1)
+            client.delete(key)
+            return StoreState(engine=f"Redis {_version(client)}".rstrip(), kind=self.place, latency_s=latency_s)
+
     def note(self, error: GatherError | None) -> None:
         """Says once that the server is of no use now, whatever it was asked for, and once that it is again (None)."""
         with self._lock:
@@ -92,6 +110,15 @@ class RedisServer:
 
     def _shown(self, error: Exception) -> str:
         return self._secrets.line(str(error)).rstrip(".") or type(error).__name__
+
+
+def _version(client: redis.Redis) -> str:
+    import redis
+
+    try:
+        return str(client.info("server")["redis_version"])
+    except (redis.ResponseError, KeyError):
+        return ""  # INFO is not for everyone
 
 
 def _options(*, asynchronous: bool = False) -> dict[str, Any]:

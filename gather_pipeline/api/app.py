@@ -14,12 +14,13 @@ from gather_pipeline import __version__
 from gather_pipeline.api.access import Gate
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.live import Live
+from gather_pipeline.api.measures import Measuring, OfServer
 from gather_pipeline.api.problems import Problem, add_handlers
-from gather_pipeline.api.routes import events, health, session, tasks
+from gather_pipeline.api.routes import events, health, metrics, session, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router, session.router, tasks.router, events.router)
+ROUTERS = (health.router, session.router, tasks.router, events.router, metrics.router)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -37,6 +38,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services, app.state.closing, app.state.executing, app.state.live = services, ExitStack(), Executing(services), Live(services)
     app.state.closing.callback(app.state.executing.close)
+    app.state.measures = OfServer(services.metrics, app.state.live)
     for router in ROUTERS:
         app.include_router(router)
     add_handlers(app, services.secrets)
@@ -45,6 +47,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Location", "Retry-After"]
         )
+    app.add_middleware(Measuring, of_server=app.state.measures)
     return app
 
 

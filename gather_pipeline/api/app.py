@@ -10,12 +10,21 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
 from gather_pipeline.api.access import Gate
-from gather_pipeline.api.problems import Problem, add_handlers
-from gather_pipeline.api.routes import health
+from gather_pipeline.api.openapi import document
+from gather_pipeline.api.problems import add_handlers
+from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router,)
+ROUTERS = (
+    health.router,
+    projects.router,
+    items.router,
+    events.router,
+    reports.router,
+    reviews.router,
+    executions.router,
+)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -24,14 +33,14 @@ def create_app(services: Services) -> FastAPI:
         title="gather_pipeline",
         version=__version__,
         description="Grows a creative project from a brief: starts and watches runs, reads and edits what they wrote.",
-        responses={"default": {"model": Problem, "description": "What went wrong (RFC 9457)"}},
         docs_url="/docs",
         redoc_url=None,
     )
     app.state.services = services
     for router in ROUTERS:
         app.include_router(router)
-    add_handlers(app, services.secrets)
+    document(app)
+    add_handlers(app, services.secrets, [route for router in ROUTERS for route in router.routes])
     app.add_middleware(Gate, services=services)
     if services.settings.api_origins:
         app.add_middleware(

@@ -12,12 +12,13 @@ from gather_pipeline import __version__
 from gather_pipeline.api.access import Gate
 from gather_pipeline.api.openapi import document
 from gather_pipeline.api.problems import add_handlers
-from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews
+from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews, session
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
 ROUTERS = (
     health.router,
+    session.router,
     projects.router,
     items.router,
     events.router,

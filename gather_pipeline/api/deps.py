@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from gather_pipeline.api.access import Access
 from gather_pipeline.domain.projects import ID, ID_EXPECTED, check_project_id
-from gather_pipeline.domain.texts import NAME_LIMIT, check_name
+from gather_pipeline.domain.texts import NAME_LIMIT, checked_name
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.services import Services
 
@@ -57,14 +57,17 @@ ForAll = Depends(_for_all)
 
 
 def _author(
-    services: GivenServices,
     access: GivenAccess,
     by: Annotated[
         str | None,
-        Query(description="Who does it; the token's name where left out", min_length=1, max_length=NAME_LIMIT, examples=["ana"]),
+        Query(
+            description="Who does it; the token's name where left out",
+            examples=["ana"],
+            json_schema_extra={"minLength": 1, "maxLength": NAME_LIMIT},  # told alone: refused with the command line's sentence
+        ),
     ] = None,
 ) -> str:
-    return check_name(by, "by") if by is not None else services.settings.user or access.name
+    return checked_name("by", by) if by is not None else access.name
 
 
 def _revision(

@@ -20,6 +20,7 @@ TAGS = {
     "reports": "What the runs were measured to do.",
     "reviews": "Whatever waits for a person.",
     "executions": "The log of executions, and how models rank by it.",
+    "session": "A page hands in its token once and gets a cookie for it.",
     "hooks": "What other systems call.",
     "operations": "Whether the server works, and how well.",
 }
@@ -85,7 +86,7 @@ def _operations(paths: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, 
                 yield path, method, item[method]
 
 
-def _problems(path: str, method: str, operation: Mapping[str, Any], is_open: bool) -> Iterator[int]:
+def _problems(path: str, method: str, operation: dict[str, Any], is_open: bool) -> Iterator[int]:
     """Statuses in which an operation may be refused."""
     yield from (500, 503, 429, 413)
     if not is_open:
@@ -98,7 +99,7 @@ def _problems(path: str, method: str, operation: Mapping[str, Any], is_open: boo
         yield 404
     if method != "get":
         yield 409
-    yield from operation.get("x-problems", ())
+    yield from operation.pop("x-problems", ())
 
 
 def _problem(status: int) -> dict[str, Any]:

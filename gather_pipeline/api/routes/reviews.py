@@ -14,7 +14,7 @@ from gather_pipeline.api.deps import Body, ForAll, GivenAuthor, GivenServices
 from gather_pipeline.api.routes.projects import Moment
 from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.domain.reviews import Choice, Status
-from gather_pipeline.domain.texts import check_name, typed
+from gather_pipeline.domain.texts import checked_name, typed
 from gather_pipeline.upkeep.suggesting import decide
 
 router = APIRouter(prefix="/api/reviews", tags=["reviews"], dependencies=[ForAll])
@@ -107,7 +107,7 @@ def decide_review(review_id: ReviewId, given: Decision, services: GivenServices,
 @router.post("/{review_id}/assignment")
 def reassign_review(review_id: ReviewId, given: Assignment, services: GivenServices, author: GivenAuthor) -> WholeReview:
     """Ask somebody else."""
-    assignee = check_name(given.assignee, "assignee")
+    assignee = checked_name("assignee", given.assignee)
     return WholeReview(**services.reviews.reassign(review_id, assignee, by=author, note=typed(given.note)).to_document())
 
 

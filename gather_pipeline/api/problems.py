@@ -90,7 +90,7 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         faults = [
-            Fault(field=".".join(map(str, one["loc"])), detail=_expected(str(one["msg"])))
+            Fault(field=secrets.mask(".".join(map(str, one["loc"]))), detail=secrets.mask(_expected(str(one["msg"]))))
             for one in error.errors()  # their `input` may be a secret or of any length
         ]
         first = error.errors()[0]

@@ -106,7 +106,7 @@ TaskId = Annotated[str, Path(max_length=200, examples=["0f8c2f0e-6d0b-4d42-9d7e-
 Key = Annotated[str | None, Header(min_length=1, max_length=200, description="The same key with the same body is done once.")]
 
 
-@router.post("/execute", status_code=202)
+@router.post("/execute", status_code=202, openapi_extra={"x-problems": [404]})
 def execute(
     body: Execute,
     request: Request,

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from gather_pipeline.api.app import create_app
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.cli.tlm import tlm
+from gather_pipeline.report.tables import rows
 from gather_pipeline.settings import Settings
 from gather_pipeline_tests.cli.commands import Shell, entered
 from gather_pipeline_tests.fault_server import FaultServer
@@ -81,8 +82,10 @@ def test_nothing_that_is_planted_is_written_shown_or_sent(
         seen.pop()  # which is where it is shown, once
         ran("token", "list", "--json")
         shell.extra["MONGODB_URI"] = PLANTED["mongodb_uri"].replace("@host", f"@{NOWHERE}") + "&serverSelectionTimeoutMS=100"
+        shell.extra |= {"HTTPS_PROXY": f"http://{NOWHERE}", "NO_PROXY": "127.0.0.1"}  # a provider is asked by its own name
         ran("doctor", code=1)
-        del shell.extra["MONGODB_URI"]
+        for name in ("MONGODB_URI", "HTTPS_PROXY", "NO_PROXY"):
+            del shell.extra[name]
         with entered(shell.folder, shell.environment):
             services = build_services()
             secret = services.tokens.create("whole", None)
@@ -93,7 +96,7 @@ def test_nothing_that_is_planted_is_written_shown_or_sent(
             ids = {"project_id": "salt", "item_id": items[0], "execution_id": execution.id, "task_id": task_id, "review_id": "none"}
             seen += asked(client, ids)
             tables = services.metrics.query("SELECT table_name FROM information_schema.tables")["table_name"]
-            seen += [services.metrics.query(f"SELECT * FROM {table}").to_json() for table in tables]
+            seen += [json.dumps(rows(services.metrics.query(f"SELECT * FROM {table}"))) for table in tables]
             assert len(tables) > 5
             app.state.closing.close()
             services.close()

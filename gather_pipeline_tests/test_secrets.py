@@ -17,7 +17,7 @@ from gather_pipeline.report.tables import rows
 from gather_pipeline.settings import Settings
 from gather_pipeline_tests.cli.commands import Shell, entered
 from gather_pipeline_tests.fault_server import FaultServer
-from gather_pipeline_tests.gather.test_secrets import PLANTED, VALUES, base_url, echoing
+from gather_pipeline_tests.gather.test_secrets import PLANTED, SET, VALUES, base_url, echoing
 from gather_pipeline_tests.harness import department_row
 from gather_pipeline_tests.listener import Listener
 
@@ -43,7 +43,7 @@ def asked(client: TestClient, ids: dict[str, str]) -> Iterator[str]:
             answer = client.get(path.format_map(ids))
             assert answer.status_code < 300 or "review_id" in path, answer.text
             yield f"{answer.headers} {answer.text}"
-    for value in VALUES:
+    for value in SET:
         for answer in (
             client.post("/api/projects", json={"name": "x", "brief": "y", "id": f"{value} "}),
             client.patch("/api/projects/salt", json={value: value}),

@@ -14,11 +14,11 @@ from gather_pipeline import __version__
 from gather_pipeline.api.access import Gate
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.problems import Problem, add_handlers
-from gather_pipeline.api.routes import health, session, tasks
+from gather_pipeline.api.routes import health, hooks, session, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router, session.router, tasks.router)
+ROUTERS = (health.router, hooks.router, session.router, tasks.router)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -34,8 +34,10 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         lifespan=_closing,
     )
-    app.state.services, app.state.closing, app.state.executing = services, ExitStack(), Executing(services)
+    app.state.services, app.state.closing = services, ExitStack()
+    app.state.executing, app.state.looks = Executing(services), hooks.Looks(services)
     app.state.closing.callback(app.state.executing.close)
+    app.state.closing.callback(app.state.looks.close)
     for router in ROUTERS:
         app.include_router(router)
     add_handlers(app, services.secrets)

@@ -16,12 +16,13 @@ from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.live import Live
 from gather_pipeline.api.openapi import document
 from gather_pipeline.api.problems import add_handlers
-from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews, session, stored, tasks
+from gather_pipeline.api.routes import events, executions, health, hooks, items, projects, reports, reviews, session, stored, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
 ROUTERS = (
     health.router,
+    hooks.router,
     session.router,
     tasks.router,
     projects.router,
@@ -46,8 +47,10 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.services, app.state.closing, app.state.live, app.state.executing = services, ExitStack(), Live(services), Executing(services)
+    app.state.services, app.state.closing, app.state.live = services, ExitStack(), Live(services)
+    app.state.executing, app.state.looks = Executing(services), hooks.Looks(services)
     app.state.closing.callback(app.state.executing.close)
+    app.state.closing.callback(app.state.looks.close)
     for router in ROUTERS:
         app.include_router(router)
     document(app)

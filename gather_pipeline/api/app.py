@@ -14,9 +14,10 @@ from gather_pipeline import __version__
 from gather_pipeline.api.access import Gate
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.live import Live
+from gather_pipeline.api.measures import Measuring, OfServer
 from gather_pipeline.api.openapi import document
 from gather_pipeline.api.problems import add_handlers
-from gather_pipeline.api.routes import events, executions, health, hooks, items, projects, reports, reviews, session, stored, tasks
+from gather_pipeline.api.routes import events, executions, health, hooks, items, metrics, projects, reports, reviews, session, stored, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
@@ -32,6 +33,7 @@ ROUTERS = (
     reports.router,
     reviews.router,
     executions.router,
+    metrics.router,
 )
 
 
@@ -51,6 +53,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.executing, app.state.looks = Executing(services), hooks.Looks(services)
     app.state.closing.callback(app.state.executing.close)
     app.state.closing.callback(app.state.looks.close)
+    app.state.measures = OfServer(services.metrics, app.state.live)
     for router in ROUTERS:
         app.include_router(router)
     document(app)
@@ -60,6 +63,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Location", "Retry-After"]
         )
+    app.add_middleware(Measuring, of_server=app.state.measures)
     return app
 
 

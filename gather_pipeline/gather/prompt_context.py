@@ -12,7 +12,6 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.domain.ledger import Ledger
-from gather_pipeline.errors import BrainUnavailable
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.ports import Remembered, Vectors
@@ -55,11 +54,9 @@ class Contexts:
 
     Attributes:
         choose: Makes the context of a prompt.
-        faults: What could not be asked.
     """
 
     choose: Callable[[tuple[str, ...]], PromptContext]
-    faults: tuple[str, ...] = ()
     _made: dict[tuple[str, ...], PromptContext] = field(default_factory=dict)
 
     def about(self, aspects: tuple[str, ...]) -> PromptContext:
@@ -105,10 +102,9 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
         budget: Most tokens of all parts of a prompt together.
         counter: Counts tokens.
     """
-    faults: list[str] = []
     own = list(session.items.get(department.slug, []))
     earlier = [item for one in before for item in session.items.get(one.slug, [])]
-    nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)}, faults)
+    nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)})
     candidates = [_brief(session, fitting(session.project.brief, budget, counter))]
     candidates += [_candidate(item, "own", item.content) for item in own]
     candidates += [_candidate(item, "predecessor", line) for item, line in zip(earlier, _lines(earlier), strict=True)]
@@ -123,7 +119,7 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
         avoid = [summaries[id] for id in left_out if id in summaries][:AVOIDED]
         return _context(assembly, avoid=avoid)
 
-    return Contexts(choose=choose, faults=tuple(faults))
+    return Contexts(choose=choose)
 
 
 def assemble_small(session: Session, department: Department, before: Sequence[Department], counter: TokenCounter) -> Contexts:
@@ -177,12 +173,7 @@ def _candidate(item: Item | Remembered, kind: Kind, text: str, priority: Priorit
     return Candidate(id=item.id, kind=kind, text=text, priority=priority, hash=content_hash(item.content), meaning=item.content)
 
 
-def _from_brain(session: Session, department: Department, have: set[str], faults: list[str]) -> list[Remembered]:
+def _from_brain(session: Session, department: Department, have: set[str]) -> list[Remembered]:
     query = f"{department.name}: {department.description} {', '.join(department.aspects)}"
-    try:
-        found = session.services.brain.context(session.project.id, query, limit=BRAIN_ITEMS + len(have))
-    except BrainUnavailable as error:
-        # S001-ERR-01: without the brain the loop goes on with the store's items alone.
-        faults.append(f"the brain did not answer ({error}), so its context is left out")
-        return []
-    return [one for one in found if one.id not in have][:BRAIN_ITEMS]
+    found = session.brain.context(query, department=department.slug, limit=BRAIN_ITEMS + len(have))
+    return [one for one in session.as_here(found) if one.id not in have][:BRAIN_ITEMS]

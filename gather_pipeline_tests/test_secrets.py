@@ -31,7 +31,8 @@ def variables(server: FaultServer, listener: Listener) -> dict[str, str]:
     planted = {name: value.replace("@host", f"@{NOWHERE}") for name, value in planted.items()}
     planted |= {"openai_base_url": base_url(server.base_url.split("/")[2]), "webhook_url": f"{listener.url}&more=h00k-planted"}
     del planted["mongodb_uri"]
-    return {str(Settings.model_fields[name].validation_alias): value for name, value in planted.items()} | {"GATHER_MODEL": ""}
+    own = {"GATHER_MODEL": "", "BRAIN_SERVICE_BASE_URL": f"http://{NOWHERE}"}
+    return {str(Settings.model_fields[name].validation_alias): value for name, value in planted.items()} | own
 
 
 def asked(client: TestClient, ids: dict[str, str]) -> Iterator[str]:

@@ -179,6 +179,8 @@ def tasks(site: Site) -> Seen:
         if not folder.is_dir():
             raise InvalidInput.field("GATHER_TASKS", str(folder), "a folder that is there")
     catalogue = Catalogue.load(folders)
+    if catalogue.faults:
+        raise InvalidInput("; ".join(catalogue.faults.values()))
     own = sum(path.parent in folders for path in catalogue.paths.values())
     return Seen(text=f"{len(catalogue.paths)} definitions, {own} of them in your folders", embedded=not folders)
 
@@ -196,6 +198,14 @@ def metrics(site: Site) -> Seen:
     except UnknownEntity:
         return Seen(text="no run has been measured yet", embedded=True)
     return Seen(text=f"{site.settings.metrics_database} can be read, {rows} runs", embedded=True)
+
+
+def redis(site: Site) -> Seen:
+    """Redis: reachable, the login taken, messages and values taken."""
+    state = site.probes.redis()
+    if state is None:
+        return Seen(text="not set, live events come from the store and the cache is under GATHER_HOME", embedded=True)
+    return Seen(text=f"{state.engine} at {state.kind}, takes messages and values", latency_s=state.latency_s)
 
 
 def webhook(site: Site) -> Seen:
@@ -268,6 +278,12 @@ CHECKS = (
         setting="GATHER_HOME",
         look=metrics,
         remedy="Wait for the process that holds it; move a damaged file away, it is made anew from the store.",
+    ),
+    Check(
+        name="redis",
+        setting="REDIS_URL",
+        look=redis,
+        remedy="Start the server, check host, user, password and the user's rights to channels automated-gather:* in REDIS_URL.",
     ),
     Check(name="webhook", setting="GATHER_WEBHOOK_URL", look=webhook, remedy="Start the receiver, or correct GATHER_WEBHOOK_URL."),
     Check(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Sequence
 
 import click
 
-from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
@@ -19,7 +19,7 @@ from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest,
 from gather_pipeline.domain.departments import Department, select, to_automate
 from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
-from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, TaskCancelled
+from gather_pipeline.errors import GatherError, TaskCancelled
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
@@ -42,6 +42,7 @@ REMARKS = {
 @click.option("--max-tokens", type=Whole(1), help="Stop, with all work saved, when this many tokens are spent.")
 @click.option("--max-cost", type=Amount(), help="Stop, with all work saved, when this many US dollars are spent.")
 @click.option("--dry-run", is_flag=True, help="Only foretell calls, tokens, cost and time; nothing is begun.")
+@click.option("--task-id", type=click.UUID, hidden=True, help="Id of the run, given out before it began.")
 @as_json
 @click.pass_context
 def run(
@@ -55,6 +56,7 @@ def run(
     max_tokens: int | None,
     max_cost: float | None,
     dry_run: bool,
+    task_id: uuid.UUID | None,
     as_json: bool,
 ) -> int:
     """Fill a project's departments, each until it is good enough.
@@ -88,7 +90,7 @@ def run(
             display = Display([department.slug for department in chosen])
             progress = display.progress
             verbose = bool(ctx.find_root().params.get("verbose"))
-            result = _launch(settings, request, Watched(display, chosen, signals), verbose)
+            result = _launch(settings, request, Watched(display, chosen, signals), verbose, task_id)
         except (KeyboardInterrupt, TaskCancelled) as stop:
             result = _stopped(request, progress, stop)
         except GatherError:
@@ -128,18 +130,19 @@ class Watched:
             self._services.runs.request_cancel(event.task_id)
 
 
-def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool) -> AutomationResult:
+def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool, task_id: uuid.UUID | None) -> AutomationResult:
     with watched.display.shown():
         from gather_pipeline.defs.launch import run_in_process  # Dagster takes seconds to load, and the display shows that it does
 
-        return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose)
+        given = None if task_id is None else str(task_id)
+        return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose, task_id=given)
 
 
 def _say_models(services: Services, chosen: Sequence[Department]) -> None:
     """Says which models answer.
 
     Raises:
-        SetupMissing: The embedded one is among them and its weights are not there.
+        InvalidInput, SetupMissing: One of them cannot be asked.
     """
     settings = services.settings
     models = list(dict.fromkeys(services.resolve_model(settings.model or department.defaultModel) for department in chosen))
@@ -148,11 +151,8 @@ def _say_models(services: Services, chosen: Sequence[Department]) -> None:
         say(f"Model: {model}{remark}.")
     if EMBEDDED in models and settings.model not in (None, EMBEDDED):
         say(f"GATHER_MODEL is {settings.model!r}, which needs a key or a base URL: the embedded model answers in its place.")
-    weights = bootstrap.weights_file(settings)
-    if EMBEDDED in models and not weights.is_file():
-        if settings.model_path is not None:
-            raise InvalidInput.field("MODEL_PATH", str(weights), "a GGUF file that is there")
-        raise SetupMissing(f"the embedded model's weights are not at {weights}, type: gather setup")
+    for model in models:
+        services.check_reach(model)
 
 
 def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseException | None) -> AutomationResult:

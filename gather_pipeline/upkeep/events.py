@@ -94,7 +94,15 @@ def of_early_end(status: Status, reason: str | None, items_created: int) -> Fiel
 
 
 def department_result(
-    department: Department, ended: EndedBy, *, score: float | None, judged: bool, iterations: int, items_created: int, detail: str = ""
+    department: Department,
+    ended: EndedBy,
+    *,
+    score: float | None,
+    judged: bool,
+    iterations: int,
+    items_created: int,
+    faults: Sequence[str],
+    detail: str = "",
 ) -> DepartmentResult:
     """How a department of a run went.
 
@@ -105,8 +113,12 @@ def department_result(
         judged: Whether a judge had a part in the score.
         iterations: Those of the run, as are `items_created`.
         items_created: Items kept.
+        faults: What went wrong in the run's last iteration of it, one sentence each.
         detail: What `ended` does not say.
     """
+    reason = _sentence(department, ended, score, judged, iterations, detail)
+    if faults:
+        reason += f"; {len(faults)} {'fault' if len(faults) == 1 else 'faults'} in its last iteration, the last one: {faults[-1]}"
     return DepartmentResult(
         department=department.slug,
         name=department.name,
@@ -115,7 +127,7 @@ def department_result(
         iterations=iterations,
         items_created=items_created,
         ended_by=ended,
-        reason=_sentence(department, ended, score, judged, iterations, detail),
+        reason=reason,
         judged=judged,
     )
 
@@ -193,6 +205,7 @@ def _of_run(view: ProjectView, run: Run) -> Iterator[Event]:
                 judged=one.quality.judged,
                 iterations=len(own),
                 items_created=sum(len(other.item_ids) for other in own),
+                faults=one.faults,
             )
             if one.ended_by in LIMITS:
                 yield event("max_iterations_reached", of_limit(result), one.ended_at)

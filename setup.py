@@ -14,6 +14,8 @@ INSTALL_REQUIRES = [
     "pandas>=3.0,<4",
     # MongoDB body of the document store.
     "pymongo>=4.16,<5",
+    # Events for other programs as they happen, and the cache that several machines share.
+    "redis>=8,<9",
     # The one client for every OpenAI-compatible server, the embedded one included.
     "openai>=3.50,<4",
     # Posts events to a webhook; comes with openai. Its extra reaches servers behind SOCKS proxies.
@@ -46,6 +48,14 @@ INSTALL_REQUIRES = [
     "json-repair>=0.50,<1",
     # The brief in the report, which people write in Markdown; comes with rich.
     "markdown-it-py>=4,<5",
+    # The API: routes and an OpenAPI document from typed bodies, and the server that runs them; WebSockets need a package of their own.
+    # Both come with dagster-webserver, starlette with fastapi, which it is part of.
+    "fastapi>=0.120,<1",
+    "starlette",
+    "uvicorn>=0.38,<1",
+    "websockets>=15",
+    # What /metrics exports, as Prometheus reads it.
+    "prometheus-client>=0.23,<1",
     # Retries with back-off, by policy.
     "tenacity>=9,<10",
     # Command line, live progress, department files.

@@ -7,6 +7,9 @@ GatherError
 │   │   ├── StaleCursor       a change cursor of another store, or of one put back from a copy: read from the start
 │   │   ├── OutputInvalid     a model's answer does not fit its task's output schema
 │   │   └── ContextError      what must be in a prompt does not fit into its budget, not even shortened
+│   ├── NotSignedIn           a request to the API names no token, or none that is valid
+│   ├── NotAllowed            its token is for another project, or it comes from where nobody may ask
+│   ├── TooLarge              its body is larger than the limit
 │   ├── ProjectBusy           another live run holds the project's lease (exit 4)
 │   ├── EditConflict          somebody else changed the item first, what they wrote stays (exit 4)
 │   ├── StoreError            the store refuses: not a store, no disk, no permission (exit 5)
@@ -14,17 +17,19 @@ GatherError
 │   │   ├── StoreGone         its file was deleted or replaced while it was in use
 │   │   └── VersionConflict   somebody else changed the document first
 │   ├── SetupMissing          a file that `gather setup` fetches is not there (exit 6)
+│   ├── BrainRefused          the brain refuses what it was given
 │   ├── OutputRejected        no check accepted a task's output, and the task names no fallback
 │   └── ModelRefused          the provider refuses: key, model id or request (4xx)
-├── TransientError            the same call may succeed later
+├── TransientError            the same call may succeed later; may carry the seconds to wait
 │   ├── StoreUnavailable      the store does not answer (exit 5)
+│   ├── TooMany               one request to the API too many; carries the seconds to wait
 │   ├── BrainUnavailable      the brain does not answer
-│   ├── CmsUnavailable        the CMS does not answer; may carry the seconds to wait
+│   ├── CmsUnavailable        the CMS does not answer
 │   ├── ServiceUnavailable    an outside service gives no answer that can be used
 │   └── ModelUnavailable      connection lost, 5xx or a malformed answer
 │       ├── ModelUnreachable  no server was met
 │       ├── ModelTimeout      no answer within the time given
-│       └── RateLimited       429; may carry the seconds to wait
+│       └── RateLimited       429
 └── Stopped                   the loop ends early and has saved its work
     ├── TaskCancelled         a person or Dagster asked for it (exit 130)
     ├── DeadlineReached       the time given is spent
@@ -50,7 +55,16 @@ class GatherError(Exception):
 class PermanentError(GatherError): ...
 
 
-class TransientError(GatherError): ...
+class TransientError(GatherError):
+    """The same call may succeed later.
+
+    Attributes:
+        retry_after_s: Seconds that whoever was called asks to wait, None where it does not say.
+    """
+
+    def __init__(self, message: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class InvalidInput(PermanentError):
@@ -98,7 +112,19 @@ class ContextError(InvalidInput):
         )
 
 
+class BrainRefused(PermanentError): ...
+
+
 class OutputRejected(PermanentError): ...
+
+
+class NotSignedIn(PermanentError): ...
+
+
+class NotAllowed(PermanentError): ...
+
+
+class TooLarge(PermanentError): ...
 
 
 class ProjectBusy(PermanentError):
@@ -133,13 +159,16 @@ class StoreUnavailable(TransientError):
     exit_code = 5
 
 
+class TooMany(TransientError):
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class BrainUnavailable(TransientError): ...
 
 
-class CmsUnavailable(TransientError):
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+class CmsUnavailable(TransientError): ...
 
 
 class ServiceUnavailable(TransientError): ...
@@ -154,10 +183,7 @@ class ModelUnreachable(ModelUnavailable): ...
 class ModelTimeout(ModelUnavailable): ...
 
 
-class RateLimited(ModelUnavailable):
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+class RateLimited(ModelUnavailable): ...
 
 
 class Stopped(GatherError): ...

@@ -12,19 +12,22 @@ from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import (
-    Brain,
+    BrainService,
     Cache,
     Clock,
     DepartmentSource,
     DocumentStore,
     Embedder,
+    EventChannels,
     EventReceiver,
     LanguageModel,
+    LocalBrain,
     Metrics,
     WebService,
 )
 from gather_pipeline.records.executions import REPLAYS, Executions
 from gather_pipeline.records.health import ModelHealth
+from gather_pipeline.records.indexing import Indexing
 from gather_pipeline.records.lease import Leases
 from gather_pipeline.records.marks import Marks
 from gather_pipeline.records.open_runs import OpenRuns
@@ -34,6 +37,8 @@ from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.rankings import Rankings
 from gather_pipeline.records.review import Reviews
 from gather_pipeline.records.runs import Runs
+from gather_pipeline.records.submissions import Submissions
+from gather_pipeline.records.tokens import Tokens
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.settings import Settings
 from gather_pipeline.tasks.execution import Execution, digest
@@ -61,8 +66,10 @@ class Services:
         check_reach: Raises `InvalidInput` or `SetupMissing` where that model cannot be asked in this environment, and says why.
         counter_of: Counts tokens as a model does, or by the documented estimate where its tables are not at hand.
         embedder: Texts to vectors.
-        brain: Memory asked by meaning.
+        brain: Memory asked by meaning, in this process.
+        brain_service: A Brain that studios share, None where none is set; who asks goes through `upkeep.remember`.
         receiver: Makes the receiver of events at a webhook address.
+        channels: Where other programs hear of events, None where there is no such place.
         metrics: Measurements of all runs.
         load_cache: Opens what keeps values that can be had again.
         load_catalogue: Reads the task definitions.
@@ -80,8 +87,10 @@ class Services:
     check_reach: Callable[[str], None]
     counter_of: Callable[[str], Callable[[str], int]]
     embedder: Embedder
-    brain: Brain
+    brain: LocalBrain
+    brain_service: BrainService | None
     receiver: Callable[[str], EventReceiver]
+    channels: EventChannels | None
     metrics: Metrics
     load_cache: Callable[[], Cache]
     load_catalogue: Callable[[], Catalogue]
@@ -201,6 +210,16 @@ class Services:
         return Runs(self.store, self.settings.mongodb_db, self.clock)
 
     @cached_property
+    def submissions(self) -> Submissions:
+        """What was asked of the API."""
+        return Submissions(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Who may ask the API."""
+        return Tokens(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
     def leases(self) -> Leases:
         """Who holds which project."""
         return Leases(self.store, self.settings.mongodb_db)
@@ -219,6 +238,11 @@ class Services:
     def outbox(self) -> Outbox:
         """What has to be delivered beyond the store."""
         return Outbox(self.store, self.settings.mongodb_db)
+
+    @cached_property
+    def indexing(self) -> Indexing:
+        """How far the Brain service has been told of each project."""
+        return Indexing(self.store, self.settings.mongodb_db)
 
     def project(self, project_id: str) -> ProjectRecords:
         """The records of a project; whether it is there, `projects` knows."""
@@ -241,5 +265,7 @@ class Services:
     def close(self) -> None:
         """Lets go of the store and the cache; models are closed by the loop that opened them."""
         self.store.close()
+        if self.brain_service is not None:
+            self.brain_service.close()
         if "cache" in self.__dict__:
             self.cache.close()

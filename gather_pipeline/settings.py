@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -62,12 +63,17 @@ class Settings(BaseSettings):
     cms_url: str | None = Field(None, validation_alias="NEXT_PUBLIC_APP_URL")
     payload_api_key: SecretStr | None = Field(None, validation_alias="PAYLOAD_API_KEY")
 
+    brain_url: str | None = Field(None, validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_api_key: SecretStr | None = Field(None, validation_alias="BRAIN_SERVICE_API_KEY")
+
     task_folders: Annotated[tuple[Path, ...] | None, NoDecode] = Field(None, validation_alias="GATHER_TASKS")
 
     user: str | None = Field(None, validation_alias="GATHER_USER", min_length=1, max_length=200)
 
     mongodb_uri: SecretStr | None = Field(None, validation_alias="MONGODB_URI")
     mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB", pattern=r"^[A-Za-z0-9_-]{1,63}$")
+
+    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
 
     model: str | None = Field(None, validation_alias="GATHER_MODEL", min_length=1)
     fallback_models: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="GATHER_FALLBACK_MODELS")
@@ -89,6 +95,7 @@ class Settings(BaseSettings):
     service_keys: Annotated[Mapping[str, SecretStr], NoDecode] = Field({}, validation_alias="GATHER_SERVICE_KEYS")
 
     webhook_url: SecretStr | None = Field(None, validation_alias="GATHER_WEBHOOK_URL")
+    webhook_secret: SecretStr | None = Field(None, validation_alias="GATHER_WEBHOOK_SECRET")
     freshness_hours: float | None = Field(None, validation_alias="GATHER_FRESHNESS_HOURS", ge=1, le=100_000)
 
     concurrency: int = Field(8, validation_alias="GATHER_CONCURRENCY", ge=1, le=64)
@@ -101,6 +108,9 @@ class Settings(BaseSettings):
     context_layer_d_tokens: int = Field(5_000, validation_alias="CONTEXT_LAYER_D_TOKENS", ge=0, le=10_000_000)
     context_layer_e_tokens: int = Field(10_000, validation_alias="CONTEXT_LAYER_E_TOKENS", ge=0, le=10_000_000)
     lease_s: float = Field(30.0, validation_alias="GATHER_LEASE_S", ge=1, le=3_600)
+    api_rate: int = Field(6_000, validation_alias="GATHER_API_RATE", ge=1, le=10_000_000)
+    api_body_bytes: int = Field(10_000_000, validation_alias="GATHER_API_BODY_BYTES", ge=1_000, le=1_000_000_000)
+    api_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="GATHER_API_ORIGINS")
     timezone: str = Field("UTC", validation_alias="GATHER_TIMEZONE")
 
     @model_validator(mode="before")
@@ -110,7 +120,7 @@ class Settings(BaseSettings):
         stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in stripped.items() if value != ""}
 
-    @field_validator("fallback_models", mode="before")
+    @field_validator("fallback_models", "api_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -132,6 +142,17 @@ class Settings(BaseSettings):
             raise ValueError("an address that begins with mongodb:// or mongodb+srv://")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
+            if not (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) and not (
+                parts.scheme == "unix" and parts.path
+            ):
+                raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path")
+        return value
+
     @field_validator("webhook_url")
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
@@ -141,16 +162,27 @@ class Settings(BaseSettings):
                 raise ValueError("an address like https://host/path, without a login")
         return value
 
-    @field_validator("cms_url")
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """After `whsec_` Base64, as Standard Webhooks has it; any other text is a key as it is."""
+        if value is not None and (text := value.get_secret_value()).startswith("whsec_"):
+            try:
+                b64decode(text.removeprefix("whsec_"), validate=True)
+            except ValueError:
+                raise ValueError("whsec_ and Base64 after it, or any other text") from None
+        return value
+
+    @field_validator("cms_url", "brain_url")
     @classmethod
     def _is_application(cls, value: str | None) -> str | None:
-        """The application's address, without the end of the pages that people copy it from."""
+        """The application's address, without the end of what people copy it from."""
         if value is None:
             return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
             raise ValueError("an address like https://app.example.com, without a login and a query")
-        return re.sub(r"(/api|/admin)?/*$", "", value)
+        return re.sub(r"(/api(/v1)?|/admin)?/*$", "", value)
 
     @field_validator("context_buffer_tokens")
     @classmethod
@@ -244,7 +276,13 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name, given = _variable(str(first["loc"][0])), first["input"]  # a default's place has the field's name
-        value = "not shown" if any(word in name for word in ("KEY", "URI", "URL")) else str(given) if isinstance(given, Path) else given
+        value = (
+            "not shown"
+            if any(word in name for word in ("KEY", "URI", "URL", "SECRET"))
+            else str(given)
+            if isinstance(given, Path)
+            else given
+        )
         raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from None
 
 

@@ -58,6 +58,7 @@ PLACES = {
     "setup": Place("setup:setup", "Fetch the embedded model's weights, once for all projects."),
     "doctor": Place("doctor:doctor", "Check that every setting and service works, and say what to do where one does not."),
     "migrate": Place("migrate:migrate", "Copy everything that is stored to MongoDB, or back to the files under GATHER_HOME."),
+    "brain": Place("brain:brain", "Offer the local index to other machines as a Brain service."),
     "project": Place("project:project", "Create, change, show and list projects."),
     "departments": Place("project:departments", "List the departments, and how far a project's have come."),
     "run": Place("run:run", "Fill a project's departments, each until it is good enough."),
@@ -70,6 +71,8 @@ PLACES = {
     "import": Place("transfer:import_", "Take the items of a file into a project."),
     "events": Place("events:events", "Show a project's progress events, as they come with --follow."),
     "report": Place("report:report", "Show a project's figures, or write them as a page with plots."),
+    "serve": Place("serve:serve", "Serve the API, its live events and a page for a browser."),
+    "token": Place("token:token", "Make, list and revoke tokens of the API."),
     "sql": Place("report:sql", "Ask the metrics database a question, read-only."),
 }
 

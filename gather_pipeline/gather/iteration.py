@@ -166,7 +166,9 @@ class Attempt:
         detector = DuplicateDetector(session.services.embedder, judge=ask, threshold=session.threshold.value, distinct=session.distinct)
         objections = {place: reason for place, note in enumerate(notes) if (reason := content_filter.objection(note.content))}
         fair = [place for place in range(len(notes)) if place not in objections]
-        screened = session.wait(detector.screen([notes[place].content for place in fair], vectors[fair], session.known)) if fair else []
+        texts = [notes[place].content for place in fair]
+        found = [session.as_here(ones) for ones in session.brain.duplicates(texts)]
+        screened = session.wait(detector.screen(texts, vectors[fair], session.known, found)) if fair else []
         decided = {place: self._named(decision, fair) for place, decision in zip(fair, screened, strict=True)}
         decided |= {
             place: Decision(duplicate=True, rule="content_filter", similarity=0.0, reason=reason) for place, reason in objections.items()
@@ -220,7 +222,11 @@ class Attempt:
         rows = np.concatenate([before, vectors]) if len(before) and len(vectors) else before if len(before) else vectors
         embedder, brief = session.services.embedder, session.project.brief
         analyses = session.analyses.of(self.department.slug, everything)
-        quality = session.wait(measure_with(ask, self.department, everything, embedder, brief=brief, vectors=rows, analyses=analyses))
+        coverage = session.brain.coverage(self.department, everything)
+        measuring = measure_with(
+            ask, self.department, everything, embedder, brief=brief, vectors=rows, analyses=analyses, coverage=coverage
+        )
+        quality = session.wait(measuring)
         return quality, version_of(everything)
 
     def _record(self, items: Sequence[Item], decisions: Sequence[Decision], quality: Quality, version: str, partial: bool) -> Iteration:
@@ -229,7 +235,7 @@ class Attempt:
             department=self.department.slug,
             number=self.number,
             task_id=self.session.task_id,
-            inputs=replace(self.state.inputs, context=self.context.used),
+            inputs=replace(self.state.inputs, context={id: hash for id, hash in self.context.used.items() if self.session.is_ours(id)}),
             generated=len(decisions),
             item_ids=tuple(item.id for item in items),
             duplicates=sum(decision.duplicate and decision.rule != "content_filter" for decision in decisions),

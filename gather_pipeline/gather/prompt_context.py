@@ -13,7 +13,7 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.domain.ledger import Ledger
-from gather_pipeline.errors import BrainUnavailable, GatherError
+from gather_pipeline.errors import GatherError
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.ports import Distiller, Remembered, Vectors
@@ -121,7 +121,7 @@ def assemble(
     faults: list[str] = []
     own = list(session.items.get(department.slug, []))
     earlier = [item for one in before for item in session.items.get(one.slug, [])]
-    nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)}, faults)
+    nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)})
     distilled = _distilled(session, budget, counter, distiller, faults)
     candidates = [_brief(session, fitting(session.project.brief, budget, counter))]
     candidates += [_candidate(item, "own", item.content) for item in own]
@@ -230,11 +230,6 @@ def _query(department: Department) -> str:
     return f"{department.name}: {department.description} {', '.join(department.aspects)}"
 
 
-def _from_brain(session: Session, department: Department, have: set[str], faults: list[str]) -> list[Remembered]:
-    try:
-        found = session.services.brain.context(session.project.id, _query(department), limit=BRAIN_ITEMS + len(have))
-    except BrainUnavailable as error:
-        # S001-ERR-01: without the brain the loop goes on with the store's items alone.
-        faults.append(f"the brain did not answer ({error}), so its context is left out")
-        return []
-    return [one for one in found if one.id not in have][:BRAIN_ITEMS]
+def _from_brain(session: Session, department: Department, have: set[str]) -> list[Remembered]:
+    found = session.brain.context(_query(department), department=department.slug, limit=BRAIN_ITEMS + len(have))
+    return [one for one in session.as_here(found) if one.id not in have][:BRAIN_ITEMS]

@@ -200,6 +200,14 @@ def metrics(site: Site) -> Seen:
     return Seen(text=f"{site.settings.metrics_database} can be read, {rows} runs", embedded=True)
 
 
+def redis(site: Site) -> Seen:
+    """Redis: reachable, the login taken, messages and values taken."""
+    state = site.probes.redis()
+    if state is None:
+        return Seen(text="not set, live events come from the store and the cache is under GATHER_HOME", embedded=True)
+    return Seen(text=f"{state.engine} at {state.kind}, takes messages and values", latency_s=state.latency_s)
+
+
 def webhook(site: Site) -> Seen:
     """Whether somebody answers at the webhook's address; a HEAD request, which no receiver takes for an event."""
     address = site.settings.webhook_url
@@ -270,6 +278,12 @@ CHECKS = (
         setting="GATHER_HOME",
         look=metrics,
         remedy="Wait for the process that holds it; move a damaged file away, it is made anew from the store.",
+    ),
+    Check(
+        name="redis",
+        setting="REDIS_URL",
+        look=redis,
+        remedy="Start the server, check host, user, password and the user's rights to channels automated-gather:* in REDIS_URL.",
     ),
     Check(name="webhook", setting="GATHER_WEBHOOK_URL", look=webhook, remedy="Start the receiver, or correct GATHER_WEBHOOK_URL."),
     Check(

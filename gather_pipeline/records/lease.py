@@ -40,8 +40,18 @@ class Owner:
     @classmethod
     def this_process(cls, task_id: str) -> Owner:
         """The owner that this process would be."""
-        here = _process(os.getpid())
-        return cls(task_id=task_id, host=socket.gethostname(), pid=os.getpid(), started=here.started if here else 0.0)
+        return cls.of_process(task_id, os.getpid())
+
+    @classmethod
+    def of_process(cls, task_id: str, pid: int) -> Owner:
+        """The owner that a process of this machine would be."""
+        found = _process(pid)
+        return cls(task_id=task_id, host=socket.gethostname(), pid=pid, started=found.started if found else 0.0)
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether its process can be looked for."""
+        return self.host == socket.gethostname()
 
     def is_gone(self, until: float) -> bool:
         """True where it can no longer be at work: its process is gone (same machine) or its time ran out (elsewhere, or it is stopped).
@@ -49,7 +59,7 @@ class Owner:
         Args:
             until: End of its time, seconds since the epoch.
         """
-        if self.host == socket.gethostname():
+        if self.is_of_this_machine:
             found = _process(self.pid)
             if found is None or abs(found.started - self.started) > 1.0:
                 return True
@@ -60,7 +70,7 @@ class Owner:
     @property
     def is_stopped(self) -> bool:
         """Whether its process was stopped on this machine (Ctrl-Z, SIGSTOP), so that it hears of nothing."""
-        found = _process(self.pid) if self.host == socket.gethostname() else None
+        found = _process(self.pid) if self.is_of_this_machine else None
         return found is not None and found.is_stopped
 
 
@@ -124,6 +134,12 @@ class Leases:
     def live(self) -> frozenset[str]:
         """Projects that a live run or import holds."""
         return frozenset(one.project_id for one in self.all() if not one.is_dead)
+
+    def check_free(self, project_id: str) -> None:
+        """Raises `ProjectBusy` where a live run or import holds the project."""
+        held = self.holder(project_id)
+        if held is not None and not held.is_dead:
+            raise ProjectBusy(_busy(held))
 
     def lease(self, project_id: str, owner: Owner, seconds: float) -> Lease:
         """A lease that `holding` can take."""

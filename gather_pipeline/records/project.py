@@ -188,9 +188,9 @@ class ProjectRecords:
         """The departments that the project's runs have found, in the order in which they run."""
         return sorted((rows.department_of(one) for one in self._find(DEPARTMENTS)), key=lambda one: one.place)
 
-    def events(self, after: int = 0) -> list[Event]:
-        """Events with a sequence number above `after`, in order."""
-        return [rows.event_of(one) for one in self._find(EVENTS, {"sequence": {"$gt": after}}, sort=[("sequence", 1)])]
+    def events(self, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Events with a sequence number above `after`, in order, so many at most."""
+        return [rows.event_of(one) for one in self._find(EVENTS, {"sequence": {"$gt": after}}, sort=[("sequence", 1)], limit=limit)]
 
     def events_of(self, **where: Iterable[str]) -> list[Event]:
         """Events, in order, whose fields of these names have one of these values."""
@@ -210,6 +210,18 @@ class ProjectRecords:
         """Revisions by id of items changed after the cursor, committed or not, and the cursor after them."""
         changes = self._store.changed_since(self._database, ITEMS, cursor)
         return {row["_id"]: int(row.get("revision", 1)) for row in changes.documents}, changes.cursor
+
+    def committed_since(self, items: str, iterations: str) -> tuple[list[Item], str, str]:
+        """Committed items, whatever their state, that were changed or committed after a cursor of items and one of iterations.
+
+        Returns:
+            The items, and both cursors after them.
+        """
+        changed = self._store.changed_since(self._database, ITEMS, items)
+        made = self._store.changed_since(self._database, ITERATIONS, iterations)  # after the items, so that none falls between
+        ids = dict.fromkeys(row["_id"] for row in changed.documents)
+        ids |= dict.fromkeys(id for row in made.documents if not row.get(OPEN) for id in row.get("item_ids", ()))
+        return self.items(ids), changed.cursor, made.cursor
 
     def add_items(self, items: Sequence[Item], places: Sequence[int] | None = None) -> None:
         """Stores items that no iteration made, at these places or in their order; seen at once. `DuplicateKey` where an id is taken."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gather_pipeline.cli.inputs import person, read_brief
+from gather_pipeline.cli.inputs import read_brief
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
 from gather_pipeline.cli.output import cell, clean, print_json, print_table, say
@@ -15,6 +15,7 @@ from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import progress_row, stale_rows, tell_stale, told_quality
 from gather_pipeline.domain.departments import Department, in_order
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.people.person import person
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.standing import progress, project_standings
 

@@ -1,0 +1,75 @@
+"""The application: its routes by a table, what stands before them, and how errors are told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
+
+from gather_pipeline import __version__
+from gather_pipeline.api.access import Gate
+from gather_pipeline.api.executing import Executing
+from gather_pipeline.api.live import Live
+from gather_pipeline.api.measures import Measuring, OfServer
+from gather_pipeline.api.problems import Problem, add_handlers
+from gather_pipeline.api.routes import events, health, metrics, session, tasks
+from gather_pipeline.bootstrap import build_services
+from gather_pipeline.services import Services
+
+ROUTERS = (health.router, session.router, tasks.router, events.router, metrics.router)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over these services, which whoever made them closes.
+
+    Whatever a room of it opens, it puts on `app.state.closing`, which is closed at the application's end.
+    """
+    app = FastAPI(
+        title="gather_pipeline",
+        version=__version__,
+        description="Grows a creative project from a brief: starts and watches runs, reads and edits what they wrote.",
+        responses={"default": {"model": Problem, "description": "What went wrong (RFC 9457)"}},
+        redoc_url=None,
+        lifespan=_closing,
+    )
+    app.state.services, app.state.closing, app.state.executing, app.state.live = services, ExitStack(), Executing(services), Live(services)
+    app.state.closing.callback(app.state.executing.close)
+    app.state.measures = OfServer(services.metrics, app.state.live)
+    for router in ROUTERS:
+        app.include_router(router)
+    add_handlers(app, services.secrets)
+    app.add_middleware(Gate, services=services)
+    if origins := services.settings.api_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Location", "Retry-After"]
+        )
+    app.add_middleware(Measuring, of_server=app.state.measures)
+    return app
+
+
+@asynccontextmanager
+async def _closing(app: FastAPI) -> AsyncIterator[None]:
+    with app.state.live.closing_at_signals():
+        yield
+    await run_in_threadpool(app.state.closing.close)
+
+
+def from_environment() -> FastAPI:
+    """The application that `gather serve` has uvicorn serve, over the services that the environment names."""
+    services = build_services()
+    app = create_app(services)
+    whole = ExitStack()
+    whole.callback(services.close)
+    whole.push(app.state.closing)
+    app.state.closing = whole
+    threading.Thread(target=_load_dagster, name="load-dagster", daemon=True).start()
+    return app
+
+
+def _load_dagster() -> None:
+    """Loads what takes seconds before the first run is asked for."""
+    from gather_pipeline.defs import starting  # noqa: F401

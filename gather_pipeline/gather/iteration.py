@@ -70,7 +70,7 @@ class Attempt:
         self.model, *others = ladder.asked(state.chain, plan.model, self.session.services.health.left_out(afresh=False))
         writer = writer_for(self.model)
         with self._phase("context"):
-            self.context = writer.context(self.session, self.department, state.before, self.model, self._distiller())
+            self.context = writer.context(self.session, self.department, state.before, self.model, self._distiller(others))
         work = Assignment(
             department=self.department,
             iteration=number,
@@ -83,14 +83,15 @@ class Attempt:
         with self._phase("context"):
             self.batch: Batch = Batch(self.session, writer, work, self.runner, [attempt.batch for attempt in after])
 
-    def _distiller(self) -> TaskDistiller | None:
+    def _distiller(self, others: Sequence[str]) -> TaskDistiller | None:
         """Who shortens a brief that does not fit: the iteration's own model, where it is one to be trusted with that."""
         if is_local(self.model):
             return None
         session = self.session
         tags, draw = session.tags(self.department, self.number), f"{session.project.id}|distilled"  # paid once for all departments
         ask = partial(session.ask, self.runner)
-        return TaskDistiller(ask, session.services.catalogue, self.model, tags=tags, draw=draw)
+        others = [model for model in others if not is_local(model)]
+        return TaskDistiller(ask, session.services.catalogue, self.model, fallback_models=others, tags=tags, draw=draw)
 
     def _spend(self, usage: Usage) -> None:
         self.usage = self.usage + usage

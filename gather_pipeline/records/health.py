@@ -53,6 +53,8 @@ class ModelHealth:
 
     def _fail(self, model: str) -> None:
         row = self._store.get(self._database, HEALTH, model)
+        if row and row["until"] is not None and row["until"] > self._clock.now():
+            return  # of a call that was under way already, or that somebody wanted all the same
         failures, rule, until = (row["failures"] if row else 0) + 1, self._rule(model), None
         if failures >= rule.failures:
             pause = min(LONGEST_PAUSE_S, rule.pause_s * 2.0 ** min(failures - rule.failures, 20))

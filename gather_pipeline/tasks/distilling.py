@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -31,14 +31,22 @@ class TaskDistiller:
         run: Executes a task and records its execution, as `TaskRunner.run`.
         catalogue: Where the definitions are.
         model: Who shortens.
+        fallback_models: Who does where that one cannot be had.
         tags: Kept with the records.
         draw: As for `TaskRunner.run`.
     """
 
     def __init__(
-        self, run: Run, catalogue: Catalogue, model: str, *, tags: Mapping[str, Any] = MappingProxyType({}), draw: object = None
+        self,
+        run: Run,
+        catalogue: Catalogue,
+        model: str,
+        *,
+        fallback_models: Sequence[str] = (),
+        tags: Mapping[str, Any] = MappingProxyType({}),
+        draw: object = None,
     ) -> None:
-        self._run, self._options = run, {"model": model, "draw": draw}
+        self._run, self._options = run, {"model": model, "fallback_models": fallback_models, "draw": draw}
         self._tags = tags
         tasks = sorted({*TASKS.values(), OTHER})
         self.name = f"{model}@{digest([catalogue.get(task).hash for task in tasks])[:16]}"

@@ -46,6 +46,12 @@ INSTALL_REQUIRES = [
     "json-repair>=0.50,<1",
     # The brief in the report, which people write in Markdown; comes with rich.
     "markdown-it-py>=4,<5",
+    # The API: routes and an OpenAPI document from typed bodies, and the server that runs them; WebSockets need a package of their own.
+    # Both come with dagster-webserver, starlette with fastapi, which it is part of.
+    "fastapi>=0.120,<1",
+    "starlette",
+    "uvicorn>=0.38,<1",
+    "websockets>=15",
     # Retries with back-off, by policy.
     "tenacity>=9,<10",
     # Command line, live progress, department files.

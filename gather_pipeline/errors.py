@@ -7,6 +7,9 @@ GatherError
 │   │   ├── StaleCursor       a change cursor of another store, or of one put back from a copy: read from the start
 │   │   ├── OutputInvalid     a model's answer does not fit its task's output schema
 │   │   └── ContextError      what must be in a prompt does not fit into its budget, not even shortened
+│   ├── NotSignedIn           a request to the API names no token, or none that is valid
+│   ├── NotAllowed            its token is for another project, or it comes from where nobody may ask
+│   ├── TooLarge              its body is larger than the limit
 │   ├── ProjectBusy           another live run holds the project's lease (exit 4)
 │   ├── EditConflict          somebody else changed the item first, what they wrote stays (exit 4)
 │   ├── StoreError            the store refuses: not a store, no disk, no permission (exit 5)
@@ -18,6 +21,7 @@ GatherError
 │   └── ModelRefused          the provider refuses: key, model id or request (4xx)
 ├── TransientError            the same call may succeed later
 │   ├── StoreUnavailable      the store does not answer (exit 5)
+│   ├── TooMany               one request to the API too many; carries the seconds to wait
 │   ├── BrainUnavailable      the brain does not answer
 │   ├── CmsUnavailable        the CMS does not answer; may carry the seconds to wait
 │   ├── ServiceUnavailable    an outside service gives no answer that can be used
@@ -101,6 +105,15 @@ class ContextError(InvalidInput):
 class OutputRejected(PermanentError): ...
 
 
+class NotSignedIn(PermanentError): ...
+
+
+class NotAllowed(PermanentError): ...
+
+
+class TooLarge(PermanentError): ...
+
+
 class ProjectBusy(PermanentError):
     exit_code = 4
 
@@ -131,6 +144,12 @@ class ModelRefused(PermanentError): ...
 
 class StoreUnavailable(TransientError):
     exit_code = 5
+
+
+class TooMany(TransientError):
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class BrainUnavailable(TransientError): ...

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     context_layer_d_tokens: int = Field(5_000, validation_alias="CONTEXT_LAYER_D_TOKENS", ge=0, le=10_000_000)
     context_layer_e_tokens: int = Field(10_000, validation_alias="CONTEXT_LAYER_E_TOKENS", ge=0, le=10_000_000)
     lease_s: float = Field(30.0, validation_alias="GATHER_LEASE_S", ge=1, le=3_600)
+    api_rate: int = Field(6_000, validation_alias="GATHER_API_RATE", ge=1, le=10_000_000)
+    api_body_bytes: int = Field(10_000_000, validation_alias="GATHER_API_BODY_BYTES", ge=1_000, le=1_000_000_000)
+    api_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="GATHER_API_ORIGINS")
     timezone: str = Field("UTC", validation_alias="GATHER_TIMEZONE")
 
     @model_validator(mode="before")
@@ -110,7 +113,7 @@ class Settings(BaseSettings):
         stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in stripped.items() if value != ""}
 
-    @field_validator("fallback_models", mode="before")
+    @field_validator("fallback_models", "api_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -13,7 +13,11 @@ import hypothesis
 import pytest
 from pymongo.uri_parser import parse_uri
 
-pytest_plugins = ["gather_pipeline_tests.mongo_server", "gather_pipeline_tests.adapters.documents.store_bodies"]
+pytest_plugins = [
+    "gather_pipeline_tests.finished",
+    "gather_pipeline_tests.mongo_server",
+    "gather_pipeline_tests.adapters.documents.store_bodies",
+]
 
 ROOT = str(Path(__file__).parents[1])
 NAMED = "MONGODB_URI"  # a MongoDB server for the suite, which may stand elsewhere

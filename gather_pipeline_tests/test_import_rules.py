@@ -14,10 +14,11 @@ import pytest
 import gather_pipeline
 
 ROOT = Path(gather_pipeline.__file__).parent
-ENGINES = ("dagster", "pymongo", "bson", "duckdb", "sqlite3", "redis", "openai", "torch", "sentence_transformers", "xllamacpp", "fastapi")
+HTTP = ("fastapi", "starlette")
+ENGINES = ("dagster", "pymongo", "bson", "duckdb", "sqlite3", "redis", "openai", "torch", "sentence_transformers", "xllamacpp", *HTTP)
 ROOMS = (
     *("domain", "text", "ports", "similarity", "tasks", "context", "quality", "records", "review", "people", "upkeep", "gather", "report"),
-    *("operations", "services", "adapters", "bootstrap", "defs", "definitions", "cli"),
+    *("operations", "services", "adapters", "bootstrap", "defs", "definitions", "cli", "api"),
 )
 VALUES = ("domain", "text", "ports", "similarity")
 CENTRE = (*VALUES, "tasks", "context", "quality", "records", "services")
@@ -50,13 +51,14 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "gather": (*ENGINES, *all_but(*CENTRE, "upkeep", "gather")),  # a department's end calls for its upkeep: docs/decisions/0001
     "report": (*ENGINES, *all_but(*CENTRE, "report")),
     "operations": (*ENGINES, *all_but(*CENTRE, "operations")),
-    "adapters": ("dagster", "fastapi", *all_but("domain", "ports"), *own("settings")),
-    "bootstrap": ("dagster", "fastapi", *own("defs", "definitions", "cli")),
-    "defs": (*(engine for engine in ENGINES if engine != "dagster"), *own("adapters", "definitions", "cli")),
-    "definitions": (*(engine for engine in ENGINES if engine != "dagster"), *own("adapters", "cli")),
-    "cli": (*ENGINES, *own("adapters", "defs", "definitions")),
+    "adapters": ("dagster", *HTTP, *all_but("domain", "ports"), *own("settings")),
+    "bootstrap": ("dagster", *HTTP, *own("defs", "definitions", "cli", "api")),
+    "defs": (*(engine for engine in ENGINES if engine != "dagster"), *own("adapters", "definitions", "cli", "api")),
+    "definitions": (*(engine for engine in ENGINES if engine != "dagster"), *own("adapters", "cli", "api")),
+    "cli": (*ENGINES, *own("adapters", "defs", "definitions", "api")),
+    "api": (*(engine for engine in ENGINES if engine not in HTTP), *own("adapters", "defs", "definitions", "cli")),
 }
-DOOR = "gather_pipeline.defs.launch"  # the one from the command line to Dagster (D4)
+DOOR = "gather_pipeline.defs.launch"  # the one from the command line and the API to Dagster (D4)
 SHARED = ("adapters.network", "adapters.waits")  # how a server is reached and understood, whatever is asked of it
 SEEDS_DOOR = Path("tasks/executor.py")  # `TaskExecutor(task_id)`, which chooses its engines by itself: docs/decisions/0010
 MODULES = [path.relative_to(ROOT) for path in sorted(ROOT.rglob("*.py"))]
@@ -82,7 +84,7 @@ def is_allowed(name: str, module: Path) -> bool:
         return len(module.parts) > 2 and is_below(name, own(f"adapters.{module.parts[1]}", *SHARED))
     if module == SEEDS_DOOR:
         return is_below(name, own("bootstrap", "services"))
-    return module.parts[0] == "cli" and is_below(name, (DOOR,))
+    return module.parts[0] in ("cli", "api") and is_below(name, (DOOR,))
 
 
 def offences(module: Path, source: str) -> list[str]:
@@ -104,6 +106,7 @@ def test_the_rule_sees_imports_inside_functions_and_through_from() -> None:
     assert offences(Path("gather/x.py"), source) == ["gather_pipeline.adapters", "duckdb.typing"]
     assert offences(Path("cli/run.py"), "from gather_pipeline.defs.launch import run_in_process") == []
     assert offences(Path("cli/run.py"), "from gather_pipeline.defs import jobs") == ["gather_pipeline.defs.jobs"]
+    assert offences(Path("api/app.py"), "import fastapi\nimport redis\nfrom gather_pipeline import cli") == ["redis", "gather_pipeline.cli"]
 
 
 def test_an_adapter_may_lean_on_its_family_alone() -> None:

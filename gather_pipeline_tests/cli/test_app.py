@@ -14,7 +14,7 @@ from gather_pipeline.cli.app import EXIT_CODES, PLACES
 from gather_pipeline.cli.lazy import Place
 from gather_pipeline.cli.services import command_settings
 from gather_pipeline_tests.cli.commands import GATHER, Shell
-from gather_pipeline_tests.cli.conftest import Finished
+from gather_pipeline_tests.finished import Finished
 
 HEAVY = {"dagster", "torch", "sentence_transformers", "transformers", "pandas", "matplotlib", "duckdb", "openai", "pymongo", "xllamacpp"}
 SHOWN = [name for name, place in PLACES.items() if place.help]

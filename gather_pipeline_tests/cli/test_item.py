@@ -16,8 +16,8 @@ from gather_pipeline import bootstrap
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline_tests.cli.commands import DEPARTMENTS, Outcome, Shell
-from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by
+from gather_pipeline_tests.finished import Finished
 
 Capture = pytest.CaptureFixture[str]
 UNKNOWN = "0" * 24

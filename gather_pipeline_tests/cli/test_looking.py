@@ -27,7 +27,7 @@ from gather_pipeline.records.review import Reviews
 from gather_pipeline.settings import load_settings
 from gather_pipeline.upkeep.suggesting import CONTENT, KIND
 from gather_pipeline_tests.cli.commands import Shell, finish
-from gather_pipeline_tests.cli.conftest import Finished
+from gather_pipeline_tests.finished import Finished
 
 Capture = pytest.CaptureFixture[str]
 

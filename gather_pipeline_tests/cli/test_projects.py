@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline_tests.cli.commands import Shell
-from gather_pipeline_tests.cli.conftest import Finished
+from gather_pipeline_tests.finished import Finished
 from gather_pipeline_tests.harness import BRIEF, department_row
 
 CREATE = ["project", "create", "--name", "Salt Ledger", "--brief", "brief.txt"]

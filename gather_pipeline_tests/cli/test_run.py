@@ -12,7 +12,7 @@ import pytest
 from gather_pipeline.defs.launch import open_instance
 from gather_pipeline.settings import load_settings
 from gather_pipeline_tests.cli.commands import Outcome, Shell, entered, finish, wait_until
-from gather_pipeline_tests.cli.conftest import Finished
+from gather_pipeline_tests.finished import Finished
 from gather_pipeline_tests.harness import department_row
 
 RUN = ["run", "--project", "salt", "--json"]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by
+from gather_pipeline_tests.finished import Finished
 
 ENGINE_OF_TASKS = {"jsonschema", "jinja2", "numpy", "rapidfuzz", "simplemma", "sentencex"}
 

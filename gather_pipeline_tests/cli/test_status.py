@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from gather_pipeline_tests.cli.commands import DEPARTMENTS, Shell
-from gather_pipeline_tests.cli.conftest import Finished
+from gather_pipeline_tests.finished import Finished
 
 Capture = pytest.CaptureFixture[str]
 

@@ -14,9 +14,9 @@ import pytest
 
 from gather_pipeline.domain.item_lines import FORMATS
 from gather_pipeline_tests.cli.commands import GATHER, Shell, wait_until
-from gather_pipeline_tests.cli.conftest import Finished
 from gather_pipeline_tests.cli.test_app import HEAVY, loaded_by
 from gather_pipeline_tests.cli.test_item import one_sentence
+from gather_pipeline_tests.finished import Finished
 from gather_pipeline_tests.people.test_importing import stored
 
 Capture = pytest.CaptureFixture[str]

@@ -1,0 +1,121 @@
+"""Errors as RFC 9457 problem documents, with the sentence that the command line would print."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from gather_pipeline import errors
+from gather_pipeline.domain.secrets import Secrets
+from gather_pipeline.errors import GatherError, InvalidInput
+
+logger = logging.getLogger(__name__)
+
+STATUS: Mapping[type[GatherError], HTTPStatus] = {
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnknownEntity: HTTPStatus.NOT_FOUND,
+    errors.StaleCursor: HTTPStatus.GONE,
+    errors.OutputInvalid: HTTPStatus.BAD_GATEWAY,
+    errors.NotSignedIn: HTTPStatus.UNAUTHORIZED,
+    errors.NotAllowed: HTTPStatus.FORBIDDEN,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.ProjectBusy: HTTPStatus.CONFLICT,
+    errors.EditConflict: HTTPStatus.CONFLICT,
+    errors.StoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.DuplicateKey: HTTPStatus.CONFLICT,
+    errors.VersionConflict: HTTPStatus.CONFLICT,
+    errors.SetupMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.OutputRejected: HTTPStatus.BAD_GATEWAY,
+    errors.ModelRefused: HTTPStatus.BAD_GATEWAY,
+    errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Stopped: HTTPStatus.CONFLICT,
+    errors.DeadlineReached: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.GatherError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+class Fault(BaseModel):
+    """A value of the request that is wrong."""
+
+    field: str = Field(description="Where it stands", examples=["body.priority"])
+    detail: str = Field(description="What was expected there", examples=["less than or equal to 10"])
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: str = Field(examples=["urn:gather:problem:unknown-entity"])
+    title: str = Field(examples=["Unknown entity"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["project id is 'solt', expected one of those that gather project list shows"])
+    errors: list[Fault] = []
+
+
+def problem_of(error: GatherError, secrets: Secrets, faults: list[Fault] | None = None) -> Response:
+    """The answer that tells of an error."""
+    family = next(known for known in type(error).__mro__ if known in STATUS)
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", family.__name__).split()
+    headers = {}
+    seconds = getattr(error, "retry_after_s", None)
+    if seconds is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(seconds)))
+    if STATUS[family] == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="gather"'
+    return _answer(STATUS[family], "-".join(words).lower(), " ".join(words).capitalize(), secrets.mask(str(error)), headers, faults)
+
+
+def _answer(
+    status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None, faults: list[Fault] | None = None
+) -> Response:
+    problem = Problem(type=f"urn:gather:problem:{kind}", title=title, status=status, detail=detail, errors=faults or [])
+    body = problem.model_dump(exclude={"errors"} if not faults else None)
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def add_handlers(app: FastAPI, secrets: Secrets) -> None:
+    """Has every error of a route answered by a problem document: ours, those of the framework, and those that nobody foresaw."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, GatherError)
+        return problem_of(error, secrets)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults = [
+            Fault(field=".".join(map(str, one["loc"])), detail=_expected(str(one["msg"])))
+            for one in error.errors()  # their `input` may be a secret or of any length
+        ]
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        told = f"{field} is missing" if first["type"] == "missing" else str(InvalidInput.field(field, first["input"], faults[0].detail))
+        return problem_of(InvalidInput(told), secrets, faults)
+
+    async def of_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        title = HTTPStatus(error.status_code).phrase
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        return _answer(error.status_code, title.lower().replace(" ", "-"), title.capitalize(), secrets.mask(detail), error.headers)
+
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        logger.error("[AutoGather] Unexpected: %s", error, exc_info=error)
+        detail = "something unexpected went wrong; the server's log has the traceback"
+        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", "Unexpected error", detail)
+
+    app.add_exception_handler(GatherError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, of_http)
+    app.add_exception_handler(Exception, unforeseen)
+
+
+def _expected(message: str) -> str:
+    return message.removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("String should ")

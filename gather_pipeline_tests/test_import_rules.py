@@ -47,7 +47,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "review": (*ENGINES, *all_but(*VALUES, "context", "tasks", "review"), *own("settings")),
     "services": (*ENGINES, *all_but("domain", "ports", "tasks", "records")),
     "people": (*ENGINES, *all_but(*CENTRE, "people")),
-    "upkeep": (*ENGINES, *all_but(*CENTRE, "upkeep")),
+    "upkeep": (*ENGINES, *all_but(*CENTRE, "review", "upkeep")),
     "gather": (*ENGINES, *all_but(*CENTRE, "upkeep", "gather")),  # a department's end calls for its upkeep: docs/decisions/0001
     "report": (*ENGINES, *all_but(*CENTRE, "report")),
     "operations": (*ENGINES, *all_but(*CENTRE, "operations")),

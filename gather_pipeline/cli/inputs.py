@@ -11,12 +11,11 @@ from contextlib import nullcontext
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.output import say
 from gather_pipeline.domain.projects import BRIEF_LIMIT_BYTES, check_brief
-from gather_pipeline.domain.texts import clean, decoded
+from gather_pipeline.domain.texts import check_name, clean, decoded
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.settings import Settings
 from gather_pipeline.text.injection import injection
 
-NAME_LIMIT = 200
 NOTE_LIMIT_BYTES = 80_000  # what 20,000 characters, the most that a note may have, can take as UTF-8
 
 
@@ -53,9 +52,7 @@ def person(by: str | None, settings: Settings) -> str:
             source, name = "the login name", getpass.getuser()
         except (KeyError, OSError):
             raise InvalidInput("--by is missing and there is no login name, expected who you are (or GATHER_USER)") from None
-    if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
-        raise InvalidInput.field(source, name, f"a name of 1 to {NAME_LIMIT} characters on one line")
-    return name.strip()
+    return check_name(name, source)
 
 
 def read_bytes(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:

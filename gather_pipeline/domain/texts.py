@@ -14,6 +14,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # of a byte that is no UTF-8, or of JSON that was cut
 UNSEEN = ("Cc", "Cf", "Mn", "Zl", "Zp", "Zs")  # Unicode categories: controls, joiners, direction marks, marks without a letter, spaces
 BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a pattern in name only
+NAME_LIMIT = 200
 ENCODINGS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # by the mark at the beginning
 
 
@@ -39,6 +40,13 @@ def decoded(data: bytes, source: str) -> str:
         return decode(data)
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{source} has byte {data[error.start]:#04x} at {error.start}, expected UTF-8 text") from None
+
+
+def check_name(name: str, source: str) -> str:
+    """A person's name as it is kept; raises `InvalidInput` that names its source where it is empty, too long or not of one line."""
+    if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
+        raise InvalidInput.field(source, name, f"a name of 1 to {NAME_LIMIT} characters on one line")
+    return name.strip()
 
 
 def check_texts(texts: Sequence[str]) -> None:

@@ -188,9 +188,9 @@ class ProjectRecords:
         """The departments that the project's runs have found, in the order in which they run."""
         return sorted((rows.department_of(one) for one in self._find(DEPARTMENTS)), key=lambda one: one.place)
 
-    def events(self, after: int = 0) -> list[Event]:
-        """Events with a sequence number above `after`, in order."""
-        return [rows.event_of(one) for one in self._find(EVENTS, {"sequence": {"$gt": after}}, sort=[("sequence", 1)])]
+    def events(self, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Events with a sequence number above `after`, in order, so many at most."""
+        return [rows.event_of(one) for one in self._find(EVENTS, {"sequence": {"$gt": after}}, sort=[("sequence", 1)], limit=limit)]
 
     def events_of(self, **where: Iterable[str]) -> list[Event]:
         """Events, in order, whose fields of these names have one of these values."""

@@ -11,11 +11,12 @@ from starlette.middleware.cors import CORSMiddleware
 from gather_pipeline import __version__
 from gather_pipeline.api.access import Gate
 from gather_pipeline.api.problems import Problem, add_handlers
+from gather_pipeline.api.pages import routes as pages
 from gather_pipeline.api.routes import health
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router,)
+ROUTERS = (health.router, pages.router)
 
 
 def create_app(services: Services) -> FastAPI:

@@ -34,6 +34,7 @@ from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.rankings import Rankings
 from gather_pipeline.records.review import Reviews
 from gather_pipeline.records.runs import Runs
+from gather_pipeline.records.tokens import Tokens
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.settings import Settings
 from gather_pipeline.tasks.execution import Execution, digest
@@ -199,6 +200,11 @@ class Services:
     def runs(self) -> Runs:
         """All runs by task id."""
         return Runs(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Who may ask the API."""
+        return Tokens(self.store, self.settings.mongodb_db, self.clock)
 
     @cached_property
     def leases(self) -> Leases:

@@ -1,15 +1,16 @@
 """Who may ask: the gate before every route, WebSocket and page.
 
-Without any token the server serves this machine alone. Once one exists, everything but `OPEN` needs one, as `Authorization: Bearer`
-or as the cookie that a page keeps it in.
+Without any token the server serves this machine alone, by a name that no resolver can change. Once one was made, everything but `OPEN`
+needs one, as `Authorization: Bearer` or in the cookie that a page keeps it in. A page of another origin, which a browser sends the cookie
+or a local address along for, is refused unless `GATHER_API_ORIGINS` names it.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,10 +18,16 @@ from starlette.websockets import WebSocket
 
 from gather_pipeline.api.limits import Rates, check_size
 from gather_pipeline.api.problems import problem_of
-from gather_pipeline.errors import GatherError, InvalidInput, NotAllowed
+from gather_pipeline.domain.tokens import is_loopback
+from gather_pipeline.errors import GatherError, InvalidInput, NotAllowed, NotSignedIn
+from gather_pipeline.people.person import person
 from gather_pipeline.services import Services
+from gather_pipeline.settings import Settings
 
-OPEN = ("/health",)
+COOKIE, SIGN_IN = "gather_token", "sign_in"
+OPEN = ("/health", "/session")
+OPEN_BELOW = ("/api/hooks/", "/static/")  # whose callers show a secret of their own; what a page without a token looks like
+NO_TOKENS = "expected a request from this machine to a name of it, such as 127.0.0.1, or a token: gather token create makes one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +35,13 @@ class Access:
     """Who asks.
 
     Attributes:
-        name: Of the token; of this machine's user where there are no tokens.
+        name: Under which what they change is kept: the token's, or this machine's user's where there are no tokens.
+        token_id: The token's, for `Tokens.is_valid`; empty where there are none.
         project_id: The only project that may be seen; None for all.
     """
 
     name: str
+    token_id: str = ""
     project_id: str | None = None
 
     def check(self, project_id: str | None) -> None:
@@ -47,12 +56,16 @@ class Access:
 
 
 class Gate:
-    """Middleware that lets through who may ask, and no more and no larger than the settings allow."""
+    """Middleware that lets through who may ask, and no more and no larger than the settings allow.
+
+    Where `app.state` has a function `SIGN_IN` (scope, sentence) -> response of status 401, a browser without a token gets that page.
+    """
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app, self._services = app, services
         settings = services.settings
-        self._rates, self._most = Rates(settings.api_rate, services.clock), settings.api_body_bytes
+        self._rates, self._most, self._origins = Rates(settings.api_rate, services.clock), settings.api_body_bytes, settings.api_origins
+        self._local = Access(name=_local_name(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request through or answers with a problem document."""
@@ -60,39 +73,74 @@ class Gate:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        caller = connection.client.host if connection.client else ""
+        path, address = connection.url.path, connection.client.host if connection.client else ""
         try:
-            access = Access(name="this machine") if connection.url.path in OPEN else self._identify(connection)
-            self._rates.take(caller)
             check_size(_length(connection), self._most)
+            self._check_origin(connection)
+            if path in OPEN or path.startswith(OPEN_BELOW):
+                self._rates.take(address)
+                access = None
+            else:
+                try:
+                    access = await run_in_threadpool(self._identify, connection, address)
+                except NotSignedIn:
+                    self._rates.take(address)
+                    raise
+                self._rates.take(access.token_id or address)
         except GatherError as error:
-            await refuse(problem_of(error, self._services.secrets), scope, receive, send)
+            await self._refuse(error, scope, receive, send)
             return
         connection.state.access = access
-        await self._app(scope, _limited(receive, self._most), send)
+        await self._app(scope, _counted(receive, self._most), send)
 
-    def _identify(self, connection: HTTPConnection) -> Access:
-        host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
-        client = connection.client.host if connection.client else ""
-        if not (is_loopback(client) and is_loopback(host)):
-            raise NotAllowed("there are no tokens yet, expected a request from this machine: make one with gather token create")
-        return Access(name="this machine")
+    def _check_origin(self, connection: HTTPConnection) -> None:
+        origin = connection.headers.get("origin")
+        is_own = origin is None or urlsplit(origin).netloc == connection.headers.get("host") or origin in self._origins
+        if not is_own and "authorization" not in connection.headers:
+            raise NotAllowed(f"the request comes from a page of {origin}, expected one of this server or of GATHER_API_ORIGINS")
 
+    def _identify(self, connection: HTTPConnection, address: str) -> Access:
+        secret = _secret(connection)
+        tokens = self._services.tokens
+        if secret is not None:
+            token = tokens.find(secret)
+            if token is None:
+                raise NotSignedIn("the token is not known or is revoked, expected one that gather token create printed")
+            return Access(name=token.name, token_id=token.id, project_id=token.project_id)
+        if tokens.exist():
+            raise NotSignedIn("the request has no token, expected Authorization: Bearer and one that gather token create printed")
+        host = connection.headers.get("host", "")
+        if not is_loopback(address):
+            raise NotAllowed(f"there are no tokens and the request comes from {address or 'nowhere'}, {NO_TOKENS}")
+        if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+            raise NotAllowed(f"there are no tokens and the request is for host {host!r}, {NO_TOKENS}")
+        return self._local
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by an address or the name that no resolver changes."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-async def refuse(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers instead of the application, a WebSocket before it is opened."""
-    if scope["type"] == "websocket":
-        await WebSocket(scope, receive, send).send_denial_response(response)
-    else:
+    async def _refuse(self, error: GatherError, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers instead of the application, a WebSocket before it is opened."""
+        response: Response = problem_of(error, self._services.secrets)
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(response)
+            return
+        page = getattr(scope["app"].state, SIGN_IN, None)
+        if page is not None and isinstance(error, NotSignedIn) and "text/html" in HTTPConnection(scope).headers.get("accept", ""):
+            response = page(scope, str(error))
         await response(scope, receive, send)
+
+
+def _local_name(settings: Settings) -> str:
+    try:
+        return person(None, settings)
+    except InvalidInput:
+        return "somebody"
+
+
+def _secret(connection: HTTPConnection) -> str | None:
+    given = connection.headers.get("authorization")
+    if given is None:
+        return connection.cookies.get(COOKIE)
+    scheme, _, secret = given.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def _length(connection: HTTPConnection) -> int:
@@ -102,7 +150,7 @@ def _length(connection: HTTPConnection) -> int:
     return int(given)
 
 
-def _limited(receive: Receive, most: int) -> Receive:
+def _counted(receive: Receive, most: int) -> Receive:
     """Counts what comes of a body whose length was not told."""
     size = 0
 

@@ -9,14 +9,15 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
-from gather_pipeline.api.access import Gate
-from gather_pipeline.api.problems import Problem, add_handlers
+from gather_pipeline.api.access import SIGN_IN, Gate
 from gather_pipeline.api.pages import routes as pages
-from gather_pipeline.api.routes import health
+from gather_pipeline.api.pages.look import sign_in_page
+from gather_pipeline.api.problems import Problem, add_handlers
+from gather_pipeline.api.routes import health, session
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router, pages.router)
+ROUTERS = (health.router, session.router, pages.router)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -30,6 +31,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    setattr(app.state, SIGN_IN, sign_in_page)
     for router in ROUTERS:
         app.include_router(router)
     add_handlers(app, services.secrets)

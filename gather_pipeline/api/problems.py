@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Mapping
@@ -17,8 +16,6 @@ from starlette.responses import JSONResponse, Response
 from gather_pipeline import errors
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import GatherError, InvalidInput
-
-logger = logging.getLogger(__name__)
 
 STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -107,7 +104,6 @@ def add_handlers(app: FastAPI, secrets: Secrets) -> None:
         return _answer(error.status_code, title.lower().replace(" ", "-"), title.capitalize(), secrets.mask(detail), error.headers)
 
     async def unforeseen(request: Request, error: Exception) -> Response:
-        logger.error("[AutoGather] Unexpected: %s", error, exc_info=error)
         detail = "something unexpected went wrong; the server's log has the traceback"
         return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", "Unexpected error", detail)
 

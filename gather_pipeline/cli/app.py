@@ -69,6 +69,8 @@ PLACES = {
     "import": Place("transfer:import_", "Take the items of a file into a project."),
     "events": Place("events:events", "Show a project's progress events, as they come with --follow."),
     "report": Place("report:report", "Show a project's figures, or write them as a page with plots."),
+    "serve": Place("serve:serve", "Serve the API, its live events and a page for a browser."),
+    "token": Place("token:token", "Make, list and revoke tokens of the API."),
     "sql": Place("report:sql", "Ask the metrics database a question, read-only."),
 }
 

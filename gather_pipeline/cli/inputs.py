@@ -1,8 +1,7 @@
-"""What a user hands in: briefs and notes, by file or on standard input, and a name."""
+"""What a user hands in: briefs and notes, by file or on standard input."""
 
 from __future__ import annotations
 
-import getpass
 import os
 import stat
 import sys
@@ -11,9 +10,8 @@ from contextlib import nullcontext
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.output import say
 from gather_pipeline.domain.projects import BRIEF_LIMIT_BYTES, check_brief
-from gather_pipeline.domain.texts import check_name, clean, decoded
+from gather_pipeline.domain.texts import clean, decoded
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.settings import Settings
 from gather_pipeline.text.injection import injection
 
 NOTE_LIMIT_BYTES = 80_000  # what 20,000 characters, the most that a note may have, can take as UTF-8
@@ -38,21 +36,6 @@ def read_note(path: str) -> str:
     source = "standard input" if path == "-" else path
     data = read_bytes(path, "--file", NOTE_LIMIT_BYTES, subject=source, expected=f"a note of at most {NOTE_LIMIT_BYTES}")
     return clean(decoded(data, source))
-
-
-def person(by: str | None, settings: Settings) -> str:
-    """The name that a change is kept under: the option's, else the setting's, else the login's.
-
-    Raises:
-        InvalidInput: It is empty, too long or not of one line, or there is none.
-    """
-    source, name = ("--by", by) if by is not None else ("GATHER_USER", settings.user)
-    if name is None:
-        try:
-            source, name = "the login name", getpass.getuser()
-        except (KeyError, OSError):
-            raise InvalidInput("--by is missing and there is no login name, expected who you are (or GATHER_USER)") from None
-    return check_name(name, source)
 
 
 def read_bytes(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:

@@ -75,6 +75,12 @@ def write(home: Path) -> None:
     package.addHandler(LogFile(home / "logs" / "gather.log"))
 
 
+def take_in(library: str) -> None:
+    """Has a library's log lines, tracebacks among them, go where the package's go."""
+    logger = logging.getLogger(library)
+    logger.handlers, logger.propagate = logging.getLogger(PACKAGE).handlers, False
+
+
 def written_to() -> Path | None:
     """The log file, None where nothing could be written to one."""
     for handler in logging.getLogger(PACKAGE).handlers:

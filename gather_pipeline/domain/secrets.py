@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 MASK = "***"
 LINE = 300  # characters of a line
 KEYS = re.compile(
-    r"(?i)\b(?:(?:sk|pk|or|key|xai|nvapi|csk)-|(?:gsk|hf)_|AIza)[\w*.-]{6,}|\bbearer\s+\S+|(?<=://)[^/@\s]+(?=@)"
+    r"(?i)\b(?:(?:sk|pk|or|key|xai|nvapi|csk)-|(?:gsk|hf|gat)_|AIza)[\w*.-]{6,}|\bbearer\s+\S+|(?<=://)[^/@\s]+(?=@)"
     r"|\bbasic\s+(?=[\w+/-]*(?:[\d=]|(?-i:[a-z][A-Z])))[\w+/-]{6,}=*"
 )
 

@@ -12,9 +12,9 @@ from gather_pipeline.errors import InvalidInput
 # But line ends and tabs; controls of direction may show what follows backwards, and lone surrogates can be sent to no terminal.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # of a byte that is no UTF-8, or of JSON that was cut
+NAME_LIMIT = 200
 UNSEEN = ("Cc", "Cf", "Mn", "Zl", "Zp", "Zs")  # Unicode categories: controls, joiners, direction marks, marks without a letter, spaces
 BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a pattern in name only
-NAME_LIMIT = 200
 ENCODINGS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # by the mark at the beginning
 
 
@@ -42,10 +42,10 @@ def decoded(data: bytes, source: str) -> str:
         raise InvalidInput(f"{source} has byte {data[error.start]:#04x} at {error.start}, expected UTF-8 text") from None
 
 
-def check_name(name: str, source: str) -> str:
-    """A person's name as it is kept; raises `InvalidInput` that names its source where it is empty, too long or not of one line."""
+def checked_name(field: str, name: str) -> str:
+    """A name of somebody or something, without white space around it; raises `InvalidInput` where it is empty, too long or of two lines."""
     if not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
-        raise InvalidInput.field(source, name, f"a name of 1 to {NAME_LIMIT} characters on one line")
+        raise InvalidInput.field(field, name, f"a name of 1 to {NAME_LIMIT} characters on one line")
     return name.strip()
 
 

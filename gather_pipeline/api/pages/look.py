@@ -14,7 +14,9 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
 
+from gather_pipeline.api.access import COOKIE
 from gather_pipeline.api.problems import problem_of
 from gather_pipeline.domain.texts import CONTROL, clean
 from gather_pipeline.errors import GatherError
@@ -59,6 +61,12 @@ def faults_of(error: GatherError, *fields: str) -> dict[str, str]:
     """The sentence of an error by the field that it begins with; by an empty name where it is of none of these."""
     told = str(error)
     return {next((name for name in fields if told.startswith((f"{name} ", f"project {name} "))), ""): told}
+
+
+def sign_in_page(scope: Scope, told: str) -> Response:
+    """The form for a token, for a browser that came without one or with one that is of no use."""
+    request = Request(scope)
+    return page(request, "sign_in", 401, faults={"token": told} if COOKIE in request.cookies or request.method == "POST" else {})
 
 
 class PageRoute(APIRoute):

@@ -12,13 +12,13 @@ from fastapi import APIRouter, Form, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from gather_pipeline.api.access import Access
+from gather_pipeline.api.access import COOKIE, Access
 from gather_pipeline.api.deps import GivenAccess, GivenProject, GivenServices
 from gather_pipeline.api.pages.look import HEADERS, STATIC, PageRoute, faults_of, page
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department, to_automate
 from gather_pipeline.domain.event_lines import sentence
-from gather_pipeline.domain.events import Event, EventType
+from gather_pipeline.domain.events import EventType
 from gather_pipeline.domain.items import TEXTS
 from gather_pipeline.domain.projects import Project, check_brief
 from gather_pipeline.domain.quality import WEIGHTS
@@ -45,7 +45,7 @@ Text = Annotated[str, Form()]
 PAGE = 30  # notes, dropped texts or projects on one page
 HAPPENED = 12  # events told on the overview
 FAULTS_SHOWN = 100
-FAULTS: tuple[EventType, ...] = ("model_fault", "model_away", "below_threshold", "skipped_budget", "automation_failed", "automation_cancelled")
+FAULTS: tuple[EventType, ...] = ("model_fault", "model_away", "below_threshold", "skipped_budget", "automation_failed")
 SAID = {
     "added": "The note is added.",
     "edited": "The note is saved.",
@@ -133,15 +133,21 @@ def static(name: str) -> Response:
     return FileResponse(path, media_type=media_type, headers=HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"})
 
 
+@router.post("/sign-out")
+def sign_out() -> Response:
+    """Forgets the cookie, by a form that works without a script."""
+    response = RedirectResponse("/", 303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
 @router.get("/")
 def projects(request: Request, services: GivenServices, access: GivenAccess, after: str | None = None) -> Response:
     """The projects, newest first."""
     return _projects(request, services, access, after)
 
 
-def _projects(
-    request: Request, services: Services, access: Access, after: str | None = None, status: int = 200, **values: Any
-) -> Response:
+def _projects(request: Request, services: Services, access: Access, after: str | None = None, status: int = 200, **values: Any) -> Response:
     found = [one for one in reversed(services.projects.all()) if access.project_id in (None, one.id)]
     ids = [one.id for one in found]
     first = ids.index(after) + 1 if after in ids else 0
@@ -288,7 +294,7 @@ def add_note(
     """Adds a note that a person wrote."""
     texts = Texts(content=content, summary=summary if typed(summary) else None, aspect=aspect)
     try:
-        added = People(services).add(project_id, department, texts, _author(services, access))
+        added = People(services).add(project_id, department, texts, access.name)
     except InvalidInput as error:
         given = {"department": department, "content": content, "summary": summary, "aspect": aspect}
         seen = Seen.of(request, services, project_id)
@@ -336,7 +342,7 @@ def edit_note(
     before = people.find(id, project_id)
     texts = Texts(**given | {"summary": None if typed(summary) == typed(before.summary) else summary})
     try:
-        after = people.edit(id, texts, _author(services, access), revision=_whole("revision", revision), project_id=project_id)
+        after = people.edit(id, texts, access.name, revision=_whole("revision", revision), project_id=project_id)
     except (InvalidInput, EditConflict) as error:
         is_late = isinstance(error, EditConflict)
         now = people.find(id, project_id)
@@ -357,16 +363,14 @@ def edit_note(
 @router.post("/projects/{project_id}/notes/{id}/delete")
 def delete_note(services: GivenServices, access: GivenAccess, project_id: GivenProject, id: str) -> Response:
     """Takes a note out of prompts, duplicates and scores."""
-    People(services).delete(id, _author(services, access), project_id=project_id)
+    People(services).delete(id, access.name, project_id=project_id)
     return _to(f"/projects/{project_id}/notes/{id}", "deleted", f"note-{id}")
 
 
 @router.post("/projects/{project_id}/notes/{id}/restore")
-def restore(
-    request: Request, services: GivenServices, access: GivenAccess, project_id: GivenProject, id: str, drop: Text = ""
-) -> Response:
+def restore(request: Request, services: GivenServices, access: GivenAccess, project_id: GivenProject, id: str, drop: Text = "") -> Response:
     """Brings back a deleted note or a dropped text; of the latter its reader goes on where he was."""
-    People(services).restore(id, _author(services, access), project_id=project_id)
+    People(services).restore(id, access.name, project_id=project_id)
     path = f"/projects/{project_id}/drops"
     came_from = urlsplit(request.headers.get("referer", ""))
     if drop and came_from.path == path:
@@ -413,7 +417,7 @@ def start(
             services,
             AutomationRequest(
                 project_id=project_id,
-                user_id=_author(services, access),
+                user_id=access.name,
                 max_iterations=_whole("max_iterations", max_iterations),
                 max_cost=_amount("max_cost", max_cost) if max_cost.strip() else None,
                 departments=tuple(department),
@@ -437,10 +441,6 @@ def cancel(services: GivenServices, project_id: GivenProject, task_id: Text = ""
 
 def _start(services: Services, request: AutomationRequest) -> str:
     raise InvalidInput("TODO")
-
-
-def _author(services: Services, access: Access) -> str:
-    return services.settings.user or access.name
 
 
 def _whole(name: str, given: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from gather_pipeline.cli.editor import edited, keep
-from gather_pipeline.cli.inputs import person, read_note
+from gather_pipeline.cli.inputs import read_note
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import Whole, any_project, as_json, by_option, example, project_option
 from gather_pipeline.cli.output import print_json, say
@@ -20,6 +20,7 @@ from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import EditConflict, InvalidInput
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.people.history import history_of, item_document
+from gather_pipeline.people.person import person
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -6,13 +6,14 @@ from dataclasses import asdict
 
 import click
 
-from gather_pipeline.cli.inputs import person, read_brief
+from gather_pipeline.cli.inputs import read_brief
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
 from gather_pipeline.cli.output import cell, clean, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import tell_stale, told_quality
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.people.person import person
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.standing import made_stale, project_rows, source_rows, stale_of
 

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import click
 
 from gather_pipeline import bootstrap
-from gather_pipeline.cli.inputs import person
 from gather_pipeline.cli.options import as_json, by_option, example, project_option
 from gather_pipeline.cli.output import clean, error_console, print_json, say
 from gather_pipeline.cli.services import opened
@@ -20,6 +19,7 @@ from gather_pipeline.domain.item_lines import FORMATS, READ_SUFFIXES, SUFFIXES, 
 from gather_pipeline.errors import InvalidInput, listed
 from gather_pipeline.people.import_lines import Order
 from gather_pipeline.people.importing import Imported, Importer
+from gather_pipeline.people.person import person
 
 Row = TypeVar("Row")
 

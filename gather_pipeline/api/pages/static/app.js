@@ -53,7 +53,7 @@ function putAnswer(page, answer, from) {
 async function ask(from, address, options) {
   try {
     const answer = await fetch(address, options);
-    if (new URL(answer.url).pathname === "/sign-in") location.assign(answer.url);
+    if (answer.status === 401) location.reload();
     else putAnswer(await parse(answer), answer, from);
   } catch {
     announce("The server does not answer. Nothing was lost here: try again.");

@@ -13,13 +13,14 @@ import click
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.bootstrap import write_whole
-from gather_pipeline.cli.inputs import person, read_bytes
+from gather_pipeline.cli.inputs import read_bytes
 from gather_pipeline.cli.options import as_json, by_option, example
 from gather_pipeline.cli.output import cell, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.texts import decoded, typed
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.people.person import person
 from gather_pipeline.services import Services
 
 LIMIT_BYTES = 1_000_000_000  # of one file that is imported

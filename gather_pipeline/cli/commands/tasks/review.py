@@ -9,7 +9,7 @@ import click
 
 from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.cli.editor import edited
-from gather_pipeline.cli.inputs import person, read_bytes
+from gather_pipeline.cli.inputs import read_bytes
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import as_json, by_option, example
 from gather_pipeline.cli.output import clean, print_json, print_table, say
@@ -18,6 +18,7 @@ from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.reviews import Proposal, Review
 from gather_pipeline.domain.texts import decoded, typed
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.people.person import person
 
 LIMIT_BYTES = 2_000_000  # of a changed output
 STATUSES = ("open", "accepted", "edited", "rejected", "expired")

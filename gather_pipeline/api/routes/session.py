@@ -1,0 +1,67 @@
+"""`/session`: a page hands in its token once, and from then on the browser sends it in a cookie that no script can read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from gather_pipeline.api.access import COOKIE, SIGN_IN
+from gather_pipeline.api.deps import GivenServices
+from gather_pipeline.errors import NotSignedIn
+
+router = APIRouter(prefix="/session", tags=["session"])
+KEPT_S = 30 * 24 * 3600
+FORM = "application/x-www-form-urlencoded"
+
+
+class SignIn(BaseModel):
+    """The token that `gather token create` printed."""
+
+    token: str = Field(max_length=200, examples=["gat_..."])
+
+
+BODY = {kind: {"schema": SignIn.model_json_schema()} for kind in ("application/json", FORM)}
+
+
+async def _given(request: Request) -> SignIn:
+    """The token in JSON, or from a form that works without a script."""
+    data = await request.body()
+    try:
+        if _is_form(request):
+            fields = parse_qs(data.decode(errors="replace"))
+            return SignIn.model_validate({name: values[0].strip() for name, values in fields.items()})
+        return SignIn.model_validate_json(data)
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]) from None
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith(FORM)
+
+
+@router.post("", status_code=204, openapi_extra={"requestBody": {"content": BODY, "required": True}})
+def sign_in(given: Annotated[SignIn, Depends(_given)], request: Request, services: GivenServices) -> Response:
+    """Keep a token in an HttpOnly cookie for 30 days; a form is led on to the page."""
+    if services.tokens.find(given.token) is None:
+        refusal = NotSignedIn("the token is not known or is revoked, expected one that gather token create printed")
+        if _is_form(request) and (page := getattr(request.app.state, SIGN_IN, None)) is not None:
+            shown: Response = page(request.scope, str(refusal))
+            return shown
+        raise refusal
+    response = RedirectResponse("/", 303) if _is_form(request) else Response(status_code=204)
+    is_safe = request.url.scheme == "https"
+    response.set_cookie(COOKIE, given.token, max_age=KEPT_S, httponly=True, samesite="strict", secure=is_safe)
+    return response
+
+
+@router.delete("", status_code=204)
+def sign_out() -> Response:
+    """Forget the cookie; the token stays valid."""
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response

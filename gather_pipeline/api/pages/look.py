@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Coroutine, Mapping
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,7 @@ class PageRoute(APIRoute):
 def _environment() -> Environment:
     made = environment(HERE / "templates")
     made.finalize = _shown
-    made.filters.update(static=_static, query=_query, as_typed=lambda text: Markup(escape(clean(text))))
+    made.filters.update(static=_static, query=_query, as_typed=lambda text: Markup(escape(clean(text))), against_text=_against)
     return made
 
 
@@ -102,6 +104,14 @@ def _shown(value: object) -> object:
 def _static(name: str) -> str:
     """The address of a file, which changes with its content, so that browsers keep it."""
     return f"/static/{name}?{hashlib.sha256(STATIC[name][0].read_bytes()).hexdigest()[:12]}"
+
+
+def _against(text: str, other: str | None) -> list[tuple[str, bool]]:
+    """A text in pieces, each with whether it is missing in the other; all of it is there where there is no other."""
+    words = [re.findall(r"\S+\s*|\s+", one) for one in (text, other or "")]
+    said = [[word.strip().lower() for word in one] for one in words]
+    places = SequenceMatcher(None, *said, autojunk=False).get_opcodes() if other else [("equal", 0, len(words[0]), 0, 0)]
+    return [("".join(words[0][first:last]), kind != "equal") for kind, first, last, *_ in places if last > first]
 
 
 def _query(values: Mapping[str, str | None]) -> str:

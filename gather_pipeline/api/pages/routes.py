@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import EditConflict, GatherError, InvalidInput, UnknownEntity
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.people.history import DroppedText, history_of
-from gather_pipeline.people.listing import drops_page, items_page
+from gather_pipeline.people.listing import Page, drops_page, items_page
 from gather_pipeline.people.why import why
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.report.brief import brief_parts
@@ -43,7 +44,8 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Text = Annotated[str, Form()]
 
 PAGE = 30  # notes, dropped texts or projects on one page
-HAPPENED = 12  # events told on the overview
+HAPPENED = 10  # events told on the overview
+LEFT_OUT = ("max_iterations_reached", "evaluation_triggered")  # told by the line of the department's end
 FAULTS_SHOWN = 100
 FAULTS: tuple[EventType, ...] = ("model_fault", "model_away", "below_threshold", "skipped_budget", "automation_failed")
 SAID = {
@@ -166,10 +168,10 @@ def _projects(request: Request, services: Services, access: Access, after: str |
 def _project_row(services: Services, project: Project) -> dict[str, Any]:
     view = services.project(project.id).view()
     found = [progress(view, stored.department) for stored in view.departments if not stored.retired]
-    line = " ".join(project.brief.split())
+    line = " ".join(project.brief.strip().removeprefix(f"# {project.name}\n").split())
     return {
         "project": project,
-        "beginning": line if len(line) <= 200 else f"{line[:197]}...",
+        "beginning": textwrap.shorten(line, 200, placeholder=" ..."),
         "run": project_run(services, view),
         "departments": len(found),
         "reached": sum(one.quality is not None and one.quality >= one.threshold for one in found),
@@ -242,7 +244,7 @@ def _under_way(seen: Seen, run: RunStatus) -> tuple[RunProgress, str | None]:
 
 def _told(events: Any) -> list[tuple[str, str]]:
     """When and what, of those events that are of interest by themselves."""
-    return [(event.at, line) for event in events if (line := sentence(event))]
+    return [(event.at, line) for event in events if event.type not in LEFT_OUT and (line := sentence(event))]
 
 
 @router.get("/projects/{project_id}/notes")
@@ -259,10 +261,12 @@ def notes(
 
 
 def _notes(seen: Seen, department: str | None, deleted: bool, after: str | None, status: int = 200, **values: Any) -> Response:
-    if department not in seen.names:  # of one without a note the list would say that it is unknown
+    try:
         found = items_page(seen.view, department, "deleted" if deleted else "active", limit=PAGE, after=after)
-    else:
-        found = items_page(seen.view.part(department), None, "deleted" if deleted else "active", limit=PAGE, after=after)
+    except UnknownEntity:
+        if department not in seen.names or after is not None:
+            raise
+        found = Page(rows=(), last=None)  # no run has found it yet
     quality = qualities(seen.view).get(department) if department else None
     common = {
         "page": found,

@@ -10,14 +10,25 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
 from gather_pipeline.api.access import SIGN_IN, Gate
+from gather_pipeline.api.openapi import document
 from gather_pipeline.api.pages import routes as pages
 from gather_pipeline.api.pages.look import sign_in_page
-from gather_pipeline.api.problems import Problem, add_handlers
-from gather_pipeline.api.routes import health, session
+from gather_pipeline.api.problems import add_handlers
+from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews, session
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router, session.router, pages.router)
+ROUTERS = (
+    health.router,
+    session.router,
+    projects.router,
+    items.router,
+    events.router,
+    reports.router,
+    reviews.router,
+    executions.router,
+    pages.router,
+)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -26,7 +37,6 @@ def create_app(services: Services) -> FastAPI:
         title="gather_pipeline",
         version=__version__,
         description="Grows a creative project from a brief: starts and watches runs, reads and edits what they wrote.",
-        responses={"default": {"model": Problem, "description": "What went wrong (RFC 9457)"}},
         docs_url="/docs",
         redoc_url=None,
     )
@@ -34,7 +44,8 @@ def create_app(services: Services) -> FastAPI:
     setattr(app.state, SIGN_IN, sign_in_page)
     for router in ROUTERS:
         app.include_router(router)
-    add_handlers(app, services.secrets)
+    document(app)
+    add_handlers(app, services.secrets, [route for router in ROUTERS for route in router.routes])
     app.add_middleware(Gate, services=services)
     if services.settings.api_origins:
         app.add_middleware(

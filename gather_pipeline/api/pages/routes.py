@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, Form, Request
 from starlette.exceptions import HTTPException
@@ -375,11 +375,11 @@ def delete_note(services: GivenServices, access: GivenAccess, project_id: GivenP
 def restore(request: Request, services: GivenServices, access: GivenAccess, project_id: GivenProject, id: str, drop: Text = "") -> Response:
     """Brings back a deleted note or a dropped text; of the latter its reader goes on where he was."""
     People(services).restore(id, access.name, project_id=project_id)
-    path = f"/projects/{project_id}/drops"
-    came_from = urlsplit(request.headers.get("referer", ""))
-    if drop and came_from.path == path:
-        return RedirectResponse(f"{path}?{came_from.query}", 303)
-    return _to(path if drop else f"/projects/{project_id}/notes/{id}", "restored")
+    if not drop:
+        return _to(f"/projects/{project_id}/notes/{id}", "restored", f"note-{id}")
+    path, came_from = f"/projects/{project_id}/drops", urlsplit(request.headers.get("referer", ""))
+    shown = {name: value for name, value in parse_qsl(came_from.query) if name in ("department", "after")}
+    return _to(path, "restored", **(shown if came_from.path == path else {}))
 
 
 @router.get("/projects/{project_id}/drops")
@@ -460,6 +460,6 @@ def _amount(name: str, given: str) -> float:
         raise InvalidInput.field(name, given, "an amount such as 2.50") from None
 
 
-def _to(path: str, said: str, place: str = "") -> Response:
+def _to(path: str, said: str, place: str = "", **query: str) -> Response:
     """The answer to a form: go there, where it is said that it is done."""
-    return RedirectResponse(f"{path}?{urlencode({'said': said})}{f'#{place}' if place else ''}", 303)
+    return RedirectResponse(f"{path}?{urlencode({**query, 'said': said})}{f'#{place}' if place else ''}", 303)

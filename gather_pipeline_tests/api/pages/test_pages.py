@@ -10,7 +10,6 @@ from httpx import Response
 from starlette.testclient import TestClient
 
 from gather_pipeline.domain.events import Event
-from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline_tests.api.conftest import client_of
 from gather_pipeline_tests.api.pages.conftest import BASE, EVIL

@@ -29,9 +29,9 @@ def _access(connection: HTTPConnection) -> Access:
 
 
 class Body(BaseModel):
-    """What a request gives; a name that is not known is refused, for it may be a slip of one that is."""
+    """What a request gives, in JSON's own types; a name that is not known is refused, for it may be a slip of one that is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 GivenServices = Annotated[Services, Depends(_services)]

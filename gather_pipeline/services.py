@@ -34,6 +34,7 @@ from gather_pipeline.records.projects import Projects
 from gather_pipeline.records.rankings import Rankings
 from gather_pipeline.records.review import Reviews
 from gather_pipeline.records.runs import Runs
+from gather_pipeline.records.submissions import Submissions
 from gather_pipeline.records.tokens import Tokens
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.settings import Settings
@@ -200,6 +201,11 @@ class Services:
     def runs(self) -> Runs:
         """All runs by task id."""
         return Runs(self.store, self.settings.mongodb_db, self.clock)
+
+    @cached_property
+    def submissions(self) -> Submissions:
+        """What was asked of the API."""
+        return Submissions(self.store, self.settings.mongodb_db, self.clock)
 
     @cached_property
     def tokens(self) -> Tokens:

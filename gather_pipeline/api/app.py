@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
 from gather_pipeline.api.access import SIGN_IN, Gate
+from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.openapi import document
 from gather_pipeline.api.pages import routes as pages
 from gather_pipeline.api.pages.look import sign_in_page
 from gather_pipeline.api.problems import add_handlers
-from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews, session
+from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews, session, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
 ROUTERS = (
     health.router,
     session.router,
+    tasks.router,
     projects.router,
     items.router,
     events.router,
@@ -32,41 +36,50 @@ ROUTERS = (
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application over these services, which whoever made them closes."""
+    """The application over these services, which whoever made them closes.
+
+    Whatever a room of it opens, it puts on `app.state.closing`, which is closed at the application's end.
+    """
     app = FastAPI(
         title="gather_pipeline",
         version=__version__,
         description="Grows a creative project from a brief: starts and watches runs, reads and edits what they wrote.",
-        docs_url="/docs",
         redoc_url=None,
+        lifespan=_closing,
     )
-    app.state.services = services
+    app.state.services, app.state.closing, app.state.executing = services, ExitStack(), Executing(services)
+    app.state.closing.callback(app.state.executing.close)
     setattr(app.state, SIGN_IN, sign_in_page)
     for router in ROUTERS:
         app.include_router(router)
     document(app)
     add_handlers(app, services.secrets, [route for router in ROUTERS for route in router.routes])
     app.add_middleware(Gate, services=services)
-    if services.settings.api_origins:
+    if origins := services.settings.api_origins:
         app.add_middleware(
-            CORSMiddleware,
-            allow_origins=services.settings.api_origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["Retry-After"],
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Location", "Retry-After"]
         )
     return app
 
 
+@asynccontextmanager
+async def _closing(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await run_in_threadpool(app.state.closing.close)
+
+
 def from_environment() -> FastAPI:
-    """The application that `gather serve` hands to uvicorn, over the services that the environment names; they are closed at its end."""
+    """The application that `gather serve` has uvicorn serve, over the services that the environment names."""
     services = build_services()
     app = create_app(services)
-
-    @asynccontextmanager
-    async def closing(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        services.close()
-
-    app.router.lifespan_context = closing
+    whole = ExitStack()
+    whole.callback(services.close)
+    whole.push(app.state.closing)
+    app.state.closing = whole
+    threading.Thread(target=_load_dagster, name="load-dagster", daemon=True).start()
     return app
+
+
+def _load_dagster() -> None:
+    """Loads what takes seconds before the first run is asked for."""
+    from gather_pipeline.defs import starting  # noqa: F401

@@ -8,14 +8,21 @@ from gather_pipeline.defs.partitions import KIND_TAG, range_tags, stretches
 from gather_pipeline.defs.running import LOOP_LIMIT_S, MARGIN_S, MAX_RUNTIME
 
 REFRESH_LIMIT_S = 600  # embedding ten thousand new texts takes a few minutes
+PRIORITY = "dagster/priority"
 UPKEEP = ("embeddings", "quality_scores", "drafts")
+
+
+def priority_tag(priority: int) -> str:
+    """Dagster's priority, of which the highest comes first, for one of the seeds', of which 1 does (C02)."""
+    return str(11 - priority)
+
 
 automated_gather_creation = dg.define_asset_job(
     "automated_gather_creation",
     selection=["gather_items", *UPKEEP],
     description="Writes, scores and drafts notes for departments of one project, in their order. The one job that asks a model.",
     executor_def=dg.in_process_executor,
-    tags={KIND_TAG: "automation", MAX_RUNTIME: str(LOOP_LIMIT_S + MARGIN_S), "dagster/priority": "10"},
+    tags={KIND_TAG: "automation", MAX_RUNTIME: str(LOOP_LIMIT_S + MARGIN_S), PRIORITY: priority_tag(1)},
 )
 refresh_departments = dg.define_asset_job(
     "refresh_departments",

@@ -84,9 +84,9 @@ def look_at_instance(settings: Settings) -> str | None:
     Raises:
         StoreError: Its databases cannot be read, or have another schema than the Dagster that is installed.
     """
-    home = settings.dagster_home
-    if not all((home / name).exists() for name in (INSTANCE_FILE.name, *DATABASES)):
+    if not has_instance(settings):
         return None
+    home = settings.dagster_home
     try:
         with private.instance_for_this_process(_addressable(home)) as instance:
             runs, schema = instance.get_runs_count(), instance.run_storage.alembic_version()
@@ -95,6 +95,11 @@ def look_at_instance(settings: Settings) -> str | None:
     if schema is not None and schema[0] != schema[1]:
         raise StoreError(f"the Dagster instance in {home} has schema {schema[0]}, expected {schema[1]}")
     return f"Dagster {dg.__version__}, {home} can be read, {runs} runs"
+
+
+def has_instance(settings: Settings) -> bool:
+    """Whether the instance is made."""
+    return all((settings.dagster_home / name).exists() for name in (INSTANCE_FILE.name, *DATABASES))
 
 
 @contextmanager
@@ -141,6 +146,7 @@ def run_in_process(
     progress: Progress | None = None,
     on_services: Callable[[Services], None] | None = None,
     verbose: bool = False,
+    task_id: str | None = None,
 ) -> AutomationResult:
     """Runs the automation of one project as a run of the instance, in this process and thread.
 
@@ -153,6 +159,7 @@ def run_in_process(
         progress: Is shown every event and state.
         on_services: Is given the services before the run begins.
         verbose: Lets Dagster's own log lines through, to standard error.
+        task_id: Id of the run, a UUID; made up where None.
 
     Returns:
         The task's output; its `task_id` is the run's id.
@@ -167,15 +174,11 @@ def run_in_process(
     try:
         if on_services is not None:
             on_services(services)
-        project = services.projects.get(request.project_id)
-        departments = to_automate(services.departments.departments())
-        chosen = [department.slug for department in select(departments, request.departments)]
         caller = Caller(progress=progress, webhook_url=request.webhook_url)
         with _speaking_of(settings, caller), open_instance(settings) as instance:
-            _keep_keys(instance, project.id, [department.slug for department in departments])
-            report_sources(instance, services, [project], departments)
+            chosen = prepared(instance, services, request)
             gather = Gather(build=lambda: services, caller=caller)
-            status = _execute(instance, services, request, chosen, gather, verbose)
+            status = _execute(instance, services, request, chosen, gather, verbose, task_id or str(uuid.uuid4()))
             _ingest(instance, services)
         return _outcome(caller, status)
     finally:
@@ -205,25 +208,44 @@ def _keep_keys(instance: dg.DagsterInstance, project_id: str, slugs: list[str]) 
             instance.delete_dynamic_partition(str(partitions.departments.name), slug)
 
 
+def prepared(instance: dg.DagsterInstance, services: Services, request: AutomationRequest) -> list[str]:
+    """Tells Dagster of what the run is made of; the slugs that are asked for, in their order."""
+    project = services.projects.get(request.project_id)
+    departments = to_automate(services.departments.departments())
+    chosen = [department.slug for department in select(departments, request.departments)]
+    _keep_keys(instance, project.id, [department.slug for department in departments])
+    report_sources(instance, services, [project], departments)
+    return chosen
+
+
 def _execute(
-    instance: dg.DagsterInstance, services: Services, request: AutomationRequest, chosen: list[str], gather: Gather, verbose: bool
+    instance: dg.DagsterInstance,
+    services: Services,
+    request: AutomationRequest,
+    chosen: list[str],
+    gather: Gather,
+    verbose: bool,
+    task_id: str,
 ) -> dg.DagsterRunStatus:
     """Runs the job over the chosen departments; the status in which its run ended, which is the store's too."""
-    jobs = dg.Definitions(assets=ASSETS, asset_checks=asset_checks, jobs=[automated_gather_creation], resources={"gather": gather})
-    job = jobs.resolve_job_def(automated_gather_creation.name)
+    job, seconds = job_of(gather), most_seconds(services.settings)
     tags, named = gather_target(instance, request.project_id, chosen)
-    seconds, task_id = most_seconds(services.settings), str(uuid.uuid4())
-    tags[MAX_RUNTIME] = f"{seconds:.0f}"
     services.open_runs.note(request.project_id, Owner.this_process(task_id), seconds)
+    config = run_config(request, named) | ({} if verbose else QUIET)
     try:
-        run = private.create_run(instance, job, task_id, _run_config(request, named) | ({} if verbose else QUIET), tags)
+        run = private.create_run(instance, job, task_id, config, tags | {MAX_RUNTIME: f"{seconds:.0f}"})
         return private.execute(instance, job, run)
     finally:
         settle_own(services, instance, task_id)
 
 
-def _run_config(request: AutomationRequest, named: list[str]) -> dict[str, object]:
-    config = request.to_document() | {"project_id": None, "webhook_url": None, "departments": named}
+def job_of(gather: Gather) -> dg.JobDefinition:
+    jobs = dg.Definitions(assets=ASSETS, asset_checks=asset_checks, jobs=[automated_gather_creation], resources={"gather": gather})
+    return jobs.resolve_job_def(automated_gather_creation.name)
+
+
+def run_config(request: AutomationRequest, named: list[str], webhook_url: str | None = None) -> dict[str, object]:
+    config = request.to_document() | {"project_id": None, "webhook_url": webhook_url, "departments": named}
     return {"ops": {"gather_items": {"config": {name: value for name, value in config.items() if value is not None}}}}
 
 

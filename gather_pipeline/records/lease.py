@@ -40,7 +40,17 @@ class Owner:
     @classmethod
     def this_process(cls, task_id: str) -> Owner:
         """The owner that this process would be."""
-        return cls(task_id=task_id, host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()) or 0.0)
+        return cls.of_process(task_id, os.getpid())
+
+    @classmethod
+    def of_process(cls, task_id: str, pid: int) -> Owner:
+        """The owner that a process of this machine would be."""
+        return cls(task_id=task_id, host=socket.gethostname(), pid=pid, started=_started(pid) or 0.0)
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether its process can be looked for."""
+        return self.host == socket.gethostname()
 
     def is_gone(self, until: float) -> bool:
         """True where it can no longer be at work: its process is gone (same machine) or its time ran out (elsewhere).
@@ -48,7 +58,7 @@ class Owner:
         Args:
             until: End of its time, seconds since the epoch.
         """
-        if self.host == socket.gethostname():
+        if self.is_of_this_machine:
             started = _started(self.pid)
             return started is None or abs(started - self.started) > 1.0
         return time.time() > until
@@ -104,6 +114,12 @@ class Leases:
     def live(self) -> frozenset[str]:
         """Projects that a live run or import holds."""
         return frozenset(one.project_id for one in self.all() if not one.is_dead)
+
+    def check_free(self, project_id: str) -> None:
+        """Raises `ProjectBusy` where a live run or import holds the project."""
+        held = self.holder(project_id)
+        if held is not None and not held.is_dead:
+            raise ProjectBusy(_busy(held))
 
     def lease(self, project_id: str, owner: Owner, seconds: float) -> Lease:
         """A lease that `holding` can take."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from dataclasses import asdict, dataclass
 
@@ -33,7 +32,7 @@ class OpenRun:
     @property
     def is_of_this_machine(self) -> bool:
         """Whether its process can be looked for."""
-        return self.owner.host == socket.gethostname()
+        return self.owner.is_of_this_machine
 
     def is_over(self, leases: Leases) -> bool:
         """True where nobody works on it any more: by its lease, and where it holds none by its process."""

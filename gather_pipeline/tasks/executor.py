@@ -62,8 +62,8 @@ class TaskExecutor:
         result: TaskResult = self._calls.call(self.run_async, input, ExecutionOptions.read(options))
         return result
 
-    async def run_async(self, input: Mapping[str, Any], options: ExecutionOptions) -> TaskResult:
-        """The same in an event loop of the caller's own, who closes the model."""
+    async def run_async(self, input: Mapping[str, Any], options: ExecutionOptions, execution_id: str | None = None) -> TaskResult:
+        """The same in an event loop of the caller's own, who closes the model and may name the record."""
         services = self._services
         candidates = services.task_models(self.definition, options)
         for model in candidates:
@@ -83,6 +83,7 @@ class TaskExecutor:
             version=self.definition.version,
             budget=options.budget,
             tags=options.tags,
+            execution_id=execution_id,
         )
 
     def close(self) -> None:

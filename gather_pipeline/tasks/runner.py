@@ -94,6 +94,7 @@ class TaskRunner:
         fallback_models: Sequence[str] = (),
         budget: Budget = Budget(),  # noqa: B008
         tags: Mapping[str, Any] | None = None,
+        execution_id: str | None = None,
     ) -> TaskResult:
         """Executes a task once, and before it what it depends on.
 
@@ -111,6 +112,7 @@ class TaskRunner:
             fallback_models: Models to ask, in order, where the one before is unavailable, limits the rate or refuses; checks may ask them.
             budget: What the execution may spend.
             tags: Kept with the record.
+            execution_id: Id of the record, which no other may have; made up where None.
 
         Raises:
             UnknownEntity: No such task or version: nothing is executed and nothing recorded.
@@ -124,7 +126,7 @@ class TaskRunner:
         started = self._clock.monotonic()
         asking: Asking | None = None
         execution = Execution(
-            id=uuid.uuid4().hex,
+            id=execution_id or uuid.uuid4().hex,
             task_id=definition.id,
             task_version=definition.version,
             definition_hash=definition.hash,

@@ -73,7 +73,7 @@ def run_status(services: Services, task_id: str, view: ProjectView | None = None
             run = services.runs.get(task_id)  # it may have noted its end between the two looks
             process = "gone" if run.status == "running" else "ended"
     is_gone = process == "gone"
-    counts = _of_result(run) if run.result else _so_far(view or services.project(run.project_id).view(), task_id)
+    counts = _of_result(run) if run.result else _so_far(view or services.view(run.project_id), task_id)
     return RunStatus(
         task_id=task_id,
         project_id=run.project_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Sequence
 
 import click
@@ -42,6 +43,7 @@ REMARKS = {
 @click.option("--max-tokens", type=Whole(1), help="Stop, with all work saved, when this many tokens are spent.")
 @click.option("--max-cost", type=Amount(), help="Stop, with all work saved, when this many US dollars are spent.")
 @click.option("--dry-run", is_flag=True, help="Only foretell calls, tokens, cost and time; nothing is begun.")
+@click.option("--task-id", type=click.UUID, hidden=True, help="Id of the run, given out before it began.")
 @as_json
 @click.pass_context
 def run(
@@ -55,6 +57,7 @@ def run(
     max_tokens: int | None,
     max_cost: float | None,
     dry_run: bool,
+    task_id: uuid.UUID | None,
     as_json: bool,
 ) -> int:
     """Fill a project's departments, each until it is good enough.
@@ -88,7 +91,7 @@ def run(
             display = Display([department.slug for department in chosen])
             progress = display.progress
             verbose = bool(ctx.find_root().params.get("verbose"))
-            result = _launch(settings, request, Watched(display, chosen, signals), verbose)
+            result = _launch(settings, request, Watched(display, chosen, signals), verbose, task_id)
         except (KeyboardInterrupt, TaskCancelled) as stop:
             result = _stopped(request, progress, stop)
         except GatherError:
@@ -128,11 +131,12 @@ class Watched:
             self._services.runs.request_cancel(event.task_id)
 
 
-def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool) -> AutomationResult:
+def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool, task_id: uuid.UUID | None) -> AutomationResult:
     with watched.display.shown():
         from gather_pipeline.defs.launch import run_in_process  # Dagster takes seconds to load, and the display shows that it does
 
-        return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose)
+        given = None if task_id is None else str(task_id)
+        return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose, task_id=given)
 
 
 def _say_models(services: Services, chosen: Sequence[Department]) -> None:

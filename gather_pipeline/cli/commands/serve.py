@@ -51,4 +51,5 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
     except OSError as error:
-        raise InvalidInput(f"cannot listen on {host} port {port}: {error.strerror or error}, expected another --host or --port") from None
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise InvalidInput(f"cannot listen on {host} port {port}: {reason}, expected another --host or --port") from None

@@ -1,0 +1,72 @@
+"""Executions of definitions in the server's process: so many at once, in an event loop of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from gather_pipeline.errors import GatherError
+from gather_pipeline.services import Services
+from gather_pipeline.tasks.executor import TaskExecutor
+from gather_pipeline.tasks.options import ExecutionOptions
+from gather_pipeline.tasks.runner import TaskResult
+
+logger = logging.getLogger(__name__)
+LOOK_S = 0.5  # between two looks whether somebody wants an execution's end
+
+
+class Executing:
+    """Executes definitions; who wants one's end says so in the store, in this process or another."""
+
+    def __init__(self, services: Services) -> None:
+        self._services, self._stack = services, ExitStack()
+
+    def begin(self, task_id: str, executor: TaskExecutor, given: Mapping[str, Any], options: ExecutionOptions) -> None:
+        """Begins an execution, or has it wait for others; `task_id` becomes the id of its record."""
+        self._portal.start_task_soon(self._run, task_id, executor, given, options)
+
+    def close(self) -> None:
+        """Cancels what is under way; each execution writes down that it was."""
+        self._stack.close()
+
+    @cached_property
+    def _portal(self) -> BlockingPortal:
+        portal = self._stack.enter_context(start_blocking_portal())
+        self._stack.callback(portal.call, self._services.model.aclose)
+        self._stack.callback(portal.call, portal.stop, True)
+        return portal
+
+    @cached_property
+    def _places(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self._services.settings.concurrency)
+
+    async def _run(self, task_id: str, executor: TaskExecutor, given: Mapping[str, Any], options: ExecutionOptions) -> None:
+        submissions = self._services.submissions
+        async with self._places:
+            if submissions.cancel_requested(task_id):
+                return
+            submissions.started(task_id)
+            work = asyncio.create_task(executor.run_async(given, options, task_id))
+            try:
+                while not work.done():
+                    await asyncio.wait({work}, timeout=LOOK_S)
+                    if not work.done() and await asyncio.to_thread(submissions.cancel_requested, task_id):
+                        work.cancel()
+                self._note(task_id, work)
+            finally:
+                work.cancel()
+
+    def _note(self, task_id: str, work: asyncio.Task[TaskResult]) -> None:
+        """Notes why it ended without a result, which the record of the execution may lack."""
+        error = asyncio.CancelledError() if work.cancelled() else work.exception()
+        if error is None:
+            return
+        if not isinstance(error, GatherError | asyncio.CancelledError):
+            logger.error("[AutoGather] Task %s: unexpected: %s", task_id, error, exc_info=error)
+        self._services.submissions.failed(task_id, str(error) or "cancelled")

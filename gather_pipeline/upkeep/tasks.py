@@ -1,0 +1,164 @@
+"""What seed S000 calls a task, seen from outside: a run of the automation or an execution of a definition, by one id."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.records.submissions import Submission
+from gather_pipeline.services import Services
+from gather_pipeline.tasks.execution import Execution
+from gather_pipeline.upkeep.runs import RunStatus, run_status
+
+AUTOMATION = "automated_gather_creation"  # S001-TASK-01
+NEVER_BEGAN = "its process ended before it began"
+BEFORE = "stopped before it began"
+ENDED = {"succeeded": "completed", "failed": "failed", "cancelled": "cancelled"}
+State = Literal["pending", "running", "completed", "failed", "cancelled"]
+Queued = Callable[[str], tuple[State, str | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskStatus:
+    """A task as it stands now.
+
+    Attributes:
+        reason: Why it ended as it did, or what it waits for.
+        project_id: Whose it is; None for nobody's.
+        priority: 1, first, to 10; None where it was not begun by the API.
+        progress: Of the automation, what it has committed so far.
+        result: The output of S001's task, or of the definition; None as long as there is none.
+    """
+
+    task_id: str
+    task_type: str
+    status: State
+    reason: str | None
+    project_id: str | None
+    priority: int | None
+    cancel_requested: bool
+    submitted_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    progress: Mapping[str, Any] | None = None
+    result: Any = None
+
+
+def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
+    """How a task is going.
+
+    Args:
+        services: The engines.
+        task_id: Id of the run or the execution.
+        queued: What Dagster says of a run that stands in its queue or has left it without a word.
+
+    Raises:
+        UnknownEntity: There is no such task.
+    """
+    submission = services.submissions.find(task_id)
+    if submission is None or submission.task_type == AUTOMATION:
+        with suppress(UnknownEntity):
+            return _of_run(run_status(services, task_id), submission)
+    if submission is None or submission.task_type != AUTOMATION:
+        with suppress(UnknownEntity):
+            return _of_execution(services.executions.get(task_id), submission)
+    if submission is None:
+        raise UnknownEntity.field("task id", task_id, "one that POST /api/tasks/execute, gather run or tlm execute gave")
+    state, reason = _unnoted(submission, queued)
+    return TaskStatus(
+        task_id=task_id,
+        task_type=submission.task_type,
+        status=state,
+        reason=reason,
+        project_id=submission.project_id,
+        priority=submission.priority,
+        cancel_requested=submission.cancel_requested,
+        submitted_at=submission.submitted_at,
+        started_at=submission.started_at,
+        ended_at=None,
+    )
+
+
+def cancel_task(services: Services, task_id: str) -> bool:
+    """Asks a task to save its work and end; one that has ended is left as it is. It is asked through the store, whoever does it.
+
+    Returns:
+        Whether it is a run that has not noted its beginning, so that Dagster may have to be told.
+
+    Raises:
+        UnknownEntity: There is no such task.
+    """
+    submission = services.submissions.find(task_id)
+    if submission is not None:
+        services.submissions.request_cancel(task_id)  # first: whoever notes a beginning looks at this afterwards
+        if submission.task_type != AUTOMATION:
+            return False
+    try:
+        services.runs.request_cancel(task_id)
+        return False
+    except UnknownEntity:
+        if submission is None:
+            services.executions.get(task_id)  # of a command: it is noted at its end
+            return False
+    owner = submission.owner
+    is_starting = submission.place == "process" and owner.is_of_this_machine and not owner.is_gone(submission.until)
+    if is_starting and not submission.cancel_requested:  # a second signal would end it without saving
+        os.kill(owner.pid, signal.SIGTERM)
+    return submission.place == "queue"
+
+
+def _unnoted(submission: Submission, queued: Queued) -> tuple[State, str | None]:
+    """The state of a task that has noted neither its beginning nor its end."""
+    if submission.error is not None:
+        return "cancelled" if submission.cancel_requested else "failed", submission.error
+    if submission.place == "server" and submission.cancel_requested and submission.started_at is None:
+        return "cancelled", BEFORE
+    if submission.place == "queue":
+        return queued(submission.task_id)
+    if submission.is_abandoned:
+        return ("cancelled", BEFORE) if submission.cancel_requested else ("failed", NEVER_BEGAN)
+    return ("running" if submission.started_at else "pending"), None
+
+
+def _of_run(run: RunStatus, submission: Submission | None) -> TaskStatus:
+    counted = ("iterations", "departments_processed", "items_created", "tokens", "cost")
+    counts = {name: getattr(run, name) for name in counted}
+    result = {"status": run.status, **counts, "processing_time_ms": run.processing_time_ms, "summary": run.summary}
+    return TaskStatus(
+        task_id=run.task_id,
+        task_type=AUTOMATION,
+        status=run.status,
+        reason=run.reason,
+        project_id=run.project_id,
+        priority=submission.priority if submission else None,
+        cancel_requested=run.cancel_requested,
+        submitted_at=submission.submitted_at if submission else None,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        progress=counts,
+        result=None if run.status == "running" else result,
+    )
+
+
+def _of_execution(execution: Execution, submission: Submission | None) -> TaskStatus:
+    ended_at = datetime.fromisoformat(execution.timestamp) + timedelta(seconds=execution.execution_time_s)
+    waits = f"the output waits for a person: review {execution.waiting}" if execution.waiting else None
+    return TaskStatus(
+        task_id=execution.id,
+        task_type=execution.task_id,
+        status=ENDED[execution.status],  # type: ignore[arg-type]
+        reason=execution.error or waits,
+        project_id=submission.project_id if submission else execution.tags.get("project_id"),
+        priority=submission.priority if submission else None,
+        cancel_requested=submission is not None and submission.cancel_requested,
+        submitted_at=submission.submitted_at if submission else None,
+        started_at=execution.timestamp,
+        ended_at=ended_at.isoformat(),
+        result=None if execution.is_pending else execution.output,
+    )

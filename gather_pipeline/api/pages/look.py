@@ -110,7 +110,7 @@ def _against(text: str, other: str | None) -> list[tuple[str, bool]]:
     """A text in pieces, each with whether it is missing in the other; all of it is there where there is no other."""
     words = [re.findall(r"\S+\s*|\s+", one) for one in (text, other or "")]
     said = [[word.strip().lower() for word in one] for one in words]
-    places = SequenceMatcher(None, *said, autojunk=False).get_opcodes() if other else [("equal", 0, len(words[0]), 0, 0)]
+    places = SequenceMatcher(None, said[0], said[1], autojunk=False).get_opcodes() if other else [("equal", 0, len(words[0]), 0, 0)]
     return [("".join(words[0][first:last]), kind != "equal") for kind, first, last, *_ in places if last > first]
 
 

@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from gather_pipeline.api.access import COOKIE, Access
 from gather_pipeline.api.deps import GivenAccess, GivenProject, GivenServices
 from gather_pipeline.api.pages.look import HEADERS, STATIC, PageRoute, faults_of, page
+from gather_pipeline.api.routes import tasks
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department, to_automate
 from gather_pipeline.domain.event_lines import sentence
@@ -39,6 +40,7 @@ from gather_pipeline.text.injection import injection, item_injection
 from gather_pipeline.upkeep.progress import RunProgress, run_progress
 from gather_pipeline.upkeep.runs import RunStatus, project_run, run_status
 from gather_pipeline.upkeep.standing import Standing, progress, retired_standings, standings
+from gather_pipeline.upkeep.tasks import AUTOMATION
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Text = Annotated[str, Form()]
@@ -112,7 +114,7 @@ class Seen:
 
     def page(self, name: str, tab: str, status: int = 200, **values: Any) -> Response:
         """A page of the project."""
-        common = {
+        common: dict[str, Any] = {
             "project": self.project,
             "base": self.base,
             "tab": tab,
@@ -154,7 +156,7 @@ def _projects(request: Request, services: Services, access: Access, after: str |
     ids = [one.id for one in found]
     first = ids.index(after) + 1 if after in ids else 0
     shown = found[first : first + PAGE]
-    common = {
+    common: dict[str, Any] = {
         "rows": [_project_row(services, project) for project in shown],
         "further": shown[-1].id if len(found) > first + PAGE else None,
         "after": after,
@@ -194,14 +196,16 @@ def create_project(
 
 
 @router.get("/projects/{project_id}")
-def overview(request: Request, services: GivenServices, project_id: GivenProject) -> Response:
+def overview(request: Request, services: GivenServices, access: GivenAccess, project_id: GivenProject) -> Response:
     """A project's run, departments and quality."""
-    return _overview(Seen.of(request, services, project_id))
+    return _overview(Seen.of(request, services, project_id), access)
 
 
-def _overview(seen: Seen, status: int = 200, **values: Any) -> Response:
+def _overview(seen: Seen, access: Access, status: int = 200, **values: Any) -> Response:
     records, project = seen.view.records, seen.project
     run, found = project_run(seen.services, seen.view), seen.standings
+    if run is not None and run.process == "gone":
+        tasks.status(run.task_id, seen.services, access)  # which has the store and Dagster say so
     brief, brief_rest = brief_parts(project)
     under_way, ends_at = None, None
     if run is not None and run.status == "running":
@@ -212,11 +216,12 @@ def _overview(seen: Seen, status: int = 200, **values: Any) -> Response:
         for one in seen.view.history(slug)
     ]
     newest = records.events(after=max(0, records.last_sequence() - 4 * HAPPENED))
-    common = {
+    common: dict[str, Any] = {
         "brief": brief,
         "brief_rest": brief_rest,
         "brief_flag": injection(project.brief),
         "run": run,
+        "asked": _asked_for(seen, access, run),
         "progress": under_way,
         "ends_at": ends_at,
         "fault_count": len(_told(event for event in records.events_of(task_id=[run.task_id]) if event.type in FAULTS)) if run else 0,
@@ -231,6 +236,14 @@ def _overview(seen: Seen, status: int = 200, **values: Any) -> Response:
         "chosen": (),
     }
     return seen.page("overview", "", status, **common | values)
+
+
+def _asked_for(seen: Seen, access: Access, last: RunStatus | None) -> tasks.Task | None:
+    """The run that was asked for last, where it has not begun yet or never did."""
+    asked = seen.services.submissions.newest(seen.project.id, AUTOMATION)
+    if asked is None or (last is not None and (last.task_id == asked.task_id or last.started_at > asked.submitted_at)):
+        return None
+    return tasks.status(asked.task_id, seen.services, access)
 
 
 def _under_way(seen: Seen, run: RunStatus) -> tuple[RunProgress, str | None]:
@@ -268,7 +281,7 @@ def _notes(seen: Seen, department: str | None, deleted: bool, after: str | None,
             raise
         found = Page(rows=(), last=None)  # no run has found it yet
     quality = qualities(seen.view).get(department) if department else None
-    common = {
+    common: dict[str, Any] = {
         "page": found,
         "flags": {item.id: flag for item in found.rows if (flag := item_injection(item))},
         "department": department,
@@ -316,7 +329,7 @@ def _note(seen: Seen, id: str, *, with_form: bool = False, status: int = 200, **
     history = history_of(seen.services, id, seen.project.id)
     if isinstance(history, DroppedText):
         return seen.page("note", "/drops", drop=history.drop, history=None)
-    common = {
+    common: dict[str, Any] = {
         "drop": None,
         "history": history,
         "injected": item_injection(history.item),
@@ -392,7 +405,7 @@ def drops(
     for one in seen.view.dropped:
         counts[one.department] = counts.get(one.department, 0) + 1
     found = drops_page(seen.view, department or None, limit=PAGE, after=after or None)
-    values = {"page": found, "counts": counts, "department": department or None, "after": after}
+    values: dict[str, Any] = {"page": found, "counts": counts, "department": department or None, "after": after}
     return seen.page("drops", "/drops", threshold=threshold_reason(services, seen.view) if found.rows else "", **values)
 
 
@@ -417,34 +430,32 @@ def start(
 ) -> Response:
     """Starts a run."""
     try:
-        _start(
+        asked = AutomationRequest(
+            project_id=project_id,
+            user_id=access.name,
+            max_iterations=_whole("max_iterations", max_iterations),
+            max_cost=_amount("max_cost", max_cost) if max_cost.strip() else None,
+            departments=tuple(department),
+        )
+        tasks.execute(
+            tasks.Execute.model_validate({"task_type": AUTOMATION, "parameters": asked.to_document()}),
+            request,
+            Response(),
             services,
-            AutomationRequest(
-                project_id=project_id,
-                user_id=access.name,
-                max_iterations=_whole("max_iterations", max_iterations),
-                max_cost=_amount("max_cost", max_cost) if max_cost.strip() else None,
-                departments=tuple(department),
-            ),
+            access,
         )
     except GatherError as error:
         given = {"max_iterations": max_iterations, "max_cost": max_cost}
-        faults = faults_of(error, *given)
-        return _overview(Seen.of(request, services, project_id), 422, run_faults=faults, given=given, chosen=department)
+        values = {"run_faults": faults_of(error, *given), "given": given, "chosen": department}
+        return _overview(Seen.of(request, services, project_id), access, 422 if isinstance(error, InvalidInput) else 409, **values)
     return _to(f"/projects/{project_id}", "started", "run")
 
 
 @router.post("/projects/{project_id}/cancel")
-def cancel(services: GivenServices, project_id: GivenProject, task_id: Text = "") -> Response:
+def cancel(services: GivenServices, access: GivenAccess, project_id: GivenProject, task_id: Text = "") -> Response:
     """Asks a run to end."""
-    if services.runs.get(task_id).project_id != project_id:
-        raise UnknownEntity.field("task id", task_id, f"one of a run of project {project_id}")
-    services.runs.request_cancel(task_id)
+    tasks.cancel(task_id, services, access)
     return _to(f"/projects/{project_id}", "cancelling", "run")
-
-
-def _start(services: Services, request: AutomationRequest) -> str:
-    raise InvalidInput("TODO")
 
 
 def _whole(name: str, given: str) -> int:

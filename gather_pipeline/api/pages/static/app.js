@@ -137,5 +137,5 @@ if (body.dataset.events) {
     const { type } = JSON.parse(message.data);
     if (document.querySelector(".note, .drop") && type === "iteration_complete") document.getElementById("news").hidden = false;
   };
-  setInterval(() => { if (document.querySelector("progress") && !document.hidden) lookSoon(); }, 20000);
+  setInterval(() => { if (document.querySelector("progress") && !document.hidden) lookSoon(); }, 5000);
 }

@@ -1,6 +1,6 @@
 # Everything starts here: `make help`. Needs Python 3.11 or 3.12 and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test storm lint format typecheck definitions check chromium clean FORCE
+.PHONY: help setup run dev test storm lint format typecheck definitions check programs clean FORCE
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -19,14 +19,14 @@ run: setup ## Run the automated gather creation on the sample project (ARGS="--j
 dev: setup ## Open Dagster's UI on the same state, at http://127.0.0.1:3000 (ARGS="-p 3001" and so on)
 	@exec $(BIN)/python -m gather_pipeline.defs.dev $(ARGS)
 
-test: $(VENV)/.installed-dev setup check chromium ## Set up, check and run the tests, one worker a core (ARGS="-k word -n 0" and so on)
+test: $(VENV)/.installed-dev setup check programs ## Set up, check and run the tests, one worker a core (ARGS="-k word -n 0" and so on)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist worksteal $(ARGS)
 
-# The browser in which tests look at the report. Where it cannot be installed they are skipped, but not in continuous integration.
-chromium:
-	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-liberation >/dev/null \
-	    || echo "chromium could not be installed" >&2; \
+# The browser in which tests look at pages, and Redis. Where they cannot be installed their tests are skipped, but not in continuous integration.
+programs:
+	@if ! { command -v chromium && command -v redis-server; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+	    chromium fonts-liberation redis-server >/dev/null || echo "chromium and redis-server could not be installed" >&2; \
 	fi
 
 storm: $(VENV)/.installed-dev setup ## Run the tests that kill processes at random points, which `make test` leaves out (KILLS=10 for fewer)

@@ -14,6 +14,8 @@ INSTALL_REQUIRES = [
     "pandas>=3.0,<4",
     # MongoDB body of the document store.
     "pymongo>=4.16,<5",
+    # Events for other programs as they happen, and the cache that several machines share.
+    "redis>=8,<9",
     # The one client for every OpenAI-compatible server, the embedded one included.
     "openai>=3.50,<4",
     # Posts events to a webhook; comes with openai. Its extra reaches servers behind SOCKS proxies.

@@ -42,6 +42,7 @@ from gather_pipeline.ports import (
     DepartmentSource,
     DocumentStore,
     Embedder,
+    EventChannels,
     EventReceiver,
     IngestReport,
     LanguageModel,
@@ -87,6 +88,7 @@ def build_services(settings: Settings | None = None) -> Services:
         embedder=embedder,
         brain=LocalBrain(partial(_memory, store, embedder), embedder),
         receiver=_receiver,
+        channels=_channels(settings),
         metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings),
         load_catalogue=partial(_catalogue, settings, store),
@@ -340,6 +342,15 @@ def _receiver(webhook_url: str) -> EventReceiver:
     from gather_pipeline.adapters.events.webhook import Webhook
 
     return Webhook(webhook_url)
+
+
+def _channels(settings: Settings) -> EventChannels | None:
+    if settings.redis_url is None:
+        return None
+    from gather_pipeline.adapters.events.redis import RedisChannels
+    from gather_pipeline.adapters.redis import RedisServer
+
+    return RedisChannels(RedisServer(settings.redis_url.get_secret_value()))
 
 
 def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory:

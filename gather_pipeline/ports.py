@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -265,6 +265,19 @@ class EventBus(Protocol):
 
     def close(self) -> None:
         """Waits a little for events still on their way, and says in one line how many stay behind."""
+
+
+class EventChannels(Protocol):
+    """Where other programs hear of stored events at once. No more than a hint: who is away hears nothing, and reads the store."""
+
+    def bus(self) -> EventBus:
+        """Publishes events from now on."""
+
+    def heard(self) -> AsyncIterator[str]:
+        """Ids of projects whose events are published; an empty one each time that listening begins.
+
+        Raises `StoreUnavailable` or `StoreError` where it cannot be listened any more.
+        """
 
 
 class ReviewQueue(Protocol):

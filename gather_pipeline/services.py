@@ -18,6 +18,7 @@ from gather_pipeline.ports import (
     DepartmentSource,
     DocumentStore,
     Embedder,
+    EventChannels,
     EventReceiver,
     LanguageModel,
     Metrics,
@@ -65,6 +66,7 @@ class Services:
         embedder: Texts to vectors.
         brain: Memory asked by meaning.
         receiver: Makes the receiver of events at a webhook address.
+        channels: Where other programs hear of events, None where there is no such place.
         metrics: Measurements of all runs.
         load_cache: Opens what keeps values that can be had again.
         load_catalogue: Reads the task definitions.
@@ -84,6 +86,7 @@ class Services:
     embedder: Embedder
     brain: Brain
     receiver: Callable[[str], EventReceiver]
+    channels: EventChannels | None
     metrics: Metrics
     load_cache: Callable[[], Cache]
     load_catalogue: Callable[[], Catalogue]

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     mongodb_uri: SecretStr | None = Field(None, validation_alias="MONGODB_URI")
     mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB", pattern=r"^[A-Za-z0-9_-]{1,63}$")
 
+    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
+
     model: str | None = Field(None, validation_alias="GATHER_MODEL", min_length=1)
     fallback_models: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="GATHER_FALLBACK_MODELS")
     judge_model: str | None = Field(None, validation_alias="GATHER_JUDGE_MODEL", min_length=1)
@@ -133,6 +135,17 @@ class Settings(BaseSettings):
     def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError("an address that begins with mongodb:// or mongodb+srv://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
+            if not (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) and not (
+                parts.scheme == "unix" and parts.path
+            ):
+                raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path")
         return value
 
     @field_validator("webhook_url")

@@ -16,6 +16,7 @@ from pymongo.uri_parser import parse_uri
 pytest_plugins = [
     "gather_pipeline_tests.finished",
     "gather_pipeline_tests.mongo_server",
+    "gather_pipeline_tests.redis_server",
     "gather_pipeline_tests.adapters.documents.store_bodies",
 ]
 

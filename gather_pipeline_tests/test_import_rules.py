@@ -59,7 +59,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "api": (*(engine for engine in ENGINES if engine not in HTTP), *own("adapters", "defs", "definitions", "cli")),
 }
 DOOR = own("defs.launch", "defs.starting")  # the one to Dagster (D4): runs in this process, and runs elsewhere
-SHARED = ("adapters.network", "adapters.waits")  # how a server is reached and understood, whatever is asked of it
+SHARED = ("adapters.network", "adapters.redis", "adapters.waits")  # how a server is reached and understood, whatever is asked of it
 SEEDS_DOOR = Path("tasks/executor.py")  # `TaskExecutor(task_id)`, which chooses its engines by itself: docs/decisions/0010
 MODULES = [path.relative_to(ROOT) for path in sorted(ROOT.rglob("*.py"))]
 

@@ -13,11 +13,12 @@ from starlette.middleware.cors import CORSMiddleware
 from gather_pipeline import __version__
 from gather_pipeline.api.access import SIGN_IN, Gate
 from gather_pipeline.api.executing import Executing
+from gather_pipeline.api.live import Live
 from gather_pipeline.api.openapi import document
 from gather_pipeline.api.pages import routes as pages
 from gather_pipeline.api.pages.look import sign_in_page
 from gather_pipeline.api.problems import add_handlers
-from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews, session, tasks
+from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews, session, stored, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
@@ -27,6 +28,7 @@ ROUTERS = (
     tasks.router,
     projects.router,
     items.router,
+    stored.router,
     events.router,
     reports.router,
     reviews.router,
@@ -45,9 +47,9 @@ def create_app(services: Services) -> FastAPI:
         version=__version__,
         description="Grows a creative project from a brief: starts and watches runs, reads and edits what they wrote.",
         redoc_url=None,
-        lifespan=_closing,
+        lifespan=_lifespan,
     )
-    app.state.services, app.state.closing, app.state.executing = services, ExitStack(), Executing(services)
+    app.state.services, app.state.closing, app.state.live, app.state.executing = services, ExitStack(), Live(services), Executing(services)
     app.state.closing.callback(app.state.executing.close)
     setattr(app.state, SIGN_IN, sign_in_page)
     for router in ROUTERS:
@@ -63,8 +65,9 @@ def create_app(services: Services) -> FastAPI:
 
 
 @asynccontextmanager
-async def _closing(app: FastAPI) -> AsyncIterator[None]:
-    yield
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    with app.state.live.closing_at_signals():
+        yield
     await run_in_threadpool(app.state.closing.close)
 
 

@@ -42,7 +42,7 @@ def _project(
     project_id: Annotated[str, Path(description=ID_EXPECTED, examples=["salt-ledger"], json_schema_extra={"pattern": f"^{ID.pattern}$"})],
     access: GivenAccess,
 ) -> str:
-    access.check(check_project_id(project_id))
+    access.check(check_project_id(project_id, "project_id"))
     return project_id
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -88,9 +88,9 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
         return problem_of(error, secrets)
 
     async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+        assert isinstance(error, ValidationException)
         faults = [
-            Fault(field=".".join(map(str, one["loc"])), detail=_expected(str(one["msg"])))
+            Fault(field=secrets.mask(".".join(map(str, one["loc"]))), detail=secrets.mask(_expected(str(one["msg"]))))
             for one in error.errors()  # their `input` may be a secret or of any length
         ]
         first = error.errors()[0]
@@ -114,6 +114,7 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
 
     app.add_exception_handler(GatherError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(WebSocketRequestValidationError, invalid)
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(Exception, unforeseen)
 

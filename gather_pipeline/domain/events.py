@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -80,6 +81,10 @@ class Event:
         """JSON-able form, the fields beside the rest: what listeners get and `gather events` prints."""
         numbered = {"project_id": self.project_id, "task_id": self.task_id, "sequence": self.sequence, "at": self.at}
         return {"type": self.type, **self.fields, **numbered}
+
+    def to_json(self) -> str:
+        """The same as a line of JSON: what goes to webhooks, channels and live clients."""
+        return json.dumps(self.to_document(), default=str)
 
 
 @dataclass(frozen=True, kw_only=True)

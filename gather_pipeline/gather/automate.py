@@ -69,12 +69,14 @@ def run_automation(
         if removed := records.settle(lease):
             logger.warning("[AutoGather] Cleared %d rows that an interrupted run had not committed", removed)
         view = records.view()
-        complete_events(view, runs.of_project(project.id), lease)
+        owed = complete_events(view, runs.of_project(project.id), lease)
         store_departments(view, departments)
         runs.start(task_id, request, queue_wait_s)
         if services.submissions.cancel_requested(task_id):  # as long as the run was not noted, only there could it be said
             runs.request_cancel(task_id)
-        session = stack.enter_context(open_session(services, request, project, lease, progress, lambda: runs.cancel_requested(task_id)))
+        session = stack.enter_context(
+            open_session(services, request, project, lease, progress, lambda: runs.cancel_requested(task_id), owed)
+        )
         return _run(session, chosen, departments, on_department)
 
 

@@ -17,7 +17,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.drafts import Draft
-from gather_pipeline.domain.events import Progress
+from gather_pipeline.domain.events import Event, Progress
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, distinct_pairs
 from gather_pipeline.domain.iterations import Iteration
@@ -261,10 +261,16 @@ def open_session(
     lease: Lease,
     progress: Progress | None,
     cancelled: Callable[[], bool],
+    owed: Sequence[Event] = (),
 ) -> Iterator[Session]:
-    """The session of one run under its lease, with what is stored loaded; closes everything at the end."""
+    """The session of one run under its lease, with what is stored loaded; closes everything at the end.
+
+    Stored events that no earlier run has told of, `owed`, are told of first.
+    """
     records, task_id = services.project(project.id), lease.owner.task_id
     bus = deliver.bus(services, project.id, request.webhook_url)
+    for event in owed:
+        bus.publish(event)
     announcer = Announcer(records, lease, bus, services.clock, progress)
     control = RunControl(
         services.clock,

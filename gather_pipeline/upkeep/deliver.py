@@ -152,20 +152,30 @@ class Delivery:
         return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (self._failures - 1)) * random.uniform(0.75, 1.25)
 
 
-class Silence:
-    """The body of `EventBus` where nobody listens."""
+class Everyone:
+    """The body of `EventBus` over all who want to know; over nobody it lets events go: the store has them."""
+
+    def __init__(self, *buses: EventBus) -> None:
+        self._buses = buses
 
     def publish(self, event: Event) -> None:
-        """Lets the event go: the store has it."""
+        """Tells each."""
+        for one in self._buses:
+            one.publish(event)
 
     def close(self) -> None:
-        """Has nothing to let go of."""
+        """Closes each."""
+        for one in self._buses:
+            one.close()
 
 
 def bus(services: Services, project_id: str, url: str | None) -> EventBus:
-    """Delivery of a run's events to its own address, else to that of the settings; call under the project's lease."""
+    """Delivery of a run's events to its own address, else to that of the settings, and to channels; call under the project's lease."""
     receiver = receiver_of(services, url)
-    return Silence() if receiver is None else Delivery(services, project_id, receiver, of_run=True)
+    return Everyone(
+        *([services.channels.bus()] if services.channels is not None else []),
+        *([Delivery(services, project_id, receiver, of_run=True)] if receiver is not None else []),
+    )
 
 
 def receiver_of(services: Services, url: str | None = None) -> EventReceiver | None:

@@ -242,8 +242,7 @@ def test_alerts_are_kept_until_the_receiver_has_them(studio: Studio, listener: L
 
 def test_without_an_address_events_stay_in_the_store(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path)
-    silence = bus(studio.services, PROJECT, None)
-    silence.close()
+    bus(studio.services, PROJECT, None).close()
     assert (deliver_alerts(studio.services, []), resume(studio.services, time.monotonic())) == ("", [])
     assert studio.services.store.find(studio.services.settings.mongodb_db, CURSORS) == []
     studio.close()

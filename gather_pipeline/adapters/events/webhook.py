@@ -7,7 +7,6 @@ signature would be made there, over the same bytes.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ class Webhook:
         """Sends one event. No redirect is followed: it would turn the POST into a GET, or take the event to another host."""
         import httpx2
 
-        body = json.dumps(event.to_document(), default=str).encode()
+        body = event.to_json().encode()
         headers = {"Content-Type": "application/json", "User-Agent": "gather_pipeline", "webhook-id": event.id}
         try:
             with self._connected().stream("POST", self._url, content=body, headers=headers) as response:

@@ -1,72 +1,165 @@
-"""What has happened in a project: its stored events, and those that a webhook lacks."""
+"""Live events, as server-sent events and by WebSocket: what is stored after a number, and then what happens."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Header, Query, WebSocket
+from starlette.requests import HTTPConnection
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Send
+from starlette.websockets import WebSocketDisconnect
 
-from gather_pipeline.api.deps import GivenProject, GivenServices, Limit
-from gather_pipeline.api.routes.projects import Moment, ProjectIdField
+from gather_pipeline.api.access import Access
+from gather_pipeline.api.deps import GivenAccess, GivenProject, GivenServices
+from gather_pipeline.api.live import FAREWELL_S, HEARTBEAT_S, STALL_S, TOO_SLOW, Line, Live, TooSlow, in_time
+from gather_pipeline.services import Services
 
-router = APIRouter(prefix="/api/projects/{project_id}", tags=["events"])
+router = APIRouter(tags=["events"])
 
-
-class ShownEvent(BaseModel):
-    """Something that happened in a run; beside these every type has fields of its own."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "department_complete",
-                    "department": "story",
-                    "department_name": "Story Department",
-                    "quality_score": 81.5,
-                    "iterations_used": 4,
-                    "project_id": "salt-ledger",
-                    "task_id": "0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55",
-                    "sequence": 12,
-                    "at": "2026-03-02T09:15:00.000000+00:00",
-                }
-            ]
-        },
-    )
-
-    type: Annotated[str, Field(description="What happened", examples=["department_complete"])]
-    project_id: ProjectIdField
-    task_id: str
-    sequence: Annotated[int, Field(description="Number within the project, 1 for its first event")]
-    at: Moment
+GOING_AWAY, TRY_AGAIN_LATER, SIGNED_OUT = 1001, 1013, 4401  # why a WebSocket is closed
+STOPS = "the server stops; come back with the number of the last event that you have"
+REVOKED = "the token was revoked, or one is needed by now"
+COME_BACK_MS = 1000  # until a browser connects anew
+EXAMPLE = (
+    'id: 42\ndata: {"type": "deduplicating", "department": "story", "project_id": "salt-ledger", '
+    '"task_id": "0b8e6c1e-6f0e-4c58-9d0c-5d3b1a2f7e11", "sequence": 42, "at": "2026-11-26T08:00:00.000000+00:00"}\n\n'
+)
 
 
-class ShownLetter(BaseModel):
-    """An event that a webhook does not have yet."""
+@dataclass
+class Following:
+    """A client of a project's events, from where it left off for as long as it may see them.
 
-    event_id: str
-    sequence: int
-    receiver: Annotated[str, Field(description="The receiver's host", examples=["hooks.example.com"])]
-    state: Annotated[Literal["waiting", "dead"], Field(description="A dead one is sent again only on request")]
-    attempts: int
-    reason: Annotated[str | None, Field(description="Why the receiver did not take it the last time")]
-    event: dict[str, Any]
+    Attributes:
+        has_ended: Why it is sent no more, once it is not.
+    """
+
+    services: Services
+    access: Access
+    live: Live
+    project_id: str
+    after: int
+    has_ended: Literal["", "stops", "revoked"] = ""
+
+    async def lines(self, way: str) -> AsyncGenerator[list[Line]]:
+        """Events in order, and an empty list now and then."""
+        checked = time.monotonic()
+        with self.live.counted(way):
+            async with aclosing(self.live.follow(self.project_id, self.after)) as found:
+                async for lines in found:
+                    if time.monotonic() - checked >= HEARTBEAT_S:
+                        checked = time.monotonic()
+                        if not await asyncio.to_thread(self._may_see):
+                            self.has_ended = "revoked"
+                            return
+                    yield lines
+        self.has_ended = "stops"
+
+    def _may_see(self) -> bool:
+        tokens = self.services.tokens
+        return tokens.is_valid(self.access.token_id) if self.access.token_id else not tokens.exist()
 
 
-Sequence = Annotated[int, Query(ge=0, lt=2**63, description="Only events with a higher sequence number", examples=[0])]
+def _following(
+    connection: HTTPConnection,
+    services: GivenServices,
+    access: GivenAccess,
+    project_id: GivenProject,
+    after: Annotated[int, Query(ge=0, description="Number of the last event that you have; 0 for all that are stored", examples=[41])] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0, description="The same, as browsers send it; wins over `after`")] = None,
+) -> Following:
+    last = services.project(services.projects.get(project_id).id).last_sequence()
+    after = min(after if last_event_id is None else last_event_id, last)  # a store that was put back from a copy has fewer
+    return Following(services, access, connection.app.state.live, project_id, after)
 
 
-@router.get("/events/stored")
-def list_events(project_id: GivenProject, services: GivenServices, after: Sequence = 0, limit: Limit = 50) -> list[ShownEvent]:
-    """List stored events in order, from a sequence number on; go on behind the last one's."""
-    records = services.project(services.projects.get(project_id).id)
-    return [ShownEvent(**event.to_document()) for event in records.events(after, limit)]
+GivenFollowing = Annotated[Following, Depends(_following)]
 
 
-@router.get("/events/undelivered")
-def list_undelivered(project_id: GivenProject, services: GivenServices, after: Sequence = 0, limit: Limit = 50) -> list[ShownLetter]:
-    """List events that a webhook lacks: waiting, or dead, which are sent again only by `gather events --redeliver`."""
-    records = services.project(services.projects.get(project_id).id)
-    letters = [one for one in services.outbox.undelivered(records) if one.event.sequence > after or not after]
-    return [ShownLetter(**one.to_document()) for one in letters[:limit]]
+class EventStream(StreamingResponse):
+    """Server-sent events; a client that does not take them is let go with an event that says why."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, following: Following) -> None:
+        self._lines = _texts(following)
+        super().__init__(self._lines, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+    async def stream_response(self, send: Send) -> None:
+        """Sends every text in time, and ends in good order."""
+
+        async def send_in_time(message: Message) -> None:
+            await in_time(send(message), STALL_S)
+
+        try:
+            async with aclosing(self._lines):
+                await super().stream_response(send_in_time)
+        except TooSlow:
+            farewell: Message = {"type": "http.response.body", "body": f"event: dropped\ndata: {TOO_SLOW}\n\n".encode()}
+            with suppress(TooSlow):
+                await in_time(send(farewell), FAREWELL_S)
+
+
+async def _texts(following: Following) -> AsyncGenerator[str]:
+    yield f"retry: {COME_BACK_MS}\n\n"
+    async for lines in following.lines("sse"):
+        for line in lines:
+            yield f"id: {line.sequence}\ndata: {line.text}\n\n"
+        if not lines:
+            yield ": nothing new\n\n"
+    yield f": {REVOKED if following.has_ended == 'revoked' else STOPS}\n\n"
+
+
+@router.get(
+    "/api/projects/{project_id}/events",
+    response_class=EventStream,
+    responses={200: {"description": "One message an event, its number as `id`", "content": {"text/event-stream": {"example": EXAMPLE}}}},
+)
+async def stream(following: GivenFollowing) -> EventStream:
+    """Follow a project's events as server-sent events (`EventSource`): those after a number, then each as it happens.
+
+    The answer does not end. Comments come every 15 s where nothing happens. A client that does not read is sent `event: dropped`.
+    """
+    return EventStream(following)
+
+
+@router.websocket("/ws/projects/{project_id}")
+async def socket(socket: WebSocket, following: GivenFollowing) -> None:
+    """The same by WebSocket, one text message an event: `?after=` the number of the last event that the client has."""
+    await socket.accept()
+    reading = asyncio.create_task(_read(socket))
+    sending = asyncio.create_task(_send(socket, following))
+    try:
+        await asyncio.wait((reading, sending), return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+    finally:
+        for task in (reading, sending):
+            task.cancel()
+        await asyncio.gather(reading, sending, return_exceptions=True)
+
+
+async def _read(socket: WebSocket) -> None:
+    """Until the client goes; what it says is not listened to."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _send(socket: WebSocket, following: Following) -> None:
+    with suppress(WebSocketDisconnect, TooSlow):
+        try:
+            async with aclosing(following.lines("websocket")) as found:
+                async for lines in found:
+                    for line in lines:
+                        await in_time(socket.send_text(line.text), STALL_S)
+        except TooSlow:
+            await in_time(socket.close(TRY_AGAIN_LATER, TOO_SLOW), FAREWELL_S)
+        else:
+            revoked = following.has_ended == "revoked"
+            await in_time(socket.close(*((SIGNED_OUT, REVOKED) if revoked else (GOING_AWAY, STOPS))), STALL_S)

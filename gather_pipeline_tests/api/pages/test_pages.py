@@ -11,6 +11,9 @@ from starlette.testclient import TestClient
 
 from gather_pipeline.domain.events import Event
 from gather_pipeline.people.edit import People, Texts
+from gather_pipeline.records.lease import Owner
+from gather_pipeline.records.submissions import Submission
+from gather_pipeline.upkeep.tasks import AUTOMATION
 from gather_pipeline_tests.api.conftest import client_of
 from gather_pipeline_tests.api.pages.conftest import BASE, EVIL
 from gather_pipeline_tests.harness import PROJECT, Studio
@@ -86,13 +89,52 @@ def test_a_run_that_is_at_work_is_told_with_its_departments(studio: Studio) -> N
 
     def look(event: Event) -> None:
         if event.type == "iteration_complete" and not told:
-            told.append(seen(client_of(studio).get(BASE)))
+            client = client_of(studio)
+            told.append(seen(client.get(BASE)))
+            told.append(seen(client.post(f"{BASE}/run")))
+            told.append(seen(client.post(f"{BASE}/cancel", data={"task_id": "task-2"})))
 
     studio.run("task-2", departments=("visual", "music"), max_iterations=4, progress=look)
     assert "A run is at work Since" in told[0] and "0 of 2 departments ended." in told[0]
     assert re.search(r"Visual Department .*? at work", told[0])
     assert "waits its turn" in told[0]
     assert "Cancel the run What it has done is kept." in told[0]
+    assert "is busy" in told[1]
+    assert "The run is asked to end: it saves what it has first." in told[2] and "Cancel the run" not in told[2]
+    assert studio.services.runs.get("task-2").cancel_requested
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("max_iterations", "0", "expected a whole number from 1 to 10000"),
+        ("max_iterations", "many", "expected a whole number"),
+        ("max_cost", "-1", "expected an amount of US dollars above 0"),
+        ("max_cost", "a little", "expected an amount such as 2.50"),
+    ],
+)
+def test_a_run_that_cannot_be_is_told_beside_its_field(api_client: TestClient, field: str, value: str, expected: str) -> None:
+    answer = api_client.post(f"{BASE}/run", data={field: value, "department": "music"})
+    assert answer.status_code == 422 and f"{field} is" in seen(answer) and expected in seen(answer)
+    assert re.search(rf'id="start-{field}"[^>]*aria-invalid="true"', answer.text)
+    assert re.search(r'value="music" checked', answer.text) and f'value="{value}"' in answer.text
+
+
+def test_a_run_that_has_not_begun_or_never_did_is_told(api_client: TestClient, studio: Studio) -> None:
+    asked = Submission(
+        task_id="task-9",
+        task_type=AUTOMATION,
+        project_id=PROJECT,
+        priority=1,
+        place="process",
+        owner=Owner.this_process("task-9"),
+        request="",
+    )
+    studio.services.submissions.add(asked)
+    assert "A run is about to begin Asked for" in seen(api_client.get(BASE))
+    studio.services.submissions.failed("task-9", "the disk is full")
+    told = seen(api_client.get(BASE))
+    assert re.search("The run that was asked for .* did not begin: the disk is full", told) and "Start a run" in told
 
 
 def test_a_project_without_anything_says_what_to_do_next(api_client: TestClient, studio: Studio) -> None:

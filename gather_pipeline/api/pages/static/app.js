@@ -24,7 +24,9 @@ const isTypedIn = (part) => part.contains(document.activeElement) && document.ac
 function putLive(page) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(part.id);
-    if (fresh && !isTypedIn(part) && fresh.outerHTML !== part.outerHTML) put(fresh, part);
+    if (!fresh || isTypedIn(part) || fresh.outerHTML === part.outerHTML) continue;
+    put(fresh, part);
+    for (const past of document.querySelectorAll(".said:not(#news)")) past.remove();
   }
 }
 
@@ -34,20 +36,23 @@ function told(page) {
 
 // Puts the answer in the place of the article that was asked from, else of the whole page.
 function putAnswer(page, answer, from) {
+  const text = told(page);
   const article = from.closest("article[id]");
   const fresh = article && page.getElementById(article.id);
   if (fresh) {
     const taken = put(fresh, article);
     putLive(page);
-    (taken.querySelector("[aria-invalid=true], [role=alert], textarea") || taken).focus();
+    (taken.querySelector("[aria-invalid=true], [role=alert]") || taken.querySelector("textarea") || taken).focus();
   } else if (answer.redirected && new URL(answer.url).pathname !== location.pathname) {
     location.assign(answer.url);
     return;
   } else {
     const main = put(page.getElementById("main"), document.getElementById("main"));
-    (main.querySelector("[aria-invalid=true], [role=alert]") || main).focus();
+    const fault = main.querySelector("[aria-invalid=true], [role=alert]");
+    if (fault) fault.focus();
+    else { main.focus({ preventScroll: true }); scrollTo(0, 0); }
   }
-  announce(told(page));
+  announce(text);
 }
 
 async function ask(from, address, options) {

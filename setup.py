@@ -54,6 +54,8 @@ INSTALL_REQUIRES = [
     "starlette",
     "uvicorn>=0.38,<1",
     "websockets>=15",
+    # What /metrics exports, as Prometheus reads it.
+    "prometheus-client>=0.23,<1",
     # Retries with back-off, by policy.
     "tenacity>=9,<10",
     # Command line, live progress, department files.

@@ -5,15 +5,16 @@ Bodies are cheap to make: each loads its engine when it is first used, so that a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from gather_pipeline.adapters.brain.local import LocalBrain, Memory
+from gather_pipeline.adapters.brain.local import EmbeddedBrain, Memory
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.cms.payload import PayloadClient
 from gather_pipeline.adapters.files.departments import DepartmentFile
@@ -28,15 +29,18 @@ from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.adapters.models.weights import ensure_weights, is_gguf, is_ready, weights_path
 from gather_pipeline.adapters.network import Address, ask, chosen_ways
+from gather_pipeline.adapters.redis import RedisServer
 from gather_pipeline.adapters.web.service import HttpService
-from gather_pipeline.domain.departments import in_order
+from gather_pipeline.domain.departments import Department, in_order
+from gather_pipeline.domain.nodes import Coverage, Node
 from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.domain.providers import ProviderEntry, Providers, configure, read_provider_files
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.errors import GatherError, InvalidInput, StoreError
+from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, StoreError
 from gather_pipeline.operations.doctor import Probes
 from gather_pipeline.ports import (
+    BrainService,
     Cache,
     Clock,
     DepartmentSource,
@@ -46,22 +50,30 @@ from gather_pipeline.ports import (
     EventReceiver,
     IngestReport,
     LanguageModel,
+    LocalBrain,
     MaintainedStore,
+    StoreState,
 )
 from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.kept_departments import KeptDepartments
+from gather_pipeline.records.nodes import Nodes
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
+    from gather_pipeline.similarity.pairs import PairComparer
     from gather_pipeline.tasks.catalogue import Catalogue
 
 STORE_FOLDER = "store"
 PACKAGED_PROVIDERS = Path(__file__).with_name("providers.yaml")
 PROVIDERS_LIMIT = 1_000_000  # bytes of a file of providers
+
+logger = logging.getLogger(__name__)
 
 
 def build_services(settings: Settings | None = None) -> Services:
@@ -76,21 +88,22 @@ def build_services(settings: Settings | None = None) -> Services:
     """
     settings = settings or load_settings()
     store, embedder, providers, clock = _store(settings), _embedder(settings), _providers(settings), SystemClock()
-    secrets = secrets_of(settings, providers)
+    secrets, redis = secrets_of(settings, providers), _redis(settings)
     return Services(
         store=store,
         departments=_departments(settings, store, clock, secrets),
         model=_model(settings, providers, secrets),
         providers=providers,
         resolve_model=providers.resolve,
-        check_reach=partial(_check_reach, providers),
+        check_reach=partial(_check_reach, settings, providers),
         counter_of=partial(_counter_of, settings),
         embedder=embedder,
-        brain=LocalBrain(partial(_memory, store, embedder), embedder),
-        receiver=_receiver,
-        channels=_channels(settings),
+        brain=local_brain(embedder, partial(_memory, store, embedder)),
+        brain_service=_brain_service(settings, secrets),
+        receiver=partial(_receiver, settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""),
+        channels=_channels(redis),
         metrics=DuckDbMetrics(settings=settings, store=store),
-        load_cache=partial(_cache, settings),
+        load_cache=partial(_cache, settings, redis),
         load_catalogue=partial(_catalogue, settings, store),
         web=HttpService(clock, {host: key.get_secret_value() for host, key in settings.service_keys.items()}, secrets),
         clock=clock,
@@ -195,6 +208,7 @@ def probes(settings: Settings, dagster: Callable[[], str | None]) -> Probes:
         ask=ask,
         weights=partial(_weights, settings),
         embedder=partial(_embedder_folder, settings),
+        redis=partial(_redis_state, settings),
         proxies=chosen_ways,
         dagster=dagster,
     )
@@ -221,8 +235,12 @@ def _catalogue(settings: Settings, store: DocumentStore) -> Catalogue:
     if settings.tasks:
         from gather_pipeline.records.definition_files import DefinitionFiles
 
-        own = ((path, catalogue.get(*key)) for key, path in catalogue.paths.items() if path.parent in settings.tasks)
-        DefinitionFiles(store, settings.mongodb_db).read(own)
+        own = [(path, catalogue.get(*key)) for key, path in catalogue.paths.items() if path.parent in settings.tasks]
+        for path, fault in DefinitionFiles(store, settings.mongodb_db).read(own).items():
+            catalogue.refuse(path, fault)
+    if catalogue.faults:
+        names = ", ".join(path.name for path in catalogue.faults)
+        logger.warning("[AutoGather] Task files that are not valid are left out (tlm validate-task --all says why): %s", names)
     return catalogue
 
 
@@ -250,7 +268,12 @@ def _store(settings: Settings, *, embedded: bool = False) -> MaintainedStore:
     return SqliteStore(settings.home / STORE_FOLDER)
 
 
-def _cache(settings: Settings) -> Cache:
+def _cache(settings: Settings, server: RedisServer | None) -> Cache:
+    """Redis where it is set, else a folder under `GATHER_HOME`."""
+    if server is not None:
+        from gather_pipeline.adapters.cache.redis import RedisCache
+
+        return RedisCache(server)
     from gather_pipeline.adapters.cache.disk import DiskCache
 
     return DiskCache(settings.home / "cache")
@@ -323,7 +346,11 @@ def secrets_of(settings: Settings, providers: Providers = Providers()) -> Secret
     return Secrets([*keys, *addresses, *providers.secrets, *(part for url in urls for part in parts_of_address(url))])
 
 
-def _check_reach(providers: Providers, model: str) -> None:
+def _check_reach(settings: Settings, providers: Providers, model: str) -> None:
+    if model == EMBEDDED and not (weights := weights_file(settings)).is_file():
+        if settings.model_path is not None:
+            raise InvalidInput.field("MODEL_PATH", str(weights), "a GGUF file that is there")
+        raise SetupMissing(f"the embedded model's weights are not at {weights}, type: gather setup")
     if (provider := providers.of(model)) is not None:
         Address.read(provider.base_url).check()
 
@@ -338,19 +365,73 @@ def _embedder(settings: Settings) -> Embedder:
     return MiniLM()
 
 
-def _receiver(webhook_url: str) -> EventReceiver:
+def _receiver(secret: str, webhook_url: str) -> EventReceiver:
     from gather_pipeline.adapters.events.webhook import Webhook
 
-    return Webhook(webhook_url)
+    return Webhook(webhook_url, secret)
 
 
-def _channels(settings: Settings) -> EventChannels | None:
-    if settings.redis_url is None:
+def local_brain(embedder: Embedder, load: Callable[[str], Memory]) -> EmbeddedBrain:
+    """The local index, which holds texts to say the same and aspects to be covered as the loop does."""
+
+    @cache
+    def comparer() -> PairComparer:
+        from gather_pipeline.similarity.pairs import PairComparer
+
+        return PairComparer(embedder)
+
+    def compare(left: str, right: str, cosine: float) -> float:
+        pair = comparer().compare(left, right, cosine)
+        if pair.conflict is not None or pair.left_adds or pair.replaced is not None:
+            return 0.0
+        return 1.0 if pair.left_held else pair.probability
+
+    def cover(department: Department, nodes: Sequence[Node]) -> Coverage:
+        from gather_pipeline.quality.scorer import measure
+
+        quality = measure(department, [{"id": node.id, "content": node.content} for node in nodes], embedder)
+        return Coverage(score=quality.parts["coverage"].value or 0.0, least_covered=quality.least_covered)
+
+    return EmbeddedBrain(load, embedder, compare, cover)
+
+
+def served_brain(services: Services) -> tuple[LocalBrain, Nodes]:
+    """The local index over what it was told as a service, and where that is kept."""
+    nodes = Nodes(services.store, services.settings.mongodb_db, services.embedder)
+
+    def load(project_id: str) -> Memory:
+        known, vectors = nodes.all(project_id)
+        return Memory(nodes=known, vectors=vectors)
+
+    return local_brain(services.embedder, load), nodes
+
+
+def _brain_service(settings: Settings, secrets: Secrets) -> BrainService | None:
+    if settings.brain_url is None:
+        return None
+    from gather_pipeline.adapters.brain.http import HttpBrain
+
+    return HttpBrain(settings.brain_url, settings.brain_api_key.get_secret_value() if settings.brain_api_key else "", secrets)
+
+
+def _redis(settings: Settings) -> RedisServer | None:
+    return RedisServer(settings.redis_url.get_secret_value()) if settings.redis_url is not None else None
+
+
+def _redis_state(settings: Settings) -> StoreState | None:
+    from gather_pipeline.adapters.cache.redis import PREFIX
+    from gather_pipeline.adapters.events.redis import CHANNELS
+
+    server = _redis(settings)
+    return None if server is None else server.check(f"{CHANNELS}_doctor", f"{PREFIX}_doctor")
+
+
+def _channels(server: RedisServer | None) -> EventChannels | None:
+    if server is None:
         return None
     from gather_pipeline.adapters.events.redis import RedisChannels
-    from gather_pipeline.adapters.redis import RedisServer
 
-    return RedisChannels(RedisServer(settings.redis_url.get_secret_value()))
+    return RedisChannels(server)
 
 
 def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory:
@@ -360,4 +441,4 @@ def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory
     view = ProjectRecords(store, project_id).view()
     vectors = completed_vectors(view.embeddings, view.items, embedder)
     rows = [vectors[item.id] for item in view.items]
-    return Memory(items=view.items, vectors=np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32))
+    return Memory(nodes=[Node.of(item) for item in view.items], vectors=np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32))

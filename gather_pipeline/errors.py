@@ -17,18 +17,19 @@ GatherError
 │   │   ├── StoreGone         its file was deleted or replaced while it was in use
 │   │   └── VersionConflict   somebody else changed the document first
 │   ├── SetupMissing          a file that `gather setup` fetches is not there (exit 6)
+│   ├── BrainRefused          the brain refuses what it was given
 │   ├── OutputRejected        no check accepted a task's output, and the task names no fallback
 │   └── ModelRefused          the provider refuses: key, model id or request (4xx)
-├── TransientError            the same call may succeed later
+├── TransientError            the same call may succeed later; may carry the seconds to wait
 │   ├── StoreUnavailable      the store does not answer (exit 5)
 │   ├── TooMany               one request to the API too many; carries the seconds to wait
 │   ├── BrainUnavailable      the brain does not answer
-│   ├── CmsUnavailable        the CMS does not answer; may carry the seconds to wait
+│   ├── CmsUnavailable        the CMS does not answer
 │   ├── ServiceUnavailable    an outside service gives no answer that can be used
 │   └── ModelUnavailable      connection lost, 5xx or a malformed answer
 │       ├── ModelUnreachable  no server was met
 │       ├── ModelTimeout      no answer within the time given
-│       └── RateLimited       429; may carry the seconds to wait
+│       └── RateLimited       429
 └── Stopped                   the loop ends early and has saved its work
     ├── TaskCancelled         a person or Dagster asked for it (exit 130)
     ├── DeadlineReached       the time given is spent
@@ -54,7 +55,16 @@ class GatherError(Exception):
 class PermanentError(GatherError): ...
 
 
-class TransientError(GatherError): ...
+class TransientError(GatherError):
+    """The same call may succeed later.
+
+    Attributes:
+        retry_after_s: Seconds that whoever was called asks to wait, None where it does not say.
+    """
+
+    def __init__(self, message: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class InvalidInput(PermanentError):
@@ -100,6 +110,9 @@ class ContextError(InvalidInput):
             f"context budget is {budget} tokens, expected at least {sum(least for least, _ in sizes.values())} for what must be included "
             f"(shortest form and full size: {told}): raise GATHER_CONTEXT_TOKENS or CONTEXT_MAX_TOKENS, or shorten these"
         )
+
+
+class BrainRefused(PermanentError): ...
 
 
 class OutputRejected(PermanentError): ...
@@ -155,10 +168,7 @@ class TooMany(TransientError):
 class BrainUnavailable(TransientError): ...
 
 
-class CmsUnavailable(TransientError):
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+class CmsUnavailable(TransientError): ...
 
 
 class ServiceUnavailable(TransientError): ...
@@ -173,10 +183,7 @@ class ModelUnreachable(ModelUnavailable): ...
 class ModelTimeout(ModelUnavailable): ...
 
 
-class RateLimited(ModelUnavailable):
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+class RateLimited(ModelUnavailable): ...
 
 
 class Stopped(GatherError): ...

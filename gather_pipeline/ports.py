@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from gather_pipeline.domain.executions import Completion, ModelRequest
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gather_pipeline.domain.departments import Department
     from gather_pipeline.domain.events import Event, Setback
-    from gather_pipeline.domain.items import Item
+    from gather_pipeline.domain.nodes import Coverage, Node
     from gather_pipeline.domain.reviews import Choice, Proposal, Review
 
 Document = dict[str, Any]
@@ -193,16 +193,70 @@ class Remembered:
 
 
 class Brain(Protocol):
-    """The project's memory, asked by meaning (S001-BRAIN)."""
+    """The project's memory, asked by meaning: the four calls of S001-BRAIN.
 
-    def context(self, project_id: str, query: str, *, limit: int = 10) -> list[Remembered]:
-        """Nearest items, nearest first."""
+    Every method raises `BrainUnavailable` where no usable answer comes, and `BrainRefused` where what was sent is refused.
+    """
 
-    def index(self, project_id: str, items: Sequence[Item], vectors: Vectors) -> None:
-        """Makes items findable, over those of the same ids; `vectors` are their embeddings, row by row."""
+    def index(self, project_id: str, nodes: Sequence[Node]) -> None:
+        """Makes nodes findable, over older versions of the same ids; those that are not active are forgotten."""
 
-    def replace(self, project_id: str, items: Sequence[Item], vectors: Vectors) -> None:
-        """Makes these items, and no others, what is known of a project."""
+    def duplicates(self, project_id: str, content: str, *, threshold: float = 0.90) -> list[Remembered]:
+        """Items that say the same as a text, the likeliest first; their `similarity` is 0 to 1 and at least `threshold`."""
+
+    def context(
+        self, project_id: str, query: str, *, department: str = "", previous: Sequence[str] = (), limit: int = 10
+    ) -> list[Remembered]:
+        """Items nearest to a question, nearest first: of these previous departments, of all where none is named.
+
+        Args:
+            project_id: The project.
+            query: The question.
+            department: Who asks.
+            previous: Slugs of the departments before it.
+            limit: Most items.
+        """
+
+    def coverage(self, project_id: str, department: Department, nodes: Sequence[Node]) -> Coverage:
+        """How far these nodes of a department cover its aspects."""
+
+
+class LocalBrain(Brain, Protocol):
+    """A brain of this process, which whoever has a project's items at hand gives them to."""
+
+    def replace(self, project_id: str, nodes: Sequence[Node], vectors: Vectors) -> None:
+        """Makes these nodes, and no others, what is known of a project; `vectors` are their embeddings, row by row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrainState:
+    """How a Brain service answers.
+
+    Attributes:
+        version: As it tells it, empty where it does not.
+        latency_s: Of one small question.
+    """
+
+    version: str
+    latency_s: float
+
+
+class BrainService(Brain, Protocol):
+    """A Brain beyond this process.
+
+    Attributes:
+        key: Tells the service from every other without giving its address away.
+        host: Its host, for messages.
+    """
+
+    key: str
+    host: str
+
+    def check(self) -> BrainState:
+        """Asks a small question that needs the key and changes nothing."""
+
+    def close(self) -> None:
+        """Lets go of connections."""
 
 
 CacheLayer = Literal["context", "prompt", "result", "embedding"]
@@ -335,11 +389,15 @@ class HttpAnswer:
     Attributes:
         body: Its beginning.
         latency_s: Until the whole answer was there.
+        headers: Their names in any case.
+        wait_s: Seconds that it asks to wait before the next request, None where it does not say.
     """
 
     status: int
     body: bytes
     latency_s: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait_s: float | None = None
 
 
 class AskHttp(Protocol):

@@ -12,7 +12,7 @@ from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import (
-    Brain,
+    BrainService,
     Cache,
     Clock,
     DepartmentSource,
@@ -21,11 +21,13 @@ from gather_pipeline.ports import (
     EventChannels,
     EventReceiver,
     LanguageModel,
+    LocalBrain,
     Metrics,
     WebService,
 )
 from gather_pipeline.records.executions import REPLAYS, Executions
 from gather_pipeline.records.health import ModelHealth
+from gather_pipeline.records.indexing import Indexing
 from gather_pipeline.records.lease import Leases
 from gather_pipeline.records.marks import Marks
 from gather_pipeline.records.open_runs import OpenRuns
@@ -61,10 +63,11 @@ class Services:
         model: Every language model behind one door, by model id.
         providers: The providers of models.
         resolve_model: Model id that answers for the one a department names (None: it names none).
-        check_reach: Raises `InvalidInput` where the environment does not let that model's server be reached, and says why.
+        check_reach: Raises `InvalidInput` or `SetupMissing` where that model cannot be asked in this environment, and says why.
         counter_of: Counts tokens as a model does, or by the documented estimate where its tables are not at hand.
         embedder: Texts to vectors.
-        brain: Memory asked by meaning.
+        brain: Memory asked by meaning, in this process.
+        brain_service: A Brain that studios share, None where none is set; who asks goes through `upkeep.remember`.
         receiver: Makes the receiver of events at a webhook address.
         channels: Where other programs hear of events, None where there is no such place.
         metrics: Measurements of all runs.
@@ -84,7 +87,8 @@ class Services:
     check_reach: Callable[[str], None]
     counter_of: Callable[[str], Callable[[str], int]]
     embedder: Embedder
-    brain: Brain
+    brain: LocalBrain
+    brain_service: BrainService | None
     receiver: Callable[[str], EventReceiver]
     channels: EventChannels | None
     metrics: Metrics
@@ -235,6 +239,11 @@ class Services:
         """What has to be delivered beyond the store."""
         return Outbox(self.store, self.settings.mongodb_db)
 
+    @cached_property
+    def indexing(self) -> Indexing:
+        """How far the Brain service has been told of each project."""
+        return Indexing(self.store, self.settings.mongodb_db)
+
     def project(self, project_id: str) -> ProjectRecords:
         """The records of a project; whether it is there, `projects` knows."""
         return ProjectRecords(self.store, project_id, self.marks)
@@ -256,5 +265,7 @@ class Services:
     def close(self) -> None:
         """Lets go of the store and the cache; models are closed by the loop that opened them."""
         self.store.close()
+        if self.brain_service is not None:
+            self.brain_service.close()
         if "cache" in self.__dict__:
             self.cache.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -61,6 +62,10 @@ class Settings(BaseSettings):
 
     cms_url: str | None = Field(None, validation_alias="NEXT_PUBLIC_APP_URL")
     payload_api_key: SecretStr | None = Field(None, validation_alias="PAYLOAD_API_KEY")
+    payload_webhook_secret: SecretStr | None = Field(None, validation_alias="PAYLOAD_WEBHOOK_SECRET", min_length=8)
+
+    brain_url: str | None = Field(None, validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_api_key: SecretStr | None = Field(None, validation_alias="BRAIN_SERVICE_API_KEY")
 
     task_folders: Annotated[tuple[Path, ...] | None, NoDecode] = Field(None, validation_alias="GATHER_TASKS")
 
@@ -91,6 +96,7 @@ class Settings(BaseSettings):
     service_keys: Annotated[Mapping[str, SecretStr], NoDecode] = Field({}, validation_alias="GATHER_SERVICE_KEYS")
 
     webhook_url: SecretStr | None = Field(None, validation_alias="GATHER_WEBHOOK_URL")
+    webhook_secret: SecretStr | None = Field(None, validation_alias="GATHER_WEBHOOK_SECRET")
     freshness_hours: float | None = Field(None, validation_alias="GATHER_FRESHNESS_HOURS", ge=1, le=100_000)
 
     concurrency: int = Field(8, validation_alias="GATHER_CONCURRENCY", ge=1, le=64)
@@ -157,16 +163,34 @@ class Settings(BaseSettings):
                 raise ValueError("an address like https://host/path, without a login")
         return value
 
-    @field_validator("cms_url")
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """After `whsec_` Base64, as Standard Webhooks has it; any other text is a key as it is."""
+        if value is not None and (text := value.get_secret_value()).startswith("whsec_"):
+            try:
+                b64decode(text.removeprefix("whsec_"), validate=True)
+            except ValueError:
+                raise ValueError("whsec_ and Base64 after it, or any other text") from None
+        return value
+
+    @field_validator("cms_url", "brain_url")
     @classmethod
     def _is_application(cls, value: str | None) -> str | None:
-        """The application's address, without the end of the pages that people copy it from."""
+        """The application's address, without the end of what people copy it from."""
         if value is None:
             return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
             raise ValueError("an address like https://app.example.com, without a login and a query")
-        return re.sub(r"(/api|/admin)?/*$", "", value)
+        return re.sub(r"(/api(/v1)?|/admin)?/*$", "", value)
+
+    @field_validator("api_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"https?://[^/\s*]+", origin) for origin in value):
+            raise ValueError("origins of pages like https://app.example.com, with commas between")
+        return value
 
     @field_validator("context_buffer_tokens")
     @classmethod
@@ -260,7 +284,8 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name, given = _variable(str(first["loc"][0])), first["input"]  # a default's place has the field's name
-        value = "not shown" if any(word in name for word in ("KEY", "URI", "URL")) else str(given) if isinstance(given, Path) else given
+        is_secret = any(word in name for word in ("KEY", "SECRET", "URI", "URL"))
+        value = "not shown" if is_secret else str(given) if isinstance(given, Path) else given
         raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from None
 
 

@@ -23,20 +23,22 @@ class Said:
 class Listener:
     """Use as a context manager. Plays `answers`, one a request, and then says 204, or answers what `by_event` says of an event.
 
-    `events`, `headers` (names in lower case) and `methods` hold what came; `taken` the numbers of the events that got a 2xx.
+    `events`, `bodies`, `headers` (names in lower case) and `methods` hold what came; `taken` the numbers of events that got a 2xx.
     """
 
     def __init__(self, *answers: Said, by_event: Callable[[Mapping[str, Any]], Said] | None = None, port: int = 0) -> None:
         self.answers, self.by_event = list(answers), by_event
         self.events: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
         self.methods: list[str] = []
         self.taken: list[int] = []
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                event = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+                listener.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+                event = json.loads(listener.bodies[-1] or "{}")
                 listener.methods.append(self.command)
                 listener.events.append(event)
                 listener.headers.append({name.lower(): value for name, value in self.headers.items()})

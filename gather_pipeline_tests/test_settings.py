@@ -46,6 +46,7 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("GATHER_PRICES", "[" * 100_000),
         ("MONGODB_DB", "a/b"),
         ("MONGODB_URI", "localhost"),
+        ("GATHER_WEBHOOK_SECRET", "whsec_no Base64"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "redis://"),
         ("REDIS_URL", "redis://127.0.0.1:70000"),

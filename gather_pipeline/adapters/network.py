@@ -10,17 +10,26 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 from gather_pipeline.domain.routing import is_web_address
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.errors import InvalidInput, ServiceUnavailable
+from gather_pipeline.domain.waits import next_wait, parse_wait
+from gather_pipeline.errors import InvalidInput, ServiceUnavailable, TransientError
 from gather_pipeline.ports import HttpAnswer
+
+if TYPE_CHECKING:
+    import httpx2
+
+Answer = TypeVar("Answer")
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -66,7 +75,15 @@ class Address:
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments with which an HTTP client reaches the server; raises `InvalidInput` as `check`."""
+        logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
         return {"proxy": self.proxy(), "verify": self.certificates(), "trust_env": False}
+
+    def client(self, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx2.Client:
+        """A client for the server, which follows no redirect: it would take a key or a POST's body elsewhere."""
+        import httpx2
+
+        headers = {"User-Agent": "gather_pipeline", **(headers or {})}
+        return httpx2.Client(timeout=timeout_s, auth=self.login, headers=headers, follow_redirects=False, **self.options())
 
     def proxy(self) -> str | None:
         """The address of the proxy before the server, None for none.
@@ -127,26 +144,75 @@ def chosen_ways() -> list[str]:
 
 def ask(method: str, address: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0) -> HttpAnswer:
     """Body of `ports.AskHttp`; no redirect is followed."""
+    read = Address.read(address)
+    with read.client(timeout_s) as client:
+        request = client.build_request(method, read.url, params=read.query, headers=headers)
+        try:
+            return exchange(client, request, Secrets(parts_of_address(address, path=True)), within_s=timeout_s)
+        except ServiceUnavailable as error:
+            raise ServiceUnavailable(f"{urlsplit(read.url).netloc} does not answer: {error}") from None
+
+
+def exchange(
+    client: httpx2.Client, request: httpx2.Request, secrets: Secrets, *, within_s: float, limit: int = ANSWER_LIMIT, redirects: int = 0
+) -> HttpAnswer:
+    """Sends a request and reads the answer: what comes packed may unpack to gigabytes, and what trickles may do so for ever.
+
+    Args:
+        client: A client that the address made.
+        request: One of its requests.
+        secrets: What no error may show.
+        within_s: Seconds for the whole answer.
+        limit: Bytes of the body from which on it is left unread.
+        redirects: How many are followed, to the same host alone; the client itself takes a key along to a safe place only.
+
+    Raises:
+        ServiceUnavailable: No answer; says why.
+    """
     import httpx2
 
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
-    read = Address.read(address)
     began = time.monotonic()
-    reason = "no answer in time"
     try:
-        client = httpx2.Client(timeout=timeout_s, auth=read.login, params=read.query, **read.options())
-        with client, client.stream(method, read.url, headers=headers) as response:
+        for _ in range(redirects + 1):
             body = bytearray()
-            for part in response.iter_bytes():
-                body += part
-                if len(body) > ANSWER_LIMIT or time.monotonic() - began > timeout_s:
-                    break
-            return HttpAnswer(status=response.status_code, body=bytes(body), latency_s=time.monotonic() - began)
+            with closing(client.send(request, stream=True)) as response:
+                for part in response.iter_bytes():
+                    body += part
+                    if time.monotonic() - began > within_s:
+                        raise httpx2.ReadTimeout("")
+                    if len(body) > limit:
+                        break
+            if response.next_request is None or response.next_request.url.host != request.url.host:
+                break
+            request = response.next_request
+        wait_s = parse_wait(response.headers.get("retry-after"), datetime.now(UTC))
+        took_s = time.monotonic() - began
+        return HttpAnswer(status=response.status_code, headers=response.headers, body=bytes(body), latency_s=took_s, wait_s=wait_s)
     except httpx2.TimeoutException:
-        pass
-    except (httpx2.HTTPError, OSError) as error:
-        reason = Secrets(parts_of_address(address, path=True)).line(str(error)) or type(error).__name__
-    raise ServiceUnavailable(f"{urlsplit(read.url).netloc} does not answer: {reason}")  # unchained: the client's error holds the address
+        reason = f"no answer within {round(min(within_s, client.timeout.read or within_s), 2):g} s"
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        reason = f"no connection ({secrets.line(str(error)) or type(error).__name__})"
+    raise ServiceUnavailable(reason)  # unchained: the client's error may hold address and key
+
+
+def retried(call: Callable[[], Answer], *, attempts: int, until: float, sleep: Callable[[float], None] = time.sleep) -> Answer:
+    """What a call returns, which is made again after a `TransientError`; raises the last one.
+
+    Args:
+        call: The call.
+        attempts: Most calls in all.
+        until: When none is begun any more, on the clock of `time.monotonic`.
+        sleep: Waits between two attempts.
+    """
+    for failures in count(1):
+        try:
+            return call()
+        except TransientError as error:
+            wait_s = next_wait(failures, error.retry_after_s, attempts=attempts, longest_s=until - time.monotonic())
+            if wait_s is None:
+                raise
+        sleep(wait_s)
+    raise AssertionError
 
 
 def _in_a_network(host: str) -> bool:

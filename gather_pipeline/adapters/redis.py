@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.ports import StoreState
 
 if TYPE_CHECKING:
     import redis
     import redis.asyncio
+
+logger = logging.getLogger(__name__)
 
 CONNECT_S, ANSWER_S = 2.0, 2.0  # whoever asks can do without an answer, so nobody is kept waiting for it
 
@@ -25,10 +31,11 @@ class RedisServer:
 
     Attributes:
         place: Host and port, or the socket's path.
+        is_away: Whether it did not answer when it was asked last, by anyone.
     """
 
     def __init__(self, url: str) -> None:
-        self._url, self._secrets = url, Secrets(parts_of_address(url))
+        self._url, self._secrets, self._lock, self.is_away = url, Secrets(parts_of_address(url)), threading.Lock(), False
         parts = urlsplit(url)
         self.place = unquote(parts.path) if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
@@ -48,6 +55,32 @@ class RedisServer:
 
         with self._read():
             return redis.asyncio.Redis.from_url(self._url, **_options(asynchronous=True), **options)
+
+    def check(self, channel: str, key: str) -> StoreState:
+        """Asks the server, and proves that it takes a message on a channel and a value under a key; leaves nothing behind.
+
+        Raises:
+            StoreUnavailable: It does not answer.
+            StoreError: It refuses.
+        """
+        with self.client() as client, self.faults():
+            client.ping()  # connects
+            began = time.monotonic()
+            client.publish(channel, "{}")
+            latency_s = time.monotonic() - began
+            client.set(key, "", ex=1)
+            client.delete(key)
+            return StoreState(engine=f"Redis {_version(client)}".rstrip(), kind=self.place, latency_s=latency_s)
+
+    def note(self, error: GatherError | None) -> None:
+        """Says once that the server is of no use now, whatever it was asked for, and once that it is again (None)."""
+        with self._lock:
+            was_away, self.is_away = self.is_away, error is not None
+        if error is not None and not was_away:
+            told = "events are not published there until it does, and what the cache cannot give is made anew; the store has everything"
+            logger.warning("[AutoGather] %s: %s", error, told)
+        elif error is None and was_away:
+            logger.info("[AutoGather] Redis at %s answers again", self.place)
 
     @contextmanager
     def faults(self) -> Iterator[None]:
@@ -77,6 +110,15 @@ class RedisServer:
 
     def _shown(self, error: Exception) -> str:
         return self._secrets.line(str(error)).rstrip(".") or type(error).__name__
+
+
+def _version(client: redis.Redis) -> str:
+    import redis
+
+    try:
+        return str(client.info("server")["redis_version"])
+    except (redis.ResponseError, KeyError):
+        return ""  # INFO is not for everyone
 
 
 def _options(*, asynchronous: bool = False) -> dict[str, Any]:

@@ -14,16 +14,18 @@ from gather_pipeline import __version__
 from gather_pipeline.api.access import SIGN_IN, Gate
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.live import Live
+from gather_pipeline.api.measures import Measuring, OfServer
 from gather_pipeline.api.openapi import document
 from gather_pipeline.api.pages import routes as pages
 from gather_pipeline.api.pages.look import sign_in_page
 from gather_pipeline.api.problems import add_handlers
-from gather_pipeline.api.routes import events, executions, health, items, projects, reports, reviews, session, stored, tasks
+from gather_pipeline.api.routes import events, executions, health, hooks, items, metrics, projects, reports, reviews, session, stored, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
 ROUTERS = (
     health.router,
+    hooks.router,
     session.router,
     tasks.router,
     projects.router,
@@ -33,6 +35,7 @@ ROUTERS = (
     reports.router,
     reviews.router,
     executions.router,
+    metrics.router,
     pages.router,
 )
 
@@ -49,8 +52,11 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.services, app.state.closing, app.state.live, app.state.executing = services, ExitStack(), Live(services), Executing(services)
+    app.state.services, app.state.closing, app.state.live = services, ExitStack(), Live(services)
+    app.state.executing, app.state.looks = Executing(services), hooks.Looks(services)
     app.state.closing.callback(app.state.executing.close)
+    app.state.closing.callback(app.state.looks.close)
+    app.state.measures = OfServer(services.metrics, app.state.live)
     setattr(app.state, SIGN_IN, sign_in_page)
     for router in ROUTERS:
         app.include_router(router)
@@ -61,6 +67,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Location", "Retry-After"]
         )
+    app.add_middleware(Measuring, of_server=app.state.measures)
     return app
 
 

@@ -1,4 +1,7 @@
-"""What routes are given: the services, who asks, a project that they may see, and what lists and changes have in common."""
+"""What routes are given: the services, who asks, a project that they may see, and what lists and changes have in common.
+
+Nothing in them waits for anything, so they are coroutines: a plain function would take FastAPI a turn of the thread pool each.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ from gather_pipeline.errors import InvalidInput
 from gather_pipeline.services import Services
 
 
-def _services(connection: HTTPConnection) -> Services:
+async def _services(connection: HTTPConnection) -> Services:
     services = connection.app.state.services
     assert isinstance(services, Services)
     return services
 
 
-def _access(connection: HTTPConnection) -> Access:
+async def _access(connection: HTTPConnection) -> Access:
     access = connection.state.access
     assert isinstance(access, Access)
     return access
@@ -38,7 +41,7 @@ GivenServices = Annotated[Services, Depends(_services)]
 GivenAccess = Annotated[Access, Depends(_access)]
 
 
-def _project(
+async def _project(
     project_id: Annotated[str, Path(description=ID_EXPECTED, examples=["salt-ledger"], json_schema_extra={"pattern": f"^{ID.pattern}$"})],
     access: GivenAccess,
 ) -> str:
@@ -46,7 +49,7 @@ def _project(
     return project_id
 
 
-def _for_all(access: GivenAccess) -> None:
+async def _for_all(access: GivenAccess) -> None:
     access.check(None)
 
 
@@ -56,7 +59,7 @@ GivenProject = Annotated[str, Depends(_project)]
 ForAll = Depends(_for_all)
 
 
-def _author(
+async def _author(
     access: GivenAccess,
     by: Annotated[
         str | None,
@@ -70,7 +73,7 @@ def _author(
     return checked_name("by", by) if by is not None else access.name
 
 
-def _revision(
+async def _revision(
     if_match: Annotated[
         str | None,
         Header(

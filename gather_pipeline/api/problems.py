@@ -33,6 +33,7 @@ STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.DuplicateKey: HTTPStatus.CONFLICT,
     errors.VersionConflict: HTTPStatus.CONFLICT,
     errors.SetupMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.BrainRefused: HTTPStatus.BAD_GATEWAY,
     errors.OutputRejected: HTTPStatus.BAD_GATEWAY,
     errors.ModelRefused: HTTPStatus.BAD_GATEWAY,
     errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -100,6 +101,8 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if isinstance(error.__cause__, GatherError):  # a body that was too large, as it was read
+            return problem_of(error.__cause__, secrets)
         title = HTTPStatus(error.status_code).phrase
         detail = f"{request.method} {request.url.path}: {error.detail}"
         headers = dict(error.headers or {})

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gather_pipeline.domain.items import Item, NewItem
 
-Rule = Literal["exact", "embedding", "lexical", "contained", "judge", "conflict", "adds", "content_filter", "person", "distinct"]
+Rule = Literal["exact", "embedding", "lexical", "contained", "judge", "brain", "conflict", "adds", "content_filter", "person", "distinct"]
 
 
 @dataclass(frozen=True, kw_only=True)

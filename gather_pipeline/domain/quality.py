@@ -51,10 +51,10 @@ class Quality:
 
     Attributes:
         parts: The four parts by name, in the order of `WEIGHTS`.
-        scorer: Name of the scorer, e.g. ``text-statistics`` or ``text-statistics+judge``.
+        scorer: Name of the scorer: ``text-statistics``, with ``+brain`` and ``+judge`` where these had a part.
         version: Version of the scorer's rules.
         least_covered: Aspects from least to best covered, for the next iteration to aim at.
-        unjudged: Value of the text statistics alone where a judge decided; None where no judge did, and `value` is unjudged.
+        unjudged: Value of the text statistics alone where a judge or a Brain had a part; None where neither had.
         contradictions: One sentence each; they cost `deduction` together.
         deduction: Points taken off the weighted sum.
     """
@@ -70,7 +70,7 @@ class Quality:
     @property
     def judged(self) -> bool:
         """Whether a judge read the notes; text statistics alone claim less."""
-        return self.unjudged is not None
+        return self.unjudged is not None and not self.scorer.endswith("+brain")
 
     @property
     def weakest(self) -> str | None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, NewItem, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, asked_of
 from gather_pipeline.domain.quality import Quality, told
-from gather_pipeline.domain.routing import EMBEDDED
+from gather_pipeline.domain.routing import EMBEDDED, is_local
 from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.batch import Batch, collect
@@ -31,6 +32,7 @@ from gather_pipeline.gather.writers.small import SmallWriter
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import measure_with
 from gather_pipeline.similarity.detector import DuplicateDetector
+from gather_pipeline.tasks.distilling import TaskDistiller
 from gather_pipeline.text import content_filter
 from gather_pipeline.upkeep.events import of_iteration
 
@@ -65,21 +67,31 @@ class Attempt:
         self.committed = False
         self.runner = self.session.runner(self._spend)
         plan = state.plan(number)
-        self.model = state.chain[plan.model]
+        self.model, *others = ladder.asked(state.chain, plan.model, self.session.services.health.left_out(afresh=False))
         writer = writer_for(self.model)
         with self._phase("context"):
-            self.context = writer.context(self.session, self.department, state.before, self.model)
+            self.context = writer.context(self.session, self.department, state.before, self.model, self._distiller(others))
         work = Assignment(
             department=self.department,
             iteration=number,
             plan=plan,
             model=self.model,
-            fallback_models=[model for model in state.chain if model not in (self.model, EMBEDDED)],
+            fallback_models=others,
             context=self.context,
             kept=self.session.vectors_of(self.department.slug),
         )
         with self._phase("context"):
             self.batch: Batch = Batch(self.session, writer, work, self.runner, [attempt.batch for attempt in after])
+
+    def _distiller(self, others: Sequence[str]) -> TaskDistiller | None:
+        """Who shortens a brief that does not fit: the iteration's own model, where it is one to be trusted with that."""
+        if is_local(self.model):
+            return None
+        session = self.session
+        tags, draw = session.tags(self.department, self.number), f"{session.project.id}|distilled"  # paid once for all departments
+        ask = partial(session.ask, self.runner)
+        others = [model for model in others if not is_local(model)]
+        return TaskDistiller(ask, session.services.catalogue, self.model, fallback_models=others, tags=tags, draw=draw)
 
     def _spend(self, usage: Usage) -> None:
         self.usage = self.usage + usage
@@ -154,7 +166,9 @@ class Attempt:
         detector = DuplicateDetector(session.services.embedder, judge=ask, threshold=session.threshold.value, distinct=session.distinct)
         objections = {place: reason for place, note in enumerate(notes) if (reason := content_filter.objection(note.content))}
         fair = [place for place in range(len(notes)) if place not in objections]
-        screened = session.wait(detector.screen([notes[place].content for place in fair], vectors[fair], session.known)) if fair else []
+        texts = [notes[place].content for place in fair]
+        found = [session.as_here(ones) for ones in session.brain.duplicates(texts)]
+        screened = session.wait(detector.screen(texts, vectors[fair], session.known, found)) if fair else []
         decided = {place: self._named(decision, fair) for place, decision in zip(fair, screened, strict=True)}
         decided |= {
             place: Decision(duplicate=True, rule="content_filter", similarity=0.0, reason=reason) for place, reason in objections.items()
@@ -208,7 +222,11 @@ class Attempt:
         rows = np.concatenate([before, vectors]) if len(before) and len(vectors) else before if len(before) else vectors
         embedder, brief = session.services.embedder, session.project.brief
         analyses = session.analyses.of(self.department.slug, everything)
-        quality = session.wait(measure_with(ask, self.department, everything, embedder, brief=brief, vectors=rows, analyses=analyses))
+        coverage = session.brain.coverage(self.department, everything)
+        measuring = measure_with(
+            ask, self.department, everything, embedder, brief=brief, vectors=rows, analyses=analyses, coverage=coverage
+        )
+        quality = session.wait(measuring)
         return quality, version_of(everything)
 
     def _record(self, items: Sequence[Item], decisions: Sequence[Decision], quality: Quality, version: str, partial: bool) -> Iteration:
@@ -217,7 +235,7 @@ class Attempt:
             department=self.department.slug,
             number=self.number,
             task_id=self.session.task_id,
-            inputs=replace(self.state.inputs, context=self.context.used),
+            inputs=replace(self.state.inputs, context={id: hash for id, hash in self.context.used.items() if self.session.is_ours(id)}),
             generated=len(decisions),
             item_ids=tuple(item.id for item in items),
             duplicates=sum(decision.duplicate and decision.rule != "content_filter" for decision in decisions),

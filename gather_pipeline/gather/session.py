@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ from gather_pipeline.domain.quality import Score
 from gather_pipeline.errors import GatherError
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import ENDING_S, POLL_S, RunControl
-from gather_pipeline.ports import Vectors
+from gather_pipeline.ports import Remembered, Vectors
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
@@ -37,6 +38,7 @@ from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 from gather_pipeline.upkeep import deliver
 from gather_pipeline.upkeep.analyses import Analyses
 from gather_pipeline.upkeep.embed import embedded
+from gather_pipeline.upkeep.remember import ProjectBrain
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -48,6 +50,7 @@ class Session:
     Model calls are made on an event loop of a thread of their own (`portal`), so that none waits while this thread judges and stores.
 
     Attributes:
+        brain: The project's memory, asked by meaning.
         items: Committed, active items by department, in order.
         known: All of them in one matrix, for duplicates.
         history: Committed iterations by department, oldest first.
@@ -92,6 +95,7 @@ class Session:
         self._loop = asyncio.Runner()
         self._embedding = ThreadPoolExecutor(1, "embedding")
         self._patience_s = ENDING_S
+        self.brain = ProjectBrain(services, project.id, self._is_over)
         self.is_braked = request.max_tokens is not None or request.max_cost is not None
         self.gate: AbstractAsyncContextManager[Any] = asyncio.Semaphore(services.settings.concurrency) if self.is_braked else nullcontext()
 
@@ -120,7 +124,7 @@ class Session:
         for department in dict.fromkeys(item.department for item in found.items):
             places = [place for place, item in enumerate(found.items) if item.department == department]
             self._take_up(department, [found.items[place] for place in places], found.vectors[places])
-        self.services.brain.replace(self.project.id, found.items, found.vectors)
+        self.brain.replace(found.items, found.vectors)
 
     def catch_up(self) -> None:
         """Takes up what people have changed since the last look, which is at most twice a second; costs as much as changed."""
@@ -155,7 +159,7 @@ class Session:
         self.history.setdefault(iteration.department, []).append(iteration)
         if items:
             self._take_up(iteration.department, items, vectors)
-            self.services.brain.index(self.project.id, items, vectors)
+            self.brain.add(items)
 
     def _take_up(self, department: str, items: Sequence[Item], vectors: Vectors) -> None:
         before = self._vectors.get(department)
@@ -167,6 +171,23 @@ class Session:
     def vectors_of(self, department: str) -> Vectors:
         """Embeddings of shape (n, d) of the department's items; (0, 0) for none."""
         return self._vectors.get(department, np.empty((0, 0), dtype=np.float32))
+
+    def as_here(self, found: Sequence[Remembered]) -> list[Remembered]:
+        """What a brain found, as it stands here: present texts, nothing that was deleted; what is known to the brain alone stays."""
+        here = {item.id: item for items in self.items.values() for item in items} if found else {}
+        kept = (one for one in found if one.id in here or not self.is_ours(one.id))
+        return [replace(one, content=here[one.id].content, summary=here[one.id].summary) if one.id in here else one for one in kept]
+
+    def is_ours(self, id: str) -> bool:
+        """Whether an item is or was one of the project's store."""
+        return id in self._revisions
+
+    def _is_over(self) -> bool:
+        try:
+            self.control.check()
+        except GatherError:
+            return True
+        return False
 
     def hashes(self) -> dict[str, str]:
         """Content hash by id of every committed item."""
@@ -238,6 +259,7 @@ class Session:
         """Stores the calls that have ended since the last time: before a commit, so that it never lacks one of its own."""
         ended = [self._executions.get() for _ in range(self._executions.qsize())]
         self.services.executions.add(*ended, project_id=self.project.id)
+        self.services.health.note(call for execution in ended for call in execution.calls)
         if (kept := self.services.task_support.kept) is not None:
             for execution in ended:
                 kept.settle(execution)
@@ -286,9 +308,11 @@ def open_session(
             session = Session(services, request, project, records, announcer, control, portal, lease)
             try:
                 lease.confirm()  # after the events' last number was read, so that no successor's is taken
+                session.brain.begin()
                 session.load()
                 yield session
             finally:
+                session.brain.close()
                 try:
                     portal.call(services.model.aclose)
                 finally:

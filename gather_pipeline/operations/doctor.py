@@ -17,7 +17,7 @@ from typing import Literal
 from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import GatherError
-from gather_pipeline.ports import AskHttp, DepartmentSource, MaintainedStore
+from gather_pipeline.ports import AskHttp, DepartmentSource, MaintainedStore, StoreState
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
@@ -77,6 +77,7 @@ class Probes:
         ask: Sends a request to a web server.
         weights: Whether the embedded model's weights are there and whole, and where.
         embedder: Where the installed embedding model lies, None where it needs no file.
+        redis: What Redis says of itself, None where it is not set.
         proxies: Names of the environment's variables that lead requests elsewhere; raises where one is wrong.
         dagster: What Dagster's instance says of itself, None where it is not made yet.
     """
@@ -89,6 +90,7 @@ class Probes:
     ask: AskHttp
     weights: Callable[[], tuple[bool, Path]]
     embedder: Callable[[], Path | None]
+    redis: Callable[[], StoreState | None]
     proxies: Callable[[], list[str]]
     dagster: Callable[[], str | None]
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from gather_pipeline.domain.departments import Department, parse_departments
 from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.nodes import Coverage
 from gather_pipeline.domain.quality import SCORER_VERSION, WEIGHTS, Analysis, Quality
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, worth_of
+from gather_pipeline.quality.caps import FOREIGN, Ground, Worth, ceiling, worth_of
 from gather_pipeline.quality.judge import QualityJudge, judged, readings
 from gather_pipeline.quality.notes import Topic, contradictions, read_notes
 from gather_pipeline.quality.parts import actionability, coherence, coverage, depth, soundness
@@ -33,6 +34,7 @@ async def measure_with(
     brief: str,
     vectors: Vectors | None = None,
     analyses: Sequence[Analysis] | None = None,
+    coverage: Coverage | None = None,
 ) -> Quality:
     """The score of a department, by a judge where one is given and can judge; else as `measure` gives it.
 
@@ -44,15 +46,16 @@ async def measure_with(
         brief: The project's brief.
         vectors: Embeddings of the items' contents, row by row, from the embedder; made here where None.
         analyses: What `analyse` gives of each item's content and the brief; made here where None.
+        coverage: How far a Brain service sees the department covered, None where none does.
 
     Raises:
         InvalidInput: An item without content, or another number of vectors than of items.
     """
     quality, found = _measured(department, items, embedder, vectors, analyses, brief, None)
     own = [item for item in items if item.department == department.slug]
-    if judge is None or not own:
-        return quality
-    return judged(quality, found, await readings(judge, department, own, found))
+    if judge is not None and own:
+        quality = judged(quality, found, await readings(judge, department, own, found))
+    return quality if coverage is None or not own else _with_brain(quality, found, coverage)
 
 
 def measure(
@@ -125,6 +128,21 @@ def _worth(items: Sequence[object], embedder: Embedder | None) -> list[Worth]:
 
 def _department(department: Department | Mapping[str, object]) -> Department:
     return department if isinstance(department, Department) else parse_departments([department], "department")[0]
+
+
+def _with_brain(quality: Quality, found: Sequence[Worth], coverage: Coverage) -> Quality:
+    """The score with the coverage that a Brain sees: the mean of the two; no note can talk it above what counts of the notes."""
+    part, theirs = quality.parts["coverage"], min(coverage.score, ceiling(found))
+    value = theirs if part.value is None else round((part.value + theirs) / 2, 2)
+    least = f", least of all {', '.join(map(repr, coverage.least_covered[:2]))}" if coverage.least_covered else ""
+    own = "" if part.value is None else f"; without it coverage is {part.value:.0f}, and the mean counts"
+    said = f"The Brain sees {coverage.score:.0f} of 100 covered{least}{own}."
+    return replace(
+        quality,
+        parts={**quality.parts, "coverage": replace(part, value=value, reasons=(said, *part.reasons))},
+        scorer=quality.scorer.replace(NAME, f"{NAME}+brain"),
+        unjudged=quality.value if quality.unjudged is None else quality.unjudged,
+    )
 
 
 def _measured(

@@ -211,6 +211,18 @@ class ProjectRecords:
         changes = self._store.changed_since(self._database, ITEMS, cursor)
         return {row["_id"]: int(row.get("revision", 1)) for row in changes.documents}, changes.cursor
 
+    def committed_since(self, items: str, iterations: str) -> tuple[list[Item], str, str]:
+        """Committed items, whatever their state, that were changed or committed after a cursor of items and one of iterations.
+
+        Returns:
+            The items, and both cursors after them.
+        """
+        changed = self._store.changed_since(self._database, ITEMS, items)
+        made = self._store.changed_since(self._database, ITERATIONS, iterations)  # after the items, so that none falls between
+        ids = dict.fromkeys(row["_id"] for row in changed.documents)
+        ids |= dict.fromkeys(id for row in made.documents if not row.get(OPEN) for id in row.get("item_ids", ()))
+        return self.items(ids), changed.cursor, made.cursor
+
     def add_items(self, items: Sequence[Item], places: Sequence[int] | None = None) -> None:
         """Stores items that no iteration made, at these places or in their order; seen at once. `DuplicateKey` where an id is taken."""
         found = zip(items, range(len(items)) if places is None else places, strict=True)

@@ -17,7 +17,7 @@ import numpy as np
 from gather_pipeline.domain.decisions import Decision, Rule
 from gather_pipeline.domain.items import content_hash
 from gather_pipeline.errors import InvalidInput, ModelRefused, OutputInvalid, TransientError
-from gather_pipeline.ports import Embedder, Vectors
+from gather_pipeline.ports import Embedder, Remembered, Vectors
 from gather_pipeline.similarity.known import KnownItems
 from gather_pipeline.similarity.pairs import MODEL_VERSION, PairComparer, Similarity
 from gather_pipeline.similarity.thresholds import usual_threshold
@@ -44,6 +44,7 @@ class _Match:
         similarity: How the two stand to each other, this text on the left.
         overruled: A person has said that the two are no duplicates of each other.
         judged: What the judge says, None where it was not asked or could not tell.
+        remembered: How sure a Brain is that both say the same, None where it does not say so.
     """
 
     place: int
@@ -53,10 +54,11 @@ class _Match:
     similarity: Similarity
     overruled: bool = False
     judged: float | None = None
+    remembered: float | None = None
 
     @property
     def probability(self) -> float:
-        return self.similarity.probability if self.judged is None else self.judged
+        return max(self.similarity.probability, self.remembered or 0.0) if self.judged is None else self.judged
 
     @property
     def barred(self) -> bool:
@@ -65,8 +67,10 @@ class _Match:
 
     @property
     def unsure(self) -> bool:
-        suspected = self.similarity.replaced is not None and self.similarity.probability >= JUDGE_FROM
-        return not self.barred and not self.similarity.left_held and (suspected or JUDGE_FROM <= self.similarity.probability < JUDGE_BELOW)
+        probability = self.similarity.probability
+        suspected = self.similarity.replaced is not None and probability >= JUDGE_FROM
+        doubted = probability < JUDGE_BELOW and (probability >= JUDGE_FROM or self.remembered is not None)
+        return not self.barred and not self.similarity.left_held and (suspected or doubted)
 
     def repeats(self, threshold: float) -> bool:
         """Whether this text says nothing that the other does not say."""
@@ -74,7 +78,8 @@ class _Match:
             return False
         if self.judged is not None:
             return self.judged >= threshold
-        return self.similarity.left_held or (self.similarity.replaced is None and self.similarity.probability >= threshold)
+        sure = self.remembered is not None or self.similarity.probability >= threshold
+        return self.similarity.left_held or (self.similarity.replaced is None and sure)
 
 
 class DuplicateDetector:
@@ -105,13 +110,15 @@ class DuplicateDetector:
         self.threshold = threshold
         self.version = f"{MODEL_VERSION}/{embedder.name}/{threshold:.3g}"
         self._judge = judge
-        self._comparer = PairComparer(embedder)
+        self._embedder, self._comparer = embedder, PairComparer(embedder)
         self._apart: defaultdict[str, set[str]] = defaultdict(set)
         for pair in distinct:
             for hash in pair:
                 self._apart[hash] |= pair - {hash} or pair
 
-    async def screen(self, contents: Sequence[str], vectors: Vectors, known: KnownItems) -> list[Decision]:
+    async def screen(
+        self, contents: Sequence[str], vectors: Vectors, known: KnownItems, found: Sequence[Sequence[Remembered]] = ()
+    ) -> list[Decision]:
         """Decides about a batch, asking the judge about all unsure pairs at once.
 
         Against known items the new text is dropped; within the batch the newest (the last) is kept (C34), unless an older one says more.
@@ -120,6 +127,7 @@ class DuplicateDetector:
             contents: New texts, oldest first.
             vectors: Their embeddings, shape (n, d), rows of length 1.
             known: Items to compare with.
+            found: What a Brain holds to say the same as each text; the texts' own evidence and a judge are heard before it.
 
         Returns:
             One decision a text, in order. `match_id` is the id of a known item, or ``batch:3`` for the fourth text of the batch.
@@ -128,6 +136,9 @@ class DuplicateDetector:
             InvalidInput: The counts or dimensions do not fit.
         """
         matches = self._matches(contents, vectors, known)
+        for place, ones in enumerate(found):
+            for one in ones:
+                matches = self._remembering(matches, place, contents[place], vectors[place], one)
         if self._judge is not None:
             asked = [place for place, match in enumerate(matches) if match.unsure]
             verdicts = await asyncio.gather(*(self._ask(contents[matches[i].place], matches[i].content) for i in asked))
@@ -174,6 +185,17 @@ class DuplicateDetector:
                 overruled = hashes[newer] in apart[older]
                 matches.append(self._within(contents, older, newer, float(product[older, newer]), overruled))
         return matches
+
+    def _remembering(self, matches: list[_Match], place: int, content: str, vector: Vectors, one: Remembered) -> list[_Match]:
+        """The matches with what a Brain says of a text and one of its items."""
+        if any((match.place, match.id) == (place, one.id) for match in matches):
+            return [replace(match, remembered=one.similarity) if (match.place, match.id) == (place, one.id) else match for match in matches]
+        similarity = self._comparer.compare(content, one.content, float(vector @ self._embedder.embed([one.content])[0]))
+        overruled = content_hash(one.content) in self._apart.get(content_hash(content), set())
+        added = _Match(
+            place=place, id=one.id, content=one.content, rival=None, similarity=similarity, overruled=overruled, remembered=one.similarity
+        )
+        return [*matches, added]
 
     def _within(self, contents: Sequence[str], older: int, newer: int, cosine: float, overruled: bool) -> _Match:
         """A pair of the batch: the older one would go, but where it says more."""
@@ -246,6 +268,8 @@ class DuplicateDetector:
             return "judge", f"the judge is {sure}"
         if similarity.left_held and match.repeats(self.threshold):
             return "contained", "the other text says all that it says"
+        if match.remembered is not None and match.similarity.probability < self.threshold and match.repeats(self.threshold):
+            return "brain", f"the Brain is {sure}"
         if match.repeats(self.threshold):
             return ("lexical" if similarity.by_characters else "embedding"), f"the rules are {sure}"
         if similarity.replaced is not None:

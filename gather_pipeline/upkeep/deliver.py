@@ -6,8 +6,6 @@ The store is the outbox (`records.outbox`): a run only wakes the thread that del
 from __future__ import annotations
 
 import logging
-import random
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,19 +18,17 @@ from gather_pipeline.ports import EventBus, EventReceiver
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.outbox import DeliveryCursor
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep.rounds import CLOSE_WAIT_S, Rounds
 
 logger = logging.getLogger(__name__)
 
-CLOSE_WAIT_S = 3.0  # longest wait at a run's end for events still on their way; a cancel has 5 s for everything
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 30.0  # between two attempts; doubled from the first on
 LONGEST_ASKED_S = 300.0  # what a receiver that asks to wait is given at most
-PATIENCE = 5  # attempts in a row without success, after which the end of a run is not kept waiting
 HELD_WAIT_S = 1.0  # until the next look at a cursor that another process holds
 REDELIVER_S = 120.0
 MOST_FAULTS = 8  # attempts at an event that the receiver fails at, after which it becomes a dead letter
 
 
-class Delivery:
+class Delivery(Rounds):
     """Brings what one project has for one receiver there, from a thread of its own; the body of `EventBus`.
 
     Args:
@@ -48,19 +44,18 @@ class Delivery:
     """
 
     def __init__(self, services: Services, project_id: str, receiver: EventReceiver, *, of_run: bool = False) -> None:
+        super().__init__("delivery of events")
         self._services, self._project_id, self._receiver, self._of_run = services, project_id, receiver, of_run
         self._outbox, self._records = services.outbox, services.project(project_id) if project_id else None
         self._owner = Owner.this_process(f"delivery-{token_hex(8)}")
-        self._wake, self._closing, self._until = threading.Event(), threading.Event(), float("inf")
-        self._failures, self._refusal, self._delay = 0, "", ""
+        self._refusal = self._why = ""
         self.delivered = self.dead = self.left = 0
         self._outbox.begin(project_id, receiver, self._records.last_sequence() if self._records else 0)
-        self._thread = threading.Thread(target=self._deliver, name="delivery", daemon=True)
-        self._thread.start()
+        self.start()
 
     def publish(self, event: Event) -> None:
         """Wakes the thread, which reads the event from the store."""
-        self._wake.set()
+        self.wake()
 
     def close(self) -> None:
         """Waits a little, then says in one line what was refused and what is still to be delivered."""
@@ -69,50 +64,25 @@ class Delivery:
 
     def end(self, wait_s: float) -> str:
         """Waits at most so many seconds for what can be delivered soon; what is wrong, empty where nothing is."""
-        self._until = time.monotonic() + wait_s
-        self._closing.set()
-        self._wake.set()
-        self._thread.join(wait_s)
+        self.join(wait_s)
         with suppress(GatherError):  # a store that is away is told of by others
             self.left = self._outbox.left(self._project_id, self._records, self._receiver)
         host, said = self._receiver.host, []
         if self.dead:
             said.append(f"{host} refused {_events(self.dead)} ({self._refusal}), which gather events --undelivered lists")
         if self.left:
-            why = f" ({self._delay})" if self._delay else ""
+            why = f" ({self._why})" if self._why else ""
             said.append(f"{_events(self.left)} still to be delivered to {host}{why}, with which the next run or sensor goes on")
         return "; ".join(said)
 
-    def _deliver(self) -> None:
-        """Rounds until the caller has closed this and nothing is left, or nothing can be done soon."""
-        last = False
-        while True:
-            self._wake.clear()  # before the look, so that what comes meanwhile is seen by the next one
-            if not last and self._closing.is_set():
-                last, self._failures = True, 0  # whatever was before, a few quick attempts are made at the end
-            try:
-                wait = self._round(last)
-            except Exception as error:  # whatever it is: a thread that ends in silence would deliver nothing more
-                logger.info("[AutoGather] Events could not be delivered, which is tried again: %s", str(error) or type(error).__name__)
-                wait = self._back_off()
-            if last and (wait is None or self._failures >= PATIENCE or time.monotonic() + wait > self._until):
-                break
-            if wait is None:
-                self._wake.wait()
-            elif last:
-                time.sleep(wait)
-            else:
-                self._closing.wait(wait)  # one more event is no reason to try sooner, the end of the run is
-        self._receiver.close()
-
-    def _round(self, last: bool) -> float | None:
+    def round(self, last: bool) -> float | None:
         """Sends what there is, in order; seconds until the next attempt, None where nothing is left or, at the end, another delivers."""
         cursor = self._outbox.claim(self._project_id, self._receiver, self._owner)
         if cursor is None:
             return None if last else HELD_WAIT_S
         wait: float | None = max(0.0, cursor.not_before - time.time()) or None
         for letter in self._outbox.pending(cursor, self._records, self._receiver) if wait is None else ():
-            if time.monotonic() > self._until:
+            if time.monotonic() > self.until:
                 wait = 0.0
                 break
             setback = self._receiver.post(letter.event)
@@ -131,25 +101,25 @@ class Delivery:
         """Stores what became of a letter; the cursor, None where it is lost, and the wait where the letter is to be sent again."""
         passed = {} if letter.is_kept else {"delivered": letter.event.sequence, "attempts": 0, "reason": ""}
         if setback is None:
-            self._failures, self.delivered = 0, self.delivered + 1
+            self.failures, self.delivered = 0, self.delivered + 1
             if letter.is_kept:
                 self._outbox.drop(letter.event, self._receiver.key)
             return self._outbox.move(cursor, **passed), None
         sent = replace(letter, attempts=letter.attempts + 1, reason=setback.reason)
         if setback.kind == "refused" or (setback.kind == "fault" and sent.attempts >= MOST_FAULTS):
-            self._failures, self.dead, self._refusal = 0, self.dead + 1, setback.reason
+            self.failures, self.dead, self._refusal = 0, self.dead + 1, setback.reason
             self._outbox.keep(replace(sent, is_dead=True), self._receiver)
             return self._outbox.move(cursor, **passed), None
-        self._delay = setback.reason
+        self._why = setback.reason
         asked = min(setback.wait_s or 0.0, LONGEST_ASKED_S)
         changes = {"not_before": time.time() + asked} | ({} if letter.is_kept else {"attempts": sent.attempts, "reason": sent.reason})
         if letter.is_kept:
             self._outbox.keep(sent, self._receiver)
-        return self._outbox.move(cursor, **changes), max(asked, self._back_off())
+        return self._outbox.move(cursor, **changes), max(asked, self.delay())
 
-    def _back_off(self) -> float:
-        self._failures += 1
-        return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (self._failures - 1)) * random.uniform(0.75, 1.25)
+    def let_go(self) -> None:
+        """Lets go of the receiver."""
+        self._receiver.close()
 
 
 class Everyone:
@@ -197,7 +167,8 @@ def resume(services: Services, until: float) -> list[str]:
     """
     receiver, said = receiver_of(services), []
     live = services.leases.live()
-    for project_id in services.outbox.behind(receiver) if receiver is not None else ():
+    lacking = services.outbox.behind(receiver=receiver.key) if receiver is not None else []
+    for project_id in [cursor.project_id for cursor in lacking]:
         one = receiver_of(services)
         if project_id in live or one is None or (left_s := until - time.monotonic()) <= 0:
             continue

@@ -30,6 +30,7 @@ class Served:
         app = create_app(studio.services)
         self.live: Live = app.state.live
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # so that little is sent to who does not read
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=5))
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"

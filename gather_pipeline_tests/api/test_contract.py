@@ -65,7 +65,7 @@ def real(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
     services = studio.services
     services.metrics.ingest()
     asked = Proposal(kind="task_output", title="A skill", content={"skill": "clocks"}, subject={"task": "x"}, source="0" * 32)
-    DOOR.app = create_app(services)
+    DOOR.app = app = create_app(services)
     yield {
         "project_id": PROJECT,
         "item_id": studio.view.items[0].id,
@@ -73,6 +73,7 @@ def real(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
         "execution_id": services.executions.find(limit=1)[0].id,
         "task_id": "task-1",
     }
+    app.state.closing.close()
     studio.close()
 
 

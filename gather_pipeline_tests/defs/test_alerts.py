@@ -13,7 +13,7 @@ from gather_pipeline.definitions import defs
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.sensors.alerts import below_threshold, deliveries, failed_runs
 from gather_pipeline.settings import load_settings
-from gather_pipeline.upkeep import deliver
+from gather_pipeline.upkeep import rounds
 from gather_pipeline_tests.defs.conftest import Opener, Stage, cursor_of, key, skipped
 from gather_pipeline_tests.harness import PROJECT, department_row
 from gather_pipeline_tests.listener import Listener, Said
@@ -91,7 +91,7 @@ def test_a_failed_run_is_told_with_its_reason(watched: Watched) -> None:
 
 
 def test_what_the_address_did_not_take_a_later_tick_brings_there(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliver, "FIRST_WAIT_S", 0.005)
+    monkeypatch.setattr(rounds, "FIRST_WAIT_S", 0.005)
     watched.listener.by_event = lambda event: Said(503)
     watched.ask(below_threshold)
     watched.listener.by_event = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
+import redis
 from pymongo import MongoClient
 
 from gather_pipeline.bootstrap import probes
@@ -24,6 +26,7 @@ from gather_pipeline.settings import load_settings
 from gather_pipeline_tests.harness import make_settings
 from gather_pipeline_tests.mongo_server import free_port
 from gather_pipeline_tests.operations.web import Web
+from gather_pipeline_tests.redis_server import RedisProcess
 
 MODELS = {"/v1/models": (200, {"data": [{"id": "llama3"}, {"id": "qwen"}]})}
 
@@ -96,6 +99,28 @@ def test_mongodb_is_shown_with_version_and_latency_and_left_without_a_trace(tmp_
     assert not store.embedded
     with MongoClient[dict[str, object]](mongo_uri) as client:
         assert client[database].list_collection_names() == []
+
+
+def test_redis_is_shown_with_version_and_latency_and_left_without_a_trace(tmp_path: Path, redis_process: RedisProcess) -> None:
+    found = findings(tmp_path, "redis", redis_url=redis_process.url)["redis"]
+    assert (found.verdict, found.embedded) == ("ok", False)
+    assert re.fullmatch(r"Redis \d+\.\S+ at 127\.0\.0\.1:\d+, takes messages and values", found.seen) and found.latency_ms is not None
+    with redis.Redis.from_url(redis_process.url) as client:
+        assert client.keys() == []
+    redis_process.kill()
+    found = findings(tmp_path, "redis", redis_url=redis_process.url.replace("://", "://:s3cret-pa55@"))["redis"]
+    assert found.verdict == "fault" and "does not answer" in found.seen and "s3cret" not in str(found)
+
+
+def test_a_redis_user_without_rights_is_a_fault_that_names_them(tmp_path: Path, redis_process: RedisProcess) -> None:
+    with redis.Redis.from_url(redis_process.url) as client:
+        client.acl_setuser("mute", enabled=True, passwords=["+s3cret-pa55"], commands=["+@all", "-publish"], keys=["*"])
+        client.acl_setuser(
+            "small", enabled=True, passwords=["+s3cret-pa55"], commands=["+@all", "-info"], keys=["*"], channels=["automated-gather:*"]
+        )
+    for user, verdict, said in (("mute", "fault", "no permissions to run the 'publish' command"), ("small", "ok", "Redis at 127.0.0.1")):
+        found = findings(tmp_path, "redis", redis_url=redis_process.url.replace("://", f"://{user}:s3cret-pa55@"))["redis"]
+        assert found.verdict == verdict and said in found.seen and "s3cret" not in str(found)
 
 
 def test_a_mongodb_that_is_away_is_one_fault_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

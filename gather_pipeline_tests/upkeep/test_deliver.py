@@ -15,7 +15,7 @@ import pytest
 from gather_pipeline.domain.events import Event, Letter
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.outbox import CURSORS
-from gather_pipeline.upkeep import deliver
+from gather_pipeline.upkeep import deliver, rounds
 from gather_pipeline.upkeep.deliver import Delivery, bus, deliver_alerts, redeliver, resume
 from gather_pipeline_tests.fault_server import closed_port
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
@@ -24,7 +24,7 @@ from gather_pipeline_tests.listener import Listener, Said
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliver, "FIRST_WAIT_S", 0.005)
+    monkeypatch.setattr(rounds, "FIRST_WAIT_S", 0.005)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_what_a_dead_receiver_lacks_the_next_run_brings_before_its_own(studio: S
 
 
 def test_a_receiver_that_comes_back_during_the_run_gets_all_of_it(studio: Studio, listener: Listener) -> None:
-    listener.answers = [Said(503)] * (deliver.PATIENCE - 1)
+    listener.answers = [Said(503)] * (rounds.PATIENCE - 1)
     delivery = delivered(studio, listener.url, 12)
     assert (listener.taken, delivery.left) == ([*range(1, 13)], 0)
 
@@ -153,7 +153,7 @@ def test_an_event_that_the_receiver_fails_at_is_set_aside_after_a_number_of_atte
 
 def test_a_receiver_that_is_away_is_tried_for_as_long_as_it_takes(studio: Studio, listener: Listener) -> None:
     listener.answers = [Said(502)] * (3 * deliver.MOST_FAULTS)
-    for _ in range(3 * deliver.MOST_FAULTS // deliver.PATIENCE + 1):
+    for _ in range(3 * deliver.MOST_FAULTS // rounds.PATIENCE + 1):
         delivered(studio, listener.url, 1)
     assert listener.taken == [*range(1, studio.records.last_sequence() + 1)]
 
@@ -222,7 +222,7 @@ def test_a_delivery_that_was_begun_while_another_ended_stays_open(studio: Studio
     assert ending is not None
     outbox.begin(PROJECT, receiver, 0)
     outbox.leave(ending, done=True)
-    assert outbox.behind(receiver) == [PROJECT] and not outbox.cursor(PROJECT, receiver).is_held
+    assert [one.project_id for one in outbox.behind(receiver=receiver.key)] == [PROJECT] and not outbox.cursor(PROJECT, receiver).is_held
 
 
 def test_alerts_are_kept_until_the_receiver_has_them(studio: Studio, listener: Listener) -> None:
@@ -233,7 +233,7 @@ def test_alerts_are_kept_until_the_receiver_has_them(studio: Studio, listener: L
     ]
     assert "1 event still to be delivered to 127.0.0.1" in deliver_alerts(studio.services, events)
     assert {event["task_id"] for event in listener.events} == {f"run-{PROJECT}", "run-"}
-    assert [one.attempts >= deliver.PATIENCE for one in undelivered(studio)] == [True]
+    assert [one.attempts >= rounds.PATIENCE for one in undelivered(studio)] == [True]
     listener.by_event = None
     assert resume(studio.services, time.monotonic() + 20) == [f"project {PROJECT}: 1 event delivered"]
     assert listener.headers[-1]["webhook-id"] == f"run-{PROJECT}-automation_failed"

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
-import random
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gather_pipeline.adapters.network import Address
-from gather_pipeline.adapters.waits import parse_wait
+from gather_pipeline.adapters.network import Address, exchange, retried
 from gather_pipeline.domain.departments import Department, parse_departments
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.secrets import Secrets
-from gather_pipeline.errors import CmsUnavailable, InvalidInput, shorten
+from gather_pipeline.errors import CmsUnavailable, InvalidInput, ServiceUnavailable, shorten
+from gather_pipeline.ports import HttpAnswer
 
 if TYPE_CHECKING:
     import httpx2
@@ -33,17 +29,8 @@ LIMIT = 5_000_000  # bytes of all pages
 ATTEMPTS = 3  # of a request (C25)
 TIMEOUT_S, DEADLINE_S = 10.0, 20.0  # for one silence of the server; after the second, nothing more is begun
 READINGS = 2  # of the whole list, where it changes between two pages
-REDIRECTS = 3
+REDIRECTS = 2
 AWAY = (408, 425, 429)
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    kind: str
-    location: str | None
-    wait_s: float | None
-    data: bytes
 
 
 class PayloadClient:
@@ -77,13 +64,8 @@ class PayloadClient:
             CmsUnavailable: No usable answer, three times or for 20 s.
             InvalidInput: The address is no Payload's, the key may not read departments, or one of them is wrong.
         """
-        import httpx2
-
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs every request
-        headers = {"Accept": "application/json", "User-Agent": "gather_pipeline"}
-        if self._key:
-            headers["Authorization"] = f"users API-Key {self._key}"
-        with httpx2.Client(headers=headers, timeout=TIMEOUT_S, **self._address.options()) as client:
+        headers = {"Accept": "application/json"} | ({"Authorization": f"users API-Key {self._key}"} if self._key else {})
+        with self._address.client(TIMEOUT_S, headers) as client:
             return parse_departments(self._rows(client, time.monotonic() + DEADLINE_S), self._name)
 
     def _rows(self, client: httpx2.Client, deadline: float) -> list[object]:
@@ -112,54 +94,25 @@ class PayloadClient:
 
     def _page(self, client: httpx2.Client, number: int, left: int, deadline: float) -> tuple[Mapping[str, Any], int]:
         """One page and its size, asked for again where that may help."""
-        failures = 0
-        while True:
-            try:
-                answer = self._ask(client, {**QUERY, "limit": str(PAGE), "page": str(number)}, left, deadline)
-                return self._read(answer), len(answer.data)
-            except CmsUnavailable as error:
-                failures += 1
-                wait = max(error.retry_after_s or 0.0, 2.0 ** (failures - 2) * (0.5 + random.random()))
-                if failures == ATTEMPTS or time.monotonic() + wait > deadline:
-                    raise
-            self._sleep(wait)
+        query = {**QUERY, "limit": str(PAGE), "page": str(number)}
+        return retried(partial(self._ask, client, query, left, deadline), attempts=ATTEMPTS, until=deadline, sleep=self._sleep)
 
-    def _ask(self, client: httpx2.Client, query: Mapping[str, str], left: int, deadline: float) -> _Answer:
-        import httpx2
-
+    def _ask(self, client: httpx2.Client, query: Mapping[str, str], left: int, deadline: float) -> tuple[Mapping[str, Any], int]:
         request = client.build_request("GET", f"{self.place}{PATH}", params=query)
         try:
-            for _ in range(REDIRECTS):
-                with closing(client.send(request, stream=True)) as response:
-                    data = self._body(response, left, deadline)
-                # To another host no list of departments has moved; the client itself takes the key along to a safe place only.
-                if response.next_request is None or response.next_request.url.host != request.url.host:
-                    break
-                request = response.next_request
-            wait_s = parse_wait(response.headers.get("retry-after"), datetime.now(UTC))
-            return _Answer(response.status_code, response.headers.get("content-type", ""), response.headers.get("location"), wait_s, data)
-        except httpx2.TimeoutException:
-            reason = f"no answer within {TIMEOUT_S:g} s"
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            reason = self._secrets.line(f"no connection ({error or type(error).__name__})")
-        raise CmsUnavailable(f"{self._name} does not answer: {reason}")  # outside of the handlers: the client's error may hold the key
+            within_s = deadline - time.monotonic()
+            answer = exchange(client, request, self._secrets, within_s=within_s, limit=left, redirects=REDIRECTS)
+        except ServiceUnavailable as error:
+            raise CmsUnavailable(f"{self._name} does not answer: {error}") from None
+        if len(answer.body) > left:
+            raise InvalidInput(f"{self._name} sends more than {LIMIT} bytes of departments, expected at most {LIMIT}")
+        return self._read(answer), len(answer.body)
 
-    def _body(self, response: httpx2.Response, left: int, deadline: float) -> bytes:
-        """The body; what comes packed may unpack to gigabytes, and what trickles may do so for ever."""
-        body = bytearray()
-        for part in response.iter_bytes():
-            body += part
-            if len(body) > left:
-                raise InvalidInput(f"{self._name} sends more than {LIMIT} bytes of departments, expected at most {LIMIT}")
-            if time.monotonic() > deadline:
-                raise CmsUnavailable(f"{self._name} does not answer: its list did not come within {DEADLINE_S:g} s")
-        return bytes(body)
-
-    def _read(self, answer: _Answer) -> Mapping[str, Any]:
+    def _read(self, answer: HttpAnswer) -> Mapping[str, Any]:
         """The page that an answer holds."""
-        status = answer.status
+        status, location = answer.status, answer.headers.get("location")
         try:
-            value = self._masked(load_json(answer.data.decode("utf-8", "replace")))
+            value = self._masked(load_json(answer.body.decode("utf-8", "replace")))
             fault = "something else"
         except json.JSONDecodeError as error:
             value, fault = None, f"no JSON ({error.msg} at character {error.pos})"
@@ -173,9 +126,9 @@ class PayloadClient:
             raise InvalidInput(f"{self._name} refuses PAYLOAD_API_KEY ({told}), expected {want}")
         if status == 200 and isinstance(value, Mapping) and isinstance(value.get("docs"), list) and not value.get("errors"):
             return value
-        if status == 200 and value is None and "html" not in answer.kind:
+        if status == 200 and value is None and "html" not in answer.headers.get("content-type", ""):
             raise CmsUnavailable(f"{self._name} does not answer: its list is {fault}")
-        told += f", a redirect to {self._secrets.line(answer.location.partition('?')[0])}" if answer.location else ""
+        told += f", a redirect to {self._secrets.line(location.partition('?')[0])}" if location else ""
         got = told if status != 200 or self._said(value) else fault
         raise InvalidInput(f"{self._name} answers {PATH} with {got}, expected the list of a Payload CMS's collection departments")
 

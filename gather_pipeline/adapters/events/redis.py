@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import AsyncIterator
 from queue import SimpleQueue
@@ -10,8 +9,6 @@ from queue import SimpleQueue
 from gather_pipeline.adapters.redis import RedisServer
 from gather_pipeline.domain.events import Event
 from gather_pipeline.errors import GatherError
-
-logger = logging.getLogger(__name__)
 
 CHANNELS = "automated-gather:"
 CLOSE_WAIT_S = 1.0  # longest wait at a run's end for messages still on their way
@@ -62,17 +59,12 @@ class Publisher:
         self._thread.join(CLOSE_WAIT_S)
 
     def _publish(self) -> None:
-        is_away = False
         with self._server.client() as client:
             for event in iter(self._waiting.get, None):
                 try:
                     with self._server.faults():
                         client.publish(CHANNELS + event.project_id, event.to_json())
                 except GatherError as error:
-                    if not is_away:
-                        logger.warning("[AutoGather] %s: events are not published there until it does, the store has them", error)
-                    is_away = True
+                    self._server.note(error)
                 else:
-                    if is_away:
-                        logger.info("[AutoGather] Redis at %s answers again", self._server.place)
-                    is_away = False
+                    self._server.note(None)

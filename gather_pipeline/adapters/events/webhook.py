@@ -1,21 +1,22 @@
-"""A receiver of events behind a web address: one POST of JSON an event.
+"""A receiver of events behind a web address: one POST of JSON an event, with the headers of Standard Webhooks.
 
-The header `webhook-id` of Standard Webhooks tells an event that comes twice. What is sent is put together in `post` alone, so that a
-signature would be made there, over the same bytes.
+`webhook-id` tells an event that comes twice; with a secret, `webhook-signature` proves who sent the bytes, and when.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import logging
+import hmac
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from gather_pipeline.adapters.network import Address
-from gather_pipeline.adapters.waits import parse_wait
 from gather_pipeline.domain.events import Event, Setback
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
+from gather_pipeline.domain.waits import parse_wait
 from gather_pipeline.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -25,16 +26,31 @@ TIMEOUT_S = 10.0
 AWAY = (408, 425, 429, 502, 503, 504, *range(520, 531))  # the last are a proxy's words for a server that does not answer
 
 
+SECRET_PREFIX = "whsec_"
+
+
+def signing_key(secret: str) -> bytes:
+    """The key that a secret stands for: what is Base64 after ``whsec_``, as Standard Webhooks has it, else the text itself."""
+    return base64.b64decode(secret.removeprefix(SECRET_PREFIX)) if secret.startswith(SECRET_PREFIX) else secret.encode()
+
+
+def signature(key: bytes, id: str, at: str, body: bytes) -> str:
+    """The value of `webhook-signature`; `at` is of `webhook-timestamp`, seconds since the epoch."""
+    signed = hmac.digest(key, f"{id}.{at}.".encode() + body, "sha256")
+    return f"v1,{base64.b64encode(signed).decode()}"
+
+
 class Webhook:
     """The body of `EventReceiver` over HTTP; for one thread. The address may carry a secret, so only its host is ever shown.
 
     Args:
         url: http or https address.
+        secret: Signs what is sent; empty for no signature.
         timeout_s: Seconds for each of connecting, sending and the first byte of the answer.
     """
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        self._url, self._timeout_s = url, timeout_s
+    def __init__(self, url: str, secret: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        self._url, self._timeout_s, self._key = url, timeout_s, signing_key(secret)
         self._secrets = Secrets(parts_of_address(url, path=True))
         self._client: httpx2.Client | None = None
         self.key = hashlib.sha256(url.encode()).hexdigest()[:24]
@@ -49,7 +65,10 @@ class Webhook:
         import httpx2
 
         body = event.to_json().encode()
-        headers = {"Content-Type": "application/json", "User-Agent": "gather_pipeline", "webhook-id": event.id}
+        headers = {"Content-Type": "application/json", "webhook-id": event.id}
+        if self._key:
+            at = str(int(time.time()))
+            headers |= {"webhook-timestamp": at, "webhook-signature": signature(self._key, event.id, at, body)}
         try:
             with self._connected().stream("POST", self._url, content=body, headers=headers) as response:
                 return self._setback(response)
@@ -66,12 +85,8 @@ class Webhook:
             self._client.close()
 
     def _connected(self) -> httpx2.Client:
-        import httpx2
-
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
         if self._client is None:
-            options = Address(url=self._url).options()
-            self._client = httpx2.Client(timeout=self._timeout_s, follow_redirects=False, **options)
+            self._client = Address(url=self._url).client(self._timeout_s)
         return self._client
 
     def _setback(self, response: httpx2.Response) -> Setback | None:

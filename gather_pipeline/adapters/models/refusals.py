@@ -15,8 +15,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Literal
 
-from gather_pipeline.adapters.waits import parse_wait
 from gather_pipeline.domain.secrets import Secrets
+from gather_pipeline.domain.waits import parse_wait
 from gather_pipeline.errors import GatherError, ModelRefused, ModelUnavailable, RateLimited
 
 Kind = Literal["parameter", "key", "quota", "model", "wait", "busy", "other"]

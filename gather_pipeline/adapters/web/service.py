@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gather_pipeline.adapters.network import Address
-from gather_pipeline.adapters.waits import parse_wait
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.secrets import Secrets
+from gather_pipeline.domain.waits import next_wait, parse_wait
 from gather_pipeline.errors import InvalidInput, ServiceUnavailable
 from gather_pipeline.ports import Clock
 
@@ -45,7 +44,6 @@ class HttpService:
         """The answer to a POST; see `WebService.post`. No redirect is followed: it would take the output and the key elsewhere."""
         import httpx2
 
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # below it, it logs whole addresses
         try:
             parts = urlsplit(url)
             host = parts.hostname or ""
@@ -58,7 +56,7 @@ class HttpService:
             headers["Authorization"] = f"Bearer {self._keys[host]}"
         options = Address(url=url).options()
         async with httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False, **options) as client:
-            for failures in range(1, retries + 2):
+            for failures in count(1):
                 try:
                     async with (
                         asyncio.timeout(timeout_s),
@@ -71,8 +69,7 @@ class HttpService:
                     wait_s, told = None, f"{host} gives no answer within {timeout_s:g} s"
                 except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                     wait_s, told = None, f"{host} cannot be reached ({type(error).__name__})"  # its own text may repeat the address
-                wait_s = 0.5 * 2.0 ** (failures - 1) * (0.5 + random.random()) if wait_s is None else wait_s  # noqa: S311
-                if failures > retries or wait_s > LONGEST_WAIT_S:
+                if (wait_s := next_wait(failures, wait_s, attempts=retries + 1, longest_s=LONGEST_WAIT_S)) is None:
                     break
                 await self._clock.sleep(wait_s)
         raise ServiceUnavailable(told + (f", tried {failures} times" if failures > 1 else ""))

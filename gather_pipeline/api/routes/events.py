@@ -118,8 +118,10 @@ async def _texts(following: Following) -> AsyncGenerator[str]:
 
 @router.get(
     "/api/projects/{project_id}/events",
+    status_code=200,  # or FastAPI looks for it among what the class is made with
     response_class=EventStream,
-    responses={200: {"description": "One message an event, its number as `id`", "content": {"text/event-stream": {"example": EXAMPLE}}}},
+    response_description="One message an event, its number as `id`",
+    responses={200: {"content": {"text/event-stream": {"example": EXAMPLE}}}},
 )
 async def stream(following: GivenFollowing) -> EventStream:
     """Follow a project's events as server-sent events (`EventSource`): those after a number, then each as it happens.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from gather_pipeline.adapters.brain.local import LocalBrain, Memory
+from gather_pipeline.adapters.brain.local import EmbeddedBrain, Memory
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
+from gather_pipeline.bootstrap import local_brain
 from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.nodes import Node
 from gather_pipeline_tests.domain.test_item_lines import make_item
 
 EMBEDDER = HashingEmbedder()
@@ -15,15 +17,15 @@ ITEMS = [
 
 
 def remembered(items: list[Item]) -> Memory:
-    return Memory(items=items, vectors=EMBEDDER.embed([item.content for item in items]))
+    return Memory(nodes=[Node.of(item) for item in items], vectors=EMBEDDER.embed([item.content for item in items]))
 
 
-def brain() -> LocalBrain:
-    return LocalBrain(lambda project_id: remembered(ITEMS if project_id == "p" else []), EMBEDDER)
+def brain() -> EmbeddedBrain:
+    return local_brain(EMBEDDER, lambda project_id: remembered(ITEMS if project_id == "p" else []))
 
 
-def learn(memory: LocalBrain, project_id: str, *items: Item) -> None:
-    memory.index(project_id, items, remembered(list(items)).vectors)
+def learn(memory: EmbeddedBrain, project_id: str, *items: Item) -> None:
+    memory.index(project_id, [Node.of(item) for item in items])
 
 
 def test_the_nearest_item_comes_first_with_its_similarity() -> None:
@@ -60,5 +62,6 @@ def test_indexing_nothing_changes_nothing() -> None:
 
 def test_what_replaces_a_project_s_items_is_all_that_is_known_of_it() -> None:
     memory = brain()
-    memory.replace("p", ITEMS[1:], remembered(ITEMS[1:]).vectors)
+    known = remembered(ITEMS[1:])
+    memory.replace("p", known.nodes, known.vectors)
     assert [item.id for item in memory.context("p", "night")] == ["2"]

@@ -4,29 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from gather_pipeline.ports import Cache
-from gather_pipeline_tests.adapters.cache.cache_bodies import BODIES
-
-Open = Callable[..., Cache]
-
-
-@pytest.fixture(params=BODIES)
-def open_cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Opens the cache once more, as another process would."""
-    opened: list[Cache] = []
-
-    def open_one(limit: int = 2**24) -> Cache:
-        opened.append(BODIES[request.param](tmp_path / "cache", limit))
-        return opened[-1]
-
-    yield open_one
-    for cache in opened:
-        cache.close()
+from gather_pipeline_tests.adapters.cache.cache_bodies import Open
+from gather_pipeline_tests.adapters.cache.cache_bodies import open_cache as open_cache
 
 
 def test_a_value_is_found_by_layer_and_key_by_whoever_shares_the_cache(open_cache: Open) -> None:
@@ -81,14 +63,6 @@ def test_it_counts_what_it_holds(open_cache: Open) -> None:
     cache.put("embedding", "a", b"x")
     stats = cache.stats()
     assert stats.entries == {"result": 2, "embedding": 1} and stats.size >= 2000
-
-
-def test_a_limit_of_size_makes_it_forget_what_was_stored_first(open_cache: Open) -> None:
-    cache = open_cache(400_000)
-    for number in range(40):
-        cache.put("result", str(number), os.urandom(50_000))
-    assert cache.get("result", "0") is None and cache.get("result", "39") is not None
-    assert cache.stats().size < 1_000_000
 
 
 def test_a_key_is_held_by_one_at_a_time(open_cache: Open) -> None:

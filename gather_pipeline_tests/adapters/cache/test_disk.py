@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import diskcache
@@ -32,3 +33,12 @@ def test_a_claim_leaves_no_file_behind(tmp_path: Path) -> None:
     with DiskCache(tmp_path).claim("a") or pytest.fail("held"):
         assert len(list((tmp_path / "claims").iterdir())) == 1
     assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_a_limit_of_size_makes_it_forget_what_was_stored_first(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "cache", size_limit=400_000)
+    for number in range(40):
+        cache.put("result", str(number), os.urandom(50_000))
+    assert cache.get("result", "0") is None and cache.get("result", "39") is not None
+    assert cache.stats().size < 1_000_000
+    cache.close()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +43,25 @@ def test_an_event_arrives_whole_with_an_id_that_tells_a_second_delivery(listener
     webhook.close()
     assert [(event["sequence"], event["reason"]) for event in listener.events] == [(7, "é 日本"), (8, "é 日本"), (8, "é 日本")]
     assert [headers["webhook-id"] for headers in listener.headers] == ["t-7", "t-8", "t-8"]
+
+
+@pytest.mark.parametrize(("secret", "key"), [("whsec_c2FsdC1sZWRnZXI=", b"salt-ledger"), ("salt ledger é", "salt ledger é".encode())])
+def test_a_secret_signs_id_time_and_body_of_each_attempt_as_standard_webhooks_has_it(listener: Listener, secret: str, key: bytes) -> None:
+    began = int(time.time())
+    webhook = Webhook(listener.url, secret)
+    assert [webhook.post(numbered(number, reason="é 日本")) for number in (7, 8)] == [None, None]
+    webhook.close()
+    for headers, body in zip(listener.headers, listener.bodies, strict=True):
+        at = headers["webhook-timestamp"]
+        assert began <= int(at) <= time.time()
+        signed = hmac.new(key, f"{headers['webhook-id']}.{at}.".encode() + body, hashlib.sha256).digest()
+        assert headers["webhook-signature"] == f"v1,{base64.b64encode(signed).decode()}"
+    assert secret not in f"{webhook!r} {listener.headers}"
+
+
+def test_without_a_secret_nothing_is_signed(listener: Listener) -> None:
+    assert posted(listener, Said()) is None
+    assert [name for name in listener.headers[0] if name.startswith("webhook-")] == ["webhook-id"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

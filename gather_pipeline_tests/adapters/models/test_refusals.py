@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_pipeline.adapters.models.refusals import read_refusal
-from gather_pipeline.adapters.waits import parse_wait
+from gather_pipeline.domain.waits import parse_wait
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RAW = json.dumps({"error": {"message": "This model has one temperature.", "param": "temperature"}})

@@ -264,3 +264,74 @@ FROM model_ranking
 ORDER BY task_id, department NULLS FIRST, rank;
 COMMENT ON VIEW model_rankings IS
     'S004-LRN: models of each task, the best first, with 90% intervals; cost in US dollars an execution, NULL where it is unknown';
+
+CREATE VIEW exported AS
+WITH sample (metric, project, department, definition, model, status, statistic, events, value) AS (
+    SELECT 'gather_task_execution_seconds', project_id, NULL, NULL, NULL, status, NULL, count(*), sum(seconds)
+    FROM task_execution_time
+    WHERE seconds IS NOT NULL
+    GROUP BY project_id, status
+    UNION ALL
+    SELECT 'gather_tasks_total', project_id, NULL, NULL, NULL, status, NULL, NULL, count(*) FROM run GROUP BY project_id, status
+    UNION ALL
+    SELECT 'gather_task_success_ratio', project_id, NULL, NULL, NULL, NULL, NULL, NULL, success_rate FROM success_rate
+    UNION ALL
+    SELECT 'gather_task_failure_ratio', project_id, NULL, NULL, NULL, NULL, NULL, NULL, failure_rate FROM success_rate
+    UNION ALL
+    SELECT 'gather_retries_total', project_id, department, definition, model, NULL, NULL, NULL, retries FROM retry_attempts
+    UNION ALL
+    SELECT 'gather_reasks_total', project_id, department, definition, model, NULL, NULL, NULL, reasks FROM retry_attempts
+    UNION ALL
+    SELECT 'gather_calls_given_up_total', project_id, department, definition, model, NULL, NULL, NULL, failed FROM retry_attempts
+    UNION ALL
+    SELECT 'gather_queue_wait_seconds', project_id, NULL, NULL, NULL, NULL, NULL, known, average_s * known FROM queue_wait_time
+    WHERE known > 0
+    UNION ALL
+    SELECT 'gather_iterations_per_department', project_id, department, NULL, NULL, NULL, statistic, NULL, value
+    FROM (SELECT project_id, department, average AS avg, fewest::DOUBLE AS min, most::DOUBLE AS max FROM iterations_per_department)
+    UNPIVOT (value FOR statistic IN (avg, min, max))
+    WHERE department IS NOT NULL
+    UNION ALL
+    SELECT 'gather_iterations_total', project_id, department, NULL, NULL, NULL, NULL, NULL, iterations FROM items_per_iteration
+    UNION ALL
+    SELECT 'gather_items_created_total', project_id, department, NULL, NULL, NULL, NULL, NULL, items_created FROM items_per_iteration
+    UNION ALL
+    SELECT 'gather_items_per_iteration', project_id, department, NULL, NULL, NULL, statistic, NULL, value
+    FROM (SELECT project_id, department, average AS avg, fewest::DOUBLE AS min, most::DOUBLE AS max FROM items_per_iteration)
+    UNPIVOT (value FOR statistic IN (avg, min, max))
+    UNION ALL
+    SELECT 'gather_quality_score', project_id, department, NULL, NULL, NULL, NULL, NULL, arg_max(quality, iteration)
+    FROM quality_progression GROUP BY project_id, department
+    UNION ALL
+    SELECT 'gather_quality_threshold', project_id, department, NULL, NULL, NULL, NULL, NULL, arg_max(threshold, iteration)
+    FROM quality_progression GROUP BY project_id, department
+    UNION ALL
+    SELECT 'gather_duplicate_ratio', project_id, department, NULL, NULL, NULL, NULL, NULL, duplicate_rate FROM duplicate_rate
+    UNION ALL
+    SELECT 'gather_time_to_threshold_seconds', project_id, department, NULL, NULL, NULL, NULL, NULL, seconds FROM time_to_threshold
+    UNION ALL
+    SELECT 'gather_store_query_seconds', project_id, NULL, NULL, NULL, NULL, NULL, calls, seconds FROM store_query_time
+    UNION ALL
+    SELECT 'gather_brain_response_seconds', project_id, NULL, NULL, NULL, NULL, NULL, calls, seconds FROM brain_response_time
+    UNION ALL
+    SELECT 'gather_llm_generation_seconds', project_id, department, definition, model, NULL, NULL, calls, seconds FROM llm_generation_time
+    UNION ALL
+    SELECT 'gather_deduplication_seconds', project_id, department, NULL, NULL, NULL, NULL, iterations, seconds FROM deduplication_time
+    UNION ALL
+    SELECT 'gather_tokens_total', project_id, department, NULL, model, NULL, NULL, NULL, tokens FROM tokens_and_cost
+    UNION ALL
+    SELECT 'gather_cost_dollars_total', project_id, department, NULL, model, NULL, NULL, NULL, cost FROM tokens_and_cost
+)
+SELECT
+    metric,
+    coalesce(project, '') AS project,
+    coalesce(department, '') AS department,
+    coalesce(definition, '') AS definition,
+    coalesce(model, '') AS model,
+    coalesce(status, '') AS status,
+    coalesce(statistic, '') AS statistic,
+    coalesce(events, 0) AS events,
+    value::DOUBLE AS value
+FROM sample
+WHERE value IS NOT NULL;
+COMMENT ON VIEW exported IS 'What GET /metrics tells of the store, a row a sample: value, or of a summary the number of its events and their sum';

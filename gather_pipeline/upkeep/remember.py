@@ -1,0 +1,254 @@
+"""The Brain that is asked: the service where one is set and answers, else the local index; and the service's being told of every item.
+
+Who asks never waits for long and never fails: what the service cannot say the local index says, or nobody. What it lacks the store has
+(`records.indexing`), and a thread of a run, or a later process, brings it there.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
+from secrets import token_hex
+from typing import TypeVar
+
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.items import Item
+from gather_pipeline.domain.nodes import Coverage, Node
+from gather_pipeline.errors import BrainRefused, BrainUnavailable, GatherError
+from gather_pipeline.ports import Brain, BrainService, Remembered, Vectors
+from gather_pipeline.records.lease import Owner
+from gather_pipeline.services import Services
+from gather_pipeline.upkeep.rounds import CLOSE_WAIT_S, LONGEST_WAIT_S, Rounds
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+POLL_S = 0.1
+AWAY_S = 30.0  # for which a service that did not answer is not asked
+HELD_WAIT_S = 1.0  # until the next look at a cursor that another process holds
+BATCH = 100  # nodes that are told of at once
+MOST_REFUSED = 20  # items refused one by one, from which on the service counts as unusable
+
+
+class Told:
+    """Says once that the service is of no use now."""
+
+    def __init__(self) -> None:
+        self._lock, self.is_told = threading.Lock(), False
+
+    def away(self, error: GatherError) -> None:
+        """Says it, the first time."""
+        with self._lock:
+            if self.is_told:
+                return
+            self.is_told = True
+        sentence = str(error)
+        logger.warning(
+            "[AutoGather] %s; the local index stands in, and items are indexed there once it is back", sentence[:1].upper() + sentence[1:]
+        )
+
+
+class Indexer(Rounds):
+    """Tells a Brain service of a project's items, edits and deletions, from a thread of its own.
+
+    Args:
+        services: The engines.
+        project_id: The project.
+        service: Who is told.
+        told: Where it is said that the service is of no use.
+
+    Attributes:
+        indexed: Nodes that the service took.
+        left: Nodes that wait, as of the last round.
+    """
+
+    def __init__(self, services: Services, project_id: str, service: BrainService, told: Told) -> None:
+        super().__init__("indexing in the Brain")
+        self._services, self._project_id, self._service, self._told = services, project_id, service, told
+        self._records, self._cursors = services.project(project_id), services.indexing
+        self._owner = Owner.this_process(f"indexing-{token_hex(8)}")
+        self._refused: dict[str, str] = {}
+        self.indexed = self.left = 0
+        self._cursors.begin(project_id, service)
+        self.start()
+
+    def end(self, wait_s: float) -> str:
+        """Waits at most so many seconds for what can be indexed soon; what is wrong, empty where nothing is."""
+        self.join(wait_s)
+        said = []
+        if self._refused:
+            id, reason = next(iter(self._refused.items()))
+            said.append(f"{_items(len(self._refused))} refused, such as {id}: {reason}")
+        if self.left:
+            said.append(
+                f"{_items(self.left)} still to be indexed in the Brain at {self._service.host}, with which the next run or sensor goes on"
+            )
+        return "; ".join(said)
+
+    def round(self, last: bool) -> float | None:
+        """Tells of what has changed since the last round."""
+        cursor = self._cursors.claim(self._project_id, self._service, self._owner)
+        if cursor is None:
+            return None if last else HELD_WAIT_S
+        nodes, items, iterations = self._cursors.pending(cursor, self._records)
+        self.left, refused = len(nodes), {id: why for id, why in cursor.refused.items() if id not in {node.id for node in nodes}}
+        try:
+            for start in range(0, len(nodes), BATCH):
+                if time.monotonic() > self.until:
+                    self._cursors.leave(cursor, done=False)
+                    return LONGEST_WAIT_S
+                self._index(nodes[start : start + BATCH])
+        except BrainUnavailable as error:
+            self._told.away(error)
+            if last:
+                self._cursors.leave(cursor, done=False)
+            return max(self.delay(), min(error.retry_after_s or 0.0, LONGEST_WAIT_S))
+        self.failures = 0
+        moved = self._cursors.move(cursor, items=items, iterations=iterations, refused=refused | self._refused)
+        if moved is None:
+            return 0.0  # another process tells it by now
+        if last:
+            self._cursors.leave(moved, done=True)
+        return None
+
+    def _index(self, nodes: Sequence[Node]) -> None:
+        """Tells of nodes; where they are refused of halves, so that one which it cannot take keeps back no other."""
+        try:
+            self._service.index(self._project_id, nodes)
+        except BrainRefused as error:
+            if len(nodes) == 1:
+                self._refused[nodes[0].id] = str(error)
+                if len(self._refused) >= MOST_REFUSED:
+                    raise BrainUnavailable(str(error)) from None
+            else:
+                self._index(nodes[: len(nodes) // 2])
+                self._index(nodes[len(nodes) // 2 :])
+                return
+        else:
+            self.indexed += len(nodes)
+        self.left -= len(nodes)
+
+
+class ProjectBrain:
+    """What a run asks and tells.
+
+    Args:
+        services: The engines.
+        project_id: The project.
+        is_over: Whether nobody waits for an answer any more.
+    """
+
+    def __init__(self, services: Services, project_id: str, is_over: Callable[[], bool] = lambda: False) -> None:
+        self._local, self._service, self._project_id, self._is_over = services.brain, services.brain_service, project_id, is_over
+        self._services, self._told, self._not_before = services, Told(), 0.0
+        self._indexer: Indexer | None = None
+
+    def begin(self) -> None:
+        """Begins to tell the service of what is stored."""
+        if self._service is not None:
+            self._indexer = Indexer(self._services, self._project_id, self._service, self._told)
+
+    def replace(self, items: Sequence[Item], vectors: Vectors) -> None:
+        """Gives the local index all that is known of the project."""
+        self._local.replace(self._project_id, [Node.of(item) for item in items], vectors)
+        self._wake()
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Takes up items that were committed."""
+        self._local.index(self._project_id, [Node.of(item) for item in items])
+        self._wake()
+
+    def context(self, query: str, *, department: str, limit: int) -> list[Remembered]:
+        """Items nearest to a question."""
+
+        def call(brain: Brain) -> list[Remembered]:
+            return brain.context(self._project_id, query, department=department, limit=limit)
+
+        answer = self._ask([call])
+        return call(self._local) if answer is None else answer[0]
+
+    def duplicates(self, contents: Sequence[str]) -> list[list[Remembered]]:
+        """What the service holds to say the same as each text; nothing where there is none or it does not answer: the rules do without."""
+
+        def call(brain: Brain, content: str) -> list[Remembered]:
+            return brain.duplicates(self._project_id, content)
+
+        return self._ask([partial(call, content=content) for content in contents]) or []
+
+    def coverage(self, department: Department, items: Sequence[Item]) -> Coverage | None:
+        """How far the service sees a department covered; None where there is none or it does not answer."""
+        nodes = [Node.of(item) for item in items]
+        answer = self._ask([lambda brain: brain.coverage(self._project_id, department, nodes)])
+        return answer[0] if answer else None
+
+    def close(self) -> None:
+        """Waits a little for what is still to be indexed, and says in one line what is not, where nothing was said before."""
+        if self._indexer is not None and (said := self._indexer.end(CLOSE_WAIT_S)):
+            logger.log(logging.INFO if self._told.is_told else logging.WARNING, "[AutoGather] %s", said[:1].upper() + said[1:])
+
+    def _wake(self) -> None:
+        if self._indexer is not None:
+            self._indexer.wake()
+
+    def _ask(self, calls: Sequence[Callable[[Brain], Answer]]) -> list[Answer] | None:
+        """What the service answers, all calls at once; None where it does not, was away just now, or nobody waits any more."""
+        if self._service is None or not calls or time.monotonic() < self._not_before:
+            return None
+        answers = [_aside(partial(call, self._service)) for call in calls]
+        while wait(answers, POLL_S).not_done:
+            if self._is_over():
+                return None
+        try:
+            return [answer.result() for answer in answers]
+        except (BrainUnavailable, BrainRefused) as error:
+            self._told.away(error)
+            self._not_before = time.monotonic() + max(AWAY_S, getattr(error, "retry_after_s", None) or 0.0)
+            return None
+
+
+def resume(services: Services, until: float) -> list[str]:
+    """Tells the Brain service what earlier processes left behind, and what people have changed since.
+
+    Args:
+        services: The engines.
+        until: When no more is begun, on the clock of `time.monotonic`.
+
+    Returns:
+        A sentence for each project that was looked at.
+    """
+    service, said = services.brain_service, []
+    if service is None:
+        return []
+    services.indexing.begin_changed(service, services.marks)
+    live = services.leases.live()
+    for cursor in services.indexing.behind(receiver=service.key):
+        if cursor.project_id in live or (left_s := until - time.monotonic()) <= 0:
+            continue
+        indexer = Indexer(services, cursor.project_id, service, Told())
+        wrong = indexer.end(left_s)
+        said.append(f"project {cursor.project_id}: {_items(indexer.indexed)} indexed" + (f"; {wrong}" if wrong else ""))
+        if indexer.left and not indexer.indexed:
+            break  # the same service will not take another project's
+    return said
+
+
+def _aside(call: Callable[[], Answer]) -> Future[Answer]:
+    """Makes a call in a thread that keeps no process from ending."""
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # whatever it is, whoever waits is told
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="brain", daemon=True).start()
+    return answer
+
+
+def _items(number: int) -> str:
+    return "1 item" if number == 1 else f"{number} items"

@@ -26,7 +26,8 @@ from gather_pipeline.settings import Settings
 
 COOKIE, SIGN_IN = "gather_token", "sign_in"
 OPEN = ("/health", "/session")
-OPEN_BELOW = ("/api/hooks/", "/static/")  # whose callers show a secret of their own; what a page without a token looks like
+HOOKS = "/api/hooks/"  # whose callers show a secret of their own
+OPEN_BELOW = (HOOKS, "/static/")  # the latter is what the form for a token looks like
 NO_TOKENS = "expected a request from this machine to a name of it, such as 127.0.0.1, or a token: gather token create makes one"
 
 

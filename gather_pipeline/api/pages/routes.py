@@ -205,7 +205,7 @@ def _overview(seen: Seen, access: Access, status: int = 200, **values: Any) -> R
     records, project = seen.view.records, seen.project
     run, found = project_run(seen.services, seen.view), seen.standings
     if run is not None and run.process == "gone":
-        tasks.status(run.task_id, seen.services, access)  # which has the store and Dagster say so
+        tasks.shown(seen.services, access, run.task_id)  # which has the store and Dagster say so
     brief, brief_rest = brief_parts(project)
     under_way, ends_at = None, None
     if run is not None and run.status == "running":
@@ -243,7 +243,7 @@ def _asked_for(seen: Seen, access: Access, last: RunStatus | None) -> tasks.Task
     asked = seen.services.submissions.newest(seen.project.id, AUTOMATION)
     if asked is None or (last is not None and (last.task_id == asked.task_id or last.started_at > asked.submitted_at)):
         return None
-    return tasks.status(asked.task_id, seen.services, access)
+    return tasks.shown(seen.services, access, asked.task_id)
 
 
 def _under_way(seen: Seen, run: RunStatus) -> tuple[RunProgress, str | None]:

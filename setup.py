@@ -127,7 +127,7 @@ setup(
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["gather_pipeline", "gather_pipeline.*"]),
     include_package_data=True,
-    package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt", "**/*.j2"]},
+    package_data={"gather_pipeline": [f"**/*.{suffix}" for suffix in ("json", "sql", "yaml", "md", "txt", "j2", "css", "js", "svg")]},
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV, "peers": PEERS},
     entry_points={

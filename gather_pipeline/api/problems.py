@@ -33,6 +33,7 @@ STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.DuplicateKey: HTTPStatus.CONFLICT,
     errors.VersionConflict: HTTPStatus.CONFLICT,
     errors.SetupMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.BrainRefused: HTTPStatus.BAD_GATEWAY,
     errors.OutputRejected: HTTPStatus.BAD_GATEWAY,
     errors.ModelRefused: HTTPStatus.BAD_GATEWAY,
     errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -96,5 +96,7 @@ def cancel(task_id: str, as_json: bool) -> None:
         print_json(asdict(asked))
     elif asked.process == "alive":
         click.echo(f"Task {task_id} is asked to end and saves its work.")
+    elif asked.process == "stopped":
+        click.echo(f"Task {task_id} is asked to end; its process is stopped, so it counts as cancelled once its lease has run out.")
     else:
         click.echo(f"Task {task_id} is at work no more: {asked.status}, {asked.reason}.")

@@ -16,11 +16,11 @@ from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.live import Live
 from gather_pipeline.api.measures import Measuring, OfServer
 from gather_pipeline.api.problems import Problem, add_handlers
-from gather_pipeline.api.routes import events, health, metrics, session, tasks
+from gather_pipeline.api.routes import events, health, hooks, metrics, session, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router, session.router, tasks.router, events.router, metrics.router)
+ROUTERS = (health.router, hooks.router, session.router, tasks.router, events.router, metrics.router)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -36,8 +36,10 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         lifespan=_closing,
     )
-    app.state.services, app.state.closing, app.state.executing, app.state.live = services, ExitStack(), Executing(services), Live(services)
+    app.state.services, app.state.closing, app.state.live = services, ExitStack(), Live(services)
+    app.state.executing, app.state.looks = Executing(services), hooks.Looks(services)
     app.state.closing.callback(app.state.executing.close)
+    app.state.closing.callback(app.state.looks.close)
     app.state.measures = OfServer(services.metrics, app.state.live)
     for router in ROUTERS:
         app.include_router(router)

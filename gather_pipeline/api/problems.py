@@ -99,6 +99,8 @@ def add_handlers(app: FastAPI, secrets: Secrets) -> None:
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if isinstance(error.__cause__, GatherError):  # a body that was too large, as it was read
+            return problem_of(error.__cause__, secrets)
         title = HTTPStatus(error.status_code).phrase
         detail = f"{request.method} {request.url.path}: {error.detail}"
         return _answer(error.status_code, title.lower().replace(" ", "-"), title.capitalize(), secrets.mask(detail), error.headers)

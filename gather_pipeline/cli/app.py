@@ -5,6 +5,7 @@ Whatever goes wrong, a user sees one sentence on standard error. A traceback goe
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -101,6 +102,7 @@ def start(command: click.Group) -> None:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what it holds would fail again, with a traceback, when Python ends
+    gc.freeze()  # else Python looks once more through all that was loaded: a second where that is Dagster
     sys.exit(code)
 
 

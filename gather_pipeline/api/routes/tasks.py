@@ -34,7 +34,9 @@ KEYS = uuid.UUID("6f0c8a52-5d0e-4a53-9d8e-0b5f3f2a7c11")  # the namespace of ids
 class Automation(BaseModel):
     """Parameters of `automated_gather_creation`, in the words of seed S001 or in camel case."""
 
-    model_config = ConfigDict(extra="forbid", alias_generator=AliasGenerator(validation_alias=to_camel), validate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", alias_generator=AliasGenerator(validation_alias=to_camel), validate_by_name=True, loc_by_alias=False
+    )
 
     project_id: str = Field(description="The project.", examples=["salt-ledger"])
     user_id: str | None = Field(None, min_length=1, max_length=200, description="Who asks; kept with every item.")

@@ -1,6 +1,6 @@
 # Everything starts here: `make help`. Needs Python 3.11 or 3.12 and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test storm lint format typecheck definitions check programs clean FORCE
+.PHONY: help setup run dev serve test storm lint format typecheck definitions check programs clean FORCE
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -18,6 +18,9 @@ run: setup ## Run the automated gather creation on the sample project (ARGS="--j
 
 dev: setup ## Open Dagster's UI on the same state, at http://127.0.0.1:3000 (ARGS="-p 3001" and so on)
 	@exec $(BIN)/python -m gather_pipeline.defs.dev $(ARGS)
+
+serve: setup ## Serve the API and its page, at http://127.0.0.1:8000 (ARGS="--port 8001" and so on)
+	@exec $(BIN)/gather serve $(ARGS)
 
 test: $(VENV)/.installed-dev setup check programs ## Set up, check and run the tests, one worker a core (ARGS="-k word -n 0" and so on)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist worksteal $(ARGS)

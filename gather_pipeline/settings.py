@@ -62,6 +62,7 @@ class Settings(BaseSettings):
 
     cms_url: str | None = Field(None, validation_alias="NEXT_PUBLIC_APP_URL")
     payload_api_key: SecretStr | None = Field(None, validation_alias="PAYLOAD_API_KEY")
+    payload_webhook_secret: SecretStr | None = Field(None, validation_alias="PAYLOAD_WEBHOOK_SECRET", min_length=8)
 
     brain_url: str | None = Field(None, validation_alias="BRAIN_SERVICE_BASE_URL")
     brain_api_key: SecretStr | None = Field(None, validation_alias="BRAIN_SERVICE_API_KEY")
@@ -184,6 +185,13 @@ class Settings(BaseSettings):
             raise ValueError("an address like https://app.example.com, without a login and a query")
         return re.sub(r"(/api(/v1)?|/admin)?/*$", "", value)
 
+    @field_validator("api_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"https?://[^/\s*]+", origin) for origin in value):
+            raise ValueError("origins of pages like https://app.example.com, with commas between")
+        return value
+
     @field_validator("context_buffer_tokens")
     @classmethod
     def _leaves_room(cls, value: int, info: ValidationInfo) -> int:
@@ -276,13 +284,8 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name, given = _variable(str(first["loc"][0])), first["input"]  # a default's place has the field's name
-        value = (
-            "not shown"
-            if any(word in name for word in ("KEY", "URI", "URL", "SECRET"))
-            else str(given)
-            if isinstance(given, Path)
-            else given
-        )
+        is_secret = any(word in name for word in ("KEY", "SECRET", "URI", "URL"))
+        value = "not shown" if is_secret else str(given) if isinstance(given, Path) else given
         raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from None
 
 

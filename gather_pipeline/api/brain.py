@@ -223,7 +223,7 @@ def create_brain_app(brain: LocalBrain, nodes: Nodes, key: str, secrets: Secrets
         return CoverageAnswer(coverage_score=found.score, least_covered=list(found.least_covered))
 
     app.include_router(router)
-    add_handlers(app, secrets)
+    add_handlers(app, secrets, app.routes)
     return app
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
@@ -26,20 +27,24 @@ class Executing:
 
     def __init__(self, services: Services) -> None:
         self._services, self._stack = services, ExitStack()
+        self._begun: set[Future[None]] = set()
 
     def begin(self, task_id: str, executor: TaskExecutor, given: Mapping[str, Any], options: ExecutionOptions) -> None:
         """Begins an execution, or has it wait for others; `task_id` becomes the id of its record."""
-        self._portal.start_task_soon(self._run, task_id, executor, given, options)
+        future = self._portal.start_task_soon(self._run, task_id, executor, given, options)
+        self._begun.add(future)
+        future.add_done_callback(self._begun.discard)
 
     def close(self) -> None:
         """Cancels what is under way; each execution writes down that it was."""
-        self._stack.close()
+        for future in list(self._begun):
+            future.cancel()
+        self._stack.close()  # waits for them
 
     @cached_property
     def _portal(self) -> BlockingPortal:
         portal = self._stack.enter_context(start_blocking_portal())
         self._stack.callback(portal.call, self._services.model.aclose)
-        self._stack.callback(portal.call, portal.stop, True)
         return portal
 
     @cached_property

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
@@ -102,6 +103,8 @@ def start(command: click.Group) -> None:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what it holds would fail again, with a traceback, when Python ends
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        os._exit(code)  # a run that was cancelled leaves the embedder loading, which Python would wait for and cannot interrupt
     sys.exit(code)
 
 

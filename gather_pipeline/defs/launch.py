@@ -29,10 +29,11 @@ from gather_pipeline.defs.running import MAX_RUNTIME, most_seconds
 from gather_pipeline.defs.sensors.following import is_anything_in_flight
 from gather_pipeline.defs.settling import settle, settle_own
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
-from gather_pipeline.domain.departments import select, to_automate
+from gather_pipeline.domain.departments import in_order, select, to_automate
 from gather_pipeline.domain.events import Progress
 from gather_pipeline.errors import GatherError, SetupMissing, StoreError, TaskCancelled
 from gather_pipeline.ports import IngestReport
+from gather_pipeline.records.kept_departments import KeptDepartments
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
@@ -257,6 +258,23 @@ def settle_runs(services: Services) -> None:
     """
     with open_instance(services.settings) as instance:
         settle(services, instance)
+
+
+def report_departments(services: Services) -> tuple[int, int]:
+    """Reads the list of departments and tells Dagster, where its instance is made; how many there are and how many Dagster did not know so.
+
+    Raises:
+        InvalidInput, CmsUnavailable: The list is wrong, or its source does not answer and no list is kept.
+        SetupMissing, StoreError: As `open_instance`.
+    """
+    if isinstance(services.departments, KeptDepartments):
+        services.departments.look_again()
+    departments = in_order(services.departments.departments())
+    if not has_instance(services.settings):
+        return len(departments), 0
+    with open_instance(services.settings) as instance:
+        instance.add_dynamic_partitions(str(partitions.departments.name), [department.slug for department in departments])
+        return len(departments), report_sources(instance, services, (), departments)
 
 
 def report_metrics(settings: Settings, done: IngestReport) -> None:

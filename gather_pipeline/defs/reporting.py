@@ -60,14 +60,18 @@ def department_version(services: Services, department: Department) -> str:
     return digest(asdict(inputs_of(services, Project(id="nobody", name="", brief=""), department)))
 
 
-def report_sources(
-    instance: dg.DagsterInstance, services: Services, projects: Iterable[Project], departments: Sequence[Department]
-) -> None:
-    """Reports departments and briefs that changed; to be called before a run of theirs, for Dagster notes at its start what it used."""
+def report_sources(instance: dg.DagsterInstance, services: Services, projects: Iterable[Project], departments: Sequence[Department]) -> int:
+    """Reports departments and briefs that changed; to be called before a run of theirs, for Dagster notes at its start what it used.
+
+    Returns:
+        How many departments changed.
+    """
+    changed = 0
     for place, department in enumerate(departments):
         shown = department_row(department, place, department_version(services, department))
         if data_version(newest(instance, DEPARTMENTS, department.slug)) != shown.version:
             report(instance, DEPARTMENTS, department.slug, shown)
+            changed += 1
     if not instance.fetch_observations(dg.AssetKey(CONTEXT_NOTES), limit=1).records:
         # Without any event Dagster would note that a run used nothing, and call it fresh for ever.
         instance.report_runless_asset_event(dg.AssetObservation(CONTEXT_NOTES, metadata={"changed": "none yet"}))
@@ -75,6 +79,7 @@ def report_sources(
         version = digest([project.name, project.brief])
         if data_version(observed(instance, BRIEFS, project.id)) != version:
             _observe(instance, BRIEFS, project.id, version, {"name": project.name, "characters": len(project.brief)})
+    return changed
 
 
 def report_items(instance: dg.DagsterInstance, view: ProjectView, project_id: str, slug: str) -> bool:

@@ -179,6 +179,8 @@ def tasks(site: Site) -> Seen:
         if not folder.is_dir():
             raise InvalidInput.field("GATHER_TASKS", str(folder), "a folder that is there")
     catalogue = Catalogue.load(folders)
+    if catalogue.faults:
+        raise InvalidInput("; ".join(catalogue.faults.values()))
     own = sum(path.parent in folders for path in catalogue.paths.values())
     return Seen(text=f"{len(catalogue.paths)} definitions, {own} of them in your folders", embedded=not folders)
 
@@ -254,6 +256,19 @@ def delivery(site: Site) -> Seen:
     return Seen(text=f"a receiver lacks events of {listed(lagging, 5)}, {dead} of them given up", verdict="warning")
 
 
+def api(site: Site) -> Seen:
+    """Who may ask `gather serve`."""
+    tokens = site.services.tokens.all()
+    valid = sum(one.revoked_at is None for one in tokens)
+    if not tokens:
+        return Seen(text="no token was made: it serves this machine alone, whoever asks from here", embedded=True)
+    if not valid:
+        remedy = "Make a token: gather token create."
+        return Seen(text=f"all {len(tokens)} tokens are revoked, nobody gets in", verdict="warning", remedy=remedy)
+    origins = site.settings.api_origins
+    return Seen(text=f"{valid} tokens open it" + (f", pages of {', '.join(origins)} may ask" if origins else ""))
+
+
 def timezone(site: Site) -> Seen:
     """The time zone of schedules."""
     return Seen(text=f"{site.settings.timezone}, where it is {datetime.now(ZoneInfo(site.settings.timezone)):%H:%M}", embedded=True)
@@ -326,6 +341,7 @@ CHECKS = (
         remedy="See gather events --project ID --undelivered, and send them with --redeliver once the receiver answers.",
         after="store",
     ),
+    Check(name="api", setting="GATHER_API_ORIGINS", look=api, remedy="See why the store refuses.", after="store"),
     Check(name="time zone", setting="GATHER_TIMEZONE", look=timezone, remedy="Set GATHER_TIMEZONE to a name like Europe/Berlin."),
     Check(
         name="proxies",

@@ -24,6 +24,10 @@ class KeptDepartments:
         self._source, self._store, self._database, self._clock = source, store, database, clock
         self.place = source.place
 
+    def look_again(self) -> None:
+        """Has the source be asked at once, for it is heard of."""
+        self._outages.pop(self.place, None)
+
     def departments(self) -> list[Department]:
         """The source's list; where it does not answer, the last good one, which is said once an outage.
 

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_jsonable_python
+from starlette.concurrency import run_in_threadpool
 
 from gather_pipeline.api.access import Access
 from gather_pipeline.api.deps import GivenAccess, GivenServices
@@ -34,7 +35,9 @@ KEYS = uuid.UUID("6f0c8a52-5d0e-4a53-9d8e-0b5f3f2a7c11")  # the namespace of ids
 class Automation(BaseModel):
     """Parameters of `automated_gather_creation`, in the words of seed S001 or in camel case."""
 
-    model_config = ConfigDict(extra="forbid", alias_generator=AliasGenerator(validation_alias=to_camel), validate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", alias_generator=AliasGenerator(validation_alias=to_camel), validate_by_name=True, loc_by_alias=False
+    )
 
     project_id: str = Field(description="The project.", examples=["salt-ledger"])
     user_id: str | None = Field(None, min_length=1, max_length=200, description="Who asks; kept with every item.")
@@ -106,7 +109,7 @@ TaskId = Annotated[str, Path(max_length=200, examples=["0f8c2f0e-6d0b-4d42-9d7e-
 Key = Annotated[str | None, Header(min_length=1, max_length=200, description="The same key with the same body is done once.")]
 
 
-@router.post("/execute", status_code=202)
+@router.post("/execute", status_code=202, openapi_extra={"x-problems": [404]})
 def execute(
     body: Execute,
     request: Request,
@@ -181,9 +184,9 @@ def _add(services: Services, submission: Submission) -> bool:
 
 
 @router.get("/status/{task_id}")
-def status(task_id: TaskId, services: GivenServices, access: GivenAccess) -> Task:
+async def status(task_id: TaskId, services: GivenServices, access: GivenAccess) -> Task:
     """Say how a task is going, whoever began it."""
-    return _shown(services, access, task_id)
+    return await run_in_threadpool(_shown, services, access, task_id)  # asked most: of a plain function the answer costs another turn
 
 
 @router.post("/cancel/{task_id}")

@@ -1,6 +1,6 @@
 """What a run does about each kind of fault of a model server: once, and from then on.
 
-    python benchmarks/faults.py [--kind WORD] [--timeout 45]
+    python -m benchmarks.faults [--kind WORD] [--timeout 45]
 
 A run of one department (five calls where all is well) over HTTP against a server on the loopback, whose second answer, or whose every
 answer from the second on, is the fault. The table has how the run ended, its notes, the calls that were made, seconds, and its reason.

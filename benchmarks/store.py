@@ -1,6 +1,6 @@
 """The document store against the same work by hand, on both bodies, in a small and in a large collection.
 
-    python benchmarks/store.py [--body sqlite|mongo] [--items 100000]
+    python -m benchmarks.store [--body sqlite|mongo] [--items 100000]
 
 Each operation is a call as the loop and the sensors make it: one item by its id, the items of one iteration, the newest 100 changes, a look
 where nothing is new, a batch of 8 new items, one edit of a known version. All contenders do it in turn in every round, so what is told

@@ -5,6 +5,7 @@ Bodies are cheap to make: each loads its engine when it is first used, so that a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -36,7 +37,7 @@ from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.domain.providers import ProviderEntry, Providers, configure, read_provider_files
 from gather_pipeline.domain.routing import EMBEDDED, Provider, choose_provider
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
-from gather_pipeline.errors import GatherError, InvalidInput, StoreError
+from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, StoreError
 from gather_pipeline.operations.doctor import Probes
 from gather_pipeline.ports import (
     BrainService,
@@ -49,11 +50,13 @@ from gather_pipeline.ports import (
     EventReceiver,
     IngestReport,
     LanguageModel,
+    LocalBrain,
     MaintainedStore,
     StoreState,
 )
 from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.kept_departments import KeptDepartments
+from gather_pipeline.records.nodes import Nodes
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
@@ -69,6 +72,8 @@ if TYPE_CHECKING:
 STORE_FOLDER = "store"
 PACKAGED_PROVIDERS = Path(__file__).with_name("providers.yaml")
 PROVIDERS_LIMIT = 1_000_000  # bytes of a file of providers
+
+logger = logging.getLogger(__name__)
 
 
 def build_services(settings: Settings | None = None) -> Services:
@@ -90,7 +95,7 @@ def build_services(settings: Settings | None = None) -> Services:
         model=_model(settings, providers, secrets),
         providers=providers,
         resolve_model=providers.resolve,
-        check_reach=partial(_check_reach, providers),
+        check_reach=partial(_check_reach, settings, providers),
         counter_of=partial(_counter_of, settings),
         embedder=embedder,
         brain=local_brain(embedder, partial(_memory, store, embedder)),
@@ -230,8 +235,12 @@ def _catalogue(settings: Settings, store: DocumentStore) -> Catalogue:
     if settings.tasks:
         from gather_pipeline.records.definition_files import DefinitionFiles
 
-        own = ((path, catalogue.get(*key)) for key, path in catalogue.paths.items() if path.parent in settings.tasks)
-        DefinitionFiles(store, settings.mongodb_db).read(own)
+        own = [(path, catalogue.get(*key)) for key, path in catalogue.paths.items() if path.parent in settings.tasks]
+        for path, fault in DefinitionFiles(store, settings.mongodb_db).read(own).items():
+            catalogue.refuse(path, fault)
+    if catalogue.faults:
+        names = ", ".join(path.name for path in catalogue.faults)
+        logger.warning("[AutoGather] Task files that are not valid are left out (tlm validate-task --all says why): %s", names)
     return catalogue
 
 
@@ -337,7 +346,11 @@ def secrets_of(settings: Settings, providers: Providers = Providers()) -> Secret
     return Secrets([*keys, *addresses, *providers.secrets, *(part for url in urls for part in parts_of_address(url))])
 
 
-def _check_reach(providers: Providers, model: str) -> None:
+def _check_reach(settings: Settings, providers: Providers, model: str) -> None:
+    if model == EMBEDDED and not (weights := weights_file(settings)).is_file():
+        if settings.model_path is not None:
+            raise InvalidInput.field("MODEL_PATH", str(weights), "a GGUF file that is there")
+        raise SetupMissing(f"the embedded model's weights are not at {weights}, type: gather setup")
     if (provider := providers.of(model)) is not None:
         Address.read(provider.base_url).check()
 
@@ -380,6 +393,17 @@ def local_brain(embedder: Embedder, load: Callable[[str], Memory]) -> EmbeddedBr
         return Coverage(score=quality.parts["coverage"].value or 0.0, least_covered=quality.least_covered)
 
     return EmbeddedBrain(load, embedder, compare, cover)
+
+
+def served_brain(services: Services) -> tuple[LocalBrain, Nodes]:
+    """The local index over what it was told as a service, and where that is kept."""
+    nodes = Nodes(services.store, services.settings.mongodb_db, services.embedder)
+
+    def load(project_id: str) -> Memory:
+        known, vectors = nodes.all(project_id)
+        return Memory(nodes=known, vectors=vectors)
+
+    return local_brain(services.embedder, load), nodes
 
 
 def _brain_service(settings: Settings, secrets: Secrets) -> BrainService | None:

@@ -63,7 +63,7 @@ class Services:
         model: Every language model behind one door, by model id.
         providers: The providers of models.
         resolve_model: Model id that answers for the one a department names (None: it names none).
-        check_reach: Raises `InvalidInput` where the environment does not let that model's server be reached, and says why.
+        check_reach: Raises `InvalidInput` or `SetupMissing` where that model cannot be asked in this environment, and says why.
         counter_of: Counts tokens as a model does, or by the documented estimate where its tables are not at hand.
         embedder: Texts to vectors.
         brain: Memory asked by meaning, in this process.

@@ -33,7 +33,7 @@ def check_metrics(studio: Studio) -> None:
 
 
 def check_events(studio: Studio) -> None:
-    """Every run that has ended, every iteration and every evaluation is told of once, in an order without gaps."""
+    """Every run that has ended, every iteration, department's end and evaluation is told of once, in an order without gaps."""
     events, view = studio.records.events(), studio.view
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
 
@@ -42,6 +42,8 @@ def check_events(studio: Studio) -> None:
         return Counter((one.task_id, one.type, one.fields.get("department"), one.fields.get("iteration")) for one in found)
 
     assert told("iteration_complete") == Counter((one.task_id, "iteration_complete", one.department, one.number) for one in view.iterations)
+    ends = {(one.task_id, "department_complete", one.department, None) for one in view.iterations if one.ended_by is not None}
+    assert ends <= told("department_complete").keys() and set(told("department_complete").values()) <= {1}
     scores = {(one.task_id, "evaluation_triggered", one.department, None) for one in view.scores.values()}
     assert scores <= told("evaluation_triggered").keys() and set(told("evaluation_triggered").values()) <= {1}
     runs = studio.services.runs.of_project(studio.project_id)

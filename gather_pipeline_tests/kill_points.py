@@ -50,16 +50,16 @@ class KillingStore:
 
     def _killing(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def write(database: str, collection: str, *args: Any, **named: Any) -> Any:
-            with self._lock:
+            with self._lock:  # no other thread is in the middle of a write, which a stopped process would keep the file locked by
                 counted = self._point.collection and collection
                 self._writes[counted] += 1
                 reached = (counted, self._writes[counted]) == (self._point.collection, self._point.nth)
-            if reached and self._point.when == "before":
-                self._act()
-            done = method(database, collection, *args, **named)
-            if reached and self._point.when == "after":
-                self._act()
-            return done
+                if reached and self._point.when == "before":
+                    self._act()
+                done = method(database, collection, *args, **named)
+                if reached and self._point.when == "after":
+                    self._act()
+                return done
 
         return write
 
@@ -71,9 +71,9 @@ def run_until(point: KillPoint, home: Path, task_id: str, overrides: Mapping[str
     return ended(process)
 
 
-def paused_at(point: KillPoint, home: Path, task_id: str, overrides: Mapping[str, Any]) -> BaseProcess:
-    """A process, of another machine by its lease, that runs the studio's project and has stopped itself at the point (SIGSTOP)."""
-    process = FORKS.Process(target=_run, args=(point, signal.SIGSTOP, "a-laptop", home, task_id, dict(overrides)))
+def paused_at(point: KillPoint, home: Path, task_id: str, overrides: Mapping[str, Any], host: str = "a-laptop") -> BaseProcess:
+    """A process, of that machine by its lease, that runs the studio's project and has stopped itself at the point (SIGSTOP)."""
+    process = FORKS.Process(target=_run, args=(point, signal.SIGSTOP, host, home, task_id, dict(overrides)))
     process.start()
     deadline = time.monotonic() + 120
     while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:

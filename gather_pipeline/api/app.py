@@ -15,12 +15,26 @@ from gather_pipeline.api.access import Gate
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.live import Live
 from gather_pipeline.api.measures import Measuring, OfServer
-from gather_pipeline.api.problems import Problem, add_handlers
-from gather_pipeline.api.routes import events, health, hooks, metrics, session, tasks
+from gather_pipeline.api.openapi import document
+from gather_pipeline.api.problems import add_handlers
+from gather_pipeline.api.routes import events, executions, health, hooks, items, metrics, projects, reports, reviews, session, stored, tasks
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.services import Services
 
-ROUTERS = (health.router, hooks.router, session.router, tasks.router, events.router, metrics.router)
+ROUTERS = (
+    health.router,
+    hooks.router,
+    session.router,
+    tasks.router,
+    projects.router,
+    items.router,
+    stored.router,
+    events.router,
+    reports.router,
+    reviews.router,
+    executions.router,
+    metrics.router,
+)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -32,9 +46,8 @@ def create_app(services: Services) -> FastAPI:
         title="gather_pipeline",
         version=__version__,
         description="Grows a creative project from a brief: starts and watches runs, reads and edits what they wrote.",
-        responses={"default": {"model": Problem, "description": "What went wrong (RFC 9457)"}},
         redoc_url=None,
-        lifespan=_closing,
+        lifespan=_lifespan,
     )
     app.state.services, app.state.closing, app.state.live = services, ExitStack(), Live(services)
     app.state.executing, app.state.looks = Executing(services), hooks.Looks(services)
@@ -43,7 +56,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.measures = OfServer(services.metrics, app.state.live)
     for router in ROUTERS:
         app.include_router(router)
-    add_handlers(app, services.secrets)
+    document(app)
+    add_handlers(app, services.secrets, [route for router in ROUTERS for route in router.routes])
     app.add_middleware(Gate, services=services)
     if origins := services.settings.api_origins:
         app.add_middleware(
@@ -54,7 +68,7 @@ def create_app(services: Services) -> FastAPI:
 
 
 @asynccontextmanager
-async def _closing(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with app.state.live.closing_at_signals():
         yield
     await run_in_threadpool(app.state.closing.close)

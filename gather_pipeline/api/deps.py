@@ -1,39 +1,55 @@
-"""What routes are given: the services, who asks, and a project that they may see."""
+"""What routes are given: the services, who asks, a project that they may see, and what lists and changes have in common.
+
+Nothing in them waits for anything, so they are coroutines: a plain function would take FastAPI a turn of the thread pool each.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import Depends, Path
+from fastapi import Depends, Header, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import HTTPConnection
 
 from gather_pipeline.api.access import Access
-from gather_pipeline.domain.projects import check_project_id
+from gather_pipeline.domain.projects import ID, ID_EXPECTED, check_project_id
+from gather_pipeline.domain.texts import NAME_LIMIT, checked_name
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.services import Services
 
 
-def _services(connection: HTTPConnection) -> Services:
+async def _services(connection: HTTPConnection) -> Services:
     services = connection.app.state.services
     assert isinstance(services, Services)
     return services
 
 
-def _access(connection: HTTPConnection) -> Access:
+async def _access(connection: HTTPConnection) -> Access:
     access = connection.state.access
     assert isinstance(access, Access)
     return access
+
+
+class Body(BaseModel):
+    """What a request gives, in JSON's own types; a name that is not known is refused, for it may be a slip of one that is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 GivenServices = Annotated[Services, Depends(_services)]
 GivenAccess = Annotated[Access, Depends(_access)]
 
 
-def _project(project_id: Annotated[str, Path(examples=["salt-ledger"])], access: GivenAccess) -> str:
-    access.check(check_project_id(project_id))
+async def _project(
+    project_id: Annotated[str, Path(description=ID_EXPECTED, examples=["salt-ledger"], json_schema_extra={"pattern": f"^{ID.pattern}$"})],
+    access: GivenAccess,
+) -> str:
+    access.check(check_project_id(project_id, "project_id"))
     return project_id
 
 
-def _for_all(access: GivenAccess) -> None:
+async def _for_all(access: GivenAccess) -> None:
     access.check(None)
 
 
@@ -41,3 +57,55 @@ def _for_all(access: GivenAccess) -> None:
 GivenProject = Annotated[str, Depends(_project)]
 # For routes that concern more than one project (`dependencies=[ForAll]`): 403 for a token of one project.
 ForAll = Depends(_for_all)
+
+
+async def _author(
+    access: GivenAccess,
+    by: Annotated[
+        str | None,
+        Query(
+            description="Who does it; the token's name where left out",
+            examples=["ana"],
+            json_schema_extra={"minLength": 1, "maxLength": NAME_LIMIT},  # told alone: refused with the command line's sentence
+        ),
+    ] = None,
+) -> str:
+    return checked_name("by", by) if by is not None else access.name
+
+
+async def _revision(
+    if_match: Annotated[
+        str | None,
+        Header(
+            description="The version that the change was made from: the ETag that it was read with",
+            examples=['"3"'],
+            json_schema_extra={"pattern": '^("[1-9][0-9]{0,8}"|[*])$'},
+        ),
+    ] = None,
+) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    number = if_match.strip().removeprefix('"').removesuffix('"')
+    if not (number.isascii() and number.isdecimal() and len(number) <= 9 and int(number)):
+        raise InvalidInput.field("If-Match", if_match, 'an ETag as it was read, such as "3"')
+    return int(number)
+
+
+# Whose name a change is kept under.
+GivenAuthor = Annotated[str, Depends(_author)]
+# The revision that a change was made from: another person's later one makes the change a conflict. None where none is named.
+GivenRevision = Annotated[int | None, Depends(_revision)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most to give")]
+After = Annotated[str | None, Query(description="Begin behind this id, the last of the page before")]
+
+
+def tag(revision: int) -> str:
+    """The ETag of an item's revision."""
+    return f'"{revision}"'
+
+
+def link_to_next(request: Request, response: Response, last: str | None) -> None:
+    """Names the page after this one (RFC 8288), where there is one."""
+    if last is not None:
+        query = urlencode([*((name, value) for name, value in request.query_params.multi_items() if name != "after"), ("after", last)])
+        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError, ValidationException, WebS
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match
 
 from gather_pipeline import errors
 from gather_pipeline.domain.secrets import Secrets
@@ -32,6 +33,7 @@ STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.DuplicateKey: HTTPStatus.CONFLICT,
     errors.VersionConflict: HTTPStatus.CONFLICT,
     errors.SetupMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.BrainRefused: HTTPStatus.BAD_GATEWAY,
     errors.OutputRejected: HTTPStatus.BAD_GATEWAY,
     errors.ModelRefused: HTTPStatus.BAD_GATEWAY,
     errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -79,7 +81,7 @@ def _answer(
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def add_handlers(app: FastAPI, secrets: Secrets) -> None:
+def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) -> None:
     """Has every error of a route answered by a problem document: ours, those of the framework, and those that nobody foresaw."""
 
     async def ours(request: Request, error: Exception) -> Response:
@@ -89,7 +91,7 @@ def add_handlers(app: FastAPI, secrets: Secrets) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, ValidationException)
         faults = [
-            Fault(field=".".join(map(str, one["loc"])), detail=_expected(str(one["msg"])))
+            Fault(field=secrets.mask(".".join(map(str, one["loc"]))), detail=secrets.mask(_expected(str(one["msg"]))))
             for one in error.errors()  # their `input` may be a secret or of any length
         ]
         first = error.errors()[0]
@@ -103,7 +105,11 @@ def add_handlers(app: FastAPI, secrets: Secrets) -> None:
             return problem_of(error.__cause__, secrets)
         title = HTTPStatus(error.status_code).phrase
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return _answer(error.status_code, title.lower().replace(" ", "-"), title.capitalize(), secrets.mask(detail), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names the methods of the path's first route alone
+            there = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+            headers["Allow"] = ", ".join(sorted({method for route in there for method in getattr(route, "methods", ())}))
+        return _answer(error.status_code, title.lower().replace(" ", "-"), title.capitalize(), secrets.mask(detail), headers)
 
     async def unforeseen(request: Request, error: Exception) -> Response:
         detail = "something unexpected went wrong; the server's log has the traceback"

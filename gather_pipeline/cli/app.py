@@ -5,10 +5,10 @@ Whatever goes wrong, a user sees one sentence on standard error. A traceback goe
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
@@ -58,6 +58,7 @@ PLACES = {
     "setup": Place("setup:setup", "Fetch the embedded model's weights, once for all projects."),
     "doctor": Place("doctor:doctor", "Check that every setting and service works, and say what to do where one does not."),
     "migrate": Place("migrate:migrate", "Copy everything that is stored to MongoDB, or back to the files under GATHER_HOME."),
+    "brain": Place("brain:brain", "Offer the local index to other machines as a Brain service."),
     "project": Place("project:project", "Create, change, show and list projects."),
     "departments": Place("project:departments", "List the departments, and how far a project's have come."),
     "run": Place("run:run", "Fill a project's departments, each until it is good enough."),
@@ -102,7 +103,8 @@ def start(command: click.Group) -> None:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what it holds would fail again, with a traceback, when Python ends
-    gc.freeze()  # else Python looks once more through all that was loaded: a second where that is Dagster
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        os._exit(code)  # a run that was cancelled leaves the embedder loading, which Python would wait for and cannot interrupt
     sys.exit(code)
 
 

@@ -15,6 +15,7 @@ PLACES = {
     "validate-task": Place("tasks.define:validate_task", "Check a task's file, or all of them."),
     "execute": Place("tasks.execute:execute", "Run a task with an input, or with each line of a batch."),
     "review": Place("tasks.review:review", "List, show and decide what waits for a person."),
+    "bootstrap": Place("tasks.bootstrap:bootstrap", "Try models at a task that nobody has used yet, and rank them."),
     "analyze": Place("tasks.log:analyze", "Show how a task has done: success, verdicts, time, tokens and cost."),
     "feedback": Place("tasks.log:feedback", "Say what an output was worth."),
     "update-rankings": Place("tasks.log:update_rankings", "Rank the models of each task anew, by what its executions brought."),

@@ -102,16 +102,19 @@ def select(
         ContextError: Not even the first sentences of all that must be included fit.
     """
     places: Sequence[int] = range(len(candidates))
+    ordered = candidates
     if any(candidate.order is not None for candidate in candidates):
         places = sorted(places, key=lambda place: place if (at := candidates[place].order) is None else at)
-    ordered = [candidates[place] for place in places]
+        ordered = [candidates[place] for place in places]
     index = index_of(
         tuple([one.text for one in ordered]), tuple([one.speaker for one in ordered]), tuple([one.meaning or one.text for one in ordered])
     )
-    sizes = dict(zip(places, index.sizes(counter), strict=True))
+    sizes = index.sizes(counter)
+    if ordered is not candidates:
+        sizes = [size for _, size in sorted(zip(places, sizes, strict=True))]
     filling = _Filling(candidates, sizes, budget, counter, shares, distilled or {})
     filling.take_what_must()
-    asked = query if sum(sizes.values()) > budget else ""  # where all goes in, nothing needs to be ranked
+    asked = query if sum(sizes) > budget else ""  # where all goes in, nothing needs to be ranked
     ranking = range(len(candidates)) if not asked.strip() else index.order(asked, embedder or default_embedder())
     by_priority: dict[Priority, list[int]] = {priority: [] for priority in PRIORITIES}
     for at in ranking:
@@ -133,7 +136,7 @@ class _Filling:
     def __init__(
         self,
         candidates: Sequence[Candidate],
-        sizes: Mapping[int, int],
+        sizes: Sequence[int],
         budget: int,
         counter: TokenCounter,
         shares: Mapping[Layer, int] | None,
@@ -215,23 +218,30 @@ class _Filling:
     def ledger(self, query: str) -> Ledger:
         """What became of every candidate; `query` is what ranked them."""
         ranks = {place: rank for rank, place in enumerate(self.limits, start=1)}
-        entries = (self._entry(place, candidate, ranks[place]) for place, candidate in enumerate(self._candidates))
+        sizes, limits, texts, entries = self._sizes, self.limits, self.texts, []
+        for place, one in enumerate(self._candidates):
+            if place in texts:
+                entries.append(self._entry(place, one, ranks[place]))
+            else:  # nearly all of a grown project's, so without a call
+                size, limit, layer = sizes[place], limits[place], one.layer or LAYER_OF.get(one.kind, "E")
+                told = f"{one.priority}: needs {size} tokens, {limit} were left"
+                rest = (size, size, limit, ranks[place], told)
+                entries.append(Entry(one.id, one.kind, layer, one.priority, one.hash or one.version, "dropped", *rest))
         return Ledger(budget=self._budget, entries=tuple(entries), query=query)
 
     def _entry(self, place: int, candidate: Candidate, rank: int) -> Entry:
+        """What became of a candidate that goes in."""
         priority, size, limit = candidate.priority, self._sizes[place], self.limits[place]
-        text, tokens = self.texts.get(place), size
+        text, tokens = self.texts[place], size
         state: State = "included"
-        if text is None:
-            state, reason = "dropped", f"needs {size} tokens, {limit} were left"
-        elif text != candidate.text:
+        if text != candidate.text:
             state, tokens = "distilled", self._counter(text)
             how = "distilled" if text == self._distilled.get(candidate.id) else "shortened at a sentence"
             reason = f"{how} from {size} to {tokens} tokens"
         else:
             reason = "must be included" if priority == "high" else "fits"
         told, kind = f"{priority}: {reason}", candidate.kind
-        flag = (injection(text) or "") if text is not None and kind != "instruction" else ""
+        flag = (injection(text) or "") if kind != "instruction" else ""
         return Entry(candidate.id, kind, _layer(candidate), priority, candidate.version, state, tokens, size, limit, rank, told, flag)
 
 

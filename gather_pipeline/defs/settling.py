@@ -8,6 +8,8 @@
 | running             | ended by request or by an interrupt | cancelled; the same where a cancel was asked for       |
 | how it ended        | at work, or ended by an interrupt   | what the store says                                    |
 | how it ended        | failed, in a step of its own        | as before: that step came after the automation's end   |
+
+Of a run that only refreshes departments the store never knows.
 """
 
 import logging
@@ -30,7 +32,7 @@ def settle(services: Services, instance: dg.DagsterInstance) -> list[str]:
     said = []
     for one in services.open_runs.all():
         noted, shown = _told(services, instance, one.task_id)
-        has_ended = noted is not None and noted.status != "running" and shown is not None and shown.is_finished
+        has_ended = (noted is None or noted.status != "running") and shown is not None and shown.is_finished
         if has_ended or one.is_over(services.leases):
             said += _settle(services, instance, one.task_id, noted, shown)
             if shown is not None or one.is_of_this_machine:

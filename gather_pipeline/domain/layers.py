@@ -11,7 +11,19 @@ from typing import Literal
 Priority = Literal["high", "medium", "low"]
 Layer = Literal["A", "B", "C", "D", "E"]
 Kind = Literal[
-    "instruction", "style", "request", "plot", "character", "history", "item", "brief", "department", "own", "predecessor", "brain"
+    "instruction",
+    "style",
+    "request",
+    "plot",
+    "character",
+    "history",
+    "item",
+    "brief",
+    "department",
+    "own",
+    "predecessor",
+    "brain",
+    "source",
 ]
 PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
 LAYER_OF: Mapping[Kind, Layer] = {
@@ -27,4 +39,5 @@ LAYER_OF: Mapping[Kind, Layer] = {
     "predecessor": "E",
     "item": "E",
     "brain": "E",
+    "source": "E",
 }

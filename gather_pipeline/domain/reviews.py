@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -99,3 +99,30 @@ class Review:
         last = self.history[-1]
         note = f": {last.note}" if last.note else ""
         return f"{last.by or 'nobody in time'} {last.action} it at {last.at[:16].replace('T', ' ')} UTC{note}"
+
+    def to_row(self) -> dict[str, Any]:
+        """JSON-able form for a list: what it is and how it stands."""
+        proposal = self.proposal
+        return {
+            "review": self.id,
+            "kind": proposal.kind,
+            "status": self.status,
+            "title": proposal.title,
+            "assignee": proposal.assignee,
+            "created_at": self.history[0].at,
+            "expires_at": proposal.expires_at,
+            "sources": list(self.sources),
+        }
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form with all that is proposed, shown and done."""
+        proposal = self.proposal
+        return self.to_row() | {
+            "content": proposal.content,
+            "changed": self.changed,
+            "subject": dict(proposal.subject),
+            "shown": dict(proposal.shown),
+            "schema": dict(proposal.schema),
+            "validations": list(proposal.validations),
+            "history": [asdict(step) for step in self.history],
+        }

@@ -9,11 +9,11 @@ from gather_pipeline.domain.automation import DepartmentResult
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import TOLD_BY_EVENT
 from gather_pipeline.domain.iterations import EndedBy
-from gather_pipeline.domain.quality import told
 from gather_pipeline.errors import BudgetExhausted, DeadlineReached, ProjectBusy, Stopped, StoreGone, StoreUnavailable, TaskCancelled
 from gather_pipeline.gather.iteration import Attempt
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.state import DepartmentState
+from gather_pipeline.upkeep.events import LIMITS, department_result, of_department, of_limit
 
 logger = logging.getLogger(__name__)
 
@@ -170,61 +170,20 @@ def _wait_s(waits: int) -> float:
 
 def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentResult:
     department, announcer = state.department, state.session.announcer
-    score = state.score
-    reason = _sentence(state, ended, score, detail)
-    if ended in ("budget", "deadline") or (ended == "share" and state.allowed == 0):
-        announcer.announce("skipped_budget", department=department.slug, reason=reason)
-    elif ended in ("share", "maxIterations"):
-        logger.warning("[AutoGather] Max iterations reached in dept %s: %s", department.name, reason, extra={TOLD_BY_EVENT: True})
-        announcer.announce(
-            "max_iterations_reached",
-            department=department.slug,
-            final_quality_score=score,
-            judged=state.judged,
-            threshold=department.threshold,
-            limit=ended,
-        )
-    announcer.announce(
-        "department_complete",
-        department=department.slug,
-        department_name=department.name,
-        quality_score=score,
+    result = department_result(
+        department,
+        ended,
+        score=state.score,
         judged=state.judged,
-        iterations_used=state.iterations,
-        items_created=state.items_created,
-        ended_by=ended,
-        reason=reason,
-    )
-    return DepartmentResult(
-        department=department.slug,
-        name=department.name,
-        quality_score=score,
-        threshold=department.threshold,
         iterations=state.iterations,
         items_created=state.items_created,
-        ended_by=ended,
-        reason=reason,
-        judged=state.judged,
+        faults=state.last.faults if state.last and state.iterations and ended != "failed" else (),
+        detail=detail,
     )
-
-
-def _sentence(state: DepartmentState, ended: EndedBy, score: float | None, detail: str) -> str:
-    quality = "no quality yet" if score is None else f"quality {told(score, state.judged)}"
-    aim = f"{quality} of threshold {state.department.threshold:g}"
-    match ended:
-        case "threshold" if not state.judged:
-            return f"reached {score:g} by text statistics, unjudged; the threshold is {state.department.threshold:g}"
-        case "threshold":
-            return f"{quality} reached the threshold {state.department.threshold:g}"
-        case "maxIterations":
-            return f"{aim} after all of its {state.department.coordinationSettings.maxIterations} iterations"
-        case "share":
-            return f"{aim} after {state.iterations} iterations, its share of max_iterations"
-        case "stagnation":
-            return f"{aim} did not rise any more, whatever was tried"
-        case "unchanged":
-            return f"{quality}: nothing that its prompts used has changed, so nothing was done"
-        case "failed":
-            return detail
-        case _:
-            return f"{aim}: {detail}"
+    if ended in ("budget", "deadline") or (ended == "share" and state.allowed == 0):
+        announcer.announce("skipped_budget", department=department.slug, reason=result.reason)
+    elif ended in LIMITS:
+        logger.warning("[AutoGather] Max iterations reached in dept %s: %s", department.name, result.reason, extra={TOLD_BY_EVENT: True})
+        announcer.announce("max_iterations_reached", **of_limit(result))
+    announcer.announce("department_complete", **of_department(result))
+    return result

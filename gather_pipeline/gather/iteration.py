@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.items import Item, NewItem, item_id, version_of
 from gather_pipeline.domain.iterations import Iteration, asked_of
 from gather_pipeline.domain.quality import Quality, told
-from gather_pipeline.domain.routing import EMBEDDED
+from gather_pipeline.domain.routing import EMBEDDED, is_local
 from gather_pipeline.errors import Stopped
 from gather_pipeline.gather import ladder
 from gather_pipeline.gather.batch import Batch, collect
@@ -31,6 +32,7 @@ from gather_pipeline.gather.writers.small import SmallWriter
 from gather_pipeline.ports import Vectors
 from gather_pipeline.quality.scorer import measure_with
 from gather_pipeline.similarity.detector import DuplicateDetector
+from gather_pipeline.tasks.distilling import TaskDistiller
 from gather_pipeline.text import content_filter
 from gather_pipeline.upkeep.events import of_iteration
 
@@ -65,21 +67,31 @@ class Attempt:
         self.committed = False
         self.runner = self.session.runner(self._spend)
         plan = state.plan(number)
-        self.model = state.chain[plan.model]
+        self.model, *others = ladder.asked(state.chain, plan.model, self.session.services.health.left_out(afresh=False))
         writer = writer_for(self.model)
         with self._phase("context"):
-            self.context = writer.context(self.session, self.department, state.before, self.model)
+            self.context = writer.context(self.session, self.department, state.before, self.model, self._distiller(others))
         work = Assignment(
             department=self.department,
             iteration=number,
             plan=plan,
             model=self.model,
-            fallback_models=[model for model in state.chain if model not in (self.model, EMBEDDED)],
+            fallback_models=others,
             context=self.context,
             kept=self.session.vectors_of(self.department.slug),
         )
         with self._phase("context"):
             self.batch: Batch = Batch(self.session, writer, work, self.runner, [attempt.batch for attempt in after])
+
+    def _distiller(self, others: Sequence[str]) -> TaskDistiller | None:
+        """Who shortens a brief that does not fit: the iteration's own model, where it is one to be trusted with that."""
+        if is_local(self.model):
+            return None
+        session = self.session
+        tags, draw = session.tags(self.department, self.number), f"{session.project.id}|distilled"  # paid once for all departments
+        ask = partial(session.ask, self.runner)
+        others = [model for model in others if not is_local(model)]
+        return TaskDistiller(ask, session.services.catalogue, self.model, fallback_models=others, tags=tags, draw=draw)
 
     def _spend(self, usage: Usage) -> None:
         self.usage = self.usage + usage
@@ -236,7 +248,7 @@ class Attempt:
             rung=len(self.climbed),
             tokens=self.usage.tokens,
             cost=self.usage.cost,
-            faults=tuple(self.batch.faults),
+            faults=(*self.context.faults, *self.batch.faults),
             seconds=self.seconds,
             started_at=self.started_at,
             ended_at=self.session.services.clock.now(),

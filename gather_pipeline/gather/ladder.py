@@ -5,10 +5,12 @@ The step reached is derived from the scores alone, so that a run after a crash s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import Literal
+
+from gather_pipeline.domain.routing import EMBEDDED
 
 GAIN = 0.5  # quality points; less is noise of a score that has one decimal and up to ten new items in it
 PATIENCE = 3  # iterations without gain that count as stagnation (S001-MET-06)
@@ -90,6 +92,16 @@ def plan(aspects: Sequence[str], least_covered: Sequence[str], number: int, clim
         model=model,
         longer="longer" in climbed,
     )
+
+
+def asked(chain: Sequence[str], place: int, left_out: Collection[str]) -> list[str]:
+    """Models of an iteration in the order in which they are asked: the plan's, then the others, those that have just failed behind them.
+
+    The embedded model keeps the place that the plan gives it, and never stands in for another one.
+    """
+    planned = chain[place]
+    models = [planned, *(model for model in chain if model not in (planned, EMBEDDED))]
+    return models if planned == EMBEDDED else sorted(models, key=lambda model: model in left_out)
 
 
 def batch_size(aspects: int, climbed: Sequence[Step]) -> int:

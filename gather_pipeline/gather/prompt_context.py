@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gather_pipeline.context.budget import allocate
+from gather_pipeline.context.distillation import distil
 from gather_pipeline.context.relevance import TokenCounter
 from gather_pipeline.context.selection import Assembly, Candidate, fitting, select
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
 from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.domain.ledger import Ledger
+from gather_pipeline.errors import GatherError
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers.openings import digest
-from gather_pipeline.ports import Remembered, Vectors
+from gather_pipeline.ports import Distiller, Remembered, Vectors
+from gather_pipeline.tasks.plugins import plugins
 
 BRAIN_ITEMS = 8
 SMALL_TOKENS = 80  # two or three lines of predecessors for a small window
@@ -31,7 +34,7 @@ class PromptContext:
         own: Own items.
         avoid: Summaries of own items that did not fit, those nearest to what is asked, so that they are not said again.
         predecessors: Items of earlier departments, each with its department.
-        brain: Nearest items, likewise.
+        brain: Nearest items, likewise, and what other sources gave.
         ledger: What was included, shortened or dropped, with tokens and reason.
     """
 
@@ -45,7 +48,8 @@ class PromptContext:
     @property
     def used(self) -> dict[str, str]:
         """Content hash by id of the items included."""
-        return {id: hash for id, hash in self.ledger.used.items() if id != BRIEF}
+        entries = (entry for entry in self.ledger.entries if entry.kind not in ("brief", "source"))
+        return {entry.id: entry.hash for entry in entries if entry.state != "dropped"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +58,11 @@ class Contexts:
 
     Attributes:
         choose: Makes the context of a prompt.
+        faults: What could not be asked.
     """
 
     choose: Callable[[tuple[str, ...]], PromptContext]
+    faults: tuple[str, ...] = ()
     _made: dict[tuple[str, ...], PromptContext] = field(default_factory=dict)
 
     def about(self, aspects: tuple[str, ...]) -> PromptContext:
@@ -92,8 +98,17 @@ def _lines(items: Sequence[Item | Remembered]) -> list[str]:
     return [f"[{item.department}] {item.content}" for item in items]
 
 
-def assemble(session: Session, department: Department, before: Sequence[Department], budget: int, counter: TokenCounter) -> Contexts:
+def assemble(
+    session: Session,
+    department: Department,
+    before: Sequence[Department],
+    budget: int,
+    counter: TokenCounter,
+    distiller: Distiller | None = None,
+) -> Contexts:
     """Chooses for each prompt what fits into the budget: the brief always, and what says most about the department and the aspects.
+
+    A brief that does not fit goes in distilled to half of the budget; where nobody can do that, cut at a sentence (C54).
 
     Args:
         session: The run.
@@ -101,25 +116,30 @@ def assemble(session: Session, department: Department, before: Sequence[Departme
         before: Departments that ran earlier, in order.
         budget: Most tokens of all parts of a prompt together.
         counter: Counts tokens.
+        distiller: Shortens a brief that does not fit; None for none.
     """
+    faults: list[str] = []
     own = list(session.items.get(department.slug, []))
     earlier = [item for one in before for item in session.items.get(one.slug, [])]
     nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)})
+    distilled = _distilled(session, budget, counter, distiller, faults)
     candidates = [_brief(session, fitting(session.project.brief, budget, counter))]
     candidates += [_candidate(item, "own", item.content) for item in own]
     candidates += [_candidate(item, "predecessor", line) for item, line in zip(earlier, _lines(earlier), strict=True)]
     candidates += [_candidate(one, "brain", line, "low") for one, line in zip(nearest, _lines(nearest), strict=True)]
+    candidates += _from_sources(session, department, faults)
     shares = allocate(budget, session.services.settings.context_layers).shares
     summaries, embedder = {item.id: item.summary for item in own}, _Embedded(session)
+    whole = counter(session.project.brief)
 
     def choose(aspects: tuple[str, ...]) -> PromptContext:
         query = f"{department.name}: {', '.join(aspects)}. {department.description}"
-        assembly = select(candidates, budget, counter, query=query, embedder=embedder, shares=shares)
+        assembly = select(candidates, budget, counter, query=query, embedder=embedder, shares=shares, distilled=distilled)
         left_out = (entry.id for entry in sorted(assembly.ledger.entries, key=lambda one: one.rank) if entry.state == "dropped")
         avoid = [summaries[id] for id in left_out if id in summaries][:AVOIDED]
-        return _context(assembly, avoid=avoid)
+        return _context(assembly, whole, avoid=avoid)
 
-    return Contexts(choose=choose)
+    return Contexts(choose=choose, faults=tuple(faults))
 
 
 def assemble_small(session: Session, department: Department, before: Sequence[Department], counter: TokenCounter) -> Contexts:
@@ -132,7 +152,7 @@ def assemble_small(session: Session, department: Department, before: Sequence[De
     candidates = [_brief(session, brief), *(_candidate(item, "predecessor", item.summary) for item in earlier)]
     query = f"{department.name}: {', '.join(department.aspects)}. {department.description}"
     budget = counter(brief) + SMALL_TOKENS
-    context = _context(select(candidates, budget, counter, query=query, embedder=_Embedded(session)))
+    context = _context(select(candidates, budget, counter, query=query, embedder=_Embedded(session)), counter(session.project.brief))
     return Contexts(choose=lambda aspects: context)
 
 
@@ -154,14 +174,20 @@ class _Embedded:
         return np.stack([rows[text] for text in texts])
 
 
-def _context(assembly: Assembly, avoid: Sequence[str] = ()) -> PromptContext:
+def _context(assembly: Assembly, whole: int, avoid: Sequence[str] = ()) -> PromptContext:
+    """The context of an assembly; its ledger tells of a brief that was cut before the choice what it was cut from: `whole` tokens."""
+    ledger = assembly.ledger
+    brief = ledger.entries[0]
+    if brief.full_tokens < whole:
+        told = f"{brief.priority}: shortened at a sentence from {whole} to {brief.tokens} tokens"
+        ledger = replace(ledger, entries=(brief._replace(state="distilled", full_tokens=whole, reason=told), *ledger.entries[1:]))
     return PromptContext(
         brief=assembly.texts("brief")[0],
         own=assembly.texts("own"),
         avoid=list(avoid),
         predecessors=assembly.texts("predecessor"),
-        brain=assembly.texts("brain"),
-        ledger=assembly.ledger,
+        brain=[*assembly.texts("brain"), *assembly.texts("source")],
+        ledger=ledger,
     )
 
 
@@ -173,7 +199,37 @@ def _candidate(item: Item | Remembered, kind: Kind, text: str, priority: Priorit
     return Candidate(id=item.id, kind=kind, text=text, priority=priority, hash=content_hash(item.content), meaning=item.content)
 
 
+def _distilled(session: Session, budget: int, counter: TokenCounter, distiller: Distiller | None, faults: list[str]) -> Mapping[str, str]:
+    """The brief in fewer words, by its id, where it does not fit and somebody can shorten it."""
+    if distiller is None or counter(session.project.brief) <= budget:
+        return {}
+    given = [_brief(session, session.project.brief)]
+    try:
+        return session.wait(distil(given, budget // 2, distiller, counter, cache=session.services.cache))
+    except GatherError as error:  # also one that ends the run, which is told where the run looks for it
+        faults.append(f"the brief was not distilled ({error}), so it is cut at a sentence")
+        return {}
+
+
+def _from_sources(session: Session, department: Department, faults: list[str]) -> list[Candidate]:
+    """What the context sources of other packages say of a department."""
+    found: list[Candidate] = []
+    for name, source in plugins("context_sources").items():
+        try:
+            texts = [str(text) for text in source(session.project.id, department.slug, _query(department))]
+        except Exception as error:
+            faults.append(f"the context source {name} failed ({type(error).__name__}: {error}), so it is left out")
+            continue
+        found += [
+            Candidate(id=f"{name}:{content_hash(text)[:12]}", kind="source", text=f"[{name}] {text}", priority="low") for text in texts
+        ]
+    return found
+
+
+def _query(department: Department) -> str:
+    return f"{department.name}: {department.description} {', '.join(department.aspects)}"
+
+
 def _from_brain(session: Session, department: Department, have: set[str]) -> list[Remembered]:
-    query = f"{department.name}: {department.description} {', '.join(department.aspects)}"
-    found = session.brain.context(query, department=department.slug, limit=BRAIN_ITEMS + len(have))
+    found = session.brain.context(_query(department), department=department.slug, limit=BRAIN_ITEMS + len(have))
     return [one for one in session.as_here(found) if one.id not in have][:BRAIN_ITEMS]

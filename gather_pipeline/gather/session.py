@@ -259,6 +259,7 @@ class Session:
         """Stores the calls that have ended since the last time: before a commit, so that it never lacks one of its own."""
         ended = [self._executions.get() for _ in range(self._executions.qsize())]
         self.services.executions.add(*ended, project_id=self.project.id)
+        self.services.health.note(call for execution in ended for call in execution.calls)
         if (kept := self.services.task_support.kept) is not None:
             for execution in ended:
                 kept.settle(execution)

@@ -179,6 +179,8 @@ def tasks(site: Site) -> Seen:
         if not folder.is_dir():
             raise InvalidInput.field("GATHER_TASKS", str(folder), "a folder that is there")
     catalogue = Catalogue.load(folders)
+    if catalogue.faults:
+        raise InvalidInput("; ".join(catalogue.faults.values()))
     own = sum(path.parent in folders for path in catalogue.paths.values())
     return Seen(text=f"{len(catalogue.paths)} definitions, {own} of them in your folders", embedded=not folders)
 
@@ -196,6 +198,33 @@ def metrics(site: Site) -> Seen:
     except UnknownEntity:
         return Seen(text="no run has been measured yet", embedded=True)
     return Seen(text=f"{site.settings.metrics_database} can be read, {rows} runs", embedded=True)
+
+
+def brain(site: Site) -> Seen:
+    """The Brain service: reachable, its version, whether it takes the key, and whether it lacks something."""
+    service = site.services.brain_service
+    if service is None:
+        return Seen(text="no service is set, the local index answers", embedded=True)
+    state = service.check()
+    text = f"{service.host} {'takes the key' if site.settings.brain_api_key else 'needs no key'}, version {state.version or 'not told'}"
+    behind = [cursor.project_id for cursor in site.services.indexing.behind(receiver=service.key) if not cursor.is_held]
+    refused = sum(len(cursor.refused) for cursor in site.services.indexing.of(service))
+    if behind or refused:
+        lacks = ([f"it lacks items of {listed(behind, 5)}"] if behind else []) + ([f"it refused {refused} items"] if refused else [])
+        remedy = "Start the next run of the project, or Dagster's daemon: its sensor deliveries brings them there."
+        return Seen(text=f"{text}; {', '.join(lacks)}", verdict="warning", remedy=remedy, latency_s=state.latency_s)
+    return Seen(text=text, latency_s=state.latency_s)
+
+
+def cache(site: Site) -> Seen:
+    """What keeps answers and other values that can be had again, and how much it holds."""
+    began, embedded = time.monotonic(), site.settings.redis_url is None
+    if embedded and not site.settings.home.exists():
+        return Seen(text="nothing is kept yet", embedded=True)
+    stats = site.services.cache.stats()
+    where = f"files under {site.settings.home}" if embedded else "Redis"
+    text = f"{where}, {sum(stats.entries.values()):,} values, {stats.size / 1e6:,.1f} MB"
+    return Seen(text=text, embedded=embedded, latency_s=None if embedded else time.monotonic() - began)
 
 
 def redis(site: Site) -> Seen:
@@ -290,6 +319,14 @@ CHECKS = (
         look=metrics,
         remedy="Wait for the process that holds it; move a damaged file away, it is made anew from the store.",
     ),
+    Check(
+        name="brain",
+        setting="BRAIN_SERVICE_BASE_URL, BRAIN_SERVICE_API_KEY",
+        look=brain,
+        remedy="Start the service, correct address and key, or take BRAIN_SERVICE_BASE_URL away; until then the local index answers.",
+        after="store",
+    ),
+    Check(name="cache", setting="REDIS_URL", look=cache, remedy="Start Redis, or move the damaged folder cache away: it is made anew."),
     Check(
         name="redis",
         setting="REDIS_URL",

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.items import TEXTS, Item, Revision, content_hash
 from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.people.edit import People
 from gather_pipeline.services import Services
+from gather_pipeline.text.injection import item_injection
 
+FIELDS = (
+    *("id", "content", "summary", "context", "department", "iteration", "task_id", "project_id", "user_id", "aspect"),
+    *("created_at", "origin", "state", "revision", "written_by"),
+)
 UsedState = Literal["as it was", "edited", "deleted", "dropped", "gone"]
 
 
@@ -76,6 +81,15 @@ class ItemHistory:
     context_items: tuple[UsedItem, ...]
     drops: tuple[Drop, ...]
 
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return item_document(self.item) | {
+            "history": [{**asdict(version.revision), "changed": version.changed} for version in self.versions],
+            "context_items": [asdict(used) for used in self.context_items],
+            "overruled": [asdict(one) for one in self.item.overruled],
+            "drops": [asdict(drop) for drop in self.drops],
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedText:
@@ -83,6 +97,16 @@ class DroppedText:
 
     project_id: str
     drop: Drop
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {**asdict(self.drop), "id": self.drop.item_id, "project_id": self.project_id, "state": "dropped"}
+
+
+def item_document(item: Item) -> dict[str, Any]:
+    """JSON-able form of an item without its history."""
+    made = {"generated_by": item.provenance.get("generated_by"), "model": item.provenance.get("model")}
+    return {name: getattr(item, name) for name in FIELDS} | made | {"injection": item_injection(item), "automation": dict(item.provenance)}
 
 
 def history_of(services: Services, id: str, project_id: str | None = None) -> ItemHistory | DroppedText:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gather_pipeline.domain.decisions import DecidedText
@@ -12,6 +12,7 @@ from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.errors import GatherError, UnknownEntity
 from gather_pipeline.people.edit import People
 from gather_pipeline.people.history import dropped_text
+from gather_pipeline.records.documents import ledger_document
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import Execution
@@ -41,6 +42,28 @@ class Why:
     rebuilt: Rebuilt | None = None
     ledger: Ledger | None = None
     verdicts: tuple[Verdict, ...] = ()
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form; null stands for what is not known."""
+        execution, rebuilt, ledger = self.execution, self.rebuilt, self.ledger
+        row = {name: getattr(self, name) for name in ("id", "project_id", "department", "iteration", "told")}
+        return row | {
+            "execution": execution and execution.id,
+            "task": execution and execution.task_id,
+            "task_version": execution and execution.task_version,
+            "model": execution and (execution.model or execution.models_used[-1]),
+            "parameters": execution and dict(execution.parameters),
+            "prompt_id": execution and execution.prompt_id,
+            "prompt_hash": execution and execution.prompt_hash,
+            "prompt": rebuilt and [{"role": turn.role, "content": turn.content} for turn in rebuilt.messages],
+            "prompt_rebuilt": rebuilt and rebuilt.identical,
+            "ledger": ledger and ledger_document(ledger),
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "calls": execution and execution.attempts,
+            "tokens": execution and execution.usage.tokens,
+            "cost": execution and execution.usage.cost,
+            "seconds": execution and round(execution.execution_time_s, 3),
+        }
 
 
 def why(services: Services, id: str, project_id: str | None = None) -> Why:

@@ -135,6 +135,10 @@ class Cursors(Generic[CursorT]):
         """Cursors with something on its way, of those whose fields have these values."""
         return [self._read(one) for one in self._store.find(self._database, self._collection, {"behind": True, **where})]
 
+    def of(self, receiver: Receiver) -> list[CursorT]:
+        """Cursors of a receiver."""
+        return [self._read(one) for one in self._store.find(self._database, self._collection, {"receiver": receiver.key})]
+
     def _read(self, document: Document) -> CursorT:
         own = {name: value for name, value in document.items() if not name.startswith("_")}
         owner = Owner(**document["owner"]) if document["owner"] is not None else None

@@ -19,19 +19,17 @@ class DefinitionFiles:
     def __init__(self, store: DocumentStore, database: str) -> None:
         self._store, self._database = store, database
 
-    def read(self, files: Iterable[tuple[Path, TaskDefinition]]) -> None:
-        """Remembers the versions in files that were just read.
-
-        Raises:
-            InvalidInput: A file holds an older version of its task than before.
-        """
+    def read(self, files: Iterable[tuple[Path, TaskDefinition]]) -> dict[Path, str]:
+        """Remembers the versions in files that were just read; gives what is wrong with those whose version went back."""
+        wrong: dict[Path, str] = {}
         found = {digest([str(path), definition.id]): (path, definition) for path, definition in files}
         known = {row["_id"]: row["version"] for row in self._store.find(self._database, FILES, {"_id": {"$in": list(found)}})}
         for id, (path, definition) in found.items():
             before = known.get(id)
             if before is not None and version_key(definition.version) < version_key(before):
                 told = f"a version from {before} up, which the file had before; an older one goes into a file of its own"
-                raise InvalidInput(f"{path.name}: {InvalidInput.field('key version', definition.version, told)}")
-            if before != definition.version:
+                wrong[path] = f"{path.name}: {InvalidInput.field('key version', definition.version, told)}"
+            elif before != definition.version:
                 row = {"_id": id, "path": str(path), "task": definition.id, "version": definition.version}
                 self._store.upsert(self._database, FILES, row)
+        return wrong

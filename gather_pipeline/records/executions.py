@@ -138,7 +138,7 @@ class Executions:
             UnknownEntity: There is no such execution.
             EditConflict: Others give feedback on it again and again at the same moment.
         """
-        said = replace(said, note=self._secrets.mask(said.note))
+        said = replace(said, note=self._secrets.mask(said.note), corrected=_masked(said.corrected, self._secrets))
         for _ in range(TRIES):
             database, document = self._find_one(id)
             [execution] = self._read(database, [document])

@@ -1,6 +1,6 @@
 """One run a project: a lease in the store, kept alive by a heartbeat, taken over when its owner is dead (D4).
 
-On the same machine a dead owner is known at once by its process; elsewhere when its lease runs out.
+On the same machine a dead owner is known at once by its process; elsewhere, and where its process is stopped, when its lease runs out.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Owner:
     @classmethod
     def of_process(cls, task_id: str, pid: int) -> Owner:
         """The owner that a process of this machine would be."""
-        return cls(task_id=task_id, host=socket.gethostname(), pid=pid, started=_started(pid) or 0.0)
+        found = _process(pid)
+        return cls(task_id=task_id, host=socket.gethostname(), pid=pid, started=found.started if found else 0.0)
 
     @property
     def is_of_this_machine(self) -> bool:
@@ -53,21 +54,40 @@ class Owner:
         return self.host == socket.gethostname()
 
     def is_gone(self, until: float) -> bool:
-        """True where it can no longer be at work: its process is gone (same machine) or its time ran out (elsewhere).
+        """True where it can no longer be at work: its process is gone (same machine) or its time ran out (elsewhere, or it is stopped).
 
         Args:
             until: End of its time, seconds since the epoch.
         """
         if self.is_of_this_machine:
-            started = _started(self.pid)
-            return started is None or abs(started - self.started) > 1.0
+            found = _process(self.pid)
+            if found is None or abs(found.started - self.started) > 1.0:
+                return True
+            if not found.is_stopped:
+                return False
         return time.time() > until
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its process was stopped on this machine (Ctrl-Z, SIGSTOP), so that it hears of nothing."""
+        found = _process(self.pid) if self.is_of_this_machine else None
+        return found is not None and found.is_stopped
 
-def _started(pid: int) -> float | None:
+
+@dataclass(frozen=True, kw_only=True)
+class _Process:
+    started: float
+    is_stopped: bool
+
+
+def _process(pid: int) -> _Process | None:
+    """A process of this machine that has not ended."""
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+        status = process.status()
+        if status == psutil.STATUS_ZOMBIE:
+            return None
+        return _Process(started=process.create_time(), is_stopped=status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP))
     except psutil.Error:
         return None
 
@@ -230,6 +250,8 @@ class Lease:
 
 def _busy(held: Holder) -> str:
     where = f"process {held.owner.pid} on {held.owner.host}"
+    if held.owner.is_stopped:
+        where += f", which is stopped and loses it in {max(0.0, held.expires - time.time()):.0f} s unless kill -CONT wakes it"
     if held.owner.task_id.startswith(IMPORT):
         return f"project {held.project_id} is busy: an import into it is under way ({where}), wait for it"
     return (

@@ -50,4 +50,4 @@ def ranking_of(row: Document) -> Ranking:
         return DOCUMENT.validate_python(row)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InvalidInput.field(f"ranking {row.get('_id')}", place, "the document of a ranking") from None
+        raise InvalidInput(f"ranking {row.get('_id')}: {place} is missing or wrong, expected the document of a ranking") from None

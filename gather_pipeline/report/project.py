@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Quality
+from gather_pipeline.errors import GatherError, StoreError, StoreUnavailable, UnknownEntity
+from gather_pipeline.ports import IngestReport
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.report.page import render_page
 from gather_pipeline.report.tables import ReportTables, report_tables
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.project import threshold_of
+
+
+@contextmanager
+def brought_up_to_date(services: Services, report: Callable[[Services, IngestReport], None], tell: Callable[[str], None]) -> Iterator[None]:
+    """Takes in what happened since; where that cannot be done, what there is answers and that is told, once it has answered.
+
+    Args:
+        services: The engines.
+        report: Is given what was taken in.
+        tell: Is given the sentence.
+    """
+    fault: GatherError | None = None
+    try:
+        done = services.metrics.ingest()
+    except (StoreUnavailable, StoreError) as error:
+        fault = error
+    else:
+        if done.rows:
+            report(services, done)
+    try:
+        yield
+    except UnknownEntity as error:  # nothing is there yet that could answer
+        raise fault or error from None
+    if fault is not None:
+        tell(f"The newest measurements are not shown: {fault}")
 
 
 def project_tables(services: Services, view: ProjectView) -> ReportTables:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gather_pipeline.tasks.executor import TaskExecutor as TaskExecutor
+    from gather_pipeline.tasks.llm import get_llm_model as get_llm_model
     from gather_pipeline.tasks.options import ExecutionOptions as ExecutionOptions
 
 
@@ -22,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from gather_pipeline.tasks.options import ExecutionOptions
 
         return ExecutionOptions
+    if name == "get_llm_model":
+        from gather_pipeline.tasks.llm import get_llm_model
+
+        return get_llm_model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

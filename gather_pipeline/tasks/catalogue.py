@@ -44,6 +44,9 @@ class Catalogue:
         under: Definitions that are known too, unless one of the same id and version stands over them.
         fitting: Whether dependencies are checked.
 
+    Attributes:
+        faults: What is wrong with files that hold no valid definition: they stop nothing but the tasks that they are of.
+
     Raises:
         InvalidInput: A version is there twice, or a dependency is not there or does not fit.
     """
@@ -63,15 +66,17 @@ class Catalogue:
                 raise InvalidInput(f"task {definition.id} has version {definition.version} twice, expected versions of their own")
             found[key] = definition
         self.paths: dict[tuple[str, str], Path] = {**(under.paths if under else {}), **paths}
-        below = {(one.id, one.version): one for one in under or ()}
+        self.faults: dict[Path, str] = {**(under.faults if under else {})}
+        self._refused: dict[str, Path] = {**(under._refused if under else {})}
+        below = {(task, version): one for task, versions in (under._by_id if under else {}).items() for version, one in versions.items()}
         self._by_id: dict[str, dict[str, TaskDefinition]] = {}
         for (task, version), definition in sorted({**below, **found}.items(), key=lambda pair: (pair[0][0], version_key(pair[0][1]))):
             self._by_id.setdefault(task, {})[version] = definition
-        for key, definition in found.items() if fitting else ():
+        for definition in found.values() if fitting else ():
             try:
                 check_borders(definition, self.get)
             except ValueError as error:
-                raise InvalidInput(f"{self.paths[key].name if key in self.paths else definition.id}: {error}") from None
+                raise InvalidInput(f"{definition.id}: {error}") from None
 
     @classmethod
     @cache  # checking them takes 0.2 s, and every services of a process asks
@@ -81,44 +86,95 @@ class Catalogue:
 
     @classmethod
     def load(cls, folders: Sequence[Path]) -> Catalogue:
-        """The packaged definitions, over them those of plugins, over them those of a user's folders.
+        """The packaged definitions, over them those of plugins, over them those of a user's folders, with the prompts of plugins.
 
         Raises:
-            InvalidInput: A folder or a file is wrong.
+            InvalidInput: A folder or a plugin is wrong.
         """
         known: Catalogue = cls.packaged()
         for folder in definition_folders(folders)[1:]:
             known = cls.from_folder(folder, under=known)
+        for name, pack in plugins("prompt_packs").items():
+            try:
+                known = cls((_with_prompts(known, task, prompts, name) for task, prompts in pack.items()), under=known, fitting=False)
+            except (InvalidInput, AttributeError, TypeError) as error:
+                logger.warning("[AutoGather] The prompts of plugin %s are left out: %s", name, error)
         return known
 
     @classmethod
     def from_folder(cls, folder: Path, under: Catalogue | None = None) -> Self:
-        """Every `*.json` of a folder, all of them right or none. Hidden files, which macOS puts beside others, are not looked at.
+        """Every `*.json` of a folder; `faults` has those that are wrong. Hidden files, which macOS puts beside others, are not looked at.
 
         Raises:
-            InvalidInput: The folder or a file of it is wrong.
+            InvalidInput: The folder is wrong.
         """
-        found = {path: load_definition(path) for path in definition_files(folder)}
-        return cls(found.values(), {(one.id, one.version): path for path, one in found.items()}, under)
+        found: dict[tuple[str, str], TaskDefinition] = {}
+        paths: dict[tuple[str, str], Path] = {}
+        faults: dict[Path, str] = {}
+        for path in definition_files(folder):
+            try:
+                one = load_definition(path)
+                if (key := (one.id, one.version)) in found:
+                    told = f"one of its own, for {paths[key].name} has it too"
+                    raise InvalidInput(f"{path.name}: {InvalidInput.field('key version', one.version, told)}")
+                found[key], paths[key] = one, path
+            except InvalidInput as error:
+                faults[path] = str(error)
+        made = cls(found.values(), paths, under, fitting=False)
+        for path, fault in faults.items():
+            made.refuse(path, fault)
+        for key, one in found.items():
+            try:
+                check_borders(one, made.get)
+            except ValueError as error:
+                made.refuse(paths[key], f"{paths[key].name}: {error}")
+        return made
+
+    def refuse(self, path: Path, fault: str) -> None:
+        """Takes a file as one that holds no valid definition: whoever asks for its task is told the fault."""
+        self.faults[path] = fault
+        self._refused |= dict.fromkeys(names_of(path), path)
+        for task, version in [key for key, place in self.paths.items() if place == path]:
+            del self.paths[task, version], self._by_id[task][version]
 
     def __iter__(self) -> Iterator[TaskDefinition]:
-        for versions in self._by_id.values():
-            yield from versions.values()
+        """All that `get` gives without being told a version, in all their versions."""
+        for task, versions in self._by_id.items():
+            if task not in self._refused:
+                yield from versions.values()
 
     def get(self, task_id: str, version: str | None = None) -> TaskDefinition:
         """The definition of that id, in its newest version where none is named.
 
         Raises:
             UnknownEntity: No such task or version; names those there are.
+            InvalidInput: A file of the task is wrong, and it cannot be told whether that version is meant.
         """
-        versions = self._by_id.get(task_id)
-        if versions is None:
+        versions = self._by_id.get(task_id) or {}
+        if task_id in self._refused and version not in versions:
+            raise InvalidInput(self.faults[self._refused[task_id]])
+        if not versions:
             raise UnknownEntity.field("task", task_id, f"one of {listed(self._by_id) or 'none: there are none'}")
         if version is None:
             return list(versions.values())[-1]
         if version not in versions:
             raise UnknownEntity.field(f"version of task {task_id}", version, f"one of {listed(versions)}")
         return versions[version]
+
+
+def _with_prompts(known: Catalogue, task: str, prompts: Sequence[Mapping[str, Any]], source: str) -> TaskDefinition:
+    """The newest definition of a task with further prompts."""
+    document = known.get(task).to_document()
+    return parse_definition(document | {"prompts": [*document["prompts"], *prompts]}, f"plugin {source} (prompt_packs), task {task}")
+
+
+def names_of(path: Path) -> set[str]:
+    """What a file may be asked for by: its own name, without a version too, and, as far as it can be read, the id of its task."""
+    names = {path.stem, path.stem.partition("-")[0]}
+    try:
+        return names | {str(load_json(path.read_text(encoding="utf-8")).get("id") if path.is_file() else None)}
+    except (OSError, ValueError, AttributeError):
+        return names
 
 
 def definition_folders(own: Sequence[Path]) -> list[Path]:

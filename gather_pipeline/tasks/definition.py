@@ -25,6 +25,7 @@ NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+MAX_TOKENS = 200_000  # of one answer: more than any model writes
 OUTPUT = "output"  # reserved in verification prompts (C40)
 
 
@@ -235,7 +236,7 @@ class Generation(Part):
     """How the model is called."""
 
     temperature: Fraction = Field(default=0.7, description="0 to 1 (C57).")
-    max_tokens: Annotated[int, Field(ge=1, le=200_000)] = Field(default=1000, description="Most tokens of one answer.")
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = Field(default=1000, description="Most tokens of one answer.")
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(default=120.0, description="Seconds until a call counts as hung.")
     sampling: dict[str, JsonValue] = Field(default={}, description="Further sampling parameters of local servers.")
     max_reasks: Annotated[int, Field(ge=0, le=5)] = Field(
@@ -344,6 +345,13 @@ class TaskDefinition(Part):
         """
         default = next(prompt for prompt in self.prompts if prompt.usage_conditions.default)
         return next((prompt for prompt in self.prompts if prompt.usage_conditions.when in conditions), default)
+
+    def check_conditions(self, conditions: Collection[str]) -> None:
+        """Raises `InvalidInput` where a person names a condition that no prompt has."""
+        known = [prompt.usage_conditions.when for prompt in self.prompts if prompt.usage_conditions.when]
+        for name in conditions:
+            if name not in known:
+                raise InvalidInput.field(f"condition of task {self.id}", name, f"one of {', '.join(known) or 'none: it has none'}")
 
     def prompt(self, id: str) -> Prompt:
         """The prompt of that id; raises `InvalidInput` where there is none."""

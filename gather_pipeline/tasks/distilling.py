@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.execution import digest
-from gather_pipeline.tasks.runner import TaskRunner
+from gather_pipeline.tasks.runner import TaskResult
 
+Run = Callable[..., Awaitable[TaskResult]]
 WORDS_A_TOKEN = 0.7  # a model is told how long in words, which it can count
 TASKS = {
     "plot": "distil_plot",
@@ -23,13 +28,26 @@ class TaskDistiller:
     """The body of `Distiller` over a task runner.
 
     Args:
-        runner: Executes the tasks and records their executions.
-        catalogue: Where their definitions are.
+        run: Executes a task and records its execution, as `TaskRunner.run`.
+        catalogue: Where the definitions are.
         model: Who shortens.
+        fallback_models: Who does where that one cannot be had.
+        tags: Kept with the records.
+        draw: As for `TaskRunner.run`.
     """
 
-    def __init__(self, runner: TaskRunner, catalogue: Catalogue, model: str) -> None:
-        self._runner, self._model = runner, model
+    def __init__(
+        self,
+        run: Run,
+        catalogue: Catalogue,
+        model: str,
+        *,
+        fallback_models: Sequence[str] = (),
+        tags: Mapping[str, Any] = MappingProxyType({}),
+        draw: object = None,
+    ) -> None:
+        self._run, self._options = run, {"model": model, "fallback_models": fallback_models, "draw": draw}
+        self._tags = tags
         tasks = sorted({*TASKS.values(), OTHER})
         self.name = f"{model}@{digest([catalogue.get(task).hash for task in tasks])[:16]}"
 
@@ -40,5 +58,6 @@ class TaskDistiller:
             GatherError: As `TaskRunner.run`.
         """
         inputs = {"text": text, "words": max(20, int(tokens * WORDS_A_TOKEN))}
-        result = await self._runner.run(TASKS.get(kind, OTHER), inputs, model=self._model, max_tokens=2 * tokens + 100, tags={"kind": kind})
+        tags = {**self._tags, "kind": kind}
+        result = await self._run(TASKS.get(kind, OTHER), inputs, max_tokens=2 * tokens + 100, tags=tags, **self._options)
         return str(result.output)

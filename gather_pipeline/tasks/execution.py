@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -62,6 +62,7 @@ class Feedback:
         source: A person at a command, a decision of the review queue, or a check that ran later.
         accepted: Whether the output is good enough to be used; None where only a rating or a note is given.
         rating: 1, of no use, to 5, as good as can be.
+        corrected: What a person made of the output before they accepted it; None where they took it as it was, or did not.
 
     Raises:
         InvalidInput: The rating is out of range, or nothing is said.
@@ -73,6 +74,7 @@ class Feedback:
     accepted: bool | None = None
     rating: float | None = None
     note: str = ""
+    corrected: Any = None
 
     def __post_init__(self) -> None:
         if self.rating is not None and not 1 <= self.rating <= 5:
@@ -133,10 +135,20 @@ class Execution:
         return self.waiting is not None and self.fallback != "use_highest_ranked_model"
 
     @property
-    def accepted(self) -> bool | None:
-        """Whether people accept the output, by the newest that one of them said; None where none did."""
-        said = [one.accepted for one in self.feedback if one.accepted is not None and one.source != "check"]
+    def decision(self) -> Feedback | None:
+        """The newest word of a person on whether the output is accepted; None where nobody gave one."""
+        said = [one for one in self.feedback if one.accepted is not None and one.source != "check"]
         return said[-1] if said else None
+
+    @property
+    def accepted(self) -> bool | None:
+        """Whether people accept the output, as it is or corrected; None where none of them said."""
+        return None if self.decision is None else self.decision.accepted
+
+    def accepted_output(self, until: str | None = None) -> Any:
+        """The output as people accepted it: as it came, or as one of them corrected it until then, at any time where None."""
+        made = [one.corrected for one in self.feedback if one.corrected is not None and (until is None or one.at <= until)]
+        return made[-1] if made else self.output
 
     @property
     def rating(self) -> float | None:
@@ -156,6 +168,11 @@ class Execution:
         Unknown where one of them does not say, or where calls were made and none was answered; zero where none was made.
         """
         return charged(self.calls)
+
+    @property
+    def price(self) -> Usage:
+        """Tokens and cost of the same calls when they were paid: those of kept answers count."""
+        return charged([replace(call, cached=False) for call in self.calls])
 
     @property
     def attempts(self) -> int:
@@ -184,6 +201,8 @@ class Execution:
             "confidence": self.verdicts[-1].confidence if self.verdicts else None,
             "details": {"verdicts": verdicts} if verdicts else {},
         }
+        # As JSON, for its keys may be any.
+        entries = [one | {"corrected": one["corrected"] and json.dumps(one["corrected"])} for one in row["feedback"]]
         return row | {
             "_id": row.pop("id"),
             "models_used": list(self.models_used),
@@ -194,7 +213,7 @@ class Execution:
             "retries": self.retries,
             "calls": [call | (call.pop("usage") or asdict(UNKNOWN)) for call in row["calls"]],
             "accepted": self.accepted,
-            "feedback": {"accepted": self.accepted, "rating": self.rating, "entries": row["feedback"]} if self.feedback else None,
+            "feedback": {"accepted": self.accepted, "rating": self.rating, "entries": entries} if self.feedback else None,
         }
 
     @classmethod
@@ -205,20 +224,20 @@ class Execution:
             InvalidInput: It is none; names the field.
         """
         try:
-            results = row.get("verification_results", {})
+            results, said = row.get("verification_results", {}), (row.get("feedback") or {}).get("entries", ())
             again = {
                 "id": row["_id"],
                 "execution_time_s": row["performance"]["execution_time"],
                 "verdicts": results.get("details", {}).get("verdicts", ()),
                 "verified": results.get("passed"),
                 "calls": [call | {"usage": None if call["answered_by"] is None else call} for call in row["calls"]],
-                "feedback": (row.get("feedback") or {}).get("entries", ()),
+                "feedback": [one | {"corrected": json.loads(one.get("corrected") or "null")} for one in said],
             }
             return DOCUMENT.validate_python({**row, **again})
-        except (KeyError, TypeError, AttributeError, ValidationError) as error:
-            wrong = error.errors()[0]["loc"] if isinstance(error, ValidationError) else (error,)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            wrong = error.errors()[0]["loc"] if isinstance(error, ValidationError) else error.args
             place = ".".join(str(part) for part in wrong)
-            raise InvalidInput.field(f"record {row.get('_id')}", place, "the document of an execution") from None
+            raise InvalidInput(f"record {row.get('_id')}: {place} is missing or wrong, expected the document of an execution") from None
 
 
 DOCUMENT = TypeAdapter(Execution)

@@ -5,13 +5,17 @@ The one module of this room that may import the composition root, and only when 
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from gather_pipeline.tasks.catalogue import Catalogue
+from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.options import ExecutionOptions
 from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 
@@ -23,7 +27,7 @@ class TaskExecutor:
     """Executes one task against the models that the settings name. Use it in a `with` block, or call `close` at the end.
 
     Args:
-        task_id: Id of a definition: packaged, a plugin's, or a file's in a folder of `GATHER_TASKS`.
+        task_id: Id of a definition: packaged, a plugin's, or a file's in a folder of `GATHER_TASKS`; or a definition that is nowhere.
         version: Version of the definition; the newest where None.
         services: What it works with; the services that the environment names where None.
 
@@ -32,18 +36,21 @@ class TaskExecutor:
         InvalidInput: A setting or a definition is wrong.
     """
 
-    def __init__(self, task_id: str, version: str | None = None, *, services: Services | None = None) -> None:
+    def __init__(self, task_id: str | TaskDefinition, version: str | None = None, *, services: Services | None = None) -> None:
         stack = ExitStack()
         if services is None:
             from gather_pipeline.bootstrap import build_services
 
             services = build_services()
             stack.callback(services.close)
-        self._services = services
+        self.services = services
         self._portal: BlockingPortal | None = None
-        self._finalizer = weakref.finalize(self, stack.close)
+        self._finalizer = weakref.finalize(self, _close, stack)
         self._stack = stack
-        self.definition = services.catalogue.get(task_id, version)
+        if isinstance(task_id, str):
+            self._catalogue, self.definition = services.catalogue, services.catalogue.get(task_id, version)
+        else:
+            self._catalogue, self.definition = Catalogue([task_id], under=services.catalogue), task_id
 
     def execute(self, input: Mapping[str, Any], options: ExecutionOptions | Mapping[str, Any] | None = None) -> Any:
         """The output: accepted by the checks of the task, or what its fallback strategy gives.
@@ -64,11 +71,12 @@ class TaskExecutor:
 
     async def run_async(self, input: Mapping[str, Any], options: ExecutionOptions, execution_id: str | None = None) -> TaskResult:
         """The same in an event loop of the caller's own, who closes the model and may name the record."""
-        services = self._services
+        services = self.services
+        self.definition.check_conditions(options.conditions)
         candidates = services.task_models(self.definition, options)
         for model in candidates:
             services.check_reach(model)
-        runner = TaskRunner(services.model, services.catalogue, services.clock, services.store_execution, services.task_support)
+        runner = TaskRunner(services.model, self._catalogue, services.clock, services.store_execution, services.task_support)
         return await runner.run(
             self.definition.id,
             input,
@@ -101,5 +109,15 @@ class TaskExecutor:
         """An event loop in a thread of its own, for the connections of all calls."""
         if self._portal is None:
             portal = self._portal = self._stack.enter_context(start_blocking_portal())
-            self._stack.callback(portal.call, self._services.model.aclose)
+            self._stack.callback(portal.call, self.services.model.aclose)
         return self._portal
+
+
+def _close(stack: ExitStack) -> None:
+    """Closes; in a thread of its own where the last reference was let go within the event loop that is to be stopped."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        stack.close()
+    else:
+        Thread(target=stack.close).start()

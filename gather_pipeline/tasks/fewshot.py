@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rapidfuzz import fuzz
@@ -26,7 +27,7 @@ def choose_examples(definition: TaskDefinition, inputs: Mapping[str, Any], accep
     schema = definition.input.json_schema
     barred = {digest(with_defaults(schema, example)) for example in (*definition.input.examples, inputs)}  # type: ignore[arg-type]
     free: dict[str, Execution] = {}  # one of each input, the newest
-    for one in accepted[:LOOKED_AT]:
+    for one in (replace(one, output=one.accepted_output()) for one in accepted[:LOOKED_AT]):
         if digest(one.input) not in barred and definition.output.complaint(one.output) is None:
             free.setdefault(digest(one.input), one)
     found = list(free.values())

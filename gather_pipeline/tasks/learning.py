@@ -107,8 +107,9 @@ def complaints(execution: Execution) -> Iterator[tuple[str, str]]:
         if verdict.ruling == "reject":
             yield f"rejected by {verdict.method}", "; ".join(verdict.reasons) or "no reason was given"
     for one in execution.feedback:
-        if one.accepted is False or (one.rating is not None and one.rating <= 2):
-            yield f"rejected by a {one.source}", one.note or "no reason was given"
+        if one.accepted is False or one.corrected is not None or (one.rating is not None and one.rating <= 2):
+            what = "rejected" if one.corrected is None else "corrected"
+            yield f"{what} by a {one.source}", one.note or "no reason was given"
 
 
 def kind_of(complaint: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.tasks.definition import MAX_TOKENS
 
 
 class ExecutionOptions(BaseModel):
@@ -31,7 +32,7 @@ class ExecutionOptions(BaseModel):
     prompt_id: str | None = None
     conditions: tuple[str, ...] = ()
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
     seed: int | None = None
     draw: int = 0
     max_cost: Annotated[float, Field(gt=0)] | None = None

@@ -27,6 +27,7 @@ OLDEST_DAYS = 6 * HALF_LIFE_DAYS  # what is older counts less than 2%
 LEAST_SAMPLES = 8.0  # executions, an old one counted in part, from which a model may change its place
 SURE = 0.9  # probability of being better from which two models change places
 LEVEL = 0.9  # of the intervals
+CORRECTED = 0.5  # what an output counts that a person accepted after a correction
 DRAWS = 4000
 USUAL = RankingCriteria(quality_priority=0.7, speed_priority=0.3, context_size="small")
 
@@ -78,8 +79,8 @@ def observations(execution: Execution) -> Iterable[Observation]:
 
 def _judged(execution: Execution) -> float | None:
     """The newest word of a person, then their rating, then the checks' verdict, then what later checks said."""
-    if execution.accepted is not None:
-        return float(execution.accepted)
+    if (said := execution.decision) is not None:
+        return float(said.accepted or 0) if said.corrected is None else CORRECTED
     if execution.rating is not None:
         return (execution.rating - 1) / 4
     if execution.verified is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gather_pipeline.domain.executions import Message
 from gather_pipeline.errors import InvalidInput
@@ -40,5 +40,6 @@ def rebuild(execution: Execution, definition: TaskDefinition, examples: Sequence
     if prompt is None:
         told = f"execution {execution.id} has prompt {execution.prompt_id!r}"
         raise InvalidInput(f"{told}, expected one of task {definition.id} {definition.version}: {[one.id for one in definition.prompts]}")
-    conversation = converse(definition, prompt, execution.input, examples)
+    shown = [replace(one, output=one.accepted_output(until=execution.timestamp)) for one in examples]
+    conversation = converse(definition, prompt, execution.input, shown)
     return Rebuilt(messages=conversation.messages, identical=conversation.hash == execution.prompt_hash)

@@ -1,18 +1,21 @@
 """JSON Schema as the engine uses it: checked when a definition is loaded, turned into one sentence when a value does not fit.
 
-Nothing is ever fetched: a schema may refer to itself (`#/...`) and to nothing else.
+Nothing is ever fetched: a schema may refer to itself (`#/...`) and to nothing else. Its patterns are matched by pydantic's engine, Rust's
+`regex`, in time that grows with the text alone: in Python's `re` a pattern such as `^(a+)+$` takes years over forty letters.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pydantic
-from jsonschema import Draft202012Validator
+import pydantic_core
+from jsonschema import Draft202012Validator, FormatChecker, validators
 from jsonschema.exceptions import SchemaError, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic_core import SchemaValidator, core_schema, to_jsonable_python
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
@@ -33,14 +36,73 @@ ENDLESS = "the schema refers to itself without end, expected one that a value en
 MESSAGE_LIMIT = 200  # characters of one complaint; jsonschema repeats whole values
 
 
+@lru_cache(maxsize=256)
+def _expression(pattern: str) -> SchemaValidator:
+    """What finds a pattern in a text.
+
+    Raises:
+        ValueError: It is none that can be matched in bounded time.
+    """
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=pattern))
+    except pydantic_core.SchemaError as error:
+        why = str(error).strip().rsplit("\n", 1)[-1].rsplit("rror: ", 1)[-1].rstrip(".")
+        raise ValueError(
+            f"pattern {shorten(pattern)} cannot be matched in bounded time ({why}), expected one as JSON Schema recommends "
+            "it: without look-around and backreferences, and no long repetition, which maxLength says better"
+        ) from None
+
+
+def _is_found(pattern: str, text: str) -> bool:
+    return _expression(pattern).isinstance_python(text)
+
+
+def _pattern(validator: Any, pattern: str, value: Any, _: Schema) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not _is_found(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, _: Schema) -> Iterator[ValidationError]:
+    for pattern, part in patterns.items() if isinstance(value, Mapping) else ():
+        for name in value:
+            if _is_found(pattern, name):
+                yield from validator.descend(value[name], part, path=name, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, wanted: Any, value: Any, schema: Schema) -> Iterator[ValidationError]:
+    patterns = schema.get("patternProperties", {})
+    if patterns and isinstance(value, Mapping):
+        value = {name: part for name, part in value.items() if not any(_is_found(pattern, name) for pattern in patterns)}
+        schema = {key: part for key, part in schema.items() if key != "patternProperties"}
+    yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, wanted, value, schema)
+
+
+Bounded: Any = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional_properties},
+)
+FORMATS = FormatChecker()
+FORMATS.checkers = {
+    **Draft202012Validator.FORMAT_CHECKER.checkers,
+    "regex": (lambda value: not isinstance(value, str) or bool(_expression(value)), ValueError),
+}
+
+
 def check_schema(schema: Schema) -> None:
     """Raises `ValueError`, which names the place, unless a schema is a JSON Schema (draft 2020-12) that stands alone."""
     try:
-        Draft202012Validator.check_schema(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        Draft202012Validator.check_schema(schema, format_checker=FORMATS)
     except SchemaError as error:
-        raise ValueError(f"schema is not a JSON Schema at {_path(error.absolute_path) or 'its root'}: {_shortened(error)}") from None
+        place = _path(error.absolute_path) or "its root"
+        raise ValueError(f"schema is not a JSON Schema at {place}: {error.cause or _shortened(error)}") from None
+    if next(_values(schema, "unevaluatedProperties"), None) is not None and next(_values(schema, "patternProperties"), None) is not None:
+        raise ValueError("schema uses unevaluatedProperties beside patternProperties, expected additionalProperties")
+    if any(isinstance(dialect, str) for part in schema.values() for dialect in _values(part, "$schema")):
+        raise ValueError("schema names a $schema below its root, expected it at the root alone")
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
-    for reference in _references(schema):
+    for reference in _values(schema, "$ref"):
+        if not isinstance(reference, str):
+            continue
         try:
             if not reference.startswith("#"):
                 raise ValueError(f"schema refers to {reference!r}, expected a place in the same schema (#/...)")
@@ -56,7 +118,9 @@ def fits(schema: Schema, value: object) -> bool:
 
 def complaint(schema: Schema, value: object) -> str | None:
     """What of a JSON value does not fit, in words that a model or a person can act on; None where all fits."""
-    found = Draft202012Validator(schema, registry=Registry()).iter_errors(value)
+    # Where a part of the schema is looked at, jsonschema takes the validator that `$schema` names, and that is not this one.
+    own = {key: part for key, part in schema.items() if key != "$schema"}
+    found = Bounded(own, registry=Registry()).iter_errors(value)
     try:
         errors = sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
     except RecursionError:
@@ -115,16 +179,16 @@ def portable(schema: Schema) -> dict[str, Any]:
     return kept
 
 
-def _references(part: object) -> Iterator[str]:
+def _values(part: object, keyword: str) -> Iterator[object]:
+    """The values of a keyword wherever it stands in a schema."""
     if isinstance(part, Mapping):
-        reference = part.get("$ref")
-        if isinstance(reference, str):
-            yield reference
+        if keyword in part:
+            yield part[keyword]
         for inner in part.values():
-            yield from _references(inner)
+            yield from _values(inner, keyword)
     elif isinstance(part, list):
         for inner in part:
-            yield from _references(inner)
+            yield from _values(inner, keyword)
 
 
 def _path(parts: Sequence[object]) -> str:

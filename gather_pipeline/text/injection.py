@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 from gather_pipeline.domain.items import TEXTS, Item
 
 SHOWN = 120  # characters of a phrase
-# Words in small letters of which one must be there before the phrase is looked for at all, and the phrase, in which a blank stands for
-# anything between two words, and `~` for up to 40 characters of one sentence.
+# Words in small letters of which one must be there, on each side of `&`, before the phrase is looked for at all, and the phrase, in which a
+# blank stands for anything between two words, and `~` for up to 40 characters of one sentence.
 PHRASES = (
     # to forget what was asked
     (
@@ -23,7 +24,7 @@ PHRASES = (
         "(?:[a-z]+ ){0,3}(?:instructions?|prompts?|guidelines|directives?|programming|system messages?)",
     ),
     (
-        "ignore|disregard|forget",
+        "ignore|disregard|forget&above|before this|you ",
         "(?:ignore|disregard|forget) (?:everything|all|anything|what) (?:that )?(?:was |is |has been )?(?:said |written |stands )?"
         "(?:above|before this|you (?:were|have been) told|you know about your)",
     ),
@@ -61,13 +62,16 @@ PHRASES = (
     ("निर्देश|आदेश", "(?:पिछल|पूर्व|उपरोक्त|सभी)~(?:निर्देश|आदेश)~(?:अनदेखा|अनदेखी|नज़रअंदाज़|भूल)"),
     # to give away what it was told
     (
-        "prompt|instruct|system|api key|training data",
+        "prompt|instructions|system message|api|training&your|the|system",
         "(?:reveal|print|repeat|show|output|disclose|leak|tell me|give me|display|expose|recite|what is|what are|summari[sz]e) "
         "(?:[a-z]+ ){0,4}(?:system (?:prompts?|messages?|instructions)|(?:your|the) "
         "(?:initial|original|hidden|secret|full|exact|internal|own) (?:[a-z]+ )?(?:prompt|instructions)"
         "|your (?:prompt|api keys?|training data))",
     ),
-    ("system", r"(?:zeig|verrat|nenn|gib|wiederhol|offenbar|druck)\w*~(?:system\W?prompt|systemnachricht|systemanweisung)"),
+    (
+        "zeig|verrat|nenn|gib|wiederhol|offenbar|druck&system",
+        r"(?:zeig|verrat|nenn|gib|wiederhol|offenbar|druck)\w*~(?:system\W?prompt|systemnachricht|systemanweisung)",
+    ),
     ("syst|sist", "prompt (?:du |de |del |di |do )?(?:système|sistema)|(?:instruc[a-z]+|istruzioni) (?:del |du |di )(?:sistema|système)"),
     (
         "системн|系|システム|시스템",
@@ -87,17 +91,17 @@ PHRASES = (
     ),
     ("the user", "(?:do not|don.?t|never) (?:tell|inform|alert|notify|mention (?:this|it) to) the user"),
     (
-        "ai|llm|model|assistant",
+        "note|message|attention|instruction|important&ai|llm|model|assistant&:",
         r"(?:note|message|attention|instructions?|important)~(?:\bais?\b|\bllms?\b|language models?|assistants?)\s?:",
     ),
     (
-        "ki|ia|assist|chatbot|sprachmodell",
+        "du bist|vous|tu|eres|sei|você&ki|ia|assist|asist|chatbot|sprachmodell&jetzt|sofort|ant|ora|désormais",
         "(?:du bist|vous êtes|tu es|eres|sei|você é) (?:ab jetzt|ab sofort|jetzt|maintenant|désormais|ahora|ora|adesso|agora) "
         r"(?:ein[a-z]* |une? |una? |um |uno )?(?:[a-zà-ü]+ ){0,2}(?:\bki\b|\bia\b|assist|asist|sprachmodell|chatbot)",
     ),
     # to judge as it is told
     (
-        "score|rat|grade|mark",
+        "give|assign|award|rate|score|grade&score|rat|grade|mark&100|10|full|high|maximum|top|perfect",
         "(?:(?:rate|score|grade) (?:this|these|it|every|all) (?:[a-z]+ ){0,2}(?:at |as |with )?(?:an? )?(?:100|10 10)"
         "|(?:give|assign|award) (?:[a-z]+ ){1,4}(?:score|rating|mark|grade)s? (?:of )?100"
         "|(?:give|assign|award|rate|score|grade) (?:[a-z]+ ){1,4}"
@@ -122,6 +126,15 @@ PHRASES = (
 )
 
 
+@cache
+def _expression(phrase: str) -> re.Pattern[str]:
+    return re.compile(phrase.replace(" ", r"[\W_]{1,4}").replace("~", r"[^.\n]{0,40}"), re.IGNORECASE | re.MULTILINE)
+
+
+LOOKED_FOR = [([side.split("|") for side in words.split("&")], phrase) for words, phrase in PHRASES]
+APART = "\n" * 5  # more than stands between two words of a phrase
+
+
 def injection(text: str) -> str | None:
     """The phrase in a text that seems to be meant for a model, None where there is none; letters that disguise it are seen through."""
     plain = text
@@ -130,15 +143,22 @@ def injection(text: str) -> str | None:
             letter for letter in unicodedata.normalize("NFKC", text) if letter.isascii() or unicodedata.category(letter) != "Cf"
         )
     small = plain.lower()
-    for words, phrase in PHRASES:
-        if not any(word in small for word in words.split("|")):
-            continue
-        pattern = phrase.replace(" ", r"[\W_]{1,4}").replace("~", r"[^.\n]{0,40}")
-        if found := re.search(pattern, plain, re.IGNORECASE | re.MULTILINE):
-            return " ".join(found[0].split())[:SHOWN]
+    for sides, phrase in LOOKED_FOR:
+        for words in sides:
+            for word in words:
+                if word in small:
+                    break
+            else:
+                break
+        else:
+            if found := _expression(phrase).search(plain):
+                return " ".join(found[0].split())[:SHOWN]
     return None
 
 
 def item_injection(item: Item) -> str | None:
     """The first such phrase in an item's texts."""
-    return next((found for name in TEXTS if (found := injection(getattr(item, name)))), None)
+    texts = [getattr(item, name) for name in TEXTS]
+    if injection(APART.join(texts)) is None:  # once over all of them is three times as fast
+        return None
+    return next((found for text in texts if (found := injection(text))), None)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gather_pipeline.domain.automation import AutomationResult, Run, Status
+from gather_pipeline.domain.automation import AutomationResult, DepartmentResult, Run, Status
+from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import Event, EventType
-from gather_pipeline.domain.iterations import Iteration
-from gather_pipeline.domain.quality import Score
+from gather_pipeline.domain.iterations import EndedBy, Iteration
+from gather_pipeline.domain.quality import Score, told
 from gather_pipeline.errors import DuplicateKey
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.records.view import ProjectView
@@ -20,6 +21,8 @@ ENDS: Mapping[str, EventType] = {
     "cancelled": "automation_cancelled",
     "failed": "automation_failed",
 }
+
+LIMITS: tuple[EndedBy, ...] = ("share", "maxIterations")
 
 
 def of_iteration(iteration: Iteration, department_name: str, total_iterations: int) -> Fields:
@@ -35,6 +38,31 @@ def of_iteration(iteration: Iteration, department_name: str, total_iterations: i
         "threshold": iteration.threshold,
         "duplicates_dropped": iteration.duplicates + iteration.filtered,
         "tokens": iteration.tokens,
+    }
+
+
+def of_limit(result: DepartmentResult) -> Fields:
+    """Fields of `max_iterations_reached`, where one of `LIMITS` ended a department."""
+    return {
+        "department": result.department,
+        "final_quality_score": result.quality_score,
+        "judged": result.judged,
+        "threshold": result.threshold,
+        "limit": result.ended_by,
+    }
+
+
+def of_department(result: DepartmentResult) -> Fields:
+    """Fields of `department_complete`."""
+    return {
+        "department": result.department,
+        "department_name": result.name,
+        "quality_score": result.quality_score,
+        "judged": result.judged,
+        "iterations_used": result.iterations,
+        "items_created": result.items_created,
+        "ended_by": result.ended_by,
+        "reason": result.reason,
     }
 
 
@@ -63,6 +91,67 @@ def of_end(result: AutomationResult) -> Fields:
 def of_early_end(status: Status, reason: str | None, items_created: int) -> Fields:
     """Fields of `automation_cancelled` and `automation_failed`."""
     return {"items_created_so_far": items_created, "reason" if status == "cancelled" else "error": reason}
+
+
+def department_result(
+    department: Department,
+    ended: EndedBy,
+    *,
+    score: float | None,
+    judged: bool,
+    iterations: int,
+    items_created: int,
+    faults: Sequence[str],
+    detail: str = "",
+) -> DepartmentResult:
+    """How a department of a run went.
+
+    Args:
+        department: The department.
+        ended: What ended it.
+        score: Its quality, None where nothing was ever scored.
+        judged: Whether a judge had a part in the score.
+        iterations: Those of the run, as are `items_created`.
+        items_created: Items kept.
+        faults: What went wrong in the run's last iteration of it, one sentence each.
+        detail: What `ended` does not say.
+    """
+    reason = _sentence(department, ended, score, judged, iterations, detail)
+    if faults:
+        reason += f"; {len(faults)} {'fault' if len(faults) == 1 else 'faults'} in its last iteration, the last one: {faults[-1]}"
+    return DepartmentResult(
+        department=department.slug,
+        name=department.name,
+        quality_score=score,
+        threshold=department.threshold,
+        iterations=iterations,
+        items_created=items_created,
+        ended_by=ended,
+        reason=reason,
+        judged=judged,
+    )
+
+
+def _sentence(department: Department, ended: EndedBy, score: float | None, judged: bool, iterations: int, detail: str) -> str:
+    quality = "no quality yet" if score is None else f"quality {told(score, judged)}"
+    aim = f"{quality} of threshold {department.threshold:g}"
+    match ended:
+        case "threshold" if not judged:
+            return f"reached {score:g} by text statistics, unjudged; the threshold is {department.threshold:g}"
+        case "threshold":
+            return f"{quality} reached the threshold {department.threshold:g}"
+        case "maxIterations":
+            return f"{aim} after all of its {department.coordinationSettings.maxIterations} iterations"
+        case "share":
+            return f"{aim} after {iterations} iterations, its share of max_iterations"
+        case "stagnation":
+            return f"{aim} did not rise any more, whatever was tried"
+        case "unchanged":
+            return f"{quality}: nothing that its prompts used has changed, so nothing was done"
+        case "failed":
+            return detail
+        case _:
+            return f"{aim}: {detail}"
 
 
 def complete_events(view: ProjectView, runs: Sequence[Run], lease: Lease) -> list[Event]:
@@ -96,15 +185,31 @@ def complete_events(view: ProjectView, runs: Sequence[Run], lease: Lease) -> lis
 
 
 def _of_run(view: ProjectView, run: Run) -> Iterator[Event]:
-    """Every event of a run whose cause is stored."""
+    """Every event of a run whose cause is stored: of a department's end, where one of its iterations brought it about."""
 
     def event(kind: EventType, fields: Fields, at: str | None) -> Event:
         return Event(type=kind, fields=fields, project_id=run.project_id, task_id=run.task_id, at=at or run.started_at)
 
-    names = {stored.slug: stored.department.name for stored in view.departments}
+    departments = {stored.slug: stored.department for stored in view.departments}
     done = sorted((one for one in view.iterations if one.task_id == run.task_id), key=lambda one: one.ended_at)
     for total, one in enumerate(done, start=1):
-        yield event("iteration_complete", of_iteration(one, names.get(one.department, one.department), total), one.ended_at)
+        department = departments.get(one.department)
+        name = department.name if department is not None else one.department
+        yield event("iteration_complete", of_iteration(one, name, total), one.ended_at)
+        if one.ended_by is not None and department is not None:
+            own = [other for other in done[:total] if other.department == one.department]
+            result = department_result(
+                department,
+                one.ended_by,
+                score=one.score,
+                judged=one.quality.judged,
+                iterations=len(own),
+                items_created=sum(len(other.item_ids) for other in own),
+                faults=one.faults,
+            )
+            if one.ended_by in LIMITS:
+                yield event("max_iterations_reached", of_limit(result), one.ended_at)
+            yield event("department_complete", of_department(result), one.ended_at)
     for score in view.scores.values():
         if score.task_id == run.task_id and score.auto_triggered:
             yield event("evaluation_triggered", of_score(score), score.evaluated_at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.iterations import Fingerprint, fingerprint
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.domain.routing import EMBEDDED
+from gather_pipeline.domain.routing import EMBEDDED, is_local
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import digest
 
@@ -37,6 +37,7 @@ def inputs_of(services: Services, project: Project, department: Department) -> F
     definition = services.catalogue.get(definition_for(services, model))
     budget = services.settings.gather_context_tokens
     brief = project.brief
-    if model != EMBEDDED and estimate_tokens(brief) > SURE * budget:
-        brief = brief_within(brief, budget, services.counter_of(model))  # what prompts do not show of it is no input
+    if model != EMBEDDED and is_local(model) and estimate_tokens(brief) > SURE * budget:
+        # What prompts do not show of it is no input; others' prompts show all of it, distilled.
+        brief = brief_within(brief, budget, services.counter_of(model))
     return fingerprint(project.name, brief, department, model, digest(definition.to_document()))

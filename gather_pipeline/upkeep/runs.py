@@ -12,7 +12,7 @@ from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 
 GONE = "its process is gone; what it had committed is kept, and the next gather run goes on from there"
-Process = Literal["alive", "gone", "ended"]
+Process = Literal["alive", "stopped", "gone", "ended"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,8 @@ class RunStatus:
 
     Attributes:
         reason: Why it ended, None as long as it runs.
-        process: ``gone`` where it ended without a word; nobody has noted its end yet, but it counts as ended.
+        process: ``gone`` where it ended without a word; nobody has noted its end yet, but it counts as ended. ``stopped`` where it hears
+            of nothing (Ctrl-Z, SIGSTOP), which is gone once its lease has run out.
         cancel_requested: Whether somebody asked it to end.
         away_rounds: Times that it has waited for a model server that went away.
         away_s: Seconds of these waits.
@@ -68,7 +69,7 @@ def run_status(services: Services, task_id: str, view: ProjectView | None = None
     if run.status == "running":
         holder = services.leases.holder(run.project_id)
         if holder is not None and holder.owner.task_id == task_id:
-            process = "gone" if holder.is_dead else "alive"
+            process = "gone" if holder.is_dead else "stopped" if holder.owner.is_stopped else "alive"
         else:
             run = services.runs.get(task_id)  # it may have noted its end between the two looks
             process = "gone" if run.status == "running" else "ended"

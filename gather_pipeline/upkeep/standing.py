@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from gather_pipeline.domain.departments import Department, to_automate
+from gather_pipeline.domain.departments import Department, in_order, to_automate
 from gather_pipeline.domain.items import version_of
 from gather_pipeline.domain.iterations import FINISHED, EndedBy, Iteration, asked_of, digest, fell, quality_after_edits
 from gather_pipeline.domain.projects import Project
@@ -18,6 +18,7 @@ from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.draft import draft_is_current
 from gather_pipeline.upkeep.inputs import inputs_of
+from gather_pipeline.upkeep.runs import RunStatus, project_run
 
 Stage = Literal["new", "open", "finished", "retired"]
 
@@ -62,6 +63,43 @@ class Standing:
         """True where the next run adds to it."""
         return bool(self.reasons)
 
+    def to_progress(self) -> dict[str, Any]:
+        """JSON-able form of how far it has come."""
+        return {"state": self.stage} | {name: getattr(self, name) for name in ("ended_by", "quality", "judged", "iterations", "items")}
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form of how far it has come, and whether it is behind."""
+        own = {"department": self.department, "threshold": self.threshold}
+        return {**own, **self.to_progress(), "stale": self.is_stale, "unscored": self.unscored}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectStatus:
+    """How a project stands.
+
+    Attributes:
+        run: The run that counts as running, else the last one.
+    """
+
+    project_id: str
+    run: RunStatus | None
+    standings: Sequence[Standing]
+
+    @property
+    def unscored(self) -> list[str]:
+        """Slugs of departments whose score or draft is behind."""
+        return [one.department for one in self.standings if one.unscored]
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            "project_id": self.project_id,
+            "run": None if self.run is None else asdict(self.run),
+            "departments": [one.to_document() for one in self.standings],
+            "stale": stale_of(self.standings),
+            "unscored": self.unscored,
+        }
+
 
 def standings(
     services: Services, view: ProjectView, project: Project, departments: Sequence[Department], only: Sequence[str] | None = None
@@ -92,6 +130,51 @@ def project_standings(services: Services, view: ProjectView, project: Project) -
     """
     departments = to_automate(services.departments.departments())
     return [*standings(services, view, project, departments), *retired_standings(view, departments)]
+
+
+def project_status(services: Services, project_id: str) -> ProjectStatus:
+    """How a project and its last run stand; raises as `project_standings`, and `UnknownEntity` where there is no such project."""
+    project = services.projects.get(project_id)
+    view = services.project(project_id).view()
+    return ProjectStatus(project_id=project_id, run=project_run(services, view), standings=project_standings(services, view, project))
+
+
+def made_stale(services: Services, project_id: str) -> list[Standing]:
+    """Departments that a change of the brief has made stale; raises as `project_standings`."""
+    found = project_standings(services, services.project(project_id).view(), services.projects.get(project_id))
+    return [one for one in found if "brief" in one.causes]
+
+
+def stale_of(standings: Sequence[Standing]) -> list[dict[str, str]]:
+    """One entry a stale department, in order."""
+    return [{"department": one.department, "reason": "; ".join(one.reasons)} for one in standings if one.is_stale]
+
+
+def source_rows(services: Services) -> list[dict[str, Any]]:
+    """Every department of the source, JSON-able: first those that are automated, in the order in which they run."""
+    everything = services.departments.departments()
+    automated = in_order(everything)
+    return [_row(one, one in automated) for one in [*automated, *(one for one in everything if one not in automated)]]
+
+
+def project_rows(services: Services, project_id: str) -> list[dict[str, Any]]:
+    """A project's departments as its last run found them, JSON-able, and how far each has come; of one without a run, the source's.
+
+    Raises:
+        UnknownEntity: There is no such project.
+    """
+    view = services.project(services.projects.get(project_id).id).view()
+    if not view.departments:
+        return [_row(one, True) | progress(view, one).to_progress() for one in in_order(services.departments.departments())]
+    return [
+        _row(stored.department, not stored.retired) | progress(view, stored.department, retired=stored.retired).to_progress()
+        for stored in view.departments
+    ]
+
+
+def _row(department: Department, automated: bool) -> dict[str, Any]:
+    own = {"threshold": department.threshold, "maxIterations": department.coordinationSettings.maxIterations, "automated": automated}
+    return department.model_dump(mode="json") | own
 
 
 def score_is_current(score: Score | None, version: str, department: Department, brief: str) -> bool:

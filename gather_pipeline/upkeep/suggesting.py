@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from gather_pipeline.domain.reviews import Proposal, Review
+from gather_pipeline.domain.reviews import Choice, Proposal, Review
 from gather_pipeline.domain.routing import EMBEDDED
+from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.review.decide import decide as decide_review
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.catalogue import load_definition, parse_definition
 from gather_pipeline.tasks.definition import TaskDefinition
@@ -140,13 +142,42 @@ def changed_definition(services: Services, definition: TaskDefinition, prompt_id
     return parse_definition(document | {"version": f"{major}.{int(minor) + 1}.0"}, f"suggestion for {definition.id}")
 
 
+def decide(
+    services: Services, id: str, choice: Choice, *, by: str, note: str, changed: Any = None, write: Callable[[Path, str], None]
+) -> tuple[Review, Path | None]:
+    """A person's decision of a review with what follows from it; see `review.decide`.
+
+    Args:
+        services: The engines.
+        id: Of the review.
+        choice: Accept, reject, or accept with changes.
+        by: Who decides.
+        note: Why.
+        changed: What the content should be instead, for `edit` alone.
+        write: Writes a text to a path as a whole.
+
+    Returns:
+        The review, and where an accepted suggestion of a prompt was written; None where it is of another kind.
+
+    Raises:
+        InvalidInput: Also where a suggestion is no valid definition; nothing is decided then.
+    """
+    proposal = services.reviews.get(id).proposal
+    is_suggestion = proposal.kind == KIND and choice != "reject"
+    if is_suggestion:
+        accepted_definition(services, proposal, changed)
+    feedback = services.executions.feedback
+    after = decide_review(services.reviews, id, choice, by=by, note=typed(note), changed=changed, feedback=feedback)
+    return after, write_accepted(services, after, write) if is_suggestion else None
+
+
 def accepted_definition(services: Services, proposal: Proposal, changed: Any = None) -> TaskDefinition:
     """What a suggestion makes of its task, or a person's change of it; raises `InvalidInput` where that is no valid definition."""
     task, version, prompt = (str(proposal.subject[name]) for name in ("task", "version", "prompt"))
     return changed_definition(services, services.catalogue.get(task, version), prompt, changed or proposal.content)
 
 
-def write_accepted(services: Services, review: Review, write: Any) -> Path:
+def write_accepted(services: Services, review: Review, write: Callable[[Path, str], None]) -> Path:
     """Writes the definition of an accepted suggestion beside the user's own; one that is there already is not written again.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from gather_pipeline.errors import InvalidInput, UnknownEntity
+from gather_pipeline.errors import InvalidInput, UnknownEntity, shorten
 from gather_pipeline.records.rankings import ranking_document, ranking_of
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.catalogue import parse_definition
@@ -74,11 +74,15 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
                 )
             continue
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-            raise InvalidInput(f"{path} is no list of JSON objects")
-        if path == RANKINGS:
-            rankings += [ranking_of(row) for row in value]
-        elif folder == EXECUTIONS:
-            executions += [Execution.from_document(row) for row in value]
+            raise InvalidInput(f"{path} is {shorten(value)}, expected a list of JSON objects")
+        for number, row in enumerate(value, 1):
+            try:
+                if path == RANKINGS:
+                    rankings.append(ranking_of(row))
+                elif folder == EXECUTIONS:
+                    executions.append(Execution.from_document(row))
+            except InvalidInput as error:
+                raise InvalidInput(f"{path}: entry {number}: {error}") from None
     known = added = 0
     for ranking in rankings:
         last = services.rankings.get(ranking.task_id, ranking.department)

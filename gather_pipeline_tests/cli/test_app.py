@@ -187,3 +187,18 @@ def test_a_name_that_no_file_can_have_is_told_and_cut(shell: Shell, capsys: pyte
     assert (done.code, done.out) == (5, "")
     assert done.err.startswith("Error: File name too long: cannot read or write /")
     assert len(done.err) < 1100
+
+
+def test_a_command_that_has_told_its_end_does_not_wait_for_a_thread_that_cannot_be_interrupted() -> None:
+    code = (
+        "import threading, time, click\n"
+        "from gather_pipeline.cli.app import start\n"
+        "@click.command()\n"
+        "def command():\n"
+        "    threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "    print('told', end='')\n"
+        "    return 130\n"
+        "start(command)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "told", "")

@@ -79,7 +79,7 @@ def test_a_model_that_the_embedded_one_stands_in_for_is_named(desk: Shell, capsy
     desk.extra["MODEL_PATH"] = "nowhere.gguf"
     done = tlm(desk, capsys, "execute", "greeting", "--input", '{"who": "Mara"}', "--model", "openai/gpt-5-mini")
     assert done.err.startswith("Model 'openai/gpt-5-mini' needs a key or a base URL: the embedded model answers in its place.\n")
-    assert done.code == 6 and "nowhere.gguf" in done.err
+    assert done.code == 2 and "nowhere.gguf" in done.err
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,19 @@ def test_a_mistake_is_one_sentence(args: list[str], code: int, told: str, desk: 
     Path(desk.folder / "half.json").write_text('{"who": "Ma')
     done = tlm(desk, capsys, "execute", *args)
     assert done.code == code and told in done.err and done.out == "" and len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--condition", "def"], "condition of task greeting is 'def', expected one of deaf"),
+        (["--max-tokens", "999999999"], "--max-tokens is '999999999', expected a whole number from 1 to 200000"),
+        (["--model", "embedded"], "MODEL_PATH is '/nowhere/model.gguf', expected a GGUF file that is there"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_is_asked(
+    args: list[str], told: str, desk: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.extra["MODEL_PATH"] = "/nowhere/model.gguf"
+    done = tlm(desk, capsys, "execute", "greeting", "--input", '{"who": "Mara"}', *args)
+    assert (done.code, done.out, done.err) == (2, "", f"Error: {told}\n")

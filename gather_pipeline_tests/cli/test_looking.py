@@ -72,12 +72,12 @@ def test_a_page_that_is_not_the_last_says_how_to_go_on(finished: Finished, capsy
     assert done.err == f"2 shown, and there are more; to go on, type the same with --after {second}\n"
     wrong = finished.shell.here(capsys, "items", "--project", "salt", "--after", "nobody")
     assert (wrong.code, wrong.out) == (3, "")
-    assert "--after is 'nobody', expected the id of an item of the project" in wrong.err
+    assert "after is 'nobody', expected the id of an item of the project" in wrong.err
 
 
 def test_a_department_that_is_not_there_is_named(finished: Finished, capsys: Capture) -> None:
     done = finished.shell.here(capsys, "items", "--project", "salt", "--department", "noise")
-    assert (done.code, done.out, done.err) == (3, "", "Error: --department is 'noise', expected one of story, visual, sound\n")
+    assert (done.code, done.out, done.err) == (3, "", "Error: department is 'noise', expected one of story, visual, sound\n")
 
 
 def test_each_drop_has_its_match_similarity_and_rule(finished: Finished, capsys: Capture) -> None:

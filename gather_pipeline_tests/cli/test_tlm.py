@@ -51,6 +51,12 @@ def test_every_faulty_file_is_told_with_key_and_reason(shell: Shell, capsys: pyt
     assert "third 1.0.0: valid" in done.out
     assert tlm(shell, capsys, "validate-task", "other").code == 2
     assert tlm(shell, capsys, "validate-task", "greeting", "--json").document[0]["error"].startswith("a.json: key nmae")
+    others = tlm(shell, capsys, "list", "--json")
+    assert others.code == 0 and {"third", "gather_item"} <= {row["task"] for row in others.document}
+    assert others.err == "Task files that are not valid are left out (tlm validate-task --all says why): a.json, b.json\n"
+    assert tlm(shell, capsys, "execute", "third", "--input", '{"who": "Mara"}').code == 0
+    asked = tlm(shell, capsys, "execute", "other", "--input", '{"who": "Mara"}')
+    assert asked.code == 2 and "Error: b.json: key prompts.0: template_variables differ" in asked.err
 
 
 def test_what_tasks_do_not_fit_is_told_beside_a_file_that_cannot_be_read(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:

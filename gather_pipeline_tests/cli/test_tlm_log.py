@@ -153,7 +153,7 @@ def test_a_file_that_is_none_of_these_is_told_and_nothing_is_taken(
     (folder / "a.json").write_text(json.dumps([made(1, "scripted", good=True).to_document()]))
     (folder / "b.json").write_text('[{"_id": "x"}]')
     done = tlm(shell, capsys, "import", str(tmp_path))
-    assert done.code == 2 and "record x is" in done.err and "performance" in done.err
+    assert done.code == 2 and "Error: data/task_executions/b.json: entry 1: record x: performance is missing" in done.err
     services = build_services(make_settings(shell.folder / "home"))
     assert services.executions.find() == []
     services.close()

@@ -1,17 +1,34 @@
 """After a kill at any place the store and Dagster tell the same of a run, once somebody has looked."""
 
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+import psutil
 import pytest
 
+from gather_pipeline.bootstrap import build_services
+from gather_pipeline.defs.assets import ASSETS
+from gather_pipeline.defs.jobs import refresh_departments
+from gather_pipeline.defs.launch import open_instance
+from gather_pipeline.defs.partitions import range_tags
+from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.settling import INTERRUPTED, settle
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.records.lease import Owner
+from gather_pipeline.services import Services
+from gather_pipeline.settings import Settings
+from gather_pipeline.upkeep.runs import run_status
+from gather_pipeline_tests.forks import FORKS
 from gather_pipeline_tests.harness import PROJECT, Studio
+from gather_pipeline_tests.kill_points import KillingStore, KillPoint
 
 HERE = Owner.this_process("anyone").host
 GONE = 2**22 + 1  # above the highest process id
@@ -117,6 +134,32 @@ def test_a_run_whose_process_lives_is_left_alone(noted: str | None, shown: str, 
     studio.services.open_runs.close(task_id)
 
 
+@pytest.fixture
+def stopped() -> Iterator[psutil.Process]:
+    """A process of this machine that somebody stopped."""
+    process = subprocess.Popen(["sleep", "600"])
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait()
+
+
+def test_a_cancel_of_a_stopped_process_holds_once_its_lease_has_run_out(
+    stopped: psutil.Process, studio: Studio, instance: dg.DagsterInstance
+) -> None:
+    task_id = begun(studio, instance, "asked to end", "STARTED", pid=stopped.pid, started=stopped.create_time())
+    (owner,) = (one.owner for one in studio.services.open_runs.all())
+    lease = studio.services.leases.lease(PROJECT, owner, 30.0)
+    lease.take()
+    assert (settle(studio.services, instance), run_status(studio.services, task_id).process) == ([], "stopped")
+    lease.seconds = -1.0
+    lease.renew()
+    settle(studio.services, instance)
+    assert told(studio, instance, task_id) == ("cancelled", "CANCELED")
+    lease.release()
+
+
 def test_a_worker_that_goes_on_with_other_runs_leaves_none_open(studio: Studio, instance: dg.DagsterInstance) -> None:
     process = Owner.this_process("any")
     begun(studio, instance, "completed", "SUCCESS", pid=process.pid, started=process.started)
@@ -149,3 +192,39 @@ def test_a_run_over_several_projects_that_was_killed_has_failed_though_one_of_th
     task_id = begun(studio, instance, "completed", "STARTED", suffix="_salt")
     settle(studio.services, instance)
     assert told(studio, instance, task_id) == ("completed", "FAILURE")
+
+
+def refresh(settings: Settings, point: KillPoint) -> None:
+    """Brings a department up to date as a run that a sensor asked for, until the point."""
+
+    def build() -> Services:
+        services = build_services(settings)
+        return replace(services, store=KillingStore(services.store, point, lambda: os.kill(os.getpid(), signal.SIGKILL)))
+
+    definitions = dg.Definitions(assets=ASSETS, jobs=[refresh_departments], resources={"gather": Gather(build=build)})
+    with open_instance(settings) as instance:
+        instance.add_dynamic_partitions("projects", [PROJECT])
+        instance.add_dynamic_partitions("departments", ["story"])
+        job = definitions.resolve_job_def(refresh_departments.name)
+        job.execute_in_process(instance=instance, tags=range_tags(PROJECT, "story", "story"))
+
+
+@pytest.mark.parametrize(
+    ("point", "ended"),
+    [(KillPoint("before", "embeddings"), "FAILURE"), (KillPoint("before", "nothing"), "SUCCESS")],
+    ids=["killed", "ended"],
+)
+def test_a_refresh_is_told_as_it_ended_once_somebody_looks(point: KillPoint, ended: str, tmp_path: Path) -> None:
+    """Until then the project's next run would wait for it in Dagster's queue."""
+    studio = Studio.open(tmp_path)
+    studio.run()
+    studio.records.drop_embeddings([item.id for item in studio.view.items])
+    process = FORKS.Process(target=refresh, args=(studio.services.settings, point))
+    process.start()
+    process.join()
+    assert process.exitcode == (-signal.SIGKILL if ended == "FAILURE" else 0)
+    with open_instance(studio.services.settings) as instance:
+        changed = settle(studio.services, instance)
+        assert [run.status.value for run in instance.get_runs()] == [ended]
+        assert (len(changed), studio.services.open_runs.all()) == (int(ended == "FAILURE"), [])
+    studio.close()

@@ -70,6 +70,16 @@ def test_a_passing_fault_is_survived_with_nothing_lost(home: Path, faults: list[
         studio.close()
 
 
+def test_a_department_that_got_a_part_of_its_calls_says_what_became_of_the_others(home: Path) -> None:
+    with FaultServer([fault.like_the_scripted_model(), *[fault.status(401)] * 9]) as server:
+        studio = open_studio(home, server, concurrency=1)
+        result = studio.run()
+        (last,) = studio.view.iterations
+        assert 0 < result.items_created == len(last.item_ids) and last.faults
+        assert "HTTP 401" in result.summary[0].reason.partition(f"; {len(last.faults)} faults in its last iteration, the last one: ")[2]
+        studio.close()
+
+
 @pytest.mark.parametrize(
     ("reply", "told"),
     [

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.context.selection import fitting
 from gather_pipeline.context.tokens import estimate_tokens
+from gather_pipeline.domain.departments import Department
+from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.errors import InvalidInput
-from gather_pipeline.gather.prompt_context import format_gather_items
+from gather_pipeline.errors import InvalidInput, ModelUnavailable
+from gather_pipeline.gather.prompt_context import assemble_small, format_gather_items
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Remembered
 from gather_pipeline.tasks.rebuilding import rebuild
+from gather_pipeline_tests.gather.test_batch import Opened
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
+from gather_pipeline_tests.tasks.builders import completion
 
 
 def test_items_become_lines_with_their_department() -> None:
@@ -104,3 +110,70 @@ def test_an_item_that_the_budget_left_out_is_no_input(tmp_path: Path) -> None:
     studio.services.store.update(project_database(PROJECT), "gather", unused[0].id, {"content": "Something else."})
     assert studio.run("task-2", departments=("visual",)).summary[0].ended_by == "unchanged"
     studio.close()
+
+
+class Distilling:
+    """A remote model that is scripted, but shortens briefs in its own words, or fails to."""
+
+    def __init__(self, *answers: str) -> None:
+        self._scripted, self.answers = ScriptedModel(), list(answers)
+        self.asked = 0
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        if "in at most" not in request.messages[-1].content:
+            return await self._scripted.complete(replace(request, model="scripted"))
+        self.asked += 1
+        if not self.answers:
+            raise ModelUnavailable("it is away")
+        return completion(self.answers.pop(0))
+
+    async def aclose(self) -> None:
+        await self._scripted.aclose()
+
+
+LONG = "Ada Brandt repairs clocks in Lindau and has eleven days. " * 60
+REMOTE: dict[str, Any] = {"model": "a/model", "openai_base_url": "http://localhost:9/v1", "context_tokens": 300}
+
+
+def briefs(studio: Studio) -> set[str]:
+    """What prompts for notes showed of the brief."""
+    asked = [one.messages[-1].content for one in studio.model.requests if "<brief>" in one.messages[-1].content]
+    return {text.partition("<brief>\n")[2].partition("\n</brief>")[0] for text in asked}
+
+
+def test_a_brief_that_does_not_fit_goes_in_distilled_once_for_all_prompts_and_the_ledger_says_so(tmp_path: Path) -> None:
+    body = Distilling("Ada has eleven days.", "The mayor has ten.")
+    studio = Studio.open(tmp_path, [department_row("story", 1), department_row("visual", 2)], brief=LONG, body=body, **REMOTE)
+    studio.run()
+    assert (briefs(studio), body.asked) == ({"Ada has eleven days."}, 1)
+    entry = next(one for one in studio.records.ledgers("story", 1)[0].entries if one.id == "brief")
+    assert entry.state == "distilled" and entry.reason.startswith(f"high: distilled from {entry.full_tokens} to {entry.tokens} tokens")
+    [record] = studio.services.executions.find(task="distil_brief")
+    assert record.tags["project_id"] == PROJECT and studio.run("task-2").summary[0].ended_by == "unchanged"
+    studio.services.projects.update(PROJECT, brief=LONG + "The mayor closes the tower.")  # which a distilled brief may tell of
+    studio.run("task-3")
+    assert "The mayor has ten." in briefs(studio)
+    studio.close()
+
+
+def test_a_brief_that_nobody_can_distil_is_cut_at_a_sentence_and_the_run_says_why(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1, most=1)], brief=LONG, body=Distilling(), **REMOTE)
+    studio.run()
+    [shown] = briefs(studio)
+    assert LONG.startswith(shown) and shown.endswith("days.")
+    [iteration] = studio.view.history("story")
+    assert any(fault.startswith("the brief was not distilled (it is away)") for fault in iteration.faults)
+    entry = next(one for one in studio.records.ledgers("story", 1)[0].entries if one.id == "brief")
+    assert "shortened at a sentence" in entry.reason
+    studio.close()
+
+
+def test_the_ledger_of_the_small_model_tells_that_it_sees_the_first_sentences_alone(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, brief=LONG)
+    department = Department.model_validate(department_row("story", 1))
+    contexts = assemble_small(opened.session, department, [], estimate_tokens)
+    [entry] = contexts.about(()).ledger.entries
+    whole = estimate_tokens(LONG)
+    assert (entry.state, entry.full_tokens) == ("distilled", whole) and entry.tokens < whole
+    assert entry.reason == f"high: shortened at a sentence from {whole} to {entry.tokens} tokens"
+    opened.close()

@@ -15,6 +15,10 @@ from gather_pipeline_tests.kill_points import KillPoint, run_until
 POINTS = {
     "noted and nothing made": (KillPoint("after", "runs"), {"automation_failed"}),
     "committed and not told": (KillPoint("after", "iterations", 2), {"iteration_complete", "automation_failed"}),
+    "committed at its department's end and not told": (
+        KillPoint("after", "iterations", 4),
+        {"iteration_complete", "max_iterations_reached", "department_complete", "automation_failed"},
+    ),
     "evaluated and not told": (KillPoint("after", "quality_scores"), {"evaluation_triggered", "automation_failed"}),
     "ended and not told": (KillPoint("after", "runs", 2), {"automation_complete"}),
 }
@@ -36,6 +40,19 @@ def test_a_kill_takes_nothing_from_the_metrics_and_the_events(point: KillPoint, 
     assert {event.type for event in owed} == lost
     assert [event.at for event in owed] == sorted(event.at for event in owed)
     studio.close()
+
+
+def test_a_departments_end_is_told_of_a_killed_run_as_of_one_that_was_let_through(tmp_path: Path) -> None:
+    assert run_until(KillPoint("after", "iterations", 4), tmp_path / "killed", "task-1", {}) == -signal.SIGKILL
+    ends = []
+    for home, task in ((tmp_path / "killed", "task-2"), (tmp_path / "whole", "task-1")):
+        studio = Studio.open(home)
+        studio.run(task)
+        types = ("max_iterations_reached", "department_complete")
+        told = [(event.type, event.fields) for event in studio.records.events() if event.type in types and event.task_id == "task-1"]
+        ends.append([(kind, fields) for kind, fields in told if fields["department"] == "story"])
+        studio.close()
+    assert ends[0] == ends[1] != []
 
 
 def test_a_killed_run_has_failed_in_the_success_rate_once_somebody_noticed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gather_pipeline.adapters.models.scripted import ScriptedModel
-from gather_pipeline.cli.views.why import why_lines, why_row
+from gather_pipeline.cli.views.why import why_lines
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.people.why import why
@@ -36,7 +36,7 @@ def test_every_item_leads_to_the_very_prompt_that_was_sent(ran: Studio) -> None:
 
 
 def test_the_document_has_ledger_model_verdicts_and_cost(ran: Studio) -> None:
-    row = why_row(why(ran.services, ran.view.items_of("visual")[-1].id, PROJECT))
+    row = why(ran.services, ran.view.items_of("visual")[-1].id, PROJECT).to_document()
     ledger = row["ledger"]
     assert {one["state"] for one in ledger["elements"]} >= {"included", "dropped"}
     assert ledger["included_tokens"] == sum(one["tokens"] for one in ledger["elements"] if one["state"] != "dropped")

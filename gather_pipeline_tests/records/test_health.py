@@ -35,9 +35,11 @@ def test_a_failing_model_is_left_out_for_a_while_that_grows_and_one_answer_makes
 ) -> None:
     clock, store = HandClock(), SqliteStore(tmp_path)
     health, other_process = (ModelHealth(store, "shared", clock, lambda model: Health(failures=2, pause_s=60)) for _ in range(2))
-    health.note([DOWN])
+    health.note([DOWN] * 8)  # asked at once, so that one outage counts once
     assert health.left_out() == set()
     other_process.note([DOWN])
+    assert health.left_out(afresh=False) == set()
+    health.note([DOWN])  # of a call that was under way: it does not make the pause longer
     assert health.left_out() == {"a"}
     assert caplog.messages == ["[AutoGather] Model a failed 2 times in a row and is left out for 60 s"]
     clock.at += timedelta(seconds=61)

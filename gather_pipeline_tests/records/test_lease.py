@@ -74,6 +74,24 @@ def test_a_killed_owner_on_this_machine_is_known_at_once(store: SqliteStore, oth
     assert time.monotonic() < deadline
 
 
+def test_a_stopped_owner_on_this_machine_keeps_its_lease_until_it_runs_out(
+    store: SqliteStore, other_process: subprocess.Popen[str]
+) -> None:
+    os.kill(other_process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, other_process.pid, os.WSTOPPED)
+    with pytest.raises(ProjectBusy, match=r"which is stopped and loses it in \d+ s unless kill -CONT wakes it"):
+        lease(store).take()
+    store.update("main", "leases", "p", {"expires": time.time() - 1})
+    assert lease(store).take() == "other"
+
+
+def test_an_owner_on_this_machine_that_is_only_late_keeps_its_lease(store: SqliteStore, other_process: subprocess.Popen[str]) -> None:
+    """A lid was closed, or the machine is busy: it wakes by itself, and nothing of its work is to be thrown away."""
+    store.update("main", "leases", "p", {"expires": time.time() - 1})
+    with pytest.raises(ProjectBusy):
+        lease(store).take()
+
+
 def test_a_process_id_used_again_by_another_process_does_not_keep_a_lease(store: SqliteStore) -> None:
     lease(store, "old", started=1.0).take()
     assert lease(store).take() == "old"

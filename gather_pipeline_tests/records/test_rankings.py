@@ -37,7 +37,7 @@ def test_a_department_without_a_ranking_of_its_own_has_the_tasks(tmp_path: Path)
 def test_a_document_that_is_no_ranking_is_refused_by_its_field(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path)
     store.insert_many("shared", RANKINGS, [{"_id": "greeting", "task_id": "greeting", "kind": "judged"}])
-    with pytest.raises(InvalidInput, match="ranking greeting is 'department', expected the document of a ranking"):
+    with pytest.raises(InvalidInput, match="ranking greeting: department is missing or wrong, expected the document of a ranking"):
         Rankings(store, "shared").get("greeting")
 
 

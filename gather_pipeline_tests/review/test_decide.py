@@ -46,7 +46,7 @@ def proposed(queue: Reviews, source: str = "e1") -> str:
 
 
 @pytest.mark.parametrize(
-    ("choice", "accepted", "changed"), [("accept", True, None), ("reject", False, None), ("edit", False, {"greeting": "Ho."})]
+    ("choice", "accepted", "changed"), [("accept", True, None), ("reject", False, None), ("edit", True, {"greeting": "Ho."})]
 )
 def test_everyone_who_waits_is_told(queue: Reviews, choice: Any, accepted: bool, changed: Any):
     id = proposed(queue)
@@ -56,6 +56,7 @@ def test_everyone_who_waits_is_told(queue: Reviews, choice: Any, accepted: bool,
     assert [source for source, _ in told] == ["e1", "e2"]
     said = told[0][1]
     assert (said.by, said.accepted, said.source, said.note) == ("Mara", accepted, "review", f"review {id} {BECOMES[choice]}. so")
+    assert said.corrected == changed
 
 
 @pytest.mark.parametrize(

@@ -38,15 +38,31 @@ def test_an_unknown_task_names_those_there_are():
 def test_one_version_of_a_task_stands_in_one_file(tmp_path: Path):
     write(tmp_path, "a.json")
     write(tmp_path, "b.json")
+    with pytest.raises(InvalidInput, match=r"^b\.json: key version is '1\.0\.0', expected one of its own, for a\.json has it too"):
+        Catalogue.from_folder(tmp_path).get("greeting")
     with pytest.raises(InvalidInput, match=r"task greeting has version 1\.0\.0 twice"):
-        Catalogue.from_folder(tmp_path)
+        Catalogue([define(), define()])
 
 
-def test_one_bad_file_refuses_the_folder(tmp_path: Path):
+def test_a_bad_file_stops_its_own_task_alone(tmp_path: Path):
     write(tmp_path, "good.json")
     write(tmp_path, "zbad.json", id="other", nmae="x")
-    with pytest.raises(InvalidInput, match=r"^zbad\.json: key nmae is not known"):
-        Catalogue.from_folder(tmp_path)
+    write(tmp_path, "gather_item-9.0.0.json", id="gather_item", version="nine")
+    (tmp_path / "broken.json").write_text("{")
+    known = Catalogue.load([tmp_path])
+    assert known.get("greeting").id == "greeting" and {path.name for path in known.faults} == {
+        "zbad.json",
+        "gather_item-9.0.0.json",
+        "broken.json",
+    }
+    for name, told in (("other", r"^zbad\.json: key nmae is not known"), ("broken", r"^broken\.json: is not JSON"), ("zbad", "key nmae")):
+        with pytest.raises(InvalidInput, match=told):
+            known.get(name)
+    with pytest.raises(InvalidInput, match=r"^gather_item-9\.0\.0\.json: key version is 'nine'"):
+        known.get("gather_item")
+    assert known.get("gather_item", "1.0.0").version == "1.0.0"  # what is named and right is not in doubt
+    assert not {"other", "gather_item"} & {one.id for one in known} and "greeting" in {one.id for one in known}
+    assert Catalogue([define(id="more")], under=known).faults == known.faults
 
 
 def test_a_hidden_file_beside_a_definition_is_not_looked_at(tmp_path: Path):
@@ -108,4 +124,4 @@ def test_a_folder_of_ones_own_stands_over_what_is_packaged_and_the_later_over_th
 def test_a_dependency_that_is_not_there_is_told_with_the_file(tmp_path: Path):
     write(tmp_path, "greeting.json", dependencies=[{"task": "names", "outputs": {"who": "output.name"}}])
     with pytest.raises(InvalidInput, match=r"^greeting\.json: key dependencies\.0: task is 'names', expected one of greeting"):
-        Catalogue.from_folder(tmp_path)
+        Catalogue.from_folder(tmp_path).get("greeting")

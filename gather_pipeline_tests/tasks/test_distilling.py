@@ -28,7 +28,7 @@ def test_instructions_are_shortened_colder_than_stories():
 
 def test_a_text_is_shortened_by_the_task_of_its_kind():
     bench = Bench("Ada has the key.", definition=CATALOGUE.get("distil_history"))
-    distiller = TaskDistiller(bench.runner, CATALOGUE, "a/model")
+    distiller = TaskDistiller(bench.runner.run, CATALOGUE, "a/model")
     assert asyncio.run(distiller.distil("Ada: I have the key. Jonas: Good!", "history", 60)) == "Ada has the key."
     [execution] = bench.records
     assert execution.input["words"] == 42 and execution.tags == {"kind": "history"}
@@ -36,4 +36,4 @@ def test_a_text_is_shortened_by_the_task_of_its_kind():
 
 def test_distillers_of_two_models_have_two_names():
     bench = Bench("x", definition=CATALOGUE.get("distil_history"))
-    assert TaskDistiller(bench.runner, CATALOGUE, "a").name != TaskDistiller(bench.runner, CATALOGUE, "b").name
+    assert TaskDistiller(bench.runner.run, CATALOGUE, "a").name != TaskDistiller(bench.runner.run, CATALOGUE, "b").name

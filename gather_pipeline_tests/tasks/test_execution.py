@@ -99,7 +99,7 @@ def test_a_document_from_before_there_were_checks_is_still_read():
 def test_a_document_that_is_none_is_refused_by_the_field_it_lacks(gone: str):
     row = execution().to_document()
     del row[gone]
-    with pytest.raises(InvalidInput, match=f"is .*{gone}.*, expected the document of an execution"):
+    with pytest.raises(InvalidInput, match=f"{gone}.* is missing or wrong, expected the document of an execution"):
         Execution.from_document(row)
 
 

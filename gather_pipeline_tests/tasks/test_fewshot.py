@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.tasks.execution import Execution
+from gather_pipeline.tasks.execution import Execution, Feedback
 from gather_pipeline.tasks.fewshot import choose_examples
+from gather_pipeline.tasks.rebuilding import rebuild
 from gather_pipeline.tasks.runner import Support
 from gather_pipeline_tests.tasks.builders import Bench, define
 from gather_pipeline_tests.tasks.test_execution import execution
@@ -48,3 +49,19 @@ def test_examples_stand_before_the_question_as_turns_and_in_the_record():
     assert request.messages[0].content == "Greet the harbour master in a kind way."
     assert request.messages[1].content == '{\n "greeting": "Dear the harbour master."\n}'
     assert bench.record.parameters["examples"] == ["the-harbour-master"]
+
+
+def test_an_output_that_a_person_corrected_is_shown_as_corrected_and_the_prompt_can_be_made_again():
+    at = "2026-11-21T07:{}:00.000000+00:00"
+    said = [
+        Feedback(by="Mara", at=at.format(minute), accepted=True, corrected={"greeting": text})
+        for minute, text in (("10", "Ho."), ("20", "Hey."))
+    ]
+    shown = accepted("the harbour master", feedback=tuple(said))
+    bench = Bench('{"greeting": "Hi."}', definition=define(examples_from={}), support=Support(accepted=lambda task: [shown]))
+    bench.run({"who": "Jonas"})
+    assert bench.model.requests[0].messages[1].content == '{\n "greeting": "Hey."\n}'
+    later = Feedback(by="Mara", at="2026-11-22T08:00:00.000000+00:00", accepted=True, corrected={"greeting": "Ahoy."})
+    assert rebuild(bench.record, bench.definition, [replace(shown, feedback=(*said, later))]).identical
+    again = Execution.from_document(shown.to_document())
+    assert (again.feedback, again.accepted, again.accepted_output()) == (tuple(said), True, {"greeting": "Hey."})

@@ -8,13 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from gather_pipeline.bootstrap import build_services
 from gather_pipeline.errors import InvalidInput, OutputRejected
 from gather_pipeline.tasks import plugins
 from gather_pipeline.tasks.catalogue import Catalogue, parse_definition
+from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.plugins import plugin, plugin_names
+from gather_pipeline_tests.harness import Studio, department_row, make_settings
 from gather_pipeline_tests.tasks.builders import Bench, define
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +98,18 @@ def test_a_plugin_of_tasks_that_is_no_folder_is_named(tmp_path: Path, monkeypatc
         Catalogue.load([])
 
 
+def module(folder: Path, monkeypatch: pytest.MonkeyPatch, group: str, line: str, source: str) -> None:
+    """An installed package of one module, called `part_of_` and the group."""
+    (folder / f"part_of_{group}.py").write_text(source)
+    register(folder, group, line)
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_the_documentation_lists_every_group() -> None:
+    assert re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE) == sorted(get_args(plugins.Group), key=DOCUMENT.index)
+    assert len(get_args(plugins.Group)) == 8
+
+
 def test_what_is_not_registered_is_none() -> None:
     assert plugin("verifiers", "oracle") is None
 
@@ -106,3 +122,67 @@ def test_a_plugins_similarity_is_what_a_consensus_compares_by(tmp_path: Path, mo
     bench = Bench('{"greeting": "Hail!"}', '{"greeting": "Hello"}', definition=define(verification=verification))
     bench.run(model="a", fallback_models=["b"])
     assert bench.record.verified
+
+
+def test_a_plugins_metric_decides_on_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "def named(given, output):\n    return float(given['who'] in output['greeting']) / (output['warmth'] - 7)\n"
+    module(tmp_path, monkeypatch, "quality_metrics", "named = part_of_quality_metrics:named", source)
+    verification = {"method": "quality", "parameters": {"metrics": {"named": 0.5}}}
+    good, bad, broken = (
+        json.dumps({"greeting": f"Hail, {who}!", "warmth": warmth}) for who, warmth in (("Mara", 8), ("you", 8), ("Mara", 7))
+    )
+    bench = Bench(good, bad, broken, definition=define(verification=verification))
+    bench.run()
+    for told in ("named is 0.00, expected at least 0.5", "a metric failed: ZeroDivisionError"):
+        with pytest.raises(OutputRejected, match=told):
+            bench.run()
+    assert [one.verdicts[0].ruling for one in bench.records] == ["accept", "reject", "undecided"]
+    with pytest.raises(InvalidInput, match="verification quality: metric is 'naimed', expected one of named"):
+        Bench(definition=define(verification={"method": "quality", "parameters": {"metrics": {"naimed": 0.5}}})).run()
+
+
+def test_a_plugins_provider_answers_for_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (
+        "from gather_pipeline_tests.tasks.builders import ListModel\n\n\ndef make():\n"
+        "    return ListModel('{\"text\": \"Short.\"}', 'Short.')\n"
+    )
+    module(tmp_path, monkeypatch, "providers", "studio = part_of_providers:make", source)
+    services = build_services(make_settings(tmp_path / "home"))
+    with TaskExecutor("prompt", services=services) as executor:
+        result = executor.run({"prompt": "Hello."}, {"model": "studio:large"})
+    assert (result.execution.model, result.execution.calls[0].answered_by) == ("studio:large", "provider/small-2")
+    services.close()
+
+
+def test_a_plugins_prompts_are_further_ones_of_a_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = (
+        "def prompt(condition):\n    return {'id': 'terse', 'text': '{{ prompt }} In five words.', 'template_variables': ['prompt'],"
+        " 'usage_conditions': condition}\n\n\n"
+        "PROMPTS = {'prompt': [prompt({'when': 'terse'})]}\nWRONG = {'prompt': [prompt({'default': True})]}\n"
+    )
+    lines = "good = part_of_prompt_packs:PROMPTS\nwrong = part_of_prompt_packs:WRONG\nnone = part_of_prompt_packs:prompt"
+    module(tmp_path, monkeypatch, "prompt_packs", lines, source)
+    definition = Catalogue.load([]).get("prompt")
+    assert definition.prompt_for(["terse"]).id == "terse" and definition.hash != Catalogue.packaged().get("prompt").hash
+    told = "plugin wrong (prompt_packs), task prompt: the definition: prompts have the id 'terse' twice, expected ids of their own"
+    assert f"[AutoGather] The prompts of plugin wrong are left out: {told}" in caplog.messages and len(caplog.messages) == 2
+
+
+def test_a_plugins_texts_reach_the_loops_prompts_and_one_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (
+        "def archive(project_id, department, about):\n    return [f'The {department} of the archive, for {about[:16]}.']\n\n\n"
+        "def away(*given):\n    raise OSError('no line')\n"
+    )
+    lines = "archive = part_of_context_sources:archive\naway = part_of_context_sources:away"
+    module(tmp_path, monkeypatch, "context_sources", lines, source)
+    studio = Studio.open(tmp_path / "home", [department_row("story", 1, most=1)])
+    studio.run()
+    assert all("- [archive] The story of the archive, for Story Department." in one.messages[-1].content for one in studio.model.requests)
+    [iteration] = studio.view.history("story")
+    assert iteration.faults == ("the context source away failed (OSError: no line), so it is left out",)
+    entries = [one for one in studio.records.ledgers("story", 1)[0].entries if one.kind == "source"]
+    assert [one.state for one in entries] == ["included"] and iteration.inputs.context == {}
+    assert studio.run("task-2").summary[0].ended_by == "unchanged"
+    studio.close()

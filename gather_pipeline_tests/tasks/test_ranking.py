@@ -88,6 +88,7 @@ def said(**changes: Any) -> Feedback:
         ({"verified": False}, 0.0),
         ({"verified": False, "feedback": (said(accepted=True),)}, 1.0),
         ({"verified": True, "feedback": (said(rating=2),)}, 0.25),
+        ({"feedback": (said(accepted=True, corrected={"greeting": "Ho."}),)}, 0.5),
         ({"feedback": (said(accepted=False, source="check"),)}, 0.0),
     ],
 )

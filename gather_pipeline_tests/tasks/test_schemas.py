@@ -115,3 +115,53 @@ def test_a_schema_that_refers_to_itself_without_end_fits_nothing():
     check_schema(schema)
     assert "refers to itself without end" in str(complaint(schema, {"a": 1}))
     assert complaint({"type": "object", "properties": {"a": {"$ref": "#"}}}, {"a": {"a": {}}}) is None
+
+
+CATASTROPHE = "^(a+)+$"
+LONG = "a" * 40 + "!"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": CATASTROPHE}, LONG),
+        ({"$schema": "https://json-schema.org/draft/2020-12/schema", "items": {"$ref": "#"}, "pattern": CATASTROPHE}, [LONG]),
+        ({"patternProperties": {CATASTROPHE: True}, "additionalProperties": False}, {LONG: 1}),
+        ({"propertyNames": {"pattern": CATASTROPHE}}, {LONG: 1}),
+    ],
+)
+def test_a_pattern_with_nested_repetition_takes_no_time(schema: dict[str, Any], value: Any):
+    check_schema(schema)
+    assert complaint(schema, value) is not None
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        (
+            {"pattern": r"^(?!\s*$).+"},
+            r"at pattern: pattern '.*.*\(look-around.* is not supported\), expected",
+        ),
+        ({"properties": {"a": {"pattern": r"(a)\1"}}}, r"at properties\.a\.pattern: .*backreferences are not supported"),
+        ({"pattern": "(((a{1000}){1000}){1000})"}, "exceeds size limit of 10485760 bytes"),
+        ({"patternProperties": {"(": True}}, r"at patternProperties: pattern '\(' cannot be matched"),
+        ({"unevaluatedProperties": False, "allOf": [{"patternProperties": {"a": True}}]}, "expected additionalProperties"),
+        ({"items": {"$schema": "https://json-schema.org/draft/2020-12/schema"}}, r"\$schema below its root"),
+    ],
+)
+def test_a_pattern_without_a_bound_is_refused_at_load(schema: dict[str, Any], told: str):
+    with pytest.raises(ValueError, match=told):
+        check_schema(schema)
+
+
+def test_patterns_hold_as_before():
+    schema = {
+        "properties": {"x_1": {"type": "integer"}},
+        "patternProperties": {"^x_": {"minimum": 2}},
+        "additionalProperties": {"pattern": r"^\w+$"},
+    }
+    check_schema(schema)
+    assert fits(schema, {"x_1": 2, "x_b": 3, "word": "Übung"})
+    assert [fits(schema, value) for value in ({"x_1": 1}, {"x_b": 1}, {"word": "two words"})] == [False] * 3
+    assert fits({"pattern": "b"}, "abc") and not fits({"pattern": "^b"}, "abc") and fits({"pattern": "b"}, 7)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import httpx2
 
 API = "/api/v1"
+NEVER_S = 86_400.0  # for which a service that refuses the key is left alone
 BATCH = 100  # nodes of a request
 MOST = 200  # items asked for at once
 ATTEMPTS = 3  # of a request (C25)
@@ -141,7 +141,7 @@ class HttpBrain:
         said = value.get("detail") or value.get("message") or value.get("error") if isinstance(value, Mapping) else None
         told = f"HTTP {status}" + (f": {self._secrets.line(said)}" if isinstance(said, str) else "")
         if status in (401, 403):
-            raise BrainUnavailable(f"the Brain at {self.host} refuses BRAIN_SERVICE_API_KEY ({told})", math.inf)
+            raise BrainUnavailable(f"the Brain at {self.host} refuses BRAIN_SERVICE_API_KEY ({told})", NEVER_S)
         if status >= 500 or status in AWAY or 300 <= status < 400:
             raise BrainUnavailable(f"the Brain at {self.host} answers {path} with {told}", answer.wait_s)
         if status >= 400:

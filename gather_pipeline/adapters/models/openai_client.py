@@ -32,7 +32,7 @@ from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, Mod
 from gather_pipeline.ports import Clock
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
     import openai
 
 Prices = Mapping[str, tuple[float, float]]
@@ -231,7 +231,7 @@ class OpenAiModel:
         return self._connections[loop]
 
 
-async def _read_bounded(response: httpx.Response) -> None:
+async def _read_bounded(response: httpx2.Response) -> None:
     """Reads the body, no more of it than shows that it is too long: what comes packed may unpack to gigabytes."""
     body = bytearray()
     async with aclosing(response.aiter_bytes()) as parts:

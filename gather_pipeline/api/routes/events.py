@@ -118,7 +118,7 @@ async def _texts(following: Following) -> AsyncGenerator[str]:
 
 @router.get(
     "/api/projects/{project_id}/events",
-    status_code=200,
+    status_code=200,  # or FastAPI looks for it among what the class is made with
     response_class=EventStream,
     response_description="One message an event, its number as `id`",
     responses={200: {"content": {"text/event-stream": {"example": EXAMPLE}}}},

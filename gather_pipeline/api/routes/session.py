@@ -44,7 +44,12 @@ def _is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").startswith(FORM)
 
 
-@router.post("", status_code=204, openapi_extra={"requestBody": {"content": BODY, "required": True}})
+@router.post(
+    "",
+    status_code=204,
+    responses={303: {"description": "The form's page is left for the one that it was for"}},
+    openapi_extra={"requestBody": {"content": BODY, "required": True}, "x-problems": [401, 422]},
+)
 def sign_in(given: Annotated[SignIn, Depends(_given)], request: Request, services: GivenServices) -> Response:
     """Keep a token in an HttpOnly cookie for 30 days; a form is led on to the page."""
     if services.tokens.find(given.token) is None:

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_jsonable_python
+from starlette.concurrency import run_in_threadpool
 
 from gather_pipeline.api.access import Access
 from gather_pipeline.api.deps import GivenAccess, GivenServices
@@ -108,7 +109,7 @@ TaskId = Annotated[str, Path(max_length=200, examples=["0f8c2f0e-6d0b-4d42-9d7e-
 Key = Annotated[str | None, Header(min_length=1, max_length=200, description="The same key with the same body is done once.")]
 
 
-@router.post("/execute", status_code=202)
+@router.post("/execute", status_code=202, openapi_extra={"x-problems": [404]})
 def execute(
     body: Execute,
     request: Request,
@@ -183,9 +184,9 @@ def _add(services: Services, submission: Submission) -> bool:
 
 
 @router.get("/status/{task_id}")
-def status(task_id: TaskId, services: GivenServices, access: GivenAccess) -> Task:
+async def status(task_id: TaskId, services: GivenServices, access: GivenAccess) -> Task:
     """Say how a task is going, whoever began it."""
-    return _shown(services, access, task_id)
+    return await run_in_threadpool(_shown, services, access, task_id)  # asked most: of a plain function the answer costs another turn
 
 
 @router.post("/cancel/{task_id}")

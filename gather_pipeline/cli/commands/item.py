@@ -15,11 +15,11 @@ from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import Whole, any_project, as_json, by_option, example, project_option
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.cli.views.items import history_lines, history_row, item_row, line_width
+from gather_pipeline.cli.views.items import history_lines, line_width
 from gather_pipeline.domain.items import Item
 from gather_pipeline.errors import EditConflict, InvalidInput
 from gather_pipeline.people.edit import People, Texts
-from gather_pipeline.people.history import history_of
+from gather_pipeline.people.history import history_of, item_document
 from gather_pipeline.people.person import person
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -166,7 +166,7 @@ def show(id: str, project_id: str | None, as_json: bool) -> None:
     with opened() as services:
         history = history_of(services, id, project_id)
     if as_json:
-        print_json(history_row(history))
+        print_json(history.to_document())
     else:
         click.echo("\n".join(history_lines(history, line_width())))
 
@@ -204,6 +204,6 @@ def _about(item: Item) -> list[str]:
 
 def _print(item: Item, as_json: bool, sentence: str) -> None:
     if as_json:
-        print_json(item_row(item))
+        print_json(item_document(item))
     elif sentence:
         click.echo(sentence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -12,12 +11,11 @@ from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
 from gather_pipeline.cli.output import cell, clean, print_json, print_table, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.cli.views.standing import progress_row, stale_rows, tell_stale, told_quality
-from gather_pipeline.domain.departments import Department, in_order
+from gather_pipeline.cli.views.standing import tell_stale, told_quality
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.person import person
 from gather_pipeline.services import Services
-from gather_pipeline.upkeep.standing import progress, project_standings
+from gather_pipeline.upkeep.standing import made_stale, project_rows, source_rows, stale_of
 
 
 @click.group(cls=NamingGroup, epilog=example("gather project list"))
@@ -89,13 +87,11 @@ def update(project_id: str, path: str | None, name: str | None, by: str | None, 
 
 def _made_stale(services: Services, project_id: str) -> list[dict[str, str]] | None:
     """Departments that the change made stale, None where a wrong list of departments leaves that unknown."""
-    view = services.project(project_id).view()
     try:
-        standings = project_standings(services, view, services.projects.get(project_id))
+        return stale_of(made_stale(services, project_id))
     except InvalidInput as error:
         say(f"Which departments are stale now cannot be told: {error}")
         return None
-    return stale_rows([one for one in standings if "brief" in one.causes])
 
 
 @project.command(epilog=example("gather project show salt"))
@@ -128,7 +124,7 @@ def departments(project_id: str | None, as_json: bool) -> None:
     them are checked first. With it, the departments as the project's last run found them.
     """
     with opened() as services:
-        rows = _source_rows(services) if project_id is None else _project_rows(services, project_id)
+        rows = source_rows(services) if project_id is None else project_rows(services, project_id)
     if as_json:
         print_json(rows)
         return
@@ -141,24 +137,3 @@ def departments(project_id: str | None, as_json: bool) -> None:
         [[cell(row[heading]) for heading in headings] for row in rows],
         right=["codeDepNumber", "threshold", "maxIterations", "quality", "iterations", "items"],
     )
-
-
-def _source_rows(services: Services) -> list[dict[str, Any]]:
-    everything = services.departments.departments()
-    automated = in_order(everything)
-    return [_row(one, one in automated) for one in [*automated, *(one for one in everything if one not in automated)]]
-
-
-def _project_rows(services: Services, project_id: str) -> list[dict[str, Any]]:
-    view = services.project(services.projects.get(project_id).id).view()
-    if not view.departments:
-        return [_row(one, True) | progress_row(progress(view, one)) for one in in_order(services.departments.departments())]
-    return [
-        _row(stored.department, not stored.retired) | progress_row(progress(view, stored.department, retired=stored.retired))
-        for stored in view.departments
-    ]
-
-
-def _row(department: Department, automated: bool) -> dict[str, Any]:
-    own = {"threshold": department.threshold, "maxIterations": department.coordinationSettings.maxIterations, "automated": automated}
-    return department.model_dump(mode="json") | own

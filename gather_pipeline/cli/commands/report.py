@@ -14,7 +14,8 @@ from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example, project_option
 from gather_pipeline.cli.output import print_frame, print_json, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable, UnknownEntity
+from gather_pipeline.errors import InvalidInput
+from gather_pipeline.ports import IngestReport
 from gather_pipeline.report.tables import rows
 from gather_pipeline.services import Services
 
@@ -45,12 +46,12 @@ SHOWN = {
 @as_json
 def report(project_id: str, path: Path | None, as_json: bool) -> None:
     """Show a project's figures, or write them as a page with plots."""
-    from gather_pipeline.report.project import project_page, project_tables, threshold_reason
+    from gather_pipeline.report.project import brought_up_to_date, project_page, project_tables, threshold_reason
 
     with opened() as services:
         project = services.projects.get(project_id)
         view = services.project(project_id).view()
-        with _brought_up_to_date(services):
+        with brought_up_to_date(services, _report, say):
             tables = project_tables(services, view)
         if path is not None:
             _write(path, project_page(services, project, view, tables))
@@ -81,7 +82,9 @@ def sql(query: str, as_json: bool) -> None:
 
     It is DuckDB; SHOW TABLES lists its tables and views.
     """
-    with opened() as services, _brought_up_to_date(services), _bounded_memory():
+    from gather_pipeline.report.project import brought_up_to_date
+
+    with opened() as services, brought_up_to_date(services, _report, say), _bounded_memory():
         frame = services.metrics.query(query)
     if as_json:
         print_json(rows(frame))
@@ -105,22 +108,8 @@ def _bounded_memory() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-@contextmanager
-def _brought_up_to_date(services: Services) -> Iterator[None]:
-    """Takes in what happened since; where that cannot be done, what there is answers and that is said, once it has answered."""
-    fault: GatherError | None = None
-    try:
-        done = services.metrics.ingest()
-    except (StoreUnavailable, StoreError) as error:
-        fault = error
-    else:
-        if done.rows:
-            from gather_pipeline.defs.launch import report_metrics
+def _report(services: Services, done: IngestReport) -> None:
+    """Tells Dagster of what was taken in; it is loaded only then."""
+    from gather_pipeline.defs.launch import report_metrics
 
-            report_metrics(services.settings, done)
-    try:
-        yield
-    except UnknownEntity as error:  # nothing is there yet that could answer
-        raise fault or error from None
-    if fault is not None:
-        say(f"The newest measurements are not shown: {fault}")
+    report_metrics(services.settings, done)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import click
 
-from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import Amount, Whole, as_json, example, project_option
 from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
@@ -20,7 +19,7 @@ from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest,
 from gather_pipeline.domain.departments import Department, select, to_automate
 from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
-from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, TaskCancelled
+from gather_pipeline.errors import GatherError, TaskCancelled
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
@@ -143,7 +142,7 @@ def _say_models(services: Services, chosen: Sequence[Department]) -> None:
     """Says which models answer.
 
     Raises:
-        SetupMissing: The embedded one is among them and its weights are not there.
+        InvalidInput, SetupMissing: One of them cannot be asked.
     """
     settings = services.settings
     models = list(dict.fromkeys(services.resolve_model(settings.model or department.defaultModel) for department in chosen))
@@ -152,11 +151,8 @@ def _say_models(services: Services, chosen: Sequence[Department]) -> None:
         say(f"Model: {model}{remark}.")
     if EMBEDDED in models and settings.model not in (None, EMBEDDED):
         say(f"GATHER_MODEL is {settings.model!r}, which needs a key or a base URL: the embedded model answers in its place.")
-    weights = bootstrap.weights_file(settings)
-    if EMBEDDED in models and not weights.is_file():
-        if settings.model_path is not None:
-            raise InvalidInput.field("MODEL_PATH", str(weights), "a GGUF file that is there")
-        raise SetupMissing(f"the embedded model's weights are not at {weights}, type: gather setup")
+    for model in models:
+        services.check_reach(model)
 
 
 def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseException | None) -> AutomationResult:

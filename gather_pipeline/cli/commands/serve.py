@@ -30,11 +30,16 @@ def serve(host: str, port: int) -> None:
     with opened() as services:
         if not is_loopback(host) and not services.tokens.exist():
             raise InvalidInput(f"--host is {host!r} and there is no token, expected 127.0.0.1: or make one with gather token create")
+    listen(APPLICATION, host, port)
+
+
+def listen(application: str, host: str, port: int) -> None:
+    """Serves an application, by the name of the function that makes it, until a signal comes; its address is printed once it listens."""
     import uvicorn
 
     logs.take_in("uvicorn")
     config = uvicorn.Config(
-        APPLICATION, factory=True, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
+        application, factory=True, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
     )
     config.load()
     with _listening(host, port) as listener:

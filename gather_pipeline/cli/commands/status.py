@@ -11,12 +11,12 @@ import click
 from gather_pipeline.cli.options import ProjectId, as_json, example
 from gather_pipeline.cli.output import cell, print_json, print_table, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.cli.views.standing import stale_rows, standing_row, tell_standings
+from gather_pipeline.cli.views.standing import tell_standings
 from gather_pipeline.domain.event_lines import score_of
 from gather_pipeline.errors import GatherError, InvalidInput
 from gather_pipeline.services import Services
-from gather_pipeline.upkeep.runs import RunStatus, project_run, run_status
-from gather_pipeline.upkeep.standing import project_standings
+from gather_pipeline.upkeep.runs import RunStatus, run_status
+from gather_pipeline.upkeep.standing import project_status
 
 
 @click.command(epilog=example("gather status --project salt", "gather status 0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55"))
@@ -66,22 +66,12 @@ def _settled() -> Iterator[Services]:
 
 def _project_status(project_id: str, as_json: bool) -> None:
     with _settled() as services:
-        project = services.projects.get(project_id)
-        view = services.project(project_id).view()
-        standings, run = project_standings(services, view, project), project_run(services, view)
+        shown = project_status(services, project_id)
     if as_json:
-        print_json(
-            {
-                "project_id": project_id,
-                "run": None if run is None else asdict(run),
-                "departments": [standing_row(one) for one in standings],
-                "stale": stale_rows(standings),
-                "unscored": [one.department for one in standings if one.unscored],
-            }
-        )
+        print_json(shown.to_document())
         return
-    click.echo(f"Project {project_id} has no run yet." if run is None else _told(run))
-    tell_standings(standings, project_id)
+    click.echo(f"Project {project_id} has no run yet." if shown.run is None else _told(shown.run))
+    tell_standings(shown)
 
 
 def _told(run: RunStatus) -> str:
@@ -106,5 +96,7 @@ def cancel(task_id: str, as_json: bool) -> None:
         print_json(asdict(asked))
     elif asked.process == "alive":
         click.echo(f"Task {task_id} is asked to end and saves its work.")
+    elif asked.process == "stopped":
+        click.echo(f"Task {task_id} is asked to end; its process is stopped, so it counts as cancelled once its lease has run out.")
     else:
         click.echo(f"Task {task_id} is at work no more: {asked.status}, {asked.reason}.")

@@ -7,7 +7,7 @@ import click
 from gather_pipeline.cli.options import any_project, as_json, example
 from gather_pipeline.cli.output import print_json
 from gather_pipeline.cli.services import opened
-from gather_pipeline.cli.views.why import why_lines, why_row
+from gather_pipeline.cli.views.why import why_lines
 from gather_pipeline.people.why import why as how
 
 
@@ -23,6 +23,6 @@ def why(id: str, project_id: str | None, as_json: bool) -> None:
     with opened() as services:
         found = how(services, id, project_id)
     if as_json:
-        print_json(why_row(found))
+        print_json(found.to_document())
     else:
         click.echo("\n".join(why_lines(found)))

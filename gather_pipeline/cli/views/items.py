@@ -1,10 +1,9 @@
-"""Items, dropped texts and their histories, as rows for --json and as lines for a person."""
+"""Items, dropped texts and their histories, as lines for a person."""
 
 from __future__ import annotations
 
 import textwrap
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gather_pipeline.cli.output import clean, terminal_width
 from gather_pipeline.domain.items import Item
@@ -13,10 +12,6 @@ from gather_pipeline.text.injection import item_injection
 if TYPE_CHECKING:
     from gather_pipeline.people.history import Drop, DroppedText, ItemHistory, Version
 
-ROW = (
-    *("id", "content", "summary", "context", "department", "iteration", "task_id", "project_id", "user_id", "aspect"),
-    *("created_at", "origin", "state", "revision", "written_by"),
-)
 WIDTH = 100  # the most that is read with ease
 
 
@@ -24,26 +19,6 @@ def line_width() -> int | None:
     """Width of the lines that a person reads; None where standard output is no terminal, so that a text stays on its line."""
     width = terminal_width()
     return width and min(WIDTH, width)
-
-
-def item_row(item: Item) -> dict[str, Any]:
-    """An item as --json prints it."""
-    made = {"generated_by": item.provenance.get("generated_by"), "model": item.provenance.get("model")}
-    return {name: getattr(item, name) for name in ROW} | made | {"injection": item_injection(item), "automation": dict(item.provenance)}
-
-
-def history_row(history: ItemHistory | DroppedText) -> dict[str, Any]:
-    """What is kept of an item, or of a dropped text, as --json prints it."""
-    from gather_pipeline.people.history import DroppedText
-
-    if isinstance(history, DroppedText):
-        return {**asdict(history.drop), "id": history.drop.item_id, "project_id": history.project_id, "state": "dropped"}
-    return item_row(history.item) | {
-        "history": [{**asdict(version.revision), "changed": version.changed} for version in history.versions],
-        "context_items": [asdict(used) for used in history.context_items],
-        "overruled": [asdict(one) for one in history.item.overruled],
-        "drops": [asdict(drop) for drop in history.drops],
-    }
 
 
 def item_lines(item: Item, width: int | None) -> list[str]:

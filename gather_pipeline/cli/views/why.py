@@ -1,36 +1,9 @@
-"""How an item came about, as a document for --json and as lines for a person."""
+"""How an item came about, as lines for a person."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 from gather_pipeline.cli.output import clean
 from gather_pipeline.people.why import Why
-from gather_pipeline.records.documents import ledger_document
-
-
-def why_row(why: Why) -> dict[str, Any]:
-    """What is known, as --json prints it; null stands for what is not."""
-    execution, rebuilt, ledger = why.execution, why.rebuilt, why.ledger
-    row = {name: getattr(why, name) for name in ("id", "project_id", "department", "iteration", "told")}
-    return row | {
-        "execution": execution and execution.id,
-        "task": execution and execution.task_id,
-        "task_version": execution and execution.task_version,
-        "model": execution and (execution.model or execution.models_used[-1]),
-        "parameters": execution and dict(execution.parameters),
-        "prompt_id": execution and execution.prompt_id,
-        "prompt_hash": execution and execution.prompt_hash,
-        "prompt": rebuilt and [{"role": turn.role, "content": turn.content} for turn in rebuilt.messages],
-        "prompt_rebuilt": rebuilt and rebuilt.identical,
-        "ledger": ledger and ledger_document(ledger),
-        "verdicts": [asdict(verdict) for verdict in why.verdicts],
-        "calls": execution and execution.attempts,
-        "tokens": execution and execution.usage.tokens,
-        "cost": execution and execution.usage.cost,
-        "seconds": execution and round(execution.execution_time_s, 3),
-    }
 
 
 def why_lines(why: Why) -> list[str]:

@@ -9,9 +9,11 @@ from gather_pipeline.defs.assets.families import Results, department_asset, mate
 from gather_pipeline.defs.metadata import Shown, is_begun
 from gather_pipeline.defs.partitions import partition_key, real_partitions
 from gather_pipeline.defs.resources import Gather
+from gather_pipeline.defs.running import most_seconds
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.quality import SCORER_VERSION, Score
+from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.project import Embedding
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep import draft
@@ -67,6 +69,8 @@ def _bring_up(context: dg.AssetExecutionContext, gather: Gather, asset: str, upd
     shown: dict[str, Shown] = {}
     with gather.services() as services:
         for project_id, departments in real_partitions(services, context.partition_keys).items():
+            # Whoever looks next settles it where it is killed: as long as Dagster takes it for alive, the project's other runs wait.
+            services.open_runs.note(project_id, Owner.this_process(context.run.run_id), most_seconds(services.settings))
             upkeep = Upkeep(services, project_id)
             for department in departments:
                 if not is_begun(upkeep.view(department.slug), department.slug):

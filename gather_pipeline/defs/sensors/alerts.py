@@ -17,6 +17,7 @@ from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.sensors.following import LOOK_S, Cursor, read_cursor
 from gather_pipeline.domain.events import Event
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep import remember
 from gather_pipeline.upkeep.deliver import deliver_alerts, resume
 
 SCORES = "quality_scores"
@@ -101,12 +102,13 @@ def _post(services: Services, events: Sequence[Event], log: logging.Logger) -> N
     name="deliveries",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Brings to `GATHER_WEBHOOK_URL` the events that it did not take before, in order. Starts no run.",
+    description="Brings to `GATHER_WEBHOOK_URL` the events that it did not take before, and to the Brain what it lacks. Starts no run.",
 )
 def deliveries(gather: dg.ResourceParam[Gather]) -> dg.SkipReason:
     """One tick."""
     try:
         with gather.services() as services:
-            return dg.SkipReason("; ".join(resume(services, time.monotonic() + LOOK_S)) or "Every event was delivered")
+            until = time.monotonic() + LOOK_S
+            return dg.SkipReason("; ".join([*resume(services, until), *remember.resume(services, until)]) or "Every event was delivered")
     except dg.Failure as unreadable:
         return dg.SkipReason(f"Nothing was delivered: {unreadable.description}")

@@ -11,7 +11,7 @@ from gather_pipeline.domain.items import NewItem
 from gather_pipeline.gather.ladder import Plan
 from gather_pipeline.gather.prompt_context import Contexts, PromptContext
 from gather_pipeline.gather.session import Session
-from gather_pipeline.ports import Vectors
+from gather_pipeline.ports import Distiller, Vectors
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.runner import TaskResult
 
@@ -66,7 +66,9 @@ class Slot:
 class Writer(Protocol):
     """A way to have notes written by a model."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department], model: str) -> Contexts:
+    def context(
+        self, session: Session, department: Department, before: Sequence[Department], model: str, distiller: Distiller | None = None
+    ) -> Contexts:
         """What prompts see of the project; `before` are the departments that ran earlier, in order, `model` counts the tokens."""
 
     def slots(self, session: Session, work: Assignment) -> list[Slot]:

@@ -11,6 +11,7 @@ from gather_pipeline.domain.items import NewItem
 from gather_pipeline.gather.prompt_context import AVOIDED, Contexts, assemble
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers import Ask, Assignment, Slot, note
+from gather_pipeline.ports import Distiller
 from gather_pipeline.tasks.runner import TaskResult
 from gather_pipeline.upkeep.inputs import BATCH_TASK, definition_for
 
@@ -18,10 +19,12 @@ from gather_pipeline.upkeep.inputs import BATCH_TASK, definition_for
 class RemoteWriter:
     """The body of `Writer` for every model but the embedded one."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department], model: str) -> Contexts:
+    def context(
+        self, session: Session, department: Department, before: Sequence[Department], model: str, distiller: Distiller | None = None
+    ) -> Contexts:
         """As much as fits into the budget of tokens."""
         services = session.services
-        return assemble(session, department, before, services.settings.gather_context_tokens, services.counter_of(model))
+        return assemble(session, department, before, services.settings.gather_context_tokens, services.counter_of(model), distiller)
 
     def slots(self, session: Session, work: Assignment) -> list[Slot]:
         """A call for each aspect, or for as many as `GATHER_ITEMS_PER_CALL` says."""

@@ -15,6 +15,7 @@ from gather_pipeline.gather.prompt_context import Contexts, assemble_small
 from gather_pipeline.gather.session import Session
 from gather_pipeline.gather.writers import Ask, Assignment, Slot, note, notes
 from gather_pipeline.gather.writers.openings import opening
+from gather_pipeline.ports import Distiller
 from gather_pipeline.tasks.runner import TaskResult
 from gather_pipeline.text.names import find_names
 from gather_pipeline.text.sentences import summary_line
@@ -23,7 +24,9 @@ from gather_pipeline.text.sentences import summary_line
 class SmallWriter:
     """The body of `Writer` for the embedded model."""
 
-    def context(self, session: Session, department: Department, before: Sequence[Department], model: str) -> Contexts:
+    def context(
+        self, session: Session, department: Department, before: Sequence[Department], model: str, distiller: Distiller | None = None
+    ) -> Contexts:
         """A few lines for a small window."""
         return assemble_small(session, department, before, session.services.counter_of(model))
 

@@ -15,7 +15,7 @@ from gather_pipeline.tasks.verification import Case, Factory, Tools, Verifier
 
 ROOM = "gather_pipeline.tasks.verification"
 METHODS: Mapping[str, str] = {  # method: module and name of its `Factory`, imported when a task asks for it
-    name: f"{ROOM}.{name}:make" for name in ("consensus", "hierarchical", "external", "syntax", "human", "adaptive")
+    name: f"{ROOM}.{name}:make" for name in ("consensus", "hierarchical", "external", "syntax", "human", "adaptive", "quality")
 }
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -15,7 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.reviews import TASK_OUTPUT, Proposal
 from gather_pipeline.domain.verdicts import Verdict
-from gather_pipeline.tasks.definition import Part, Text, VerificationParameters
+from gather_pipeline.tasks.definition import Part, TaskDefinition, Text, VerificationParameters
 from gather_pipeline.tasks.verification import Case, Tools, Verifier
 from gather_pipeline.tasks.verification.parameters import read_parameters
 
@@ -46,7 +48,9 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         if given.expires_hours is not None:
             moment = datetime.fromisoformat(tools.clock.now()) + timedelta(hours=given.expires_hours)
             expires_at = moment.isoformat(timespec="microseconds")
-        review = queue.propose(_proposal(case, given.assignee, expires_at))
+        shown = {"model": case.writer, "prompt": case.prompt, "verdicts": to_jsonable_python(case.earlier)}
+        asked = proposal(case.definition, case.execution_id, case.input, case.output, shown)
+        review = queue.propose(replace(asked, assignee=given.assignee, expires_at=expires_at))
         if not review.is_decided:
             waits = f"it waits for {review.proposal.assignee or 'a person'}: tlm review show {review.id}"
             return Verdict(ruling="escalate", method=METHOD, reasons=(waits,), waiting=review.id, evidence={"review": review.id})
@@ -61,18 +65,15 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
     return verify
 
 
-def _proposal(case: Case, assignee: str | None, expires_at: str | None) -> Proposal:
-    definition = case.definition
-    shown: dict[str, Any] = {"model": case.writer, "prompt": case.prompt, "verdicts": to_jsonable_python(case.earlier)}
+def proposal(definition: TaskDefinition, execution: str, input: Mapping[str, Any], output: Any, shown: Mapping[str, Any]) -> Proposal:
+    """The question whether an output is accepted that an execution gave; `shown` is what a person may want to see besides."""
     return Proposal(
         kind=TASK_OUTPUT,
-        title=f"{definition.id}: {textwrap.shorten(json.dumps(case.input, ensure_ascii=False), 80, placeholder='...')}",
-        content=case.output,
-        subject={"task": definition.id, "version": definition.version, "input": dict(case.input)},
+        title=f"{definition.id}: {textwrap.shorten(json.dumps(input, ensure_ascii=False), 80, placeholder='...')}",
+        content=output,
+        subject={"task": definition.id, "version": definition.version, "input": dict(input)},
         schema=definition.output.json_schema,
         validations=definition.output.validations,
         shown=shown,
-        source=case.execution_id,
-        assignee=assignee,
-        expires_at=expires_at,
+        source=execution,
     )

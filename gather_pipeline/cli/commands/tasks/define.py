@@ -15,7 +15,6 @@ from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.cli.options import as_json, example
 from gather_pipeline.cli.output import print_json, print_table, say
 from gather_pipeline.cli.services import command_settings, opened
-from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.services import Services
 
@@ -97,14 +96,14 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
     NAME is the id of a task or the path of a file. Every file that is wrong is told, with the key and the reason. An example that does
     not pass a named validation is a warning.
     """
-    from gather_pipeline.tasks.catalogue import definition_files, definition_folders
+    from gather_pipeline.tasks.catalogue import definition_files, definition_folders, names_of
 
     if (name is None) is not everything:
         raise InvalidInput("expected either the name of a task or --all")
     with opened() as services:
         files = known = [path for folder in definition_folders(services.settings.tasks) for path in definition_files(folder)]
         if name is not None:
-            files = [Path(name).absolute()] if name.endswith(".json") else [path for path in known if name in _names(path)]
+            files = [Path(name).absolute()] if name.endswith(".json") else [path for path in known if name in names_of(path)]
             if not files:
                 raise UnknownEntity.field("task", name, "the id of a task (tlm list) or the path of its file")
         found, faults = _read(services, list(dict.fromkeys([*known, *files])))
@@ -152,9 +151,7 @@ def _read(services: Services, paths: list[Path]) -> tuple[dict[Path, TaskDefinit
         try:
             check_borders(found[path], catalogue.get)
             if path.parent not in others:
-                remembered.read([(path, found[path])])
-        except InvalidInput as error:
-            faults[path] = str(error)
+                faults |= remembered.read([(path, found[path])])
         except ValueError as error:
             faults[path] = f"{path.name}: {error}"
     return found, faults
@@ -228,11 +225,3 @@ def _fields(schema: dict[str, Any]) -> Iterator[str]:
         yield f"  {name} ({part.get('type', 'any')}, {needed}){': ' + part['description'] if 'description' in part else ''}"
     if not properties:
         yield f"  a {schema.get('type', 'value')}"
-
-
-def _names(path: Path) -> set[str]:
-    """What a file may be asked for by: its own name and, as far as it can be read, the id of its task."""
-    try:
-        return {path.stem, str(load_json(path.read_text(encoding="utf-8")).get("id") if path.is_file() else None)}
-    except (OSError, ValueError, AttributeError):
-        return {path.stem}

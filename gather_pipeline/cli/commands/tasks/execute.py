@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -18,12 +19,14 @@ from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import GatherError, InvalidInput, shorten
 from gather_pipeline.services import Services
+from gather_pipeline.tasks.definition import MAX_TOKENS
 from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.options import ExecutionOptions
 from gather_pipeline.tasks.runner import TaskResult
 
 LIMIT_BYTES = 200_000_000  # of all inputs of a batch
 PROGRESS_STEPS = 10
+RECENT = 50  # executions among which one that a person has judged is looked for
 Result = TypeVar("Result")
 
 
@@ -42,7 +45,7 @@ Result = TypeVar("Result")
 @click.option("--prompt-id", metavar="ID", help="Prompt to use, whatever the conditions.")
 @click.option("--condition", "conditions", metavar="NAME", multiple=True, help="A condition that holds; chooses the prompt.")
 @click.option("--temperature", type=float, help="0 to 1; the definition's if left out.")
-@click.option("--max-tokens", type=Whole(1), help="Most tokens of one answer.")
+@click.option("--max-tokens", type=Whole(1, MAX_TOKENS), help="Most tokens of one answer.")
 @click.option("--seed", type=Whole(0), help="Sampling seed, for models that know one.")
 @click.option("--draw", type=Whole(0), default=0, help="Another number asks anew; the same one gives the kept answer (default 0).")
 @click.option("--max-cost", type=Amount(), help="Most US dollars of one execution, its checks included.")
@@ -84,7 +87,10 @@ def execute(
         one, batch = _inputs(given)
         say_stand_in(services, model or services.settings.model, *fallbacks)
         if one is not None:
-            _print_one(asyncio.run(_closing(services, executor.run_async(one, options))), as_json)
+            result = asyncio.run(_closing(services, executor.run_async(one, options)))
+            _print_one(result, as_json)
+            if not as_json and sys.stderr.isatty() and not any(one.feedback for one in services.executions.find(task=name, limit=RECENT)):
+                say(f"Nobody has judged an output of {name} yet: tlm feedback {result.execution.id} --accept (or --reject)")
         else:
             failed = asyncio.run(_closing(services, _run_batch(executor, batch, options, services.settings.concurrency)))
             say(f"{len(batch) - failed} of {len(batch)} done" + (f", {failed} failed" if failed else ""))
@@ -199,6 +205,15 @@ def _inputs(given: str) -> tuple[Mapping[str, Any] | None, list[tuple[int, Any]]
     if not isinstance(whole, dict):
         raise InvalidInput.field("--input", whole, "a JSON object, or several")
     return whole, []
+
+
+def all_inputs(given: str) -> list[Mapping[str, Any]]:
+    """Every input that is given, one or many; raises what is wrong with the first that is none."""
+    one, batch = _inputs(given)
+    for _, value in batch:
+        if isinstance(value, GatherError):
+            raise value
+    return [one] if one is not None else [value for _, value in batch]
 
 
 def _line(place: str, line: str) -> Any:

@@ -18,6 +18,7 @@ from gather_pipeline.cli.options import as_json, by_option, example
 from gather_pipeline.cli.output import cell, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.rankings import Ranking
 from gather_pipeline.domain.texts import decoded, typed
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.person import person
@@ -62,28 +63,66 @@ def analyze(name: str, period: str, as_json: bool) -> None:
         say(f"Tokens of {unknown.unknown_tokens} and cost of {unknown.unknown_cost} executions are unknown and in no sum")
 
 
-@click.command(epilog=example("tlm feedback 5f0c... --accept", "tlm feedback 5f0c... --reject --rating 2 --note 'Two skills are one.'"))
-@click.argument("execution_id")
+@click.command(
+    epilog=example(
+        "tlm feedback 5f0c... --accept",
+        "tlm feedback 5f0c... --reject --rating 2 --note 'Two skills are one.'",
+        "tlm feedback --task tagline",
+    )
+)
+@click.argument("execution_id", required=False)
+@click.option("--task", metavar="NAME", help="Go through the outputs of a task that nobody has judged, one after the other.")
 @click.option("--accept/--reject", "accepted", default=None, help="Whether the output can be used.")
 @click.option("--rating", type=float, help="1, of no use, to 5, as good as can be.")
 @click.option("--note", default="", metavar="TEXT", help="What is good or wrong about it.")
 @by_option
 @as_json
-def feedback(execution_id: str, accepted: bool | None, rating: float | None, note: str, by: str | None, as_json: bool) -> None:
+def feedback(
+    execution_id: str | None, task: str | None, accepted: bool | None, rating: float | None, note: str, by: str | None, as_json: bool
+) -> None:
     """Say what an output was worth.
 
     Rankings of models count it before any check's verdict, and accepted outputs may serve as examples in prompts.
     """
     from gather_pipeline.tasks.execution import Feedback
 
+    if (execution_id is None) is (task is None):
+        raise InvalidInput("expected either the id of an execution or --task")
     with opened() as services:
-        said = Feedback(by=person(by, services.settings), at=services.clock.now(), accepted=accepted, rating=rating, note=typed(note))
+        who = person(by, services.settings)
+        if execution_id is None:
+            judged = _judge(services, services.catalogue.get(str(task)).id, who)
+            print_json({"task": task, "judged": judged}) if as_json else say(f"{judged} judged")
+            return
+        said = Feedback(by=who, at=services.clock.now(), accepted=accepted, rating=rating, note=typed(note))
         execution = services.executions.feedback(execution_id, said)
     if as_json:
         given = to_jsonable_python(execution.feedback)
         print_json({"execution": execution.id, "accepted": execution.accepted, "rating": execution.rating, "feedback": given})
     else:
         say(f"Noted for {execution.task_id} {execution.task_version}, execution {execution.id}")
+
+
+def _judge(services: Services, task: str, who: str) -> int:
+    """Asks a person about outputs that nobody has judged, those first that no check has accepted; returns how many were judged."""
+    from gather_pipeline.tasks.execution import Feedback, digest
+
+    open_ones = [one for one in services.executions.find(task=task, status="succeeded") if not one.feedback and one.waiting is None]
+    each = {digest([one.input, one.output]): one for one in reversed(open_ones)}  # the same output of the same input is one question
+    judged = 0
+    for one in sorted(each.values(), key=lambda one: one.verified is True):
+        for title, value in (("Input", one.input), ("Output", one.output)):
+            say(f"{title}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)}")
+        try:
+            answer = click.prompt("accept, reject, skip or quit", type=click.Choice(["a", "r", "s", "q"]), err=True)
+        except click.Abort:  # the end of its input
+            break
+        if answer == "q":
+            break
+        if answer != "s":
+            services.executions.feedback(one.id, Feedback(by=who, at=services.clock.now(), accepted=answer == "a"))
+            judged += 1
+    return judged
 
 
 @click.command("update-rankings", epilog=example("tlm update-rankings", "tlm update-rankings judge_duplicate --dry-run --json"))
@@ -104,23 +143,25 @@ def update_rankings(name: str | None, dry_run: bool, as_json: bool) -> None:
         print_json({"dry_run": dry_run, "rankings": to_jsonable_python(made)})
         return
     for ranking in made:
-        of = f" in {ranking.department}" if ranking.department else ""
-        click.echo(f"{ranking.task_id}{of}: {'changed' if ranking.changed else 'unchanged'}; quality is by {ranking.kind} outputs")
-        for place, one in enumerate(ranking.models, 1):
-            time = (
-                "no time known"
-                if one.latency_s is None
-                else f"{one.latency_s.mean:.1f} s ({one.latency_s.low:.1f} to {one.latency_s.high:.1f})"
-            )
-            cost = "cost unknown" if one.cost is None else f"${one.cost:.6f}"
-            quality = f"quality {one.quality.mean:.2f} ({one.quality.low:.2f} to {one.quality.high:.2f})"
-            click.echo(f"  {place}. {one.model}: {quality}, {time}, {cost}, {one.samples:.1f} executions")
-        for reason in ranking.reasons:
-            click.echo(f"  {reason}")
+        print_ranking(ranking)
     if not made:
         say("No task has an execution to learn from")
     elif dry_run:
         say("Nothing was changed")
+
+
+def print_ranking(ranking: Ranking) -> None:
+    """A ranking with the reasons of its order."""
+    of = f" in {ranking.department}" if ranking.department else ""
+    click.echo(f"{ranking.task_id}{of}: {'changed' if ranking.changed else 'unchanged'}; quality is by {ranking.kind} outputs")
+    for place, one in enumerate(ranking.models, 1):
+        latency = one.latency_s
+        time = "no time known" if latency is None else f"{latency.mean:.1f} s ({latency.low:.1f} to {latency.high:.1f})"
+        cost = "cost unknown" if one.cost is None else f"${one.cost:.6f}"
+        quality = f"quality {one.quality.mean:.2f} ({one.quality.low:.2f} to {one.quality.high:.2f})"
+        click.echo(f"  {place}. {one.model}: {quality}, {time}, {cost}, {one.samples:.1f} executions")
+    for reason in ranking.reasons:
+        click.echo(f"  {reason}")
 
 
 @click.command("export", epilog=example("tlm export backup", "tlm export backup --period 30d"))

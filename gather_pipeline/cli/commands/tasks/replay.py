@@ -12,6 +12,7 @@ from gather_pipeline.cli.output import print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import InvalidInput, UnknownEntity
+from gather_pipeline.tasks.definition import MAX_TOKENS
 from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.replay import Changes, Replay
 
@@ -30,7 +31,7 @@ from gather_pipeline.tasks.replay import Changes, Replay
 @click.option("--version", metavar="X.Y.Z", help="Version of the task to use instead.")
 @click.option("--prompt-id", metavar="ID", help="Prompt to use instead.")
 @click.option("--temperature", type=float, help="0 to 1, instead of what it was.")
-@click.option("--max-tokens", type=Whole(1), help="Most tokens of one answer.")
+@click.option("--max-tokens", type=Whole(1, MAX_TOKENS), help="Most tokens of one answer.")
 @click.option("--max-cost", type=Amount(), help="Most US dollars of one replay, its checks included.")
 @click.option("--limit", type=Whole(1, 1000), default=20, show_default=True, help="Most executions to replay.")
 @as_json
@@ -107,8 +108,8 @@ def _side(one: Execution) -> dict[str, Any]:
         "verified": one.verified,
         "verdict": one.verdicts[-1].ruling if one.verdicts else None,
         "calls": one.attempts,
-        "tokens": one.usage.tokens,
-        "cost": one.usage.cost,
+        "tokens": one.price.tokens,
+        "cost": one.price.cost,
         "seconds": round(sum(call.latency_s or 0.0 for call in one.calls), 3),
     }
 

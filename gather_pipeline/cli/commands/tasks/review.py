@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -16,11 +15,10 @@ from gather_pipeline.cli.options import as_json, by_option, example
 from gather_pipeline.cli.output import clean, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
-from gather_pipeline.domain.reviews import Choice, Proposal, Review
+from gather_pipeline.domain.reviews import Proposal, Review
 from gather_pipeline.domain.texts import decoded, typed
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.person import person
-from gather_pipeline.services import Services
 
 LIMIT_BYTES = 2_000_000  # of a changed output
 STATUSES = ("open", "accepted", "edited", "rejected", "expired")
@@ -47,7 +45,7 @@ def list_(status: Any, kind: str | None, assignee: str | None, as_json: bool) ->
     with opened() as services:
         found = services.reviews.find(status=None if status == "all" else status, kind=kind, assignee=assignee)
     if as_json:
-        print_json([_row(one) for one in found])
+        print_json([one.to_row() for one in found])
     elif not found:
         say("Nothing waits." if status == "open" else "There is none.")
     else:
@@ -63,7 +61,7 @@ def show(id: str, as_json: bool) -> None:
     with opened() as services:
         found = services.reviews.get(id)
     if as_json:
-        print_json(_row(found) | _details(found))
+        print_json(found.to_document())
         return
     proposal = found.proposal
     click.echo(f"{found.id} ({found.status}): {clean(proposal.title)}\n\nProposed:\n{_text(proposal.content)}")
@@ -95,34 +93,22 @@ def decide(id: str, choice: Any, given: str | None, note: str, by: str | None, a
 
     A changed output must fit the task's output schema and validations.
     """
+    from gather_pipeline.upkeep.suggesting import decide as decided
+
     with opened() as services:
-        who = person(by, services.settings)
-        common: dict[str, Any] = {"by": who, "note": typed(note), "feedback": services.executions.feedback}
+        who, proposal = person(by, services.settings), services.reviews.get(id).proposal
         if choice == "edit" and given is None:
-            proposal = services.reviews.get(id).proposal
             with edited(services.settings.home, id, _text(proposal.content), [clean(proposal.title)]) as text:
                 if text is None:
                     say("The output is unchanged: nothing was decided.")
                     return
-                after = _decided(services, id, choice, _changed(proposal, text), common)
+                after, written = decided(services, id, choice, by=who, note=note, changed=_changed(proposal, text), write=write_whole)
         else:
-            changed = None if given is None else _changed(services.reviews.get(id).proposal, _given(given))
-            after = _decided(services, id, choice, changed, common)
+            changed = None if given is None else _changed(proposal, _given(given))
+            after, written = decided(services, id, choice, by=who, note=note, changed=changed, write=write_whole)
+    if written is not None:
+        say(f"Written: {written}")
     _print(after, as_json)
-
-
-def _decided(services: Services, id: str, choice: Choice, changed: Any, common: dict[str, Any]) -> Review:
-    """The decision with what follows from it: an accepted suggestion for a prompt becomes a file of its task."""
-    from gather_pipeline.review.decide import decide as decided
-    from gather_pipeline.upkeep.suggesting import KIND, accepted_definition, write_accepted
-
-    proposal = services.reviews.get(id).proposal
-    if proposal.kind == KIND and choice != "reject":
-        accepted_definition(services, proposal, changed)  # what is no valid definition is refused before anything is decided
-    after = decided(services.reviews, id, choice, changed=changed, **common)
-    if proposal.kind == KIND and choice != "reject":
-        say(f"Written: {write_accepted(services, after, write_whole)}")
-    return after
 
 
 @review.command(epilog=example("tlm review reassign r1f0c7a0e9f3b4c2d8a1e6f7 Mara"))
@@ -155,36 +141,9 @@ def expire(id: str, note: str, by: str | None, as_json: bool) -> None:
 
 def _print(after: Review, as_json: bool) -> None:
     if as_json:
-        print_json(_row(after) | _details(after))
+        print_json(after.to_document())
     else:
         say(f"{after.id} is {after.status}: {after.told}")
-
-
-def _row(one: Review) -> dict[str, Any]:
-    proposal = one.proposal
-    return {
-        "review": one.id,
-        "kind": proposal.kind,
-        "status": one.status,
-        "title": proposal.title,
-        "assignee": proposal.assignee,
-        "created_at": one.history[0].at,
-        "expires_at": proposal.expires_at,
-        "sources": list(one.sources),
-    }
-
-
-def _details(one: Review) -> dict[str, Any]:
-    proposal = one.proposal
-    return {
-        "content": proposal.content,
-        "changed": one.changed,
-        "subject": dict(proposal.subject),
-        "shown": dict(proposal.shown),
-        "schema": dict(proposal.schema),
-        "validations": list(proposal.validations),
-        "history": [asdict(step) for step in one.history],
-    }
 
 
 def _verdicts(given: Any) -> str:

@@ -1,0 +1,329 @@
+"""Gather items in people's hands: list, read, add, edit, delete, restore, and why each is as it is; dropped texts and their matches.
+
+What a person wrote, edited or restored is never overwritten, generated anew or dropped as a duplicate. Every version is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from gather_pipeline.api.deps import After, Body, GivenAuthor, GivenProject, GivenRevision, GivenServices, Limit, link_to_next, tag
+from gather_pipeline.api.routes.projects import SEEN, Moment, ProjectIdField, Slug
+from gather_pipeline.domain.items import Action, Item, Origin, State
+from gather_pipeline.domain.ledger import State as EntryState
+from gather_pipeline.domain.verdicts import Ruling
+from gather_pipeline.people.edit import People, Texts
+from gather_pipeline.people.history import DroppedText, UsedState, history_of, item_document
+from gather_pipeline.people.listing import drops_page, items_page
+from gather_pipeline.people.why import why
+
+router = APIRouter(prefix="/api/projects/{project_id}", tags=["items"])
+
+Id = Annotated[str, Field(description="24 hexadecimal digits", examples=["5d0c7a0e9f3b4c2d8a1e6f70"])]
+Content = Annotated[
+    str, Field(description="The note itself", examples=["The mayor has the only key to the tower."], json_schema_extra=SEEN)
+]
+Summary = Annotated[str, Field(description="One line", examples=["The mayor has the key."])]
+Context = Annotated[str, Field(description="Where the note belongs", examples=["Before the first snow."])]
+Aspect = Annotated[str, Field(description="Aspect of the department that it covers", examples=["story conflict"])]
+Department = Annotated[str | None, Query(description="Only this department", examples=["story"])]
+ItemId = Annotated[str, Path(description="Id of an item, or of a dropped text", examples=["5d0c7a0e9f3b4c2d8a1e6f70"])]
+
+
+class NewNote(Body):
+    """A note that a person wrote."""
+
+    department: Slug
+    content: Content
+    summary: Annotated[str | None, Field(description="The note's first sentence where left out")] = None
+    context: str | None = None
+    aspect: str | None = None
+
+
+class NewTexts(Body):
+    """New texts of an item; what is left out stays. A new content without a summary gets its first sentence as one."""
+
+    content: Annotated[str | None, Field(examples=["The mayor has one of two keys to the tower."])] = None
+    summary: str | None = None
+    context: str | None = None
+    aspect: str | None = None
+
+
+class OtherItem(Body):
+    """The item that stays."""
+
+    other: Id
+
+
+class ShownItem(BaseModel):
+    """A gather item."""
+
+    id: Id
+    content: Content
+    summary: Summary
+    context: Context
+    department: Slug
+    iteration: Annotated[int, Field(description="Iteration that made it; 0 where a person wrote it")]
+    task_id: Annotated[str, Field(description="Run that made it; empty where a person wrote it")]
+    project_id: ProjectIdField
+    user_id: Annotated[str | None, Field(description="Who asked for the run")]
+    aspect: Aspect
+    created_at: Moment
+    origin: Origin
+    state: Annotated[State, Field(description="Only active items are seen by prompts, duplicates and scores")]
+    revision: Annotated[int, Field(description="Number of its present version; its ETag", examples=[1])]
+    written_by: Annotated[str | None, Field(description="Who wrote, edited or restored it last; null where no person ever did")]
+    generated_by: Annotated[str | None, Field(examples=["vendor/model"])]
+    model: str | None
+    injection: Annotated[str | None, Field(description="Words in it that seem meant for a model; empty or null where there are none")]
+    automation: Annotated[dict[str, Any], Field(description="How it came about: task, prompt, model, execution")]
+
+
+class ShownVersion(BaseModel):
+    """A version of an item, with its texts as they were after it."""
+
+    revision: int
+    action: Action
+    by: Annotated[str, Field(description="A person, a model, or the duplicate rules", examples=["ana"])]
+    at: Moment
+    content: Content
+    summary: Summary
+    context: Context
+    aspect: Aspect
+    note: str
+    changed: Annotated[list[str], Field(description="Texts that it changed", examples=[["content", "summary"]])]
+
+
+class ShownUse(BaseModel):
+    """An item that the prompt had, and whether it is still as it was then."""
+
+    id: str
+    department: str | None
+    summary: str | None
+    state: UsedState
+
+
+class ShownOverruling(BaseModel):
+    """A drop that a person overruled."""
+
+    hashes: list[str]
+    match_id: str | None
+    rule: str
+    by: str
+    at: Moment
+    similarity: float | None
+
+
+class ShownDrop(BaseModel):
+    """A text that was dropped, with what it was held to repeat."""
+
+    id: Annotated[str, Field(description="Key of the decision", examples=["story|000001|002|task-1"])]
+    item_id: Annotated[str, Field(description="Id to restore it by", examples=["71503c47b2db043f651c1da2"])]
+    content: Content
+    match_id: Annotated[str | None, Field(description="Item that it was held to repeat")]
+    match_content: str | None
+    similarity: Annotated[float | None, Field(description="0 to 1; null where nothing was compared", examples=[0.93])]
+    cosine: float | None
+    rule: Annotated[str, Field(description="The rule that decided", examples=["embedding"])]
+    reason: str
+    department: Slug
+    iteration: int
+    rules_version: str | None
+    restored_by: Annotated[str | None, Field(description="Who restored it since")]
+
+
+class ShownHistory(ShownItem):
+    """An item with everything that is kept of it."""
+
+    history: Annotated[list[ShownVersion], Field(description="Every version in order, the present one last")]
+    context_items: Annotated[list[ShownUse], Field(description="What the prompt that made it had of other items")]
+    overruled: list[ShownOverruling]
+    drops: Annotated[list[ShownDrop], Field(description="When its text was dropped")]
+
+
+class ShownDroppedText(ShownDrop):
+    """A text that was dropped before it became an item."""
+
+    project_id: ProjectIdField
+    state: Annotated[str, Field(examples=["dropped"])]
+
+
+class ShownTurn(BaseModel):
+    """A message of a prompt."""
+
+    role: str
+    content: str
+
+
+class ShownEntry(BaseModel):
+    """What became of one text that was offered to the prompt, and why."""
+
+    id: str
+    kind: str
+    layer: str
+    priority: str
+    hash: str
+    state: EntryState
+    tokens: int
+    full_tokens: int
+    limit: int
+    rank: int
+    reason: str
+    flag: str
+
+
+class ShownLedger(BaseModel):
+    """The account of the prompt's context."""
+
+    budget: int
+    query: str
+    aspects: list[str]
+    unlisted: int
+    included_tokens: int
+    elements: list[ShownEntry]
+
+
+class ShownVerdict(BaseModel):
+    """What a check said of it."""
+
+    ruling: Ruling
+    method: str
+    confidence: float | None
+    reasons: list[str]
+    suggestions: list[str]
+    evidence: dict[str, Any]
+    waiting: str | None
+    replacement: Any
+
+
+class ShownWhy(BaseModel):
+    """How an item, or a text that was dropped before it was one, came about; null stands for what is not known."""
+
+    id: str
+    project_id: ProjectIdField
+    department: Slug
+    iteration: int
+    told: Annotated[str, Field(description="One sentence", examples=["ana wrote it, so that there is no prompt, model or cost"])]
+    execution: str | None
+    task: str | None
+    task_version: str | None
+    model: str | None
+    parameters: dict[str, Any] | None
+    prompt_id: str | None
+    prompt_hash: str | None
+    prompt: Annotated[list[ShownTurn] | None, Field(description="Made again from the record")]
+    prompt_rebuilt: Annotated[bool | None, Field(description="Whether that is byte for byte what was sent")]
+    ledger: ShownLedger | None
+    verdicts: list[ShownVerdict]
+    calls: int | None
+    tokens: int | None
+    cost: Annotated[float | None, Field(description="US dollars")]
+    seconds: float | None
+
+
+@router.get("/items")
+def list_items(
+    project_id: GivenProject,
+    services: GivenServices,
+    request: Request,
+    response: Response,
+    department: Department = None,
+    deleted: Annotated[bool, Query(description="Those that people deleted instead")] = False,
+    limit: Limit = 50,
+    after: After = None,
+) -> list[ShownItem]:
+    """List a project's items in order, a page at a time."""
+    view = services.project(services.projects.get(project_id).id).view()
+    page = items_page(view, department, "deleted" if deleted else "active", limit=limit, after=after)
+    link_to_next(request, response, page.last)
+    return [ShownItem(**item_document(item)) for item in page.rows]
+
+
+@router.get("/drops")
+def list_drops(
+    project_id: GivenProject,
+    services: GivenServices,
+    request: Request,
+    response: Response,
+    department: Department = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> list[ShownDrop]:
+    """List what was dropped, each text with its match, similarity and rule. One that was restored since is marked."""
+    view = services.project(services.projects.get(project_id).id).view()
+    page = drops_page(view, department, limit=limit, after=after)
+    link_to_next(request, response, page.last)
+    return [ShownDrop(**asdict(drop)) for drop in page.rows]
+
+
+@router.post("/items", status_code=201)
+def add_item(project_id: GivenProject, given: NewNote, services: GivenServices, author: GivenAuthor, response: Response) -> ShownItem:
+    """Add an item that you wrote."""
+    texts = Texts(content=given.content, summary=given.summary, context=given.context, aspect=given.aspect)
+    added = People(services).add(project_id, given.department, texts, author)
+    response.headers["Location"] = f"/api/projects/{project_id}/items/{added.id}"
+    return _shown(added, response)
+
+
+@router.get("/items/{item_id}")
+def show_item(project_id: GivenProject, item_id: ItemId, services: GivenServices, response: Response) -> ShownHistory | ShownDroppedText:
+    """Show an item with every version of it and where it came from, or a dropped text by the id that its item would have had."""
+    found = history_of(services, item_id, project_id)
+    if isinstance(found, DroppedText):
+        return ShownDroppedText(**found.to_document())
+    response.headers["ETag"] = tag(found.item.revision)
+    return ShownHistory(**found.to_document())
+
+
+@router.patch("/items/{item_id}")
+def edit_item(
+    project_id: GivenProject,
+    item_id: ItemId,
+    given: NewTexts,
+    services: GivenServices,
+    author: GivenAuthor,
+    revision: GivenRevision,
+    response: Response,
+) -> ShownItem:
+    """Give an item new texts; the old ones are kept. With `If-Match`, a later version of somebody else makes it a conflict."""
+    texts = Texts(**given.model_dump())
+    return _shown(People(services).edit(item_id, texts, author, revision=revision, project_id=project_id), response)
+
+
+@router.delete("/items/{item_id}")
+def delete_item(
+    project_id: GivenProject, item_id: ItemId, services: GivenServices, author: GivenAuthor, revision: GivenRevision, response: Response
+) -> ShownItem:
+    """Take an item out of prompts, duplicates and scores; every version of it is kept."""
+    return _shown(People(services).delete(item_id, author, revision=revision, project_id=project_id), response)
+
+
+@router.post("/items/{item_id}/restore")
+def restore_item(
+    project_id: GivenProject, item_id: ItemId, services: GivenServices, author: GivenAuthor, revision: GivenRevision, response: Response
+) -> ShownItem:
+    """Bring back a deleted item, or a dropped text: what it was held to repeat is not held against it again."""
+    return _shown(People(services).restore(item_id, author, revision=revision, project_id=project_id), response)
+
+
+@router.post("/items/{item_id}/same")
+def mark_same(
+    project_id: GivenProject, item_id: ItemId, given: OtherItem, services: GivenServices, author: GivenAuthor, response: Response
+) -> ShownItem:
+    """Say that an item repeats another one: it is set aside, and the rules learn from the pair. Restore brings it back."""
+    return _shown(People(services).mark_same(item_id, given.other, author, project_id=project_id), response)
+
+
+@router.get("/items/{item_id}/why")
+def explain_item(project_id: GivenProject, item_id: ItemId, services: GivenServices) -> ShownWhy:
+    """Show how an item, or a dropped text, came about: model, prompt, ledger, verdicts and cost."""
+    return ShownWhy.model_validate(why(services, item_id, project_id).to_document())
+
+
+def _shown(item: Item, response: Response) -> ShownItem:
+    response.headers["ETag"] = tag(item.revision)
+    return ShownItem(**item_document(item))

@@ -21,6 +21,7 @@ PLANTED: dict[str, Any] = {
     "brain_api_key": "br41n-planted-0123456789",
     "redis_url": "redis://hera:r3dis-planted@host/0",
     "webhook_url": "https://hooks.example/T0planted0/x?token=h00k-planted",
+    "webhook_secret": "whsec_c2lnbi1wbGFudGVkLTAxMjM0NTY3ODk=",
     "service_keys": {"facts.example": "f4cts-planted-0123"},
 }
 VALUES = (

@@ -96,6 +96,8 @@ DEV = [
     # One worker a core: the suite takes half the time on two.
     "pytest-xdist>=3.8",
     "hypothesis>=6.140",
+    # Requests made up from the OpenAPI document, right and wrong ones, and every answer held to it.
+    "schemathesis>=4.32,<5",
     "ruff>=0.14",
     "mypy>=1.18",
     "types-PyYAML",
@@ -127,7 +129,7 @@ setup(
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["gather_pipeline", "gather_pipeline.*"]),
     include_package_data=True,
-    package_data={"gather_pipeline": ["**/*.json", "**/*.sql", "**/*.yaml", "**/*.md", "**/*.txt", "**/*.j2"]},
+    package_data={"gather_pipeline": [f"**/*.{suffix}" for suffix in ("json", "sql", "yaml", "md", "txt", "j2", "css", "js", "svg")]},
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV, "peers": PEERS},
     entry_points={

@@ -14,6 +14,7 @@ import pytest
 from pymongo.uri_parser import parse_uri
 
 pytest_plugins = [
+    "gather_pipeline_tests.browser",
     "gather_pipeline_tests.finished",
     "gather_pipeline_tests.mongo_server",
     "gather_pipeline_tests.redis_server",

@@ -25,8 +25,9 @@ from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
 COOKIE, SIGN_IN = "gather_token", "sign_in"
-HOOKS = "/api/hooks/"  # whose callers show a secret of their own
 OPEN = ("/health", "/session")
+HOOKS = "/api/hooks/"  # whose callers show a secret of their own
+OPEN_BELOW = (HOOKS, "/static/")  # the latter is what the form for a token looks like
 NO_TOKENS = "expected a request from this machine to a name of it, such as 127.0.0.1, or a token: gather token create makes one"
 
 
@@ -77,7 +78,7 @@ class Gate:
         try:
             check_size(_length(connection), self._most)
             self._check_origin(connection)
-            if path in OPEN or path.startswith(HOOKS):
+            if path in OPEN or path.startswith(OPEN_BELOW):
                 self._rates.take(address)
                 access = None
             else:

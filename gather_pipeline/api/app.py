@@ -11,11 +11,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
-from gather_pipeline.api.access import Gate
+from gather_pipeline.api.access import SIGN_IN, Gate
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.live import Live
 from gather_pipeline.api.measures import Measuring, OfServer
 from gather_pipeline.api.openapi import document
+from gather_pipeline.api.pages import routes as pages
+from gather_pipeline.api.pages.look import sign_in_page
 from gather_pipeline.api.problems import add_handlers
 from gather_pipeline.api.routes import events, executions, health, hooks, items, metrics, projects, reports, reviews, session, stored, tasks
 from gather_pipeline.bootstrap import build_services
@@ -34,6 +36,7 @@ ROUTERS = (
     reviews.router,
     executions.router,
     metrics.router,
+    pages.router,
 )
 
 
@@ -54,6 +57,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.closing.callback(app.state.executing.close)
     app.state.closing.callback(app.state.looks.close)
     app.state.measures = OfServer(services.metrics, app.state.live)
+    setattr(app.state, SIGN_IN, sign_in_page)
     for router in ROUTERS:
         app.include_router(router)
     document(app)

@@ -72,6 +72,12 @@ class Submissions:
         row = self._store.get(self._database, SUBMISSIONS, task_id)
         return None if row is None else _submission(row)
 
+    def newest(self, project_id: str, task_type: str) -> Submission | None:
+        """The task of that type that was asked for last in a project, begun or not; None where none ever was."""
+        where = {"project_id": project_id, "task_type": task_type}
+        rows = self._store.find(self._database, SUBMISSIONS, where, sort=[("submitted_at", -1)], limit=1)
+        return _submission(rows[0]) if rows else None
+
     def placed(self, task_id: str, place: Place, owner: Owner) -> None:
         """Notes who does it."""
         self._update(task_id, {"place": place, "owner": asdict(owner)})

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import Department
@@ -22,7 +22,12 @@ from gather_pipeline.report.figures import bars, curves, duration
 from gather_pipeline.report.tables import ReportTables, rows
 from gather_pipeline.text.injection import injection, item_injection
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 Thing = TypeVar("Thing")
+
+FOLDER = Path(__file__).parent
 
 ITEMS_SHOWN = 4  # newest of each department
 DROPS_SHOWN = 4  # newest of each department
@@ -62,16 +67,15 @@ def render_page(
         threshold: From which probability texts are dropped and why, one clause.
         generated_at: When the report was made, ISO 8601.
     """
-    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(number=number, money=money, duration=duration, moment=moment, counted=_counted)
-    template = environment.from_string((resources.files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
+    template = environment().get_template("report.html.j2")
     measured = rows(tables.departments)
     order = [row["department"] for row in measured]
     brief, brief_rest = brief_parts(project)
     iterations = rows(tables.iterations)
     return template.render(
+        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
         project=project,
         brief=brief,
         brief_rest=brief_rest,
@@ -81,7 +85,7 @@ def render_page(
         names={department.slug: department.name for department in departments},
         ended_by=ENDED_BY,
         weights=WEIGHTS,
-        scores={slug: _reasons(qualities[slug]) for slug in order if slug in qualities},
+        scores={slug: reasons(qualities[slug]) for slug in order if slug in qualities},
         curves=curves(iterations),
         bars=bars(tables),
         iterations=iterations,
@@ -94,6 +98,16 @@ def render_page(
         threshold=threshold,
         drop_rules=Counter(drop.decision.rule for drop in drops).most_common(),
     )
+
+
+def environment(*folders: Path) -> Environment:
+    """Templates of these folders, then of this one, in which every value is escaped and figures are told as in the report."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader([*folders, FOLDER])
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters.update(number=number, money=money, duration=duration, moment=moment, counted=_counted)
+    return made
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -154,7 +168,7 @@ def _newest(things: Sequence[tuple[str, Thing]], order: Sequence[str], limit: in
     return [(slug, len(found), found[::-1][:limit]) for slug, found in by_department.items() if found]
 
 
-def _reasons(quality: Quality) -> tuple[Quality, str | None, list[str]]:
+def reasons(quality: Quality) -> tuple[Quality, str | None, list[str]]:
     """A score, its weakest part, and the reasons that all its parts share."""
     known = {name: part.value for name, part in quality.parts.items() if part.value is not None}
     first, *others = quality.parts.values()

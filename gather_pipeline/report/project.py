@@ -51,14 +51,14 @@ def project_tables(services: Services, view: ProjectView) -> ReportTables:
     thresholds = {slug: score.threshold for slug, score in view.scores.items()}
     thresholds |= {department.slug: department.threshold for department in services.departments.departments()}
     now: dict[str, dict[str, Any]] = {}
-    for slug, quality in _qualities(view).items():
+    for slug, quality in qualities(view).items():
         now[slug] = {"quality": quality.value, "judged": quality.judged}
         if slug in thresholds:
             now[slug] |= {"threshold": thresholds[slug], "reached": quality.value >= thresholds[slug]}
     return report_tables(services.metrics.query, view.records.project_id, now)
 
 
-def _qualities(view: ProjectView) -> dict[str, Quality]:
+def qualities(view: ProjectView) -> dict[str, Quality]:
     """Each department's newest score, people's changes included."""
     found = {}
     for slug, last in {iteration.department: iteration for iteration in view.iterations}.items():
@@ -72,7 +72,7 @@ def project_page(services: Services, project: Project, view: ProjectView, tables
     return render_page(
         project=project,
         tables=tables,
-        qualities=_qualities(view),
+        qualities=qualities(view),
         departments=[stored.department for stored in view.departments],
         items=view.items,
         drops=view.dropped,

@@ -6,10 +6,10 @@ from typing import Any, Literal
 import pytest
 from rich.console import Console
 
-from gather_pipeline.cli.views.progress import RunProgress
 from gather_pipeline.cli.views.run import Display, table_of
 from gather_pipeline.domain.event_lines import sentence
 from gather_pipeline.domain.events import FIELDS, Event, EventType
+from gather_pipeline.upkeep.progress import RunProgress
 
 
 def event(kind: EventType | Literal["progress"], department: str = "story", **fields: Any) -> Event:

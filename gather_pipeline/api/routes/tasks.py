@@ -186,18 +186,18 @@ def _add(services: Services, submission: Submission) -> bool:
 @router.get("/status/{task_id}")
 async def status(task_id: TaskId, services: GivenServices, access: GivenAccess) -> Task:
     """Say how a task is going, whoever began it."""
-    return await run_in_threadpool(_shown, services, access, task_id)  # asked most: of a plain function the answer costs another turn
+    return await run_in_threadpool(shown, services, access, task_id)  # asked most: of a plain function the answer costs another turn
 
 
 @router.post("/cancel/{task_id}")
 def cancel(task_id: TaskId, services: GivenServices, access: GivenAccess) -> Task:
     """Ask a task to save its work and end; answers at once. One that has ended is left as it is."""
-    _shown(services, access, task_id)
+    shown(services, access, task_id)
     if cancel_task(services, task_id):
         from gather_pipeline.defs.starting import cancel_in_queue
 
         cancel_in_queue(services.settings, task_id)
-    return _shown(services, access, task_id)
+    return shown(services, access, task_id)
 
 
 @router.get("/types")
@@ -228,7 +228,9 @@ def types(services: GivenServices) -> list[TaskType]:
     ]
 
 
-def _shown(services: Services, access: Access, task_id: str) -> Task:
+def shown(services: Services, access: Access, task_id: str) -> Task:
+    """A task as it stands; of a run whose process is gone the store and Dagster say the same afterwards."""
+
     def queued(task_id: str) -> tuple[State, str | None]:
         from gather_pipeline.defs.starting import run_state
 

@@ -13,7 +13,6 @@ from gather_pipeline.cli.output import print_json, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.signals import Signals, noting
 from gather_pipeline.cli.views.forecast import show_forecast
-from gather_pipeline.cli.views.progress import RunProgress
 from gather_pipeline.cli.views.run import Display, print_summary
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest, AutomationResult
 from gather_pipeline.domain.departments import Department, select, to_automate
@@ -22,6 +21,7 @@ from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
 from gather_pipeline.errors import GatherError, TaskCancelled
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
+from gather_pipeline.upkeep.progress import RunProgress
 
 EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
 REMARKS = {

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from gather_pipeline.cli.output import error_console, print_table, say
-from gather_pipeline.cli.views.progress import DepartmentProgress, RunProgress
 from gather_pipeline.domain.automation import AutomationResult
 from gather_pipeline.domain.event_lines import count_of, score_of, sentence
 from gather_pipeline.domain.events import Event
+from gather_pipeline.upkeep.progress import DepartmentProgress, RunProgress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from gather_pipeline.domain.events import Event
@@ -140,3 +141,17 @@ class RunProgress:
         working = [department.seconds(now) for department in self.departments.values() if department.stage == "working"]
         waiting = sum(department.stage == "waiting" for department in self.departments.values())
         return usual * waiting + sum(max(usual - seconds, 0.0) for seconds in working)
+
+
+def run_progress(slugs: Sequence[str], started_at: str, events: Iterable[Event]) -> RunProgress:
+    """A run's progress as its stored events tell it, in seconds since the epoch.
+
+    Args:
+        slugs: Departments that it works on, in order.
+        started_at: When it began, ISO 8601.
+        events: Its events, in order.
+    """
+    progress = RunProgress.of(slugs, datetime.fromisoformat(started_at).timestamp())
+    for event in events:
+        progress.take(event, datetime.fromisoformat(event.at).timestamp())
+    return progress

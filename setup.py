@@ -96,6 +96,8 @@ DEV = [
     # One worker a core: the suite takes half the time on two.
     "pytest-xdist>=3.8",
     "hypothesis>=6.140",
+    # Requests made up from the OpenAPI document, right and wrong ones, and every answer held to it.
+    "schemathesis>=4.32,<5",
     "ruff>=0.14",
     "mypy>=1.18",
     "types-PyYAML",

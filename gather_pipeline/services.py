@@ -249,12 +249,12 @@ class Services:
         return ProjectRecords(self.store, project_id, self.marks)
 
     def view(self, project_id: str) -> ProjectView:
-        """A project as it stands: the last view of it as long as nothing was written into its database, for the steps of a run."""
+        """A project as it stands, for the steps of a run: the last view of it, or as much of it as what was written since left alone."""
         records = self.project(project_id)
         position = records.position()
         taken_at, view = self._views.get(project_id, ("", None))
         if view is None or taken_at != position:
-            view = records.view()
+            view = view.later() if view is not None and records.has_same_items(taken_at) else records.view()
             self._views[project_id] = position, view
         return view
 

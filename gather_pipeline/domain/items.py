@@ -129,6 +129,11 @@ class Item(NewItem):
         """Content hash of its text."""
         return content_hash(self.content)
 
+    @cached_property
+    def row(self) -> str:
+        """Its id and texts as `version_of` hashes them."""
+        return json.dumps([self.id, *(getattr(self, name) for name in TEXTS)])
+
     def history(self) -> tuple[Revision, ...]:
         """Every version in order, the present one last."""
         return self.revisions or (self._version(BEGINNINGS[self.origin], self._first_author(), self.created_at),)
@@ -184,8 +189,8 @@ def content_hash(text: str) -> str:
 
 def version_of(items: Sequence[Item]) -> str:
     """Version of these items: a hash of their ids and texts, in 16 hexadecimal digits, whatever their order."""
-    rows = sorted([item.id, item.content, item.summary, item.context, item.aspect] for item in items)
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    rows = ", ".join(item.row for item in sorted(items, key=lambda item: [item.id, *(getattr(item, name) for name in TEXTS)]))
+    return hashlib.sha256(f"[{rows}]".encode()).hexdigest()[:16]
 
 
 def distinct_pairs(items: Iterable[Item]) -> frozenset[frozenset[str]]:

@@ -20,6 +20,8 @@ from gather_pipeline.ports import Distiller, Remembered, Vectors
 from gather_pipeline.tasks.plugins import plugins
 
 BRAIN_ITEMS = 8
+SHORT_NOTE = 40  # tokens: of so many notes as would fill a budget were they as short, those nearest to an aspect are weighed for its prompt
+SMALL_POOL = 100  # items of predecessors weighed for a small window
 SMALL_TOKENS = 80  # two or three lines of predecessors for a small window
 AVOIDED = 20  # summaries of own items beyond the budget
 BRIEF = "brief"
@@ -119,9 +121,11 @@ def assemble(
         distiller: Shortens a brief that does not fit; None for none.
     """
     faults: list[str] = []
-    own = list(session.items.get(department.slug, []))
-    earlier = [item for one in before for item in session.items.get(one.slug, [])]
-    nearest = _from_brain(session, department, {item.id for item in (*own, *earlier)})
+    slugs = [one.slug for one in before]
+    own = _nearest(session, department, [department.slug], budget // SHORT_NOTE)
+    earlier = _nearest(session, department, slugs, budget // SHORT_NOTE)
+    seen = {item.id for slug in (department.slug, *slugs) for item in session.items.get(slug, [])}
+    nearest = _from_brain(session, department, seen)
     distilled = _distilled(session, budget, counter, distiller, faults)
     candidates = [_brief(session, fitting(session.project.brief, budget, counter))]
     candidates += [_candidate(item, "own", item.content) for item in own]
@@ -133,11 +137,11 @@ def assemble(
     whole = counter(session.project.brief)
 
     def choose(aspects: tuple[str, ...]) -> PromptContext:
-        query = f"{department.name}: {', '.join(aspects)}. {department.description}"
+        query = _query(department, aspects)
         assembly = select(candidates, budget, counter, query=query, embedder=embedder, shares=shares, distilled=distilled)
         left_out = (entry.id for entry in sorted(assembly.ledger.entries, key=lambda one: one.rank) if entry.state == "dropped")
         avoid = [summaries[id] for id in left_out if id in summaries][:AVOIDED]
-        return _context(assembly, whole, avoid=avoid)
+        return _context(assembly, whole, avoid=avoid, unlisted=len(seen) - len(own) - len(earlier))
 
     return Contexts(choose=choose, faults=tuple(faults))
 
@@ -148,33 +152,52 @@ def assemble_small(session: Session, department: Department, before: Sequence[De
     One for all prompts of an iteration: what stays the same is read once by the model, which is most of the time of a call.
     """
     brief = digest(session.project.brief)
-    earlier = [item for one in reversed(before) for item in reversed(session.items.get(one.slug, []))]
+    earlier = _nearest(session, department, [one.slug for one in before], SMALL_POOL)[::-1]
     candidates = [_brief(session, brief), *(_candidate(item, "predecessor", item.summary) for item in earlier)]
-    query = f"{department.name}: {', '.join(department.aspects)}. {department.description}"
     budget = counter(brief) + SMALL_TOKENS
+    query = _query(department, department.aspects)
     context = _context(select(candidates, budget, counter, query=query, embedder=_Embedded(session)), counter(session.project.brief))
     return Contexts(choose=lambda aspects: context)
+
+
+def _query(department: Department, aspects: Sequence[str]) -> str:
+    return f"{department.name}: {', '.join(aspects)}. {department.description}"
+
+
+def _nearest(session: Session, department: Department, slugs: Sequence[str], most: int) -> list[Item]:
+    """Items of these departments, in order: so many that lie nearest to each of a department's aspects; all where there are no more.
+
+    Reading a note's words costs a hundred times what its cosine does, and a grown project has thousands for a prompt that takes a hundred.
+    """
+    items = [item for slug in slugs for item in session.items.get(slug, [])]
+    if len(items) <= most:
+        return items
+    import numpy as np  # not above: a command that only reads starts without it
+
+    rows = np.concatenate([session.vectors_of(slug) for slug in slugs if session.items.get(slug)])
+    asked = session.services.embedder.embed([_query(department, [aspect]) for aspect in department.aspects])
+    near = np.argpartition(rows @ asked.T, -most, axis=0)[-most:]
+    return [items[place] for place in np.unique(near).tolist()]
 
 
 class _Embedded:
     """The embedder of a run, which has the vectors of the run's items at hand."""
 
     def __init__(self, session: Session) -> None:
-        self._embedder = session.services.embedder
+        self._embedder, self._known = session.services.embedder, session.known
         self.name = self._embedder.name
-        pairs = ((items, session.vectors_of(slug)) for slug, items in session.items.items())
-        self._rows = {item.content: row for items, rows in pairs for item, row in zip(items, rows, strict=True)}
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As `Embedder.embed`."""
         import numpy as np  # not above: a command that only reads starts without it
 
-        new = [text for text in texts if text not in self._rows]
-        rows = self._rows | dict(zip(new, self._embedder.embed(new), strict=True))
-        return np.stack([rows[text] for text in texts])
+        contents, twins = self._known.contents, [self._known.twins(content_hash(text)) for text in texts]
+        places = [next((place for place in own if contents[place] == text), None) for text, own in zip(texts, twins, strict=True)]
+        new = iter(self._embedder.embed([text for text, place in zip(texts, places, strict=True) if place is None]))
+        return np.stack([next(new) if place is None else self._known.vectors[place] for place in places])
 
 
-def _context(assembly: Assembly, whole: int, avoid: Sequence[str] = ()) -> PromptContext:
+def _context(assembly: Assembly, whole: int, avoid: Sequence[str] = (), unlisted: int = 0) -> PromptContext:
     """The context of an assembly; its ledger tells of a brief that was cut before the choice what it was cut from: `whole` tokens."""
     ledger = assembly.ledger
     brief = ledger.entries[0]
@@ -187,7 +210,7 @@ def _context(assembly: Assembly, whole: int, avoid: Sequence[str] = ()) -> Promp
         avoid=list(avoid),
         predecessors=assembly.texts("predecessor"),
         brain=[*assembly.texts("brain"), *assembly.texts("source")],
-        ledger=ledger,
+        ledger=replace(ledger, unlisted=unlisted),
     )
 
 
@@ -216,7 +239,7 @@ def _from_sources(session: Session, department: Department, faults: list[str]) -
     found: list[Candidate] = []
     for name, source in plugins("context_sources").items():
         try:
-            texts = [str(text) for text in source(session.project.id, department.slug, _query(department))]
+            texts = [str(text) for text in source(session.project.id, department.slug, _query(department, department.aspects))]
         except Exception as error:
             faults.append(f"the context source {name} failed ({type(error).__name__}: {error}), so it is left out")
             continue
@@ -226,10 +249,6 @@ def _from_sources(session: Session, department: Department, faults: list[str]) -
     return found
 
 
-def _query(department: Department) -> str:
-    return f"{department.name}: {department.description} {', '.join(department.aspects)}"
-
-
 def _from_brain(session: Session, department: Department, have: set[str]) -> list[Remembered]:
-    found = session.brain.context(_query(department), department=department.slug, limit=BRAIN_ITEMS + len(have))
+    found = session.brain.context(_query(department, department.aspects), department=department.slug, limit=BRAIN_ITEMS + len(have))
     return [one for one in session.as_here(found) if one.id not in have][:BRAIN_ITEMS]

@@ -103,7 +103,7 @@ class Session:
         """Takes up what is stored, as people have left it."""
         self.read_at = self.services.clock.now()
         self._cursor = self.records.position()
-        view = self.records.view()
+        view = self.services.view(self.project.id)
         everything = view.everything
         found = embedded(self.services, view)
         self.history = {}

@@ -218,9 +218,10 @@ def brain(site: Site) -> Seen:
 
 def cache(site: Site) -> Seen:
     """What keeps answers and other values that can be had again, and how much it holds."""
-    began = time.monotonic()
+    began, embedded = time.monotonic(), site.settings.redis_url is None
+    if embedded and not site.settings.home.exists():
+        return Seen(text="nothing is kept yet", embedded=True)
     stats = site.services.cache.stats()
-    embedded = site.settings.redis_url is None
     where = f"files under {site.settings.home}" if embedded else "Redis"
     text = f"{where}, {sum(stats.entries.values()):,} values, {stats.size / 1e6:,.1f} MB"
     return Seen(text=text, embedded=embedded, latency_s=None if embedded else time.monotonic() - began)

@@ -20,7 +20,7 @@ from gather_pipeline.domain.iterations import Iteration, iteration_id
 from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.quality import Analysis, Score
-from gather_pipeline.errors import DuplicateKey, ProjectBusy, UnknownEntity, VersionConflict
+from gather_pipeline.errors import DuplicateKey, ProjectBusy, StaleCursor, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Document, DocumentStore, Embedder, Vectors
 from gather_pipeline.records import documents as rows
 from gather_pipeline.records.lease import LOST, Lease
@@ -125,11 +125,20 @@ class ProjectRecords:
 
     def items(self, ids: Iterable[str]) -> list[Item]:
         """Those of these items that are committed, whatever their state, in no order; an id that is none's is left out."""
-        found = self._find(ITEMS, {"_id": {"$in": list(ids)}})
+        wanted = list(ids)
+        found = self._find(ITEMS, {"_id": {"$in": wanted}}) if wanted else []
         made_in = {one["_id"]: iteration_id(one["department"], one["iteration"]) for one in found if not one.get(SELF_COMMITTED)}
         iterations = self._find(ITERATIONS, {"_id": {"$in": sorted(set(made_in.values()))}}) if made_in else []
         committed = {id for iteration in iterations for id in iteration.get("item_ids", ())}
         return [Item.from_document(one) for one in found if one["_id"] in committed or one["_id"] not in made_in]
+
+    def added_items(self) -> list[Item]:
+        """Items that no iteration made, whatever their state, in no order."""
+        return [Item.from_document(one) for one in self._find(ITEMS, {SELF_COMMITTED: True})]
+
+    def persons_items(self) -> list[Item]:
+        """Items that a person wrote, edited or restored, whatever their state, in no order."""
+        return [Item.from_document(one) for one in self._find(ITEMS, {"written_by": {"$gt": ""}})]
 
     def embeddings(self, model: str | None = None, department: str | None = None) -> list[Embedding]:
         """Stored embeddings, of one model and one department where they are given."""
@@ -161,6 +170,10 @@ class ProjectRecords:
     def dropped(self, iterations: Iterable[Iteration], department: str | None = None) -> list[DecidedText]:
         """Committed decisions that dropped a text, in order; `iterations` are the project's, or those of the department that is given."""
         return self._decided(iterations, {"duplicate": True} if department is None else {"duplicate": True, "department": department})
+
+    def marked(self) -> list[DecidedText]:
+        """Decisions of people that a text repeats another, in order."""
+        return self._decided((), {"rule": "person"})
 
     def decisions(self, iterations: Iterable[Iteration], item_id: str) -> list[DecidedText]:
         """Committed decisions about the text of an item, kept or dropped, in order; `iterations` are at least those of its department."""
@@ -205,6 +218,13 @@ class ProjectRecords:
     def position(self) -> str:
         """The cursor from which `changed_items` tells only what changes from now on."""
         return self._store.position(self._database)
+
+    def has_same_items(self, cursor: str) -> bool:
+        """Whether no item and no iteration was written since the cursor, so that what was seen of them then is all there is."""
+        try:
+            return not any(self._store.changed_since(self._database, name, cursor).documents for name in (ITEMS, ITERATIONS))
+        except StaleCursor:
+            return False
 
     def changed_items(self, cursor: str) -> tuple[dict[str, int], str]:
         """Revisions by id of items changed after the cursor, committed or not, and the cursor after them."""

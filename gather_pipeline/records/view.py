@@ -47,6 +47,12 @@ class ProjectView:
                 part.placed = [(item, place) for item, place in self.placed if item.department == slug]
         return self._parts[slug]
 
+    def later(self) -> ProjectView:
+        """A view of now, for which no item or iteration has changed since this one was taken: what it has read of them goes on."""
+        view = self.records.view(self._department)
+        vars(view).update({name: part for name, part in vars(self).items() if name in ("iterations", "placed", "everything", "items")})
+        return view
+
     @cached_property
     def whole(self) -> ProjectView:
         """The whole project: this very view, or the one that it is a part of."""
@@ -104,7 +110,14 @@ class ProjectView:
 
     def items_of(self, slug: str) -> list[Item]:
         """Active items of a department, in order."""
-        return [item for item in self.items if item.department == slug]
+        return list(self._by_department.get(slug, ()))
+
+    @cached_property
+    def _by_department(self) -> Mapping[str, list[Item]]:
+        found: dict[str, list[Item]] = {}
+        for item in self.items:
+            found.setdefault(item.department, []).append(item)
+        return found
 
     def history(self, slug: str) -> list[Iteration]:
         """Iterations of a department, oldest first."""

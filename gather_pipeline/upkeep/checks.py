@@ -68,8 +68,10 @@ def no_duplicate_stored(items: Sequence[Item], project: Iterable[Item]) -> Verdi
     def are_wanted(one: Item, other: Item) -> bool:
         return (one.is_persons and other.is_persons) or frozenset({content_hash(one.content), content_hash(other.content)}) in told_apart
 
+    own = {same_text_key(item.content) for item in items}
     for item in project:
-        places[same_text_key(item.content)].append(item)
+        if (key := same_text_key(item.content)) in own:
+            places[key].append(item)
     twice = [id for id, count in Counter(item.id for item in items).items() if count > 1]
     failures = [f"item {id} is stored more than once" for id in twice]
     for item in items:

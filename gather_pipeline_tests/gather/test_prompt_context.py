@@ -66,7 +66,10 @@ def test_an_old_note_that_the_aspect_is_about_reaches_the_prompt_before_newer_on
     studio = Studio.open(tmp_path, [department_row("story", 1), visual], context_tokens=300)
     old = "The harbour crane is painted a faded green, with one red cabin."
     People(studio.services).add(PROJECT, "story", Texts(content=old), "ana")
+    for place in range(12):
+        People(studio.services).add(PROJECT, "story", Texts(content=f"Scene {place} belongs to the keeper and his {place} lamps."), "ana")
     studio.run()
+    assert all(ledger.unlisted for ledger in studio.records.ledgers("visual", 1))  # what lies far from every aspect is only counted
     asked = [request for request in studio.model.requests if "colour of the harbour crane" in request.messages[-1].content]
     assert asked and all(old in request.messages[-1].content for request in asked)
     studio.close()

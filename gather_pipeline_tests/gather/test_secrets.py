@@ -21,12 +21,14 @@ PLANTED: dict[str, Any] = {
     "brain_api_key": "br41n-planted-0123456789",
     "redis_url": "redis://hera:r3dis-planted@host/0",
     "webhook_url": "https://hooks.example/T0planted0/x?token=h00k-planted",
+    "webhook_secret": "s1gning-planted-0123456789",
     "service_keys": {"facts.example": "f4cts-planted-0123"},
 }
 VALUES = (
     "c0ms-planted-0123456789",
     "c0mshook-planted-0123456789",
     "br41n-planted-0123456789",
+    "s1gning-planted-0123456789",
     "r3dis-planted",
     "sk-or-v1-planted0123456789",
     "planted.0123456789/key+",

@@ -41,7 +41,7 @@ def test_an_edit_costs_four_operations(tmp_path: Path) -> None:
     studio.close()
 
 
-def test_a_refresh_of_a_department_that_a_person_edited_costs_sixteen_operations(tmp_path: Path) -> None:
+def test_a_refresh_of_a_department_that_a_person_edited_costs_fourteen_operations(tmp_path: Path) -> None:
     studio, store = counted(tmp_path, most=1)
     studio.run()
     item = studio.view.items_of("story")[0]
@@ -49,5 +49,5 @@ def test_a_refresh_of_a_department_that_a_person_edited_costs_sixteen_operations
     store.calls.clear()
     (done,) = Upkeep(studio.services, PROJECT).refresh(["story"])
     assert (done.score.changed, done.draft.changed) == (True, True)
-    assert store.total <= 16, store.calls
+    assert store.total <= 14, store.calls
     studio.close()

@@ -71,3 +71,15 @@ def test_a_view_is_shared_until_somebody_writes(tmp_path: Path) -> None:
     People(studio.services).delete(first.items[0].id, "ana", project_id=PROJECT)
     assert studio.services.view(PROJECT).items == first.items[1:]
     studio.close()
+
+
+def test_a_view_after_a_write_beside_the_items_reads_none_of_them_again(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1, most=1)])
+    studio.run()
+    first = studio.services.view(PROJECT)
+    assert len(first.embeddings) == len(first.items)
+    studio.records.drop_embeddings([first.items[0].id])
+    again = studio.services.view(PROJECT)
+    assert again.items is first.items
+    assert len(again.embeddings) == len(first.items) - 1
+    studio.close()

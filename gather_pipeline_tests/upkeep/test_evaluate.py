@@ -143,6 +143,15 @@ def test_what_a_persons_text_sets_aside_keeps_no_embedding(studio: Studio) -> No
     assert sorted(one.item_id for one in studio.records.embeddings()) == sorted(item.id for item in studio.view.items_of("story"))
 
 
+def test_an_imported_note_that_nothing_embedded_yet_is_set_aside_for_a_persons_text(studio: Studio) -> None:
+    imported = replace(
+        studio.view.items_of("story")[0], id="imported", origin="imported", iteration=0, content="The ferry brings 9 crates of salt."
+    )
+    studio.records.add_items([imported])
+    People(studio.services).add(PROJECT, "story", Texts(content="The ferry brings 9 crates of salt!"), "ana")
+    assert [item.id for item in embed(studio).set_aside] == ["imported"]
+
+
 def test_embeddings_are_made_for_new_and_for_changed_texts_only(studio: Studio) -> None:
     items = studio.view.items_of("story")
     done = embed(studio)

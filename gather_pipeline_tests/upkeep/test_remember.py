@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from gather_pipeline.domain.decisions import Decision
 from gather_pipeline.domain.nodes import Node
+from gather_pipeline.errors import BrainRefused
 from gather_pipeline.operations.checks import brain as look_at_brain
 from gather_pipeline.operations.doctor import Site
 from gather_pipeline.people.edit import People, Texts
@@ -80,6 +82,8 @@ def test_a_service_that_is_down_costs_a_run_one_line_and_the_next_process_makes_
     (line,) = told(caplog)
     assert f"The Brain at 127.0.0.1:{server.port} does not answer: no connection" in line and "the local index stands in" in line
     assert KEY not in caplog.text
+    while any(thread.name == "indexing in the Brain" for thread in threading.enumerate()):
+        time.sleep(0.01)  # the run did not wait for its last attempt
     server.start()
     assert resume(studio.services, time.monotonic() + 20) == [f"project {PROJECT}: {len(studio.state())} items indexed"]
     assert server.known(PROJECT) == studio.state()
@@ -151,7 +155,8 @@ def test_an_item_that_is_refused_keeps_back_no_other(
 
     def refusing(project_id: str, nodes: list[Node]) -> None:
         odd.extend(nodes[:1] if not odd else [])
-        server.faults += [422] if odd[0] in nodes else []
+        if odd[0] in nodes:
+            raise BrainRefused(f"the Brain at {real.host} refuses /nodes/batch (HTTP 422)")
         index(project_id, nodes)
 
     monkeypatch.setattr(service, "index", refusing)

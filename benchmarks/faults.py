@@ -21,7 +21,7 @@ from gather_pipeline_tests.fault_server import FaultServer, Reply
 from gather_pipeline_tests.harness import Studio, department_row
 
 ROWS = (department_row("story", 1, most=1, defaultModel="some/model"),)
-NOTE = '{"content": "Ada keeps the key of the tower under its third step, and Jonas knows.", "summary": "The key", "context": "Story"}'
+NOTE = '{"content": "Ada keeps the key of the tower under its third step, and Jonas knows it too.", "summary": "Key", "context": "Story"}'
 
 
 def choice(**fields: object) -> Reply:

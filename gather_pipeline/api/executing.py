@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from gather_pipeline.errors import GatherError
+from gather_pipeline.errors import GatherError, StoreError, StoreUnavailable
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.options import ExecutionOptions
-from gather_pipeline.tasks.runner import TaskResult
 
 logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+AWAY_S = 2.0  # between two tries at a store that does not answer
 LOOK_S = 0.5  # between two looks whether somebody wants an execution's end
 
 
@@ -54,24 +55,34 @@ class Executing:
     async def _run(self, task_id: str, executor: TaskExecutor, given: Mapping[str, Any], options: ExecutionOptions) -> None:
         submissions = self._services.submissions
         async with self._places:
-            if submissions.cancel_requested(task_id):
+            if await _stored(submissions.cancel_requested, task_id):
                 return
-            submissions.started(task_id)
+            await _stored(submissions.started, task_id)
             work = asyncio.create_task(executor.run_async(given, options, task_id))
             try:
                 while not work.done():
                     await asyncio.wait({work}, timeout=LOOK_S)
-                    if not work.done() and await asyncio.to_thread(submissions.cancel_requested, task_id):
-                        work.cancel()
-                self._note(task_id, work)
+                    with suppress(GatherError):  # it is looked at again
+                        if not work.done() and await asyncio.to_thread(submissions.cancel_requested, task_id):
+                            work.cancel()
             finally:
                 work.cancel()
+            error = asyncio.CancelledError() if work.cancelled() else work.exception()
+            if error is None:
+                return
+            if not isinstance(error, GatherError | asyncio.CancelledError):
+                logger.error("[AutoGather] Task %s: unexpected: %s", task_id, error, exc_info=error)
+            await _stored(submissions.failed, task_id, str(error) or "cancelled")  # which the record of the execution may lack
 
-    def _note(self, task_id: str, work: asyncio.Task[TaskResult]) -> None:
-        """Notes why it ended without a result, which the record of the execution may lack."""
-        error = asyncio.CancelledError() if work.cancelled() else work.exception()
-        if error is None:
-            return
-        if not isinstance(error, GatherError | asyncio.CancelledError):
-            logger.error("[AutoGather] Task %s: unexpected: %s", task_id, error, exc_info=error)
-        self._services.submissions.failed(task_id, str(error) or "cancelled")
+
+async def _stored(call: Callable[..., Answer], *args: str) -> Answer:
+    """Asks the store in a thread, again and again while it does not answer: else nobody would ever hear of the task again."""
+    is_away = False
+    while True:
+        try:
+            return await asyncio.to_thread(call, *args)
+        except (StoreError, StoreUnavailable) as error:
+            if not is_away:
+                logger.warning("[AutoGather] What becomes of task %s waits for the store: %s", args[0], error)
+            is_away = True
+        await asyncio.sleep(AWAY_S)

@@ -18,6 +18,7 @@ from gather_pipeline.upkeep.runs import RunStatus, run_status
 
 AUTOMATION = "automated_gather_creation"  # S001-TASK-01
 NEVER_BEGAN = "its process ended before it began"
+CUT_SHORT = "its process ended without a word; nothing of it is stored"
 BEFORE = "stopped before it began"
 ENDED = {"succeeded": "completed", "failed": "failed", "cancelled": "cancelled"}
 State = Literal["pending", "running", "completed", "failed", "cancelled"]
@@ -122,6 +123,8 @@ def _unnoted(submission: Submission, queued: Queued) -> tuple[State, str | None]
     if submission.place == "queue":
         return queued(submission.task_id)
     if submission.is_abandoned:
+        if submission.started_at is not None:
+            return "cancelled" if submission.cancel_requested else "failed", CUT_SHORT
         return ("cancelled", BEFORE) if submission.cancel_requested else ("failed", NEVER_BEGAN)
     return ("running" if submission.started_at else "pending"), None
 

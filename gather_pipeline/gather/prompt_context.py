@@ -228,10 +228,13 @@ def _distilled(session: Session, budget: int, counter: TokenCounter, distiller: 
         return {}
     given = [_brief(session, session.project.brief)]
     try:
-        return session.wait(distil(given, budget // 2, distiller, counter, cache=session.services.cache))
+        found = session.wait(distil(given, budget // 2, distiller, counter, cache=session.services.cache))
+        why = None if found else "what the model made of it is far too short"
     except GatherError as error:  # also one that ends the run, which is told where the run looks for it
-        faults.append(f"the brief was not distilled ({error}), so it is cut at a sentence")
-        return {}
+        found, why = {}, str(error)
+    if why:
+        faults.append(f"the brief was not distilled ({why}), so it is cut at a sentence")
+    return found
 
 
 def _from_sources(session: Session, department: Department, faults: list[str]) -> list[Candidate]:

@@ -240,7 +240,7 @@ def _distilled(session: Session, budget: int, counter: TokenCounter, distiller: 
 def _from_sources(session: Session, department: Department, faults: list[str]) -> list[Candidate]:
     """What the context sources of other packages say of a department."""
     found: list[Candidate] = []
-    for name, source in plugins("context_sources").items():
+    for name, source in plugins("context_sources", faults.append).items():
         try:
             texts = [str(text) for text in source(session.project.id, department.slug, _query(department, department.aspects))]
         except Exception as error:

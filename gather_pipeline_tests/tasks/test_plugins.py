@@ -190,7 +190,9 @@ def test_a_plugins_texts_reach_the_loops_prompts_and_one_that_fails_is_a_fault(t
     assert all("- [archive] The story of the archive, for Story Department." in one.messages[-1].content for one in studio.model.requests)
     [iteration] = studio.view.history("story")
     lost, away = iteration.faults
-    assert lost.startswith("plugin lost (context_sources) of package") and away.startswith("the context source away failed (OSError: no line)")
+    assert lost.startswith("plugin lost (context_sources) of package") and away.startswith(
+        "the context source away failed (OSError: no line)"
+    )
     entries = [one for one in studio.records.ledgers("story", 1)[0].entries if one.kind == "source"]
     assert [one.state for one in entries] == ["included"] and iteration.inputs.context == {}
     assert studio.run("task-2").summary[0].ended_by == "unchanged"

@@ -21,7 +21,7 @@ from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.distilling import TASKS
-from gather_pipeline.tasks.forecast import KNOWN, Forecast, Range, scaled
+from gather_pipeline.tasks.forecast import KNOWN, Forecast, Range, counted, scaled
 from gather_pipeline.upkeep.inputs import chain_of, inputs_of
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def _braked(forecast: Forecast, request: AutomationRequest, timeout_s: float) ->
         if one is None or most is None or one.high <= most:
             continue
         part, told = min(1.0, most / one.expected), f"{name} {most:g} may end it before its work is done"
-        calls, seconds = scaled(forecast.calls, part), scaled(forecast.seconds, part)
-        tokens, cost = forecast.tokens and scaled(forecast.tokens, part), forecast.cost and scaled(forecast.cost, part)
+        calls, seconds = counted(scaled(forecast.calls, part)), scaled(forecast.seconds, part)
+        tokens, cost = forecast.tokens and counted(scaled(forecast.tokens, part)), forecast.cost and scaled(forecast.cost, part)
         forecast = Forecast(calls=calls, tokens=tokens, cost=cost, seconds=seconds, known=forecast.known, notes=(*forecast.notes, told))
     return forecast
 

@@ -85,6 +85,7 @@ def test_runs_of_other_projects_foretell_the_next_one(tmp_path: Path) -> None:
     nothing = forecast_run(studio.services, AutomationRequest(project_id=PROJECT))
     assert (nothing.calls.high, nothing.seconds.high, nothing.notes) == (0, 0, ("there is nothing to do",))
     braked = forecast_run(studio.services, AutomationRequest(project_id="p1", max_tokens=100))
+    assert isinstance(braked.calls.low, int) and braked.calls.low >= 1
     assert braked.tokens and braked.tokens.expected <= 100 and "max_tokens 100" in braked.notes[-1]
     studio.close()
 

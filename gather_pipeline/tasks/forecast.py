@@ -147,7 +147,7 @@ def counted(one: Range) -> Range:
     """The range in whole numbers, at least one of what there is at all; one that was not too wide is not made so."""
     if one.expected <= 0:
         return one
-    low, expected, high = max(1, math.floor(one.low)), max(1, round(one.expected)), max(1, math.ceil(one.high))
+    low, expected, high = max(1, math.floor(one.low)), max(1, round(one.expected)), max(1, math.ceil(one.high - 1e-9))
     if one.high <= WIDEST * one.low * (1 + 1e-9):
         high = min(high, round(WIDEST * low))
     return Range(low=low, expected=min(expected, high), high=high)

@@ -69,6 +69,8 @@ class Attempt:
         plan = state.plan(number)
         self.model, *others = ladder.asked(state.chain, plan.model, self.session.services.health.left_out(afresh=False))
         writer = writer_for(self.model)
+        if self.session.items:  # of which the nearest are looked for
+            self.session.loaded_embedder()
         with self._phase("context"):
             self.context = writer.context(self.session, self.department, state.before, self.model, self._distiller(others))
         work = Assignment(

@@ -141,7 +141,7 @@ def static(name: str) -> Response:
 def sign_out() -> Response:
     """Forgets the cookie, by a form that works without a script."""
     response = RedirectResponse("/", 303)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response
 
 

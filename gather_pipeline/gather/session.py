@@ -141,7 +141,7 @@ class Session:
         """The embedder, once it is loaded: for what needs it before a model call is under way.
 
         Raises:
-            TaskCancelled: Somebody asked for the end meanwhile. Nobody waits for the loading, which takes seconds and cannot be interrupted.
+            TaskCancelled: Somebody asked for the end meanwhile; loading takes seconds and cannot be interrupted, so nobody waits for it.
         """
         if not self._is_loaded:
             self._embed([self.project.name])

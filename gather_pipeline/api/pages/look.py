@@ -97,6 +97,7 @@ class PageRoute(APIRoute):
 def _environment() -> Environment:
     made = environment(HERE / "templates")
     made.finalize = _shown
+    made.policies["json.dumps_kwargs"] = {"sort_keys": False}
     made.filters.update(static=_static, query=_query, as_typed=lambda text: Markup(escape(clean(text))), against_text=_against)
     return made
 

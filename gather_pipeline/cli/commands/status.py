@@ -28,8 +28,9 @@ from gather_pipeline.upkeep.tasks import State, TaskStatus, cancel_task, task_st
 def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
     """Show how a run is going, or what is stale in a project.
 
-    Any task of the API or of tlm may be named instead of a run, also one that has not begun. A run whose process is gone without having said so counts as failed, in the store and in Dagster's UI from then on. With --project:
-    the project's last run, how its departments stand, and which of them are stale and why.
+    Any task of the API or of tlm may be named instead of a run, also one that has not begun. A run whose process is gone without having
+    said so counts as failed, in the store and in Dagster's UI from then on. With --project: the project's last run, how its departments
+    stand, and which of them are stale and why.
     """
     if (task_id is None) == (project_id is None):
         given = "neither a task id nor --project is" if task_id is None else "a task id and --project are both"

@@ -19,7 +19,16 @@ from gather_pipeline_tests.api.pages.conftest import BASE, EVIL
 from gather_pipeline_tests.harness import PROJECT, Studio
 from gather_pipeline_tests.report.test_page import Outline
 
-PAGES = ("/", BASE, f"{BASE}/notes", f"{BASE}/notes?department=story", f"{BASE}/notes?department=music", f"{BASE}/drops", f"{BASE}/runs", "/docs")
+PAGES = (
+    "/",
+    BASE,
+    f"{BASE}/notes",
+    f"{BASE}/notes?department=story",
+    f"{BASE}/notes?department=music",
+    f"{BASE}/drops",
+    f"{BASE}/runs",
+    "/docs",
+)
 
 
 def seen(answer: Response) -> str:

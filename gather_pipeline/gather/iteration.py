@@ -100,11 +100,12 @@ class Attempt:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
+        began, asked = time.perf_counter(), self.session.brain.seconds
         try:
             yield
         finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 4)
+            for what, took in ((name, time.perf_counter() - began), ("brain", self.session.brain.seconds - asked)):
+                self.seconds[what] = round(self.seconds.get(what, 0.0) + took, 4)
 
     def is_in_vain(self) -> bool:
         """True where no call brought a usable answer: asking on would be pointless."""

@@ -56,6 +56,8 @@ INSTALL_REQUIRES = [
     "websockets>=15",
     # What /metrics exports, as Prometheus reads it.
     "prometheus-client>=0.23,<1",
+    # Reads the forms of the page.
+    "python-multipart>=0.0.20",
     # Retries with back-off, by policy.
     "tenacity>=9,<10",
     # Command line, live progress, department files.

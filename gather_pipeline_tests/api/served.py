@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-import httpx
+import httpx2
 import uvicorn
 from websockets.sync.client import ClientConnection, connect
 
@@ -62,7 +62,7 @@ class Served:
     def stream(self, query: str = "", **headers: str) -> Iterator[Iterator[str]]:
         """Lines of the project's server-sent events."""
         url = f"http://{self.address}/api/projects/{PROJECT}/events{query}"
-        with httpx.stream("GET", url, headers=headers, timeout=PATIENCE_S) as answer:
+        with httpx2.stream("GET", url, headers=headers, timeout=PATIENCE_S) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             yield answer.iter_lines()
 

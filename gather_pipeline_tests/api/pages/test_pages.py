@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from gather_pipeline.domain.events import Event

@@ -419,11 +419,13 @@ def _redis(settings: Settings) -> RedisServer | None:
 
 
 def _redis_state(settings: Settings) -> StoreState | None:
-    from gather_pipeline.adapters.cache.redis import PREFIX
+    from gather_pipeline.adapters.cache.redis import CLAIMS
     from gather_pipeline.adapters.events.redis import CHANNELS
 
     server = _redis(settings)
-    return None if server is None else server.check(f"{CHANNELS}_doctor", f"{PREFIX}_doctor")
+    return (
+        None if server is None else server.check(f"{CHANNELS}_doctor", f"{CLAIMS}_doctor")
+    )  # no value of the cache, whose values are of another type
 
 
 def _channels(server: RedisServer | None) -> EventChannels | None:

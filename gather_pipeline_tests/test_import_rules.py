@@ -60,7 +60,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 }
 DOOR = own("defs.launch", "defs.starting")  # the one to Dagster (D4): runs in this process, and runs elsewhere
 SHARED = ("adapters.network", "adapters.redis")  # how a server is reached and understood, whatever is asked of it
-SEEDS_DOORS = (Path("tasks/executor.py"), Path("tasks/llm.py"))  # which choose their engines by themselves: docs/decisions/0010
+# Which choose their engines by themselves: docs/decisions/0010.
+SEEDS_DOORS = (Path("tasks/executor.py"), Path("tasks/llm.py"), Path("upkeep/brain.py"))
 MODULES = [path.relative_to(ROOT) for path in sorted(ROOT.rglob("*.py"))]
 
 

@@ -49,6 +49,7 @@ def create_app(services: Services) -> FastAPI:
         title="gather_pipeline",
         version=__version__,
         description="Grows a creative project from a brief: starts and watches runs, reads and edits what they wrote.",
+        docs_url=None,  # FastAPI's page takes its script from another server; the pages have one of their own
         redoc_url=None,
         lifespan=_lifespan,
     )

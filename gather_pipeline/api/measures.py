@@ -58,7 +58,7 @@ FAMILIES = {
     "gather_duplicate_ratio": Family("gauge", "S001-MET-14: share of generated texts dropped as duplicates", DEPARTMENT),
     "gather_time_to_threshold_seconds": Family("gauge", "S001-MET-15: work until the threshold was first reached", DEPARTMENT),
     "gather_store_query_seconds": Family("summary", "S001-MET-16: the store takes what an iteration made", ("project",)),
-    "gather_brain_response_seconds": Family("summary", "S001-MET-17: an iteration's context, for which the brain is asked", ("project",)),
+    "gather_brain_response_seconds": Family("summary", "S001-MET-17: an iteration's wait for what the brain answers", ("project",)),
     "gather_llm_generation_seconds": Family("summary", "S001-MET-18: model calls, from request to answer", CALL),
     "gather_deduplication_seconds": Family("summary", "S001-MET-19: finding duplicates among an iteration's texts", DEPARTMENT),
     "gather_tokens_total": Family("counter", "Tokens of model calls, as far as they are known", (*DEPARTMENT, "model")),

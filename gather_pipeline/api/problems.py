@@ -95,6 +95,10 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
             for one in error.errors()  # their `input` may be a secret or of any length
         ]
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return problem_of(InvalidInput("the body is no JSON, expected a JSON object"), secrets)
+        if first["loc"] == ("body",) and isinstance(first["input"], bytes):  # read as JSON only where it is called that
+            return problem_of(InvalidInput.field("Content-Type", request.headers.get("content-type", ""), "application/json"), secrets)
         field = ".".join(map(str, first["loc"]))
         told = f"{field} is missing" if first["type"] == "missing" else str(InvalidInput.field(field, first["input"], faults[0].detail))
         return problem_of(InvalidInput(told), secrets, faults)

@@ -114,7 +114,7 @@ class Iteration:
         threshold: Quality at which the department was good enough then; None in rows of earlier releases.
         rung: Step of the stagnation ladder that it ran on, 0 for none.
         tokens: Tokens spent; None, like `cost` in US dollars, where a provider did not say.
-        seconds: Seconds by phase: context, generate, deduplicate, save, score.
+        seconds: Seconds by phase: context, generate, deduplicate, save, score; and of these the brain's, in which it was waited for.
         faults: What went wrong, one sentence each.
         ended_by: Why the department ended after it, None where it goes on.
         partial: The run was stopped in it, so it counts neither for maxIterations nor for stagnation.

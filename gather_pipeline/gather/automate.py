@@ -119,6 +119,7 @@ def _run(
         return DepartmentLoop(session, chosen[place], departments[: departments.index(chosen[place])], allowed)
 
     try:
+        session.load()
         loop = begin(0)
         try:
             for place, department in enumerate(chosen):

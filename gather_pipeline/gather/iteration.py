@@ -69,6 +69,8 @@ class Attempt:
         plan = state.plan(number)
         self.model, *others = ladder.asked(state.chain, plan.model, self.session.services.health.left_out(afresh=False))
         writer = writer_for(self.model)
+        if self.session.items:  # of which the nearest are looked for
+            self.session.loaded_embedder()
         with self._phase("context"):
             self.context = writer.context(self.session, self.department, state.before, self.model, self._distiller(others))
         work = Assignment(
@@ -98,11 +100,12 @@ class Attempt:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
+        began, asked = time.perf_counter(), self.session.brain.seconds
         try:
             yield
         finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 4)
+            for what, took in ((name, time.perf_counter() - began), ("brain", self.session.brain.seconds - asked)):
+                self.seconds[what] = round(self.seconds.get(what, 0.0) + took, 4)
 
     def is_in_vain(self) -> bool:
         """True where no call brought a usable answer: asking on would be pointless."""

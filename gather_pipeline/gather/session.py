@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -24,10 +24,10 @@ from gather_pipeline.domain.items import Item, distinct_pairs
 from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Score
-from gather_pipeline.errors import GatherError
+from gather_pipeline.errors import DeadlineReached, GatherError
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import ENDING_S, POLL_S, RunControl
-from gather_pipeline.ports import Remembered, Vectors
+from gather_pipeline.ports import Embedder, Remembered, Vectors
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
@@ -93,7 +93,7 @@ class Session:
         self._executions: SimpleQueue[Execution] = SimpleQueue()
         self._looked_at = self.services.clock.monotonic()
         self._loop = asyncio.Runner()
-        self._embedding = ThreadPoolExecutor(1, "embedding")
+        self._embedding, self._is_loaded = ThreadPoolExecutor(1, "embedding"), False
         self._patience_s = ENDING_S
         self.brain = ProjectBrain(services, project.id, self._is_over)
         self.is_braked = request.max_tokens is not None or request.max_cost is not None
@@ -105,15 +105,14 @@ class Session:
         self._cursor = self.records.position()
         view = self.services.view(self.project.id)
         everything = view.everything
-        found = embedded(self.services, view)
+        found = embedded(self.services, view, self._embed)
         self.history = {}
         for iteration in view.iterations:
             self.history.setdefault(iteration.department, []).append(iteration)
         self.scores: Mapping[str, Score] = view.scores
         self.drafts: Mapping[str, Draft] = view.drafts
         self.distinct = distinct_pairs(everything)
-        settings, embedder = self.services.settings, self.services.embedder
-        self.threshold = threshold_of(everything, view.dropped, lambda: embedder, settings.wrong_drop_cost)
+        self.threshold = threshold_of(everything, view.dropped, self.loaded_embedder, self.services.settings.wrong_drop_cost)
         self._revisions = {item.id: item.revision for item in everything}
         self.highest: dict[str, int] = {}
         for item in everything:
@@ -137,6 +136,24 @@ class Session:
             self.load()
         else:
             self.read_at = read_at
+
+    def loaded_embedder(self) -> Embedder:
+        """The embedder, once it is loaded: for what needs it before a model call is under way.
+
+        Raises:
+            TaskCancelled: Somebody asked for the end meanwhile; loading takes seconds and cannot be interrupted, so nobody waits for it.
+        """
+        if not self._is_loaded:
+            self._embed([self.project.name])
+        return self.services.embedder
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
+        vectors = self.embed_soon(texts)
+        while wait([vectors], POLL_S / 2).not_done:
+            with suppress(DeadlineReached):  # what there is to save is saved first
+                self.control.check()
+        self._is_loaded = self._is_loaded or bool(texts)
+        return vectors.result()
 
     def embed_soon(self, texts: Sequence[str]) -> Future[Vectors]:
         """Has texts embedded in a thread of its own; the embedder remembers them, so that who asks for their vectors need not wait.
@@ -285,7 +302,7 @@ def open_session(
     cancelled: Callable[[], bool],
     owed: Sequence[Event] = (),
 ) -> Iterator[Session]:
-    """The session of one run under its lease, with what is stored loaded; closes everything at the end.
+    """The session of one run under its lease, which is still to `load` what is stored; closes everything at the end.
 
     Stored events that no earlier run has told of, `owed`, are told of first.
     """
@@ -309,7 +326,6 @@ def open_session(
             try:
                 lease.confirm()  # after the events' last number was read, so that no successor's is taken
                 session.brain.begin()
-                session.load()
                 yield session
             finally:
                 session.brain.close()

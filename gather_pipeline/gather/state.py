@@ -62,7 +62,7 @@ class DepartmentState:
         aim: Sequence[str] = ()
         if version_of(own) != (last.data_version if last else version_of([])):
             vectors, analyses = session.vectors_of(slug), session.analyses.of(slug, own)
-            quality = measure(department, own, services.embedder, vectors=vectors, analyses=analyses, brief=session.project.brief)
+            quality = measure(department, own, session.loaded_embedder(), vectors=vectors, analyses=analyses, brief=session.project.brief)
             now, aim = quality_after_edits(last, quality.value, quality.version) if last else quality.value, quality.least_covered
         worse = last is not None and now is not None and fell(last, now, department.threshold)
         usable = [one for one in current(everything, inputs, hashes) if not one.partial and one.generated]

@@ -74,7 +74,7 @@ def projects(site: Site) -> Seen:
     ids = [project.id for project in site.services.projects.all()]
     for id in ids:
         site.services.project(id).last_sequence()
-    return Seen(text=f"{len(ids)} projects, each can be read", embedded=site.settings.mongodb_uri is None)
+    return Seen(text=f"{len(ids)} found, each can be read", embedded=site.settings.mongodb_uri is None)
 
 
 def leases(site: Site) -> Seen:
@@ -106,7 +106,8 @@ def model(site: Site) -> Seen:
         remedy = "Set OPENROUTER_API_KEY, OPENAI_API_KEY or OPENAI_BASE_URL, or take GATHER_MODEL away."
         return Seen(text=f"GATHER_MODEL is {wanted!r}, and no provider is set for it", verdict="warning", remedy=remedy, embedded=True)
     if not chosen:
-        return Seen(text="no provider is set, the embedded model answers", embedded=True)
+        answering = wanted if wanted is not None and is_local(wanted) else EMBEDDED
+        return Seen(text=f"no provider is set, the {answering} model answers", embedded=True)
     answers = providers.of(providers.resolve(wanted))
     with ThreadPoolExecutor(len(chosen)) as threads:
         all_seen = list(threads.map(lambda one: _provider(site, one, providers, wanted if one == answers else None), chosen.values()))

@@ -7,7 +7,7 @@ what was dropped, and `gather item restore` brings it back and is remembered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ class Embedded:
     set_aside: list[Item]
 
 
-def embedded(services: Services, view: ProjectView) -> Embedded:
+def embedded(services: Services, view: ProjectView, embed: Callable[[Sequence[str]], Vectors] | None = None) -> Embedded:
     """The active items that a view shows, of the project or of one department, with their embeddings row by row.
 
     What is missing, or of an older text, is made now and stored; nothing else is computed. Embeddings of items that are no longer active
@@ -52,13 +52,14 @@ def embedded(services: Services, view: ProjectView) -> Embedded:
     Args:
         services: The engines.
         view: What is stored.
+        embed: As `Embedder.embed`, which it is where None, for whoever cannot wait for it idly.
     """
     items = list(view.items)
     # Where people wrote something, its neighbours are wanted too, nearly always.
     stored = (view.whole if any(item.is_persons for item in items) else view).embeddings
     rows = vectors_of(stored, items, services.embedder.name)
     missing = [item for item in items if item.id not in rows]
-    made = services.embedder.embed([item.content for item in missing])
+    made = (embed or services.embedder.embed)([item.content for item in missing])
     rows |= dict(zip((item.id for item in missing), made, strict=True))
     persons = [item for item in missing if item.is_persons]
     set_aside: list[Item] = []

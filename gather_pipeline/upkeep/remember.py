@@ -140,11 +140,14 @@ class ProjectBrain:
         services: The engines.
         project_id: The project.
         is_over: Whether nobody waits for an answer any more.
+
+    Attributes:
+        seconds: In which it was waited for answers, the local index's too.
     """
 
     def __init__(self, services: Services, project_id: str, is_over: Callable[[], bool] = lambda: False) -> None:
         self._local, self._service, self._project_id, self._is_over = services.brain, services.brain_service, project_id, is_over
-        self._services, self._told, self._not_before = services, Told(), 0.0
+        self._services, self._told, self._not_before, self.seconds = services, Told(), 0.0, 0.0
         self._indexer: Indexer | None = None
 
     def begin(self) -> None:
@@ -169,7 +172,7 @@ class ProjectBrain:
             return brain.context(self._project_id, query, department=department, limit=limit)
 
         answer = self._ask([call])
-        return call(self._local) if answer is None else answer[0]
+        return self._timed(partial(call, self._local)) if answer is None else answer[0]
 
     def duplicates(self, contents: Sequence[str]) -> list[list[Remembered]]:
         """What the service holds to say the same as each text; nothing where there is none or it does not answer: the rules do without."""
@@ -198,7 +201,17 @@ class ProjectBrain:
         """What the service answers, all calls at once; None where it does not, was away just now, or nobody waits any more."""
         if self._service is None or not calls or time.monotonic() < self._not_before:
             return None
-        answers = [_aside(partial(call, self._service)) for call in calls]
+        return self._timed(partial(self._answers, self._service, calls))
+
+    def _timed(self, call: Callable[[], Answer]) -> Answer:
+        began = time.monotonic()
+        try:
+            return call()
+        finally:
+            self.seconds += time.monotonic() - began
+
+    def _answers(self, service: BrainService, calls: Sequence[Callable[[Brain], Answer]]) -> list[Answer] | None:
+        answers = [_aside(partial(call, service)) for call in calls]
         while wait(answers, POLL_S).not_done:
             if self._is_over():
                 return None

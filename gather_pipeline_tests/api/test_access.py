@@ -93,7 +93,7 @@ def test_a_page_hands_in_its_token_once_and_is_known_by_a_cookie_no_script_reads
     answer = client.post("/session", json={"token": secret})
     kept = answer.headers["set-cookie"]
     assert (answer.status_code, answer.content) == (204, b"")
-    assert "HttpOnly" in kept and "SameSite=strict" in kept and "Secure" not in kept
+    assert "HttpOnly" in kept and "SameSite=lax" in kept and "Secure" not in kept
     assert client.get(ANY).status_code == 200
     assert client.post("/api/tasks/cancel/x", headers={"origin": OTHER}).status_code == 403
     assert client.delete("/session").status_code == 204
@@ -113,6 +113,20 @@ def test_a_form_without_a_script_signs_in_too_and_is_led_on(studio: Studio) -> N
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert client.get(ANY).status_code == 200
     assert client.post("/session", data={"tokens": "x"}).json()["detail"] == "body.token is missing"
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for_and_to_no_other_server(studio: Studio) -> None:
+    secret = studio.services.tokens.create("page", None)
+    client = client_of(studio)
+    asked = client.get(f"/projects/{PROJECT}?department=story", headers={"accept": "text/html"})
+    wanted = f"/projects/{PROJECT}?department=story"
+    field = f'<input type="hidden" name="next" value="{wanted}">'
+    assert asked.status_code == 401 and field in asked.text
+    assert field in client.post("/session", data={"token": "gat_wrong", "next": wanted}).text
+    answer = client.post("/session", data={"token": secret, "next": wanted}, follow_redirects=False)
+    assert answer.headers["location"] == wanted
+    for elsewhere in ("//evil.example", "https://evil.example", "/\\evil.example"):
+        assert client.post("/session", data={"token": secret, "next": elsewhere}, follow_redirects=False).status_code == 422
 
 
 def test_a_websocket_is_refused_before_it_opens(studio: Studio) -> None:

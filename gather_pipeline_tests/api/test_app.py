@@ -81,4 +81,6 @@ def test_every_wrong_value_is_named(api_client: TestClient) -> None:
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (422, "urn:gather:problem:invalid-input")
     assert {one["field"] for one in problem["errors"]} == {"body.task_type", "body.priority", "body.more"}
-    assert api_client.post("/api/tasks/execute", content=b"{", headers={"content-type": "application/json"}).status_code == 422
+    for kind, told in (("application/json", "the body is no JSON, expected a JSON object"), ("text/plain", "expected application/json")):
+        answer = api_client.post("/api/tasks/execute", content=b"{", headers={"content-type": kind})
+        assert answer.status_code == 422 and told in answer.json()["detail"]

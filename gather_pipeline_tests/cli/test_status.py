@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from gather_pipeline.bootstrap import build_services
+from gather_pipeline.records.lease import Owner
+from gather_pipeline.records.submissions import Submission
+from gather_pipeline.upkeep.tasks import AUTOMATION
 from gather_pipeline_tests.cli.commands import DEPARTMENTS, Shell
 from gather_pipeline_tests.finished import Finished
+from gather_pipeline_tests.harness import make_settings
 
 Capture = pytest.CaptureFixture[str]
 
@@ -50,3 +55,25 @@ def test_a_project_without_a_run_has_a_status(shell: Shell, capsys: Capture) -> 
     assert [(row["slug"], row["items"]) for row in rows] == [("story", 0), ("visual", 1), ("sound", 0)]
     listed = shell.here(capsys, "items", "--project", "salt", "--department", "visual", "--json").document
     assert [row["content"] for row in listed] == ["A lamp."]
+
+
+def test_a_task_of_the_api_that_has_not_begun_is_known_and_cancelled(shell: Shell, capsys: Capture) -> None:
+    shell.create()
+    services = build_services(make_settings(shell.folder / "home"))
+    asked = Submission(
+        task_id="task-9",
+        task_type=AUTOMATION,
+        project_id="salt",
+        priority=1,
+        place="server",
+        owner=Owner.this_process("task-9"),
+        request="",
+    )
+    services.submissions.add(asked)
+    services.close()
+    shown = shell.here(capsys, "status", "task-9", "--json").document
+    assert (shown["status"], shown["task_type"], shown["project_id"]) == ("pending", AUTOMATION, "salt")
+    assert "pending" in shell.here(capsys, "status", "task-9").out
+    assert "is at work no more: cancelled" in shell.here(capsys, "cancel", "task-9").out
+    assert shell.here(capsys, "status", "task-9", "--json").document["status"] == "cancelled"
+    assert shell.here(capsys, "cancel", "task-8").code == 3

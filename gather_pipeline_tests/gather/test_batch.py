@@ -39,6 +39,7 @@ class Opened:
         self.session: Session = self._stack.enter_context(
             open_session(services, AutomationRequest(project_id=PROJECT), project, lease, None, self.cancelled.is_set)
         )
+        self.session.load()
 
     def batch(self) -> Batch:
         session, department = self.session, Department.model_validate(department_row("story", 1))

@@ -15,10 +15,11 @@ import pytest
 from gather_pipeline.errors import TaskCancelled
 from gather_pipeline.gather import session
 from gather_pipeline.gather.control import RunControl
+from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Clock, Vectors
 from gather_pipeline_tests import fault_server as fault
 from gather_pipeline_tests.fault_server import Exchange, FaultServer, Reply
-from gather_pipeline_tests.harness import Studio, department_row
+from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 logger = logging.getLogger(__name__)
 ROWS = (department_row("story", 1, defaultModel="the/writer"),)
@@ -149,6 +150,24 @@ def test_a_cancel_does_not_wait_for_an_embedder_that_loads_on_and_the_next_run_p
         assert again.items_created > 0
         served = [row for row in studio.documents("executions") if row["cached"]]
         assert 0 < len(served) <= answered, f"{len(server.requests) - before} calls of the second run"
+        studio.close()
+
+
+@pytest.mark.parametrize("is_embedded", [False, True], ids=["what a person wrote is embedded first", "the nearest notes are looked for"])
+def test_a_cancel_does_not_wait_for_an_embedder_that_loads_before_any_call_is_under_way(is_embedded: bool, tmp_path: Path) -> None:
+    loaded = threading.Event()
+    with FaultServer(then=fault.like_the_scripted_model()) as server:
+        studio = open_studio(tmp_path, server)
+        present = studio.services
+        if is_embedded:
+            studio.run("task-0", max_iterations=1)
+        else:
+            People(present).add(PROJECT, "story", Texts(content="The keeper writes with his left hand."), "ana")
+        studio.services = replace(present, embedder=Loading(studio, loaded, 60.0))
+        result = studio.run()
+        assert (result.status, result.reason, loaded.is_set()) == ("cancelled", "cancelled on request", False)
+        assert studio.event_types()[-1] == "automation_cancelled"
+        loaded.set()
         studio.close()
 
 

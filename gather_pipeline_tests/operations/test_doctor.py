@@ -58,7 +58,7 @@ def test_looking_at_a_store_with_a_project_changes_no_byte_of_it(tmp_path: Path)
     before = files(tmp_path / "store")
     found = findings(tmp_path, "store", "projects", "home")
     assert {one.verdict for one in found.values()} == {"ok"}
-    assert found["projects"].seen == "1 projects, each can be read"
+    assert found["projects"].seen == "1 found, each can be read"
     after = files(tmp_path / "store")
     assert {name: content for name, (_, content) in after.items() if not name.endswith("-shm")} == {
         name: content for name, (_, content) in before.items() if not name.endswith("-shm")

@@ -72,6 +72,7 @@ def test_a_run_tells_the_service_of_each_of_its_items_once(studio: Studio, serve
     studio.run("again")
     assert len(server.indexed) == len(studio.state()) and indexed(studio).indexed == 0
     assert told(caplog) == [] and set(server.keys) == {f"Bearer {KEY}"}
+    assert all(0 < one.seconds["brain"] <= sum(one.seconds.values()) / 2 for one in studio.view.iterations)
 
 
 def test_a_service_that_is_down_costs_a_run_one_line_and_the_next_process_makes_up_for_it(

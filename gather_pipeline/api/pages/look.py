@@ -65,10 +65,16 @@ def faults_of(error: GatherError, *fields: str) -> dict[str, str]:
     return {next((name for name in fields if told.startswith((f"{name} ", f"project {name} "))), ""): told}
 
 
-def sign_in_page(scope: Scope, told: str) -> Response:
+def sign_in_page(scope: Scope, told: str, wanted: str = "") -> Response:
     """The form for a token, for a browser that came without one or with one that is of no use."""
     request = Request(scope)
-    return page(request, "sign_in", 401, faults={"token": told} if COOKIE in request.cookies or request.method == "POST" else {})
+    is_known = COOKIE in request.cookies or request.method == "POST"
+    return page(request, "sign_in", 401, faults={"token": told} if is_known else {}, next=wanted or _address(request))
+
+
+def _address(request: Request) -> str:
+    """Where to go on to once signed in: the page that was asked for."""
+    return f"{request.url.path}{'?' if request.url.query else ''}{request.url.query}" if request.method == "GET" else "/"
 
 
 class PageRoute(APIRoute):
@@ -91,6 +97,7 @@ class PageRoute(APIRoute):
 def _environment() -> Environment:
     made = environment(HERE / "templates")
     made.finalize = _shown
+    made.policies["json.dumps_kwargs"] = {"sort_keys": False}
     made.filters.update(static=_static, query=_query, as_typed=lambda text: Markup(escape(clean(text))), against_text=_against)
     return made
 

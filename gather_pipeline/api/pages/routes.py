@@ -137,11 +137,18 @@ def static(name: str) -> Response:
     return FileResponse(path, media_type=media_type, headers=HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"})
 
 
+@router.get("/docs")
+def docs(request: Request, access: GivenAccess) -> Response:
+    """Every call of the API, as `/openapi.json` has it."""
+    document = request.app.openapi()
+    return page(request, "docs", document=document, schemas=document["components"]["schemas"])
+
+
 @router.post("/sign-out")
 def sign_out() -> Response:
     """Forgets the cookie, by a form that works without a script."""
     response = RedirectResponse("/", 303)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response
 
 

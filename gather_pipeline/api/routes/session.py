@@ -23,6 +23,7 @@ class SignIn(BaseModel):
     """The token that `gather token create` printed."""
 
     token: str = Field(max_length=200, examples=["gat_..."])
+    next: str = Field("/", max_length=2000, pattern=r"^/([^/\\].*)?$", description="Path of this server that a form leads on to.")
 
 
 BODY = {kind: {"schema": SignIn.model_json_schema()} for kind in ("application/json", FORM)}
@@ -51,16 +52,20 @@ def _is_form(request: Request) -> bool:
     openapi_extra={"requestBody": {"content": BODY, "required": True}, "x-problems": [401, 422]},
 )
 def sign_in(given: Annotated[SignIn, Depends(_given)], request: Request, services: GivenServices) -> Response:
-    """Keep a token in an HttpOnly cookie for 30 days; a form is led on to the page."""
+    """Keep a token in an HttpOnly cookie for 30 days; a form is led on to the page that was asked for.
+
+    The cookie is SameSite=Lax, so that a link from elsewhere finds who follows it signed in; nothing is changed by such a request, and
+    those that change something are refused where they come from another origin.
+    """
     if services.tokens.find(given.token) is None:
         refusal = NotSignedIn("the token is not known or is revoked, expected one that gather token create printed")
         if _is_form(request) and (page := getattr(request.app.state, SIGN_IN, None)) is not None:
-            shown: Response = page(request.scope, str(refusal))
+            shown: Response = page(request.scope, str(refusal), given.next)
             return shown
         raise refusal
-    response = RedirectResponse("/", 303) if _is_form(request) else Response(status_code=204)
+    response = RedirectResponse(given.next, 303) if _is_form(request) else Response(status_code=204)
     is_safe = request.url.scheme == "https"
-    response.set_cookie(COOKIE, given.token, max_age=KEPT_S, httponly=True, samesite="strict", secure=is_safe)
+    response.set_cookie(COOKIE, given.token, max_age=KEPT_S, httponly=True, samesite="lax", secure=is_safe)
     return response
 
 
@@ -68,5 +73,5 @@ def sign_in(given: Annotated[SignIn, Depends(_given)], request: Request, service
 def sign_out() -> Response:
     """Forget the cookie; the token stays valid."""
     response = Response(status_code=204)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response

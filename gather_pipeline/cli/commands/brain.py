@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gather_pipeline.cli.commands.serve import listen
+from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import Whole, example
 from gather_pipeline.cli.services import command_settings
 from gather_pipeline.domain.tokens import is_loopback
@@ -13,9 +14,9 @@ from gather_pipeline.errors import InvalidInput
 APPLICATION = "gather_pipeline.api.brain:from_environment"
 
 
-@click.group()
+@click.group(cls=NamingGroup, epilog=example("gather brain serve"))
 def brain() -> None:
-    """Offer the local index to other machines."""
+    """Offer the local index to other machines as a Brain service."""
 
 
 @brain.command(epilog=example("gather brain serve", "BRAIN_SERVICE_API_KEY=... gather brain serve --host 0.0.0.0"))

@@ -37,7 +37,7 @@ def doctor(as_json: bool) -> int:
     for remedy in dict.fromkeys(one.remedy for one in findings if one.remedy):
         click.echo(f"{', '.join(one.check for one in findings if one.remedy == remedy)}: {remedy}")
     warnings = sum(one.verdict == "warning" for one in findings)
-    click.echo(f"{len(findings)} checks: {faults} faults, {warnings} warnings.")
+    click.echo(f"Checks: {len(findings)}, faults: {faults}, warnings: {warnings}.")
     return int(faults > 0)
 
 

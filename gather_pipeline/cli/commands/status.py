@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 import click
+from pydantic_core import to_jsonable_python
 
 from gather_pipeline.cli.options import ProjectId, as_json, example
 from gather_pipeline.cli.output import cell, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import tell_standings
 from gather_pipeline.domain.event_lines import score_of
-from gather_pipeline.errors import GatherError, InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput, UnknownEntity
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.runs import RunStatus, run_status
 from gather_pipeline.upkeep.standing import project_status
+from gather_pipeline.upkeep.tasks import State, TaskStatus, cancel_task, task_status
 
 
 @click.command(epilog=example("gather status --project salt", "gather status 0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55"))
@@ -26,8 +28,9 @@ from gather_pipeline.upkeep.standing import project_status
 def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
     """Show how a run is going, or what is stale in a project.
 
-    A run whose process is gone without having said so counts as failed, in the store and in Dagster's UI from then on. With --project:
-    the project's last run, how its departments stand, and which of them are stale and why.
+    Any task of the API or of tlm may be named instead of a run, also one that has not begun. A run whose process is gone without having
+    said so counts as failed, in the store and in Dagster's UI from then on. With --project: the project's last run, how its departments
+    stand, and which of them are stale and why.
     """
     if (task_id is None) == (project_id is None):
         given = "neither a task id nor --project is" if task_id is None else "a task id and --project are both"
@@ -36,18 +39,31 @@ def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
         _project_status(project_id, as_json)
         return
     with _settled() as services:
-        shown = run_status(services, str(task_id))
+        shown = _found(services, str(task_id))
     if as_json:
-        print_json(asdict(shown))
+        print_json(to_jsonable_python(shown))
         return
-    fields = {name: value for name, value in asdict(shown).items() if name not in ("summary", "request")}
-    if shown.tokens is None:
+    fields = {name: value for name, value in asdict(shown).items() if name not in ("summary", "request", "progress")}
+    if "tokens" in fields and fields["tokens"] is None:
         fields["tokens"] = "unknown"
     print_table(["field", "value"], [[name, cell(value)] for name, value in fields.items()])
-    if shown.summary:
+    if isinstance(shown, RunStatus) and shown.summary:
         headings = ["department", "quality_score", "threshold", "iterations", "items_created", "reason"]
         rows = [asdict(row) | {"quality_score": score_of(row.quality_score, row.judged)} for row in shown.summary]
         print_table(headings, [[row[heading] for heading in headings] for row in rows], right=headings[1:5])
+
+
+def _found(services: Services, task_id: str) -> RunStatus | TaskStatus:
+    """A run as it stands, or a task that is none or has not begun to be one."""
+    with suppress(UnknownEntity):
+        return run_status(services, task_id)
+
+    def queued(task_id: str) -> tuple[State, str | None]:
+        from gather_pipeline.defs.starting import run_state
+
+        return run_state(services.settings, task_id)
+
+    return task_status(services, task_id, queued)
 
 
 @contextmanager
@@ -87,13 +103,20 @@ def _told(run: RunStatus) -> str:
 def cancel(task_id: str, as_json: bool) -> None:
     """Ask a run to save its work and end.
 
-    It answers at once; the run ends within seconds, with status cancelled. A run that has ended already is left as it is.
+    It answers at once; the run ends within seconds, with status cancelled. A run that has ended already is left as it is. Any task of
+    the API may be named, also one that has not begun.
     """
     with _settled() as services:
-        services.runs.request_cancel(task_id)
-        asked = run_status(services, task_id)
+        if cancel_task(services, task_id):
+            from gather_pipeline.defs.starting import cancel_in_queue
+
+            cancel_in_queue(services.settings, task_id)
+        asked = _found(services, task_id)
     if as_json:
-        print_json(asdict(asked))
+        print_json(to_jsonable_python(asked))
+    elif isinstance(asked, TaskStatus):
+        is_open = asked.status in ("pending", "running")
+        click.echo(f"Task {task_id} is asked to end." if is_open else f"Task {task_id} is at work no more: {asked.status}.")
     elif asked.process == "alive":
         click.echo(f"Task {task_id} is asked to end and saves its work.")
     elif asked.process == "stopped":

@@ -45,7 +45,7 @@ class Measured:
         counts = {"items_generated": 8, "items_created": 6, "duplicates_dropped": 1, "filtered_dropped": 1}
         times = {"generate_s": 4.0, "deduplicate_s": 0.5, "save_s": 0.25, "score_s": 1.0, "context_s": 0.25, "duration_s": 10.0}
         row = {"department": department, "iteration": iteration, "quality": quality, "threshold": 70.0}
-        self.add("iteration", **(row | counts | times | fields))
+        self.add("iteration", **(row | counts | times | {"brain_s": 0.125} | fields))
 
     def view(self, name: str) -> list[dict[str, Any]]:
         if not self.database.exists():
@@ -151,11 +151,11 @@ def test_time_to_threshold_ends_with_the_first_iteration_that_reaches_it(measure
 
 def test_store_and_brain_times_are_those_of_the_iterations(measured: Measured) -> None:
     measured.iteration("story", 1, 50)
-    measured.iteration("story", 2, 50, save_s=0.75, context_s=None)
+    measured.iteration("story", 2, 50, save_s=0.75, brain_s=None)
     (store,) = measured.view("store_query_time")
     assert picked(store, "what", "calls", "seconds", "average_ms", "slowest_ms") == ("store.save_iteration", 2, 1.0, 500.0, 750.0)
     (brain,) = measured.view("brain_response_time")
-    assert picked(brain, "what", "calls", "average_ms") == ("brain.context", 1, 250.0)
+    assert picked(brain, "what", "calls", "average_ms") == ("brain.answers", 1, 125.0)
 
 
 def test_generation_time_leaves_out_calls_without_an_answer(measured: Measured) -> None:

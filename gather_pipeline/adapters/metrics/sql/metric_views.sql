@@ -161,17 +161,17 @@ COMMENT ON VIEW store_query_time IS
 CREATE VIEW brain_response_time AS
 SELECT
     project_id,
-    'brain.context' AS what,
-    count(context_s) AS calls,
-    sum(context_s) AS seconds,
-    1000 * avg(context_s) AS average_ms,
-    1000 * max(context_s) AS slowest_ms
+    'brain.answers' AS what,
+    count(brain_s) AS calls,
+    sum(brain_s) AS seconds,
+    1000 * avg(brain_s) AS average_ms,
+    1000 * max(brain_s) AS slowest_ms
 FROM iteration
-WHERE context_s IS NOT NULL
+WHERE brain_s IS NOT NULL
 GROUP BY project_id
 ORDER BY project_id;
 COMMENT ON VIEW brain_response_time IS
-    'S001-MET-17: time in which an iteration''s context is put together, for which the brain is asked';
+    'S001-MET-17: time in which an iteration waits for what the brain answers, the service or the local index';
 
 CREATE VIEW llm_generation_time AS
 SELECT

@@ -56,6 +56,7 @@ CREATE TABLE iteration (
     save_s DOUBLE,
     score_s DOUBLE,
     context_s DOUBLE,
+    brain_s DOUBLE,
     duration_s DOUBLE,
     rung VARCHAR,
     ended_by VARCHAR,

@@ -25,6 +25,7 @@ SELECT
     one.seconds.save AS save_s,
     one.seconds.score AS score_s,
     one.seconds.context AS context_s,
+    one.seconds.brain AS brain_s,
     round(list_sum([
         one.seconds.generate, one.seconds.deduplicate, one.seconds.save, one.seconds.score, one.seconds.context
     ]), 4) AS duration_s,
@@ -39,6 +40,7 @@ FROM (
             "coverage": {"value": "DOUBLE"}, "depth": {"value": "DOUBLE"},
             "coherence": {"value": "DOUBLE"}, "actionability": {"value": "DOUBLE"}
         }},
-        "seconds": {"generate": "DOUBLE", "deduplicate": "DOUBLE", "save": "DOUBLE", "score": "DOUBLE", "context": "DOUBLE"}
+        "seconds": {"generate": "DOUBLE", "deduplicate": "DOUBLE", "save": "DOUBLE", "score": "DOUBLE", "context": "DOUBLE",
+            "brain": "DOUBLE"}
     }]')) AS one
 );

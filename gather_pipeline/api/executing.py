@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from gather_pipeline.errors import GatherError
+from gather_pipeline.errors import DuplicateKey, GatherError, StoreError, StoreUnavailable
 from gather_pipeline.services import Services
+from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.options import ExecutionOptions
-from gather_pipeline.tasks.runner import TaskResult
 
 logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+AWAY_S = 2.0  # between two tries at a store that does not answer
 LOOK_S = 0.5  # between two looks whether somebody wants an execution's end
 
 
@@ -52,26 +54,48 @@ class Executing:
         return asyncio.Semaphore(self._services.settings.concurrency)
 
     async def _run(self, task_id: str, executor: TaskExecutor, given: Mapping[str, Any], options: ExecutionOptions) -> None:
-        submissions = self._services.submissions
+        submissions, unstored = self._services.submissions, list[Execution]()
+
+        def record(execution: Execution) -> None:
+            try:
+                self._services.store_execution(execution)
+            except (StoreError, StoreUnavailable):
+                unstored.append(execution)
+
         async with self._places:
-            if submissions.cancel_requested(task_id):
+            if await _stored(task_id, submissions.cancel_requested, task_id):
                 return
-            submissions.started(task_id)
-            work = asyncio.create_task(executor.run_async(given, options, task_id))
+            await _stored(task_id, submissions.started, task_id)
+            work = asyncio.create_task(executor.run_async(given, options, task_id, record))
             try:
                 while not work.done():
                     await asyncio.wait({work}, timeout=LOOK_S)
-                    if not work.done() and await asyncio.to_thread(submissions.cancel_requested, task_id):
-                        work.cancel()
-                self._note(task_id, work)
+                    with suppress(GatherError):  # it is looked at again
+                        if not work.done() and await asyncio.to_thread(submissions.cancel_requested, task_id):
+                            work.cancel()
             finally:
                 work.cancel()
+            for execution in unstored:
+                with suppress(DuplicateKey):  # it was stored, and what is made of it was not
+                    await _stored(task_id, self._services.store_execution, execution)
+            error = asyncio.CancelledError() if work.cancelled() else work.exception()
+            if error is None:
+                return
+            if not isinstance(error, GatherError | asyncio.CancelledError):
+                logger.error("[AutoGather] Task %s: unexpected: %s", task_id, error, exc_info=error)
+            await _stored(task_id, submissions.failed, task_id, str(error) or "cancelled")  # which the record of the execution may lack
 
-    def _note(self, task_id: str, work: asyncio.Task[TaskResult]) -> None:
-        """Notes why it ended without a result, which the record of the execution may lack."""
-        error = asyncio.CancelledError() if work.cancelled() else work.exception()
-        if error is None:
-            return
-        if not isinstance(error, GatherError | asyncio.CancelledError):
-            logger.error("[AutoGather] Task %s: unexpected: %s", task_id, error, exc_info=error)
-        self._services.submissions.failed(task_id, str(error) or "cancelled")
+
+async def _stored(task_id: str, call: Callable[..., Answer], *args: Any) -> Answer:
+    """Asks the store in a thread, again and again while it does not answer: else nobody would ever hear of the task again."""
+    is_away = False
+    while True:
+        try:
+            return await asyncio.to_thread(call, *args)
+        except DuplicateKey:
+            raise
+        except (StoreError, StoreUnavailable) as error:
+            if not is_away:
+                logger.warning("[AutoGather] What becomes of task %s waits for the store: %s", task_id, error)
+            is_away = True
+        await asyncio.sleep(AWAY_S)

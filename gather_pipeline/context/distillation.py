@@ -7,6 +7,7 @@ asked for, how short they are to be, and that the same text is never paid for tw
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from gather_pipeline.ports import Cache, Distiller
 
 VERBOSE = 120  # tokens; below it a text has nothing to lose but what it says
 LEAST_SHARE = 0.25  # of a text; below it a summary keeps too little to work from
+LEAST_OF_TARGET = 0.25  # below it what a model gives back is a title or an excuse, and a text cut at a sentence says more
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,8 @@ async def distil(
 ) -> dict[str, str]:
     """Shorter forms by id, for `select`, of what has to be shortened so that all fits; all are asked for together.
 
+    One that is far too short is no form of the text: it is left out and not kept, and a warning is logged.
+
     Args:
         candidates: As for `verbose_sections`.
         budget: Likewise.
@@ -73,16 +79,20 @@ async def distil(
         GatherError: As the distiller: what has to be shortened and cannot be is the caller's to decide about.
     """
 
-    async def shortened(section: Section) -> str:
+    async def shortened(section: Section) -> str | None:
         candidate = section.candidate
         key = digest(["distilled", distiller.name, candidate.kind, candidate.text, section.target])
         if cache is not None and (kept := cache.get("context", key)) is not None:
             return kept.decode()
         text = await distiller.distil(candidate.text, candidate.kind, section.target)
+        if (size := counter(text)) < LEAST_OF_TARGET * section.target:
+            told = "[AutoGather] %s is not distilled: the summary has %d tokens, expected about %d"
+            logger.warning(told, candidate.id, size, section.target)
+            return None
         if cache is not None:
             cache.put("context", key, text.encode(), entities=(candidate.id,))
         return text
 
     sections = verbose_sections(candidates, budget, counter)
     texts = await asyncio.gather(*(shortened(section) for section in sections))
-    return {section.candidate.id: text for section, text in zip(sections, texts, strict=True)}
+    return {section.candidate.id: text for section, text in zip(sections, texts, strict=True) if text is not None}

@@ -9,6 +9,8 @@
 | how it ended        | at work, or ended by an interrupt   | what the store says                                    |
 | how it ended        | failed, in a step of its own        | as before: that step came after the automation's end   |
 
+What a killed run had stored and not told is told then too, its end with it, so that whoever listens hears of it.
+
 Of a run that only refreshes departments the store never knows.
 """
 
@@ -18,8 +20,11 @@ import dagster as dg
 
 from gather_pipeline.defs.cancel import ENDING
 from gather_pipeline.domain.automation import Run, Status
-from gather_pipeline.errors import GatherError, UnknownEntity
+from gather_pipeline.errors import GatherError, ProjectBusy, UnknownEntity
+from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.services import Services
+from gather_pipeline.upkeep import deliver
+from gather_pipeline.upkeep.events import complete_events
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +41,7 @@ def settle(services: Services, instance: dg.DagsterInstance) -> list[str]:
         if has_ended or one.is_over(services.leases):
             said += _settle(services, instance, one.task_id, noted, shown)
             if shown is not None or one.is_of_this_machine:
+                _announce(services, one.project_id, one.task_id)
                 services.open_runs.close(one.task_id)
     return said
 
@@ -43,7 +49,10 @@ def settle(services: Services, instance: dg.DagsterInstance) -> list[str]:
 def settle_own(services: Services, instance: dg.DagsterInstance, task_id: str) -> None:
     """Settles a run of this process at its end; where the store does not answer, whoever looks next does it."""
     try:
-        _settle(services, instance, task_id, *_told(services, instance, task_id))
+        noted, shown = _told(services, instance, task_id)
+        _settle(services, instance, task_id, noted, shown)
+        if noted is not None and noted.status == "running":
+            _announce(services, noted.project_id, task_id)
         services.open_runs.close(task_id)
     except GatherError as error:
         logger.warning("[AutoGather] How run %s ended could not be noted everywhere: %s", task_id, error)
@@ -83,6 +92,20 @@ def _told(services: Services, instance: dg.DagsterInstance, task_id: str) -> tup
         return services.runs.get(task_id), shown
     except UnknownEntity:
         return None, shown
+
+
+def _announce(services: Services, project_id: str, task_id: str) -> None:
+    """Tells what a run that is over could not any more, its end with it; where somebody holds the project, its next run does."""
+    lease = services.leases.lease(project_id, Owner.this_process(task_id), services.settings.lease_s)
+    try:
+        with holding(lease):
+            owed = complete_events(services.view(project_id), services.runs.of_project(project_id), lease)
+            bus = deliver.bus(services, project_id, None) if owed else deliver.Everyone()
+            for event in owed:
+                bus.publish(event)
+    except ProjectBusy:
+        return
+    bus.close()
 
 
 def _settle(services: Services, instance: dg.DagsterInstance, task_id: str, noted: Run | None, shown: dg.DagsterRun | None) -> list[str]:

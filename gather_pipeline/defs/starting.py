@@ -52,8 +52,9 @@ def begin_run(services: Services, request: AutomationRequest, task_id: str, prio
             instance.run_coordinator.submit_run(dg.SubmitRunContext(run, workspace=None))  # type: ignore[arg-type]  # ours asks for none
             return "queue", Owner.this_process(task_id)
     services.leases.check_free(request.project_id)
+    noted = {run.task_id for run in services.runs.of_project(request.project_id)}  # one that has ended keeps its process a moment
     for one in services.open_runs.all():
-        if one.project_id == request.project_id and not one.is_over(services.leases):
+        if one.project_id == request.project_id and one.task_id not in noted and not one.is_over(services.leases):
             raise ProjectBusy(f"project {request.project_id} is busy: run {one.task_id} is about to begin, wait for it or cancel it")
     return "process", _start_process(services, request, task_id)
 

@@ -14,17 +14,20 @@ from gather_pipeline.domain.automation import AutomationRequest, Run
 from gather_pipeline.domain.departments import Department, select, to_automate
 from gather_pipeline.domain.iterations import Fingerprint, Iteration, current, is_finished
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.domain.routing import SCRIPTED, is_local
+from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED, is_local
 from gather_pipeline.errors import StoreError
-from gather_pipeline.gather.forecast import Job, Past, Series, Step, Work, foretell
+from gather_pipeline.gather.forecast import COLD_LATENCY_S, Job, Past, Series, Step, Work, foretell
+from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
-from gather_pipeline.tasks.forecast import KNOWN, Forecast, Range, scaled
+from gather_pipeline.tasks.distilling import TASKS
+from gather_pipeline.tasks.forecast import KNOWN, Forecast, Range, counted, scaled
 from gather_pipeline.upkeep.inputs import chain_of, inputs_of
 
 if TYPE_CHECKING:
     from gather_pipeline.tasks.execution import Execution
 
+DISTILLING = TASKS["brief"]
 RUNS = 40  # newest finished runs that a forecast rests on
 LATEST = 5  # of them tell the latency and the price of a model
 PROMPT_PART = 0.85  # of the tokens of a run, where only a price table tells what a token costs
@@ -57,11 +60,14 @@ def forecast_run(services: Services, request: AutomationRequest) -> Forecast:
         works=works,
         max_iterations=request.max_iterations,
         model=model,
-        brief=estimate_tokens(project.brief),
+        brief=_shown(services, project, model),
         chain=len(chain),
         latency_s=settings.script_latency_s if model.partition(":")[0] == SCRIPTED else fmean(latency) if latency else None,
     )
     calls, tokens, seconds, known = foretell(job, past, series, concurrency=settings.concurrency)
+    if count := len(_to_distil(services, project, {chain[0] for chain in chains})):
+        calls, seconds = _later(calls, count), _later(seconds, count * (COLD_LATENCY_S if job.latency_s is None else job.latency_s))
+        tokens = _later(tokens, count * (estimate_tokens(project.brief) + job.brief))
     forecast = Forecast(calls=calls, tokens=tokens, cost=None, seconds=seconds, known=known)
     if alike and all(one.tokens is None for one in alike):
         forecast = replace(forecast, tokens=None, notes=(f"model {model} does not tell its tokens, so tokens and cost are unknown",))
@@ -73,6 +79,26 @@ def forecast_run(services: Services, request: AutomationRequest) -> Forecast:
         few = f"finished runs known: {known}, so the ranges are wide defaults; from {KNOWN} on they come from the history"
         forecast = replace(forecast, notes=(*forecast.notes, few))
     return _braked(forecast, request, settings.timeout_s)
+
+
+def _shown(services: Services, project: Project, model: str) -> int:
+    """Tokens of the brief that a prompt for a model shows, estimated."""
+    size, budget = estimate_tokens(project.brief), services.settings.gather_context_tokens
+    if model == EMBEDDED:
+        return min(size, estimate_tokens(digest(project.brief)))
+    return size if size <= budget else budget if is_local(model) else budget // 2
+
+
+def _to_distil(services: Services, project: Project, models: set[str]) -> set[str]:
+    """Models that will be asked once to shorten the brief: it does not fit into their prompts, and they have not done it yet."""
+    if estimate_tokens(project.brief) <= services.settings.gather_context_tokens:
+        return set()
+    done = services.executions.find(task=DISTILLING, project_id=project.id, status="succeeded")
+    return {model for model in models if not is_local(model)} - {one.model for one in done if one.input["text"] == project.brief}
+
+
+def _later(one: Range, much: float) -> Range:
+    return Range(low=one.low + much, expected=one.expected + much, high=one.high + much)
 
 
 def _price(services: Services, model: str, alike: Sequence[Past]) -> float | None:
@@ -95,8 +121,8 @@ def _braked(forecast: Forecast, request: AutomationRequest, timeout_s: float) ->
         if one is None or most is None or one.high <= most:
             continue
         part, told = min(1.0, most / one.expected), f"{name} {most:g} may end it before its work is done"
-        calls, seconds = scaled(forecast.calls, part), scaled(forecast.seconds, part)
-        tokens, cost = forecast.tokens and scaled(forecast.tokens, part), forecast.cost and scaled(forecast.cost, part)
+        calls, seconds = counted(scaled(forecast.calls, part)), scaled(forecast.seconds, part)
+        tokens, cost = forecast.tokens and counted(scaled(forecast.tokens, part)), forecast.cost and scaled(forecast.cost, part)
         forecast = Forecast(calls=calls, tokens=tokens, cost=cost, seconds=seconds, known=forecast.known, notes=(*forecast.notes, told))
     return forecast
 
@@ -120,7 +146,7 @@ def _read(services: Services) -> tuple[list[Past], list[Series]]:
             logger.warning("[AutoGather] Project %s is left out of the forecast: %s", project.id, error)
             continue
         for run in runs:
-            if (one_past := past_of(view, project, run, made.get(run.task_id, []))) is not None:
+            if (one_past := past_of(services, view, project, run, made.get(run.task_id, []))) is not None:
                 found.append((run.started_at, one_past))
     return [one for _, one in sorted(found, key=lambda pair: pair[0])], series
 
@@ -140,14 +166,20 @@ def series_of(view: ProjectView) -> list[Series]:
     return found
 
 
-def past_of(view: ProjectView, project: Project, run: Run, executions: Sequence[Execution]) -> Past | None:
-    """A finished run of a project, None of one that says nothing: it did not end by its rules, or did nothing."""
+def past_of(services: Services, view: ProjectView, project: Project, run: Run, executions: Sequence[Execution]) -> Past | None:
+    """A finished run of a project, None of one that says nothing: it did not end by its rules, or did nothing.
+
+    What shortening the brief took is no part of it.
+    """
     result = run.result
     own = [one for one in view.iterations if one.task_id == run.task_id]
     if result is None or run.status != "completed" or not own or any(one.partial for one in own):
         return None
     asked = set(run.request.get("departments") or ())
     stored = [one for one in view.departments if not asked or one.slug in asked]
+    extra: Counter[tuple[object, ...]] = Counter()
+    for execution in (one for one in executions if one.task_id == DISTILLING):
+        extra[execution.tags.get("department"), execution.tags.get("iteration")] += execution.usage.tokens or 0
     works, steps, earlier = [], [], 0
     for one in stored:
         history = view.history(one.slug)
@@ -156,10 +188,11 @@ def past_of(view: ProjectView, project: Project, run: Run, executions: Sequence[
         items = sum(len(each.item_ids) for each in before)
         works.append(_past_work(one.department, mine, before, items))
         for each in mine:
-            steps.append((Step(notes=max(1, each.generated), own=items, earlier=earlier), each.tokens))
+            tokens = each.tokens and max(0, each.tokens - extra[one.slug, each.number])
+            steps.append((Step(notes=max(1, each.generated), own=items, earlier=earlier), tokens))
             items += len(each.item_ids)
         earlier += items
-    calls = [call for execution in executions for call in execution.calls]
+    calls = [call for execution in executions if execution.task_id != DISTILLING for call in execution.calls]
     latencies = [call.latency_s for call in calls if call.latency_s is not None]
     [(model, _)] = Counter(one.model for one in own).most_common(1)
     latency = fmean(latencies) if latencies else 0.0
@@ -169,13 +202,13 @@ def past_of(view: ProjectView, project: Project, run: Run, executions: Sequence[
             works=tuple(works),
             max_iterations=int(run.request.get("max_iterations") or 50),
             model=model,
-            brief=estimate_tokens(project.brief),
+            brief=_shown(services, project, model),
             latency_s=latency,
         ),
         steps=tuple(steps),
         calls=len(calls),
-        tokens=result.tokens,
-        cost=result.cost,
+        tokens=(rest := result.tokens and max(0, result.tokens - extra.total())),
+        cost=result.cost * rest / result.tokens if result.cost and rest and result.tokens else result.cost,
         seconds=result.processing_time_ms / 1000,
         latency_s=latency,
     )

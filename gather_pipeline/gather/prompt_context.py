@@ -228,16 +228,19 @@ def _distilled(session: Session, budget: int, counter: TokenCounter, distiller: 
         return {}
     given = [_brief(session, session.project.brief)]
     try:
-        return session.wait(distil(given, budget // 2, distiller, counter, cache=session.services.cache))
+        found = session.wait(distil(given, budget // 2, distiller, counter, cache=session.services.cache))
+        why = None if found else "what the model made of it is far too short"
     except GatherError as error:  # also one that ends the run, which is told where the run looks for it
-        faults.append(f"the brief was not distilled ({error}), so it is cut at a sentence")
-        return {}
+        found, why = {}, str(error)
+    if why:
+        faults.append(f"the brief was not distilled ({why}), so it is cut at a sentence")
+    return found
 
 
 def _from_sources(session: Session, department: Department, faults: list[str]) -> list[Candidate]:
     """What the context sources of other packages say of a department."""
     found: list[Candidate] = []
-    for name, source in plugins("context_sources").items():
+    for name, source in plugins("context_sources", faults.append).items():
         try:
             texts = [str(text) for text in source(session.project.id, department.slug, _query(department, department.aspects))]
         except Exception as error:

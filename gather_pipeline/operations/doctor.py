@@ -159,7 +159,8 @@ def examine(site: Site, checks: Sequence[Check], *, limit_s: float = LIMIT_S) ->
         try:
             seen = answers[check.name].result(max(0.0, began + limit_s - time.monotonic()))
         except TimeoutError:
-            seen = Seen(text=f"no answer within {limit_s:g} s", verdict="fault")
+            remedy = f"Look again, for the machine may be busy; where it stays so: {check.remedy}"
+            seen = Seen(text=f"no answer within {limit_s:g} s", verdict="fault", remedy=remedy)
         remedy = "" if seen.verdict == "ok" else seen.remedy or check.remedy
         findings.append(
             Finding(

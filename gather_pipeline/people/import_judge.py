@@ -14,7 +14,7 @@ import numpy as np
 
 from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.items import Item
-from gather_pipeline.people.import_lines import ImportedLine
+from gather_pipeline.people.import_lines import CheckedLines, ImportedLine
 from gather_pipeline.ports import Vectors
 from gather_pipeline.records.project import vectors_of
 from gather_pipeline.records.view import ProjectView
@@ -44,12 +44,11 @@ class ImportDecision:
 class ImportJudge:
     """The decisions of one import of `lines` into what `view` shows. What is compared is embedded when it is first needed."""
 
-    def __init__(self, services: Services, view: ProjectView, lines: Sequence[ImportedLine], *, dry_run: bool) -> None:
+    def __init__(self, services: Services, view: ProjectView, lines: CheckedLines, *, dry_run: bool) -> None:
         self._services, self._view, self._lines, self._dry_run = services, view, lines, dry_run
         self._dropped_before = {(drop.item_id, drop.text.content) for drop in view.dropped}
-        ids = {line.item.id for line in lines}
         # An earlier attempt at this import is no more the project than this one.
-        self._project = _ComparedItems([item for item in view.items if item.id not in ids])
+        self._project = _ComparedItems([item for item in view.items if item.id not in lines.numbers])
         self._everything = _ComparedItems(view.items)
         self._vectors: dict[str, Vectors] = {}
 
@@ -60,10 +59,13 @@ class ImportJudge:
         dropped = self._repeated(judged, by_hand=by_hand)
         out = before | {one.item_id for one in dropped}
         kept = [line for line in fresh if line.item.id not in out]
-        self._everything.items += [line.item for line in kept if line.item.is_active]
         # A person's text gets its embedding when its neighbours are judged: see `upkeep.embed`.
         wanted = [line.item.id for line in kept if not line.item.is_persons]
         vectors = {id: self._vectors[id] for id in wanted if id in self._vectors}
+        if self._lines.counts[True]:
+            self._everything.items += [line.item for line in kept if line.item.is_active]
+        else:
+            self._vectors.clear()  # no line after these is held against them
         return ImportDecision(kept=kept, vectors=vectors, dropped=dropped, dropped_before=len(before))
 
     def _repeated(self, judged: Sequence[ImportedLine], *, by_hand: bool) -> list[DecidedText]:
@@ -118,7 +120,7 @@ class ImportJudge:
 
     @cached_property
     def _detector(self) -> DuplicateDetector:
-        items = {item.id: item for item in [*(line.item for line in self._lines), *self._view.everything]}
+        items = {item.id: item for item in [*self._lines.overruling, *self._view.everything]}
         return detector_of(list(items.values()), self._view.dropped, self._services.embedder, self._services.settings.wrong_drop_cost)
 
 

@@ -1,17 +1,21 @@
-"""Lines of a file that are to be imported, each checked before the first is taken."""
+"""Lines of a file that are to be imported, each checked and put aside before the first is taken."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import pickle
+import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from gather_pipeline.domain.item_lines import COLUMNS, Line, NoteFields, from_fields
 from gather_pipeline.domain.items import TEXTS, Item
 from gather_pipeline.domain.texts import clean, typed
-from gather_pipeline.errors import InvalidInput, listed
+from gather_pipeline.errors import InvalidInput, StoreError, listed
 from gather_pipeline.people.edit import Texts
 from gather_pipeline.text.sentences import summary_line
 
@@ -66,50 +70,113 @@ class Order:
     dry_run: bool = False
 
 
-def check_lines(order: Order, departments: Collection[str], now: str) -> tuple[list[ImportedLine], list[Refusal], list[str]]:
+class CheckedLines:
+    """Lines that stand for an item, in files of the temporary folder: those of hundreds of megabytes are never in memory together.
+
+    Attributes:
+        numbers: Number of each line by id of its item.
+        ids: Ids of the items by department.
+        overruling: Items with drops that people overruled.
+        counts: How many lines a person made by hand, and how many not.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.ids: dict[str, list[str]] = {}
+        self.overruling: list[Item] = []
+        self.counts = {False: 0, True: 0}
+        with ExitStack() as opened, _disk():
+            self._files = {by_hand: opened.enter_context(tempfile.TemporaryFile()) for by_hand in self.counts}
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def add(self, line: ImportedLine) -> None:
+        """Puts a line aside whose id no other has."""
+        with _disk():
+            pickle.dump(line, self._files[line.by_hand])
+        self.numbers[line.item.id] = line.number
+        self.ids.setdefault(line.item.department, []).append(line.item.id)
+        self.counts[line.by_hand] += 1
+        if line.item.overruled:
+            self.overruling.append(line.item)
+
+    def windows(self, size: int, *, by_hand: bool) -> Iterator[list[ImportedLine]]:
+        """Lines that a person made by hand or not, in order, so many at once."""
+        file, count = self._files[by_hand], self.counts[by_hand]
+        with _disk():
+            file.seek(0)
+        for start in range(0, count, size):
+            with _disk():
+                window = [pickle.load(file) for _ in range(min(size, count - start))]
+            yield window
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        told = f"{tempfile.gettempdir()} cannot keep the lines that were read: {error.strerror or error}; TMPDIR names another folder"
+        raise StoreError(told) from error
+
+
+def check_lines(order: Order, departments: Collection[str], now: str, lines: CheckedLines) -> tuple[list[Refusal], list[str]]:
     """Checks every line of a file, whose items may belong to these departments and come into the project now.
 
+    Args:
+        order: Whose lines are checked.
+        departments: Slugs.
+        now: The time.
+        lines: Gets what stands for an item.
+
     Returns:
-        Lines that stand for an item, lines that cannot be items here, and columns that no item has.
+        Lines that cannot be items here, and columns that no item has.
 
     Raises:
         InvalidInput: No line can be an item of this project.
     """
-    reader = _Reader(order, departments, now)
-    lines: list[ImportedLine] = []
+    reader = _Reader(order, departments, now, lines)
     refused: list[Refusal] = []
-    foreign: list[str] = []
+    foreign = ""
     ignored: dict[str, None] = {}
     for line in order.lines:
         owner = line.fields.get("project_id") or order.project_id
         if not order.adopt and isinstance(owner, str) and owner != order.project_id:
-            foreign.append(owner)
+            foreign = foreign or owner
             wrong = InvalidInput.field("project_id", owner, f"{order.project_id!r}; {ADOPT}")
             refused.append(Refusal(line=line.number, reason=str(wrong)))
             continue
         ignored |= dict.fromkeys(str(name)[:NAME_SHOWN] for name in line.fields if name not in COLUMNS)
         try:
-            lines.append(reader.read(line))
+            lines.add(reader.read(line))
         except InvalidInput as error:
             refused.append(Refusal(line=line.number, reason=str(error)))
     if foreign and not lines:
-        owner = foreign[0][:NAME_SHOWN]
-        raise InvalidInput(f"{order.file} is an export of project {owner}, expected one of project {order.project_id}; {ADOPT}")
+        raise InvalidInput(
+            f"{order.file} is an export of project {foreign[:NAME_SHOWN]}, expected one of project {order.project_id}; {ADOPT}"
+        )
     if refused and not lines:
         raise InvalidInput(
             f"{order.file} holds no line that could be an item (line {refused[0].line}: {refused[0].reason}), expected lines of "
             "gather export, or lines with department and content"
         )
-    return lines, refused, list(ignored)
+    return refused, list(ignored)
 
 
 class _Reader:
     """Makes items of lines."""
 
-    def __init__(self, order: Order, departments: Collection[str], now: str) -> None:
-        self._order, self._departments, self._now = order, departments, now
-        self._copies: Counter[tuple[str, ...]] = Counter()
-        self._numbers: dict[str, int] = {}
+    def __init__(self, order: Order, departments: Collection[str], now: str, lines: CheckedLines) -> None:
+        self._order, self._departments, self._now, self._numbers = order, departments, now, lines.numbers
+        self._copies: Counter[bytes] = Counter()
 
     def read(self, line: Line) -> ImportedLine:
         """The item of a line; raises `InvalidInput`."""
@@ -121,8 +188,7 @@ class _Reader:
             item, place = self._made_by_hand(line), line.number
         if item.department not in self._departments:
             raise InvalidInput.field("department", item.department, f"one of {listed(sorted(self._departments))}")
-        number = self._numbers.setdefault(item.id, line.number)
-        if number != line.number:
+        if number := self._numbers.get(item.id):
             raise InvalidInput.field("id", item.id, f"an id of its own (line {number} has it already)")
         return ImportedLine(number=line.number, item=item, place=place, by_hand=not line.is_stored)
 
@@ -134,10 +200,11 @@ class _Reader:
         Texts(**{name: getattr(fields, name) or None for name in TEXTS}).checked()
         texts = {name: getattr(fields, name) for name in TEXTS} | {"summary": fields.summary or summary_line(fields.content)}
         key = (fields.department, *texts.values())
-        self._copies[key] += 1
+        copy = hashlib.sha256(json.dumps(key).encode()).digest()
+        self._copies[copy] += 1
         by = fields.written_by or order.by
         return Item(
-            id=fields.id or hashlib.sha256(json.dumps([order.project_id, *key, self._copies[key]]).encode()).hexdigest()[:24],
+            id=fields.id or hashlib.sha256(json.dumps([order.project_id, *key, self._copies[copy]]).encode()).hexdigest()[:24],
             project_id=order.project_id,
             department=fields.department,
             user_id=order.by,

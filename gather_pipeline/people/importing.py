@@ -1,13 +1,13 @@
 """Items into a project: the lines of a file become items, and repeat nothing that is there.
 
-All lines are checked before the first is written. What is written then goes in windows of the file, each of them whole; a repeat of an
-import that was killed passes over what is there and completes it.
+All lines are checked, and put aside on the disk, before the first is written. What is written then goes in windows of the file, each of
+them whole; a repeat of an import that was killed passes over what is there and completes it.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from gather_pipeline.domain.items import TEXTS, Item
 from gather_pipeline.people.import_judge import ImportDecision, ImportJudge
-from gather_pipeline.people.import_lines import ImportedLine, Order, Refusal, check_lines
+from gather_pipeline.people.import_lines import CheckedLines, ImportedLine, Order, Refusal, check_lines
 from gather_pipeline.records.lease import IMPORT, Lease, Owner, holding
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
@@ -63,25 +63,27 @@ class Importer:
         services = self._services
         services.projects.get(order.project_id)
         records = services.project(order.project_id)
-        view = records.view()
-        departments = {item.department for item in view.everything} | {stored.slug for stored in view.departments}
-        departments |= {department.slug for department in services.departments.departments()}
-        lines, refused, ignored = check_lines(order, departments, services.clock.now())
-        report = Imported(refused=refused, ignored=ignored)
-        if lines and order.dry_run:
-            self._take(records, lines, report, progress, None)
-        elif lines:
-            owner = Owner.this_process(f"{IMPORT}{secrets.token_hex(8)}")
-            lease = services.leases.lease(order.project_id, owner, services.settings.lease_s)
-            with holding(lease):
-                records.settle(lease)
-                self._take(records, lines, report, progress, lease)
+        with CheckedLines() as lines:
+            refused, ignored = check_lines(order, self._departments(records), services.clock.now(), lines)
+            report = Imported(refused=refused, ignored=ignored)
+            if lines and order.dry_run:
+                self._take(records, lines, report, progress, None)
+            elif lines:
+                owner = Owner.this_process(f"{IMPORT}{secrets.token_hex(8)}")
+                lease = services.leases.lease(order.project_id, owner, services.settings.lease_s)
+                with holding(lease):
+                    records.settle(lease)
+                    self._take(records, lines, report, progress, lease)
         report.refused.sort(key=lambda refusal: refusal.line)
         return report
 
-    def _take(
-        self, records: ProjectRecords, lines: Sequence[ImportedLine], report: Imported, progress: ImportProgress, lease: Lease | None
-    ) -> None:
+    def _departments(self, records: ProjectRecords) -> set[str]:
+        """Those that an item may belong to: of the project and of the trade."""
+        view = records.view()
+        found = {item.department for item in view.everything} | {stored.slug for stored in view.departments}
+        return found | {department.slug for department in self._services.departments.departments()}
+
+    def _take(self, records: ProjectRecords, lines: CheckedLines, report: Imported, progress: ImportProgress, lease: Lease | None) -> None:
         """Decides and stores, window after window: first what an export decided among itself, then what a person made by hand.
 
         Args:
@@ -93,22 +95,23 @@ class Importer:
         """
         view = records.view()  # anew: until the lease was taken, others may have written
         present = {item.id: item for item in view.everything}
-        for line in lines:
-            if item := present.get(line.item.id):
-                reason = _why_refused(line, item)
-                report.already_there += reason is None
-                report.refused += [Refusal(line=line.number, reason=reason)] if reason else []
         if lease is not None:
-            records.free([line.item.id for line in lines if line.item.id not in present], lease)
+            records.free([id for id in lines.numbers if id not in present], lease)
         judge = ImportJudge(self._services, view, lines, dry_run=lease is None)
-        new = {line.item.department for line in lines if line.item.id not in present}
+        new = {slug for slug, ids in lines.ids.items() if not all(id in present for id in ids)}
         done = 0
         with nullcontext() if lease is None else self._marked(records.project_id, new):
             for by_hand, size in ((False, WINDOW), (True, WINDOW_BY_HAND)):
-                chosen = [line for line in lines if line.by_hand is by_hand]
-                for start in range(0, len(chosen), size):
-                    window = chosen[start : start + size]
-                    decision = judge.decide([line for line in window if line.item.id not in present], by_hand=by_hand)
+                for window in lines.windows(size, by_hand=by_hand):
+                    fresh = []
+                    for line in window:
+                        if (item := present.get(line.item.id)) is None:
+                            fresh.append(line)
+                        elif reason := _why_refused(line, item):
+                            report.refused.append(Refusal(line=line.number, reason=reason))
+                        else:
+                            report.already_there += 1
+                    decision = judge.decide(fresh, by_hand=by_hand)
                     if lease is not None:
                         lease.confirm()
                         self._store(records, decision)

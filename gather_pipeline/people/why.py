@@ -93,6 +93,9 @@ def why(services: Services, id: str, project_id: str | None = None) -> Why:
         told = f"{text.provenance.get('generated_by', 'a model')} wrote it, and the record of that is not in this store"
         return Why(**place, told=told, verdicts=verdicts)
     told = f"{execution.model or execution.models_used[-1]} wrote it by task {execution.task_id} {execution.task_version}"
+    if isinstance(made, Item) and made.revision > 1:
+        last = made.history()[-1]
+        told += f"; that was revision 1, and revision {last.revision} was {last.action} by {last.by}"
     rebuilt = None
     try:
         definition = services.executions.definition(execution) or services.catalogue.get(execution.task_id, execution.task_version)

@@ -88,13 +88,15 @@ class Catalogue:
     def load(cls, folders: Sequence[Path]) -> Catalogue:
         """The packaged definitions, over them those of plugins, over them those of a user's folders, with the prompts of plugins.
 
+        A plugin that is wrong stops nothing: a warning is logged.
+
         Raises:
-            InvalidInput: A folder or a plugin is wrong.
+            InvalidInput: A folder is wrong.
         """
         known: Catalogue = cls.packaged()
         for folder in definition_folders(folders)[1:]:
             known = cls.from_folder(folder, under=known)
-        for name, pack in plugins("prompt_packs").items():
+        for name, pack in plugins("prompt_packs", _warn).items():
             try:
                 known = cls((_with_prompts(known, task, prompts, name) for task, prompts in pack.items()), under=known, fitting=False)
             except (InvalidInput, AttributeError, TypeError) as error:
@@ -178,13 +180,19 @@ def names_of(path: Path) -> set[str]:
 
 
 def definition_folders(own: Sequence[Path]) -> list[Path]:
-    """The packaged folder, those of plugins, and a user's own, each over those before it; raises `InvalidInput` for a wrong plugin."""
+    """The packaged folder, those of plugins, and a user's own, each over those before it; a plugin's that is none is left out."""
     found = [PACKAGED]
-    for name, place in plugins("tasks").items():
-        if not isinstance(place, str | Path):
-            raise InvalidInput.field(f"plugin {name} (tasks)", place, "the path of a folder of definitions")
-        found.append(Path(place))
+    for name, place in plugins("tasks", _warn).items():
+        if isinstance(place, str | Path) and Path(place).is_dir():
+            found.append(Path(place))
+        else:
+            told = InvalidInput.field(f"plugin {name} (tasks)", str(place), "the path of a folder of definitions")
+            _warn(f"{told}, so it is left out")
     return [*found, *own]
+
+
+def _warn(told: str) -> None:
+    logger.warning("[AutoGather] %s", told)
 
 
 def definition_files(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.definition import TaskDefinition
+from gather_pipeline.tasks.execution import Execution
 from gather_pipeline.tasks.options import ExecutionOptions
 from gather_pipeline.tasks.runner import TaskResult, TaskRunner
 
@@ -69,14 +70,20 @@ class TaskExecutor:
         result: TaskResult = self._calls.call(self.run_async, input, ExecutionOptions.read(options))
         return result
 
-    async def run_async(self, input: Mapping[str, Any], options: ExecutionOptions, execution_id: str | None = None) -> TaskResult:
-        """The same in an event loop of the caller's own, who closes the model and may name the record."""
+    async def run_async(
+        self,
+        input: Mapping[str, Any],
+        options: ExecutionOptions,
+        execution_id: str | None = None,
+        record: Callable[[Execution], None] | None = None,
+    ) -> TaskResult:
+        """The same in an event loop of the caller's own, who closes the model and may name and store the record."""
         services = self.services
         self.definition.check_conditions(options.conditions)
         candidates = services.task_models(self.definition, options)
         for model in candidates:
             services.check_reach(model)
-        runner = TaskRunner(services.model, self._catalogue, services.clock, services.store_execution, services.task_support)
+        runner = TaskRunner(services.model, self._catalogue, services.clock, record or services.store_execution, services.task_support)
         return await runner.run(
             self.definition.id,
             input,

@@ -99,11 +99,10 @@ def ranged(guess: Guess, misses: Sequence[float | None], *, whole: bool = False,
         if high - low > math.log(WIDEST):
             low, high = _fullest(known, middle)
     ends = [guess.value * math.exp(min(max(one, low), high)) for one in (low, middle, high)]
-    if whole:
-        ends = [max(1, math.floor(ends[0])), max(1, round(ends[1])), max(1, math.ceil(ends[2]))]
     if is_known:
         ends[2] = min(ends[2], WIDEST * ends[0])
-    return Range(low=ends[0], expected=min(ends[1], ends[2]), high=ends[2])
+    found = Range(low=ends[0], expected=min(ends[1], ends[2]), high=ends[2])
+    return counted(found) if whole else found
 
 
 def forecast_task(executions: Sequence[Execution], *, count: int = 1) -> Forecast:
@@ -126,6 +125,7 @@ def forecast_task(executions: Sequence[Execution], *, count: int = 1) -> Forecas
     if len(asked) < KNOWN:
         notes.append(f"only {len(asked)} executions are known, so the ranges are wide defaults")
     whole = {name: one and scaled(one, count) for name, one in ranges.items()}
+    whole |= {name: counted(one) for name in ("calls", "tokens") if (one := whole[name])}
     return Forecast(**whole, known=len(asked), notes=tuple(notes))  # type: ignore[arg-type]
 
 
@@ -141,6 +141,16 @@ def _usual(values: Sequence[float | None]) -> Range | None:
 def scaled(one: Range, factor: float) -> Range:
     """The range of a part of the quantity."""
     return Range(low=one.low * factor, expected=one.expected * factor, high=one.high * factor)
+
+
+def counted(one: Range) -> Range:
+    """The range in whole numbers, at least one of what there is at all; one that was not too wide is not made so."""
+    if one.expected <= 0:
+        return one
+    low, expected, high = max(1, math.floor(one.low)), max(1, round(one.expected)), max(1, math.ceil(one.high - 1e-9))
+    if one.high <= WIDEST * one.low * (1 + 1e-9):
+        high = min(high, round(WIDEST * low))
+    return Range(low=low, expected=min(expected, high), high=high)
 
 
 def _fullest(known: Sequence[float], middle: float) -> tuple[float, float]:

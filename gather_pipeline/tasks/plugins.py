@@ -5,6 +5,7 @@ A part of this package wins over a plugin's of the same name.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -26,9 +27,15 @@ def plugin(group: Group, name: str) -> Any | None:
     return None if found is None else _loaded(group, found)
 
 
-def plugins(group: Group) -> dict[str, Any]:
-    """All objects that packages have registered in a group, by name; raises as `plugin` does."""
-    return {name: _loaded(group, found) for name, found in _registered(group).items()}
+def plugins(group: Group, tell: Callable[[str], None]) -> dict[str, Any]:
+    """All objects that packages have registered in a group, by name; `tell` is told of each that cannot be imported, which is left out."""
+    found = {}
+    for name, point in _registered(group).items():
+        try:
+            found[name] = _loaded(group, point)
+        except InvalidInput as error:
+            tell(f"{error}, so it is left out")
+    return found
 
 
 def plugin_names(group: Group) -> list[str]:

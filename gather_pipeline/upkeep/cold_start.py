@@ -30,7 +30,7 @@ class Trial:
     """What one model made of one input.
 
     Attributes:
-        error: Why there is no output.
+        error: Why there is no output, or only one of a model that took its place.
         review: Id of the review in which a person says what it is worth; None where nobody is asked.
     """
 
@@ -125,7 +125,11 @@ async def _trials(
                     raise
                 except GatherError as error:
                     return Trial(model=model, input=given, execution=None, error=str(error))
-            return Trial(model=model, input=given, execution=result.execution, review=result.execution.waiting)
+            made = result.execution
+            own = [call for call in made.calls if call.model == services.resolve_model(model) and call.purpose == "answer"]
+            told = own[-1].complaint if own else "it was not asked, for it failed again and again"
+            lost = None if any(call.obtained for call in own) else f"it gave no output, {made.model} did: {told}"
+            return Trial(model=model, input=given, execution=made, error=lost, review=made.waiting)
 
         try:
             return await asyncio.gather(*(one(model, given) for given in inputs for model in models))

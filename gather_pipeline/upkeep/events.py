@@ -1,4 +1,4 @@
-"""Events whose cause is in the store: made of it alike when it happens and, where a run was killed in between, by the next run."""
+"""Events whose cause is in the store: made of it alike when it happens and, where a run was killed in between, by whoever looks next."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from gather_pipeline.errors import InvalidInput, UnknownEntity, shorten
 from gather_pipeline.records.rankings import ranking_document, ranking_of
 from gather_pipeline.services import Services
-from gather_pipeline.tasks.catalogue import parse_definition
+from gather_pipeline.tasks.catalogue import Catalogue, parse_definition
 from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.execution import Execution
 
@@ -91,7 +91,8 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
             added += 1
         else:
             known += 1
-    new, said = _executions(services, executions)
+    catalogue = Catalogue(definitions, under=services.catalogue, fitting=False)
+    new, said = _executions(replace(services, load_catalogue=lambda: catalogue), executions)  # kept with what they were made by
     return Taken(rankings=added, executions=new, feedback=said, definitions=tuple(definitions), known=known + len(executions) - new)
 
 

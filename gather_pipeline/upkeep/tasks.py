@@ -18,6 +18,8 @@ from gather_pipeline.upkeep.runs import RunStatus, run_status
 
 AUTOMATION = "automated_gather_creation"  # S001-TASK-01
 NEVER_BEGAN = "its process ended before it began"
+CUT_SHORT = "its process ended without a word; nothing of it is stored"
+CANCELLED, STOPPED = "cancelled on request", "its process was stopped"
 BEFORE = "stopped before it began"
 ENDED = {"succeeded": "completed", "failed": "failed", "cancelled": "cancelled"}
 State = Literal["pending", "running", "completed", "failed", "cancelled"]
@@ -122,6 +124,8 @@ def _unnoted(submission: Submission, queued: Queued) -> tuple[State, str | None]
     if submission.place == "queue":
         return queued(submission.task_id)
     if submission.is_abandoned:
+        if submission.started_at is not None:
+            return "cancelled" if submission.cancel_requested else "failed", CUT_SHORT
         return ("cancelled", BEFORE) if submission.cancel_requested else ("failed", NEVER_BEGAN)
     return ("running" if submission.started_at else "pending"), None
 
@@ -148,12 +152,14 @@ def _of_run(run: RunStatus, submission: Submission | None) -> TaskStatus:
 
 def _of_execution(execution: Execution, submission: Submission | None) -> TaskStatus:
     ended_at = datetime.fromisoformat(execution.timestamp) + timedelta(seconds=execution.execution_time_s)
-    waits = f"the output waits for a person: review {execution.waiting}" if execution.waiting else None
+    reason = execution.error or (f"the output waits for a person: review {execution.waiting}" if execution.waiting else None)
+    if execution.status == "cancelled":
+        reason = CANCELLED if submission is not None and submission.cancel_requested else STOPPED
     return TaskStatus(
         task_id=execution.id,
         task_type=execution.task_id,
         status=ENDED[execution.status],  # type: ignore[arg-type]
-        reason=execution.error or waits,
+        reason=reason,
         project_id=submission.project_id if submission else execution.tags.get("project_id"),
         priority=submission.priority if submission else None,
         cancel_requested=submission is not None and submission.cancel_requested,

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gather_pipeline.api import live
 from gather_pipeline.api.routes import events
+from gather_pipeline.errors import StoreUnavailable
 from gather_pipeline_tests.api.conftest import client_of
 from gather_pipeline_tests.api.served import Served, happen, numbers, stored, wait_for
 from gather_pipeline_tests.harness import PROJECT, Studio
@@ -130,6 +132,18 @@ def test_a_token_that_is_revoked_ends_what_it_opened(served: Served, studio: Stu
             while True:
                 client.recv(timeout=20)
         assert list(lines)[-2:] == [f": {events.REVOKED}", ""]
+
+
+def test_a_store_that_does_not_answer_ends_no_stream(served: Served, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> bool:
+        raise StoreUnavailable("MongoDB at store.example:27017 does not answer")
+
+    for module in (live, events):
+        monkeypatch.setattr(module, "HEARTBEAT_S", 0.01)
+    with served.stream() as lines:
+        next(lines)
+        monkeypatch.setattr(studio.services.tokens, "exist", away)
+        assert [line for line in islice(lines, 40) if line.startswith(":")][-1] == ": nothing new"
 
 
 def test_a_project_that_is_not_there_and_a_number_that_is_none_are_refused_before_anything_is_opened(api_client: TestClient) -> None:

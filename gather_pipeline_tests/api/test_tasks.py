@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.testclient import TestClient
 
+from gather_pipeline.api import executing
+from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline.errors import StoreUnavailable
+from gather_pipeline.ports import DocumentStore
 from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.records.submissions import Submission
 from gather_pipeline.tasks.catalogue import Catalogue
@@ -94,6 +99,15 @@ def test_an_execution_that_is_cancelled_says_so_and_so_does_one_that_waited(task
     assert [one.status for one in tasked.services.executions.find(task="greeting")] in ([], ["cancelled"])
 
 
+def test_an_execution_that_ends_with_its_server_says_so(tasked: Studio) -> None:
+    with client_of(tasked) as client:
+        task_id = begun(client, GREETING)
+        wait_until(lambda: status(client, task_id)["status"] == "running")
+    with client_of(tasked) as client:
+        shown = status(client, task_id)
+    assert (shown["status"], shown["reason"]) == ("cancelled", "its process was stopped")
+
+
 def test_what_an_execution_fails_of_is_its_reason(tasked: Studio, client: TestClient) -> None:
     task_id = begun(client, GREETING | {"options": {"model": "scripted:down"}})
     done = ended(client, task_id)
@@ -160,6 +174,57 @@ def test_a_task_whose_process_is_gone_before_it_began_has_ended(studio: Studio, 
         assert api_client.post("/api/tasks/cancel/task-8").status_code == 200
     assert status(api_client, "task-8")["status"] == told
     assert studio.services.open_runs.all() == []
+
+
+def test_a_killed_run_is_told_of_where_its_end_cannot_be_written(studio: Studio, api_client: TestClient) -> None:
+    gone = Owner(task_id="task-8", host=Owner.this_process("").host, pid=2**22 + 1, started=1.0)
+    studio.services.runs.start("task-8", AutomationRequest(project_id=PROJECT))
+    studio.services.open_runs.note(PROJECT, gone, 60)
+    studio.services.settings.dagster_home.write_text("no folder")
+    assert status(api_client, "task-8")["status"] == "failed"
+
+
+def test_an_execution_whose_server_was_killed_in_its_midst_is_not_said_to_have_never_begun(studio: Studio, api_client: TestClient) -> None:
+    gone = Owner(task_id="task-8", host=Owner.this_process("").host, pid=2**22 + 1, started=1.0)
+    studio.services.submissions.add(
+        Submission(task_id="task-8", task_type="greeting", project_id=None, priority=1, place="server", owner=gone, request="")
+    )
+    studio.services.submissions.started("task-8")
+    shown = status(api_client, "task-8")
+    assert (shown["status"], shown["reason"]) == ("failed", "its process ended without a word; nothing of it is stored")
+
+
+class AwayStore:
+    """A store that does not answer of tasks for as long as somebody says so; everything else is the store's own."""
+
+    def __init__(self, body: DocumentStore) -> None:
+        self._body, self.is_away = body, False
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._body, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            if self.is_away and {"submissions", "executions"} & set(args[1:2]):
+                raise StoreUnavailable("MongoDB at store.example:27017 does not answer")
+            return method(*args, **options)
+
+        return call if callable(method) else method
+
+
+def test_an_execution_outlives_an_outage_of_the_store_and_its_output_is_stored_afterwards(
+    tasked: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(executing, "AWAY_S", 0.05)
+    store = AwayStore(tasked.services.store)
+    with client_of(replace(tasked, services=replace(tasked.services, store=cast("DocumentStore", store)))) as client:
+        task_id = begun(client, GREETING)
+        wait_until(lambda: status(client, task_id)["status"] == "running")
+        store.is_away = True
+        wait_until(lambda: f"task {task_id} waits for the store" in caplog.text)  # it has ended
+        store.is_away = False
+        done = ended(client, task_id)
+    assert (done["status"], done["result"]) == ("completed", tasked.services.executions.get(task_id).output)
+    assert caplog.text.count("waits for the store") == 1
 
 
 def test_types_are_the_automation_and_every_definition(api_client: TestClient) -> None:

@@ -300,6 +300,8 @@ def test_replays_stand_beside_their_originals(copied: Shell, capsys: Capture) ->
     assert all(0 <= row["similarity"] < 1 and row["replay"]["cost"] == 0 for row in rows)
     again = copied.here(capsys, "replay", rows[0]["original"]["execution"], command=tlm)
     assert "1 replayed, similarity 1.00" in again.err and rows[0]["original"]["execution"] in again.out
+    down = copied.here(capsys, "replay", rows[0]["original"]["execution"], "--model", "scripted:down", command=tlm)
+    assert f"{rows[0]['original']['execution']} gave no output again: ModelUnreachable: the model scripted:down" in down.err
     assert copied.here(capsys, "replay", command=tlm).code == 2
     assert copied.here(capsys, "replay", "0" * 32, command=tlm).code == 3
 

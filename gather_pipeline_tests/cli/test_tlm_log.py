@@ -133,16 +133,19 @@ def test_what_is_exported_comes_back_into_an_empty_home(log: Shell, capsys: pyte
     assert (row["execution"], row["model"], row["accepted"]) == (f"{1:032x}", "scripted", True)
 
     before = build_services(make_settings(log.folder / "home"))
+    before.executions.add(replace(made(500, "scripted", good=True), definition_hash=before.catalogue.get(TASK).hash))
     kept = before.executions.find(), before.rankings.all()
     before.close()
+    tlm(log, capsys, "export", str(folder))
     log.extra["GATHER_HOME"] = str(tmp_path / "other")
     taken = tlm(log, capsys, "import", str(folder), "--json").document
-    assert taken == {"rankings": 1, "executions": 61, "feedback": 0, "definitions": ["greeting 1.0.0"], "known": 0}
+    assert taken == {"rankings": 1, "executions": 62, "feedback": 0, "definitions": ["greeting 1.0.0"], "known": 0}
     after = build_services(make_settings(tmp_path / "other"))
     assert (after.executions.find(), after.rankings.all()) == kept
+    assert after.executions.definition(after.executions.get(f"{500:032x}")) == after.catalogue.get(TASK)
     after.close()
     again = tlm(log, capsys, "import", str(folder), "--json").document
-    assert again == {"rankings": 0, "executions": 0, "feedback": 0, "definitions": [], "known": 62}
+    assert again == {"rankings": 0, "executions": 0, "feedback": 0, "definitions": [], "known": 63}
 
 
 def test_a_file_that_is_none_of_these_is_told_and_nothing_is_taken(

@@ -97,3 +97,13 @@ def test_a_model_that_does_not_answer_is_the_callers_to_decide_about():
 
     with pytest.raises(ModelTimeout):
         asyncio.run(distil([long("a", 300)], 100, Away(), words))
+
+
+def test_a_summary_that_is_far_too_short_is_not_used_nor_kept(tmp_path: Path):
+    class Curt(Halving):
+        async def distil(self, text: str, kind: str, tokens: int) -> str:
+            return " ".join(text.split()[: tokens // (5 if text.startswith("a") else 3)])
+
+    candidates, kept, halving = [long("a", 200, "high"), long("b", 200, "high")], DiskCache(tmp_path), Halving()
+    assert list(asyncio.run(distil(candidates, 200, Curt(), words, cache=kept))) == ["b"]
+    assert list(asyncio.run(distil(candidates, 200, halving, words, cache=kept))) == ["a", "b"] and len(halving.asked) == 1

@@ -22,7 +22,7 @@ from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.settling import INTERRUPTED, settle
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.errors import UnknownEntity
-from gather_pipeline.records.lease import Owner
+from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 from gather_pipeline.upkeep.runs import run_status
@@ -192,6 +192,23 @@ def test_a_run_over_several_projects_that_was_killed_has_failed_though_one_of_th
     task_id = begun(studio, instance, "completed", "STARTED", suffix="_salt")
     settle(studio.services, instance)
     assert told(studio, instance, task_id) == ("completed", "FAILURE")
+
+
+def test_a_killed_run_tells_its_end_once_to_whoever_listens_when_somebody_looks(studio: Studio, instance: dg.DagsterInstance) -> None:
+    task_id = begun(studio, instance, "running", "STARTED")
+    for _ in range(2):
+        settle(studio.services, instance)
+    assert [event.type for event in studio.records.events_of(task_id=[task_id])] == ["automation_failed"]
+    assert studio.services.leases.holder(PROJECT) is None
+
+
+def test_the_end_of_a_killed_run_is_left_to_the_run_that_holds_the_project(studio: Studio, instance: dg.DagsterInstance) -> None:
+    task_id = begun(studio, instance, "running", "STARTED")
+    with holding(studio.services.leases.lease(PROJECT, Owner.this_process("another"), 30.0)):
+        settle(studio.services, instance)
+    assert (told(studio, instance, task_id), studio.records.events_of(task_id=[task_id])) == (("failed", "FAILURE"), [])
+    studio.run("task-next", max_iterations=1, departments=("story",))
+    assert [event.type for event in studio.records.events_of(task_id=[task_id])] == ["automation_failed"]
 
 
 def refresh(settings: Settings, point: KillPoint) -> None:

@@ -71,6 +71,15 @@ def test_a_run_that_is_cancelled_while_its_process_starts_never_begins(services:
     assert services.project("salt").view().items == []
 
 
+def test_a_run_that_has_ended_keeps_nobody_from_another_while_its_process_ends(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "_start_process", lambda services, request, task_id: starting.Owner.this_process(task_id))
+    request = AutomationRequest(project_id="salt")
+    services.runs.start(TASK, request)
+    services.runs.end_gone(TASK, cancelled=False)
+    services.open_runs.note("salt", starting.Owner.this_process(TASK), 60)
+    assert starting.begin_run(services, request, "another", 1)[0] == "process"
+
+
 def test_where_a_daemon_runs_a_run_waits_in_its_queue_by_the_seeds_priority(services: Services) -> None:
     with launch.open_instance(services.settings) as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), starting.DAEMON, "daemon", []))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.gather.forecast import PLAYS, Job, Series, Work, foretell, play
-from gather_pipeline.gather.past_runs import forecast_run
+from gather_pipeline.gather.past_runs import _to_distil, forecast_run, past_of
 from gather_pipeline.tasks.forecast import WIDEST
+from gather_pipeline_tests.gather.test_prompt_context import Distilling
 from gather_pipeline_tests.harness import BRIEF, PROJECT, Studio, department_row
 
 ROWS = [department_row("story", 1, threshold=99, most=3), department_row("visual", 2, threshold=45), department_row("music", 3, most=1)]
@@ -83,7 +85,30 @@ def test_runs_of_other_projects_foretell_the_next_one(tmp_path: Path) -> None:
     nothing = forecast_run(studio.services, AutomationRequest(project_id=PROJECT))
     assert (nothing.calls.high, nothing.seconds.high, nothing.notes) == (0, 0, ("there is nothing to do",))
     braked = forecast_run(studio.services, AutomationRequest(project_id="p1", max_tokens=100))
+    assert isinstance(braked.calls.low, int) and braked.calls.low >= 1
     assert braked.tokens and braked.tokens.expected <= 100 and "max_tokens 100" in braked.notes[-1]
+    studio.close()
+
+
+def test_a_brief_that_has_to_be_distilled_is_one_more_call_until_it_is(tmp_path: Path) -> None:
+    brief, row = "Ada Brandt repairs clocks in Lindau and has eleven days. " * 60, department_row("story", 1, threshold=99, most=2)
+    remote: dict[str, Any] = {"brief": brief, "model": "a/model", "openai_base_url": "http://localhost:9/v1"}
+    request = AutomationRequest(project_id=PROJECT)
+    whole = Studio.open(tmp_path / "whole", [row], **remote)
+    fits = forecast_run(whole.services, request)
+    studio = Studio.open(tmp_path / "small", [row], body=Distilling("Ada has eleven days. " * 10), context_tokens=300, **remote)
+    forecast = forecast_run(studio.services, request)
+    assert fits.tokens and forecast.tokens and [forecast.calls.low, forecast.calls.high] == [fits.calls.low + 1, fits.calls.high + 1]
+    assert forecast.tokens.expected < fits.tokens.expected and forecast.seconds.low > fits.seconds.low
+    studio.run()
+    view, [run] = studio.view, studio.services.runs.of_project(PROJECT)
+    made = studio.services.executions.find(project_id=PROJECT)
+    known = past_of(studio.services, view, studio.services.projects.get(PROJECT), run, made)
+    assert known and run.result and run.result.tokens and known.tokens
+    assert known.calls == studio.model.calls - 1 and 0 < known.tokens < run.result.tokens
+    assert sum(tokens or 0 for _, tokens in known.steps) == known.tokens
+    assert not _to_distil(studio.services, studio.services.projects.get(PROJECT), {"a/model", "scripted"})
+    whole.close()
     studio.close()
 
 

@@ -249,6 +249,6 @@ def test_a_check_that_hangs_or_breaks_keeps_no_other_from_being_told(tmp_path: P
     )
     never.set()
     assert [one.verdict for one in found] == ["fault", "fault", "fault", "ok"]
-    assert found[0].seen == "no answer within 1 s"
+    assert (found[0].seen, found[0].remedy) == ("no answer within 1 s", "Look again, for the machine may be busy; where it stays so: Wait.")
     assert "KeyError" in found[2].seen
     assert "planted" not in str(found)

@@ -66,6 +66,7 @@ def test_an_edited_note_still_tells_how_it_was_generated(ran: Studio) -> None:
     People(ran.services).edit(item.id, Texts(content="Ada burns the ledger."), "bo")
     assert (found := why(ran.services, item.id)).rebuilt and found.rebuilt.identical
     assert any("byte for byte" in line for line in why_lines(found))
+    assert found.told.endswith("; that was revision 1, and revision 2 was edited by bo")
 
 
 def test_a_record_that_was_changed_does_not_pass_for_the_prompt(ran: Studio) -> None:

@@ -68,6 +68,14 @@ def test_a_task_is_forecast_from_its_own_executions() -> None:
     assert found.cost and found.cost.low <= 0.75 <= found.cost.high
 
 
+def test_calls_and_tokens_are_whole_and_at_least_one() -> None:
+    bench = Bench(ANSWER)
+    bench.run()
+    found = forecast_task(bench.records)
+    assert (found.calls.low, found.calls.expected, found.calls.high) == (1, 1, 3)
+    assert found.tokens and all(isinstance(one, int) for one in (found.tokens.low, found.tokens.expected, found.tokens.high))
+
+
 def test_a_cost_that_was_never_told_stays_unknown_with_the_reason() -> None:
     usage = completion(ANSWER).usage
     bench = Bench(completion(ANSWER, usage=type(usage)(prompt_tokens=1, completion_tokens=1, cost=None)))

@@ -90,12 +90,20 @@ def test_a_plugins_folder_of_tasks_is_found_and_a_users_own_stands_over_it(tmp_p
     assert Catalogue.load([]).get("greeting").description == "Theirs."
 
 
-def test_a_plugin_of_tasks_that_is_no_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "wrong_pack.py").write_text("WRONG = 5\n")
-    register(tmp_path, "tasks", "pack = wrong_pack:WRONG")
+def test_a_plugin_of_tasks_that_is_wrong_is_named_and_stops_nothing_but_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "greeting.json").write_text(json.dumps(define().to_document()))
+    (tmp_path / "some_packs.py").write_text(f"GOOD, GONE, WRONG = {str(tmp_path / 'good')!r}, {str(tmp_path / 'gone')!r}, 5\n")
+    lines = "away = no_such_module:TASKS\nwrong = some_packs:WRONG\ngone = some_packs:GONE\ngood = some_packs:GOOD"
+    register(tmp_path, "tasks", lines)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(InvalidInput, match=r"plugin pack \(tasks\) is 5, expected the path of a folder of definitions"):
-        Catalogue.load([])
+    assert Catalogue.load([]).get("greeting").id == "greeting"
+    away, wrong, gone = caplog.messages
+    assert "plugin away (tasks) of package tasks-plugin cannot be loaded from no_such_module:TASKS: " in away
+    assert wrong == "[AutoGather] plugin wrong (tasks) is '5', expected the path of a folder of definitions, so it is left out"
+    assert f"plugin gone (tasks) is '{tmp_path / 'gone'}', expected" in gone
 
 
 def module(folder: Path, monkeypatch: pytest.MonkeyPatch, group: str, line: str, source: str) -> None:
@@ -175,13 +183,16 @@ def test_a_plugins_texts_reach_the_loops_prompts_and_one_that_fails_is_a_fault(t
         "def archive(project_id, department, about):\n    return [f'The {department} of the archive, for {about[:16]}.']\n\n\n"
         "def away(*given):\n    raise OSError('no line')\n"
     )
-    lines = "archive = part_of_context_sources:archive\naway = part_of_context_sources:away"
+    lines = "archive = part_of_context_sources:archive\naway = part_of_context_sources:away\nlost = no_such_module:source"
     module(tmp_path, monkeypatch, "context_sources", lines, source)
     studio = Studio.open(tmp_path / "home", [department_row("story", 1, most=1)])
     studio.run()
     assert all("- [archive] The story of the archive, for Story Department." in one.messages[-1].content for one in studio.model.requests)
     [iteration] = studio.view.history("story")
-    assert iteration.faults == ("the context source away failed (OSError: no line), so it is left out",)
+    lost, away = iteration.faults
+    assert lost.startswith("plugin lost (context_sources) of package") and away.startswith(
+        "the context source away failed (OSError: no line)"
+    )
     entries = [one for one in studio.records.ledgers("story", 1)[0].entries if one.kind == "source"]
     assert [one.state for one in entries] == ["included"] and iteration.inputs.context == {}
     assert studio.run("task-2").summary[0].ended_by == "unchanged"

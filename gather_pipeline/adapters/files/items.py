@@ -10,8 +10,9 @@ import io
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -67,23 +68,37 @@ def read_items(path: Path | None, stream: BinaryIO, format: Format, shown: str) 
     """
     if format == "parquet" and path is None:
         raise InvalidInput.field("--format", format, "jsonl, csv or md on standard input: a parquet file is read by its path")
-    with opened(path, "FILE") if path else nullcontext(stream) as file:
+    with ExitStack() as files:
+        file = files.enter_context(opened(path, "FILE")) if path else stream
+        is_file = path is not None and path.is_file()
         if path and format == "parquet":
-            if not path.is_file():
+            if not is_file:
                 raise InvalidInput.field("FILE", shown, "a file: parquet is not read from a pipe")
             yield from read_parquet(path, shown, FILE_LIMIT)
             return
         try:
-            too_long = path is not None and os.fstat(file.fileno()).st_size > FILE_LIMIT
-            data = b"" if too_long else file.read(FILE_LIMIT + 1)
+            if not is_file:
+                file = _copied(file, files.enter_context(tempfile.TemporaryFile()))
+            if os.fstat(file.fileno()).st_size > FILE_LIMIT:
+                raise InvalidInput(f"{shown} has more than {FILE_LIMIT} bytes, expected its notes in several files")
+            if format == "jsonl":
+                yield from read_json(file, shown)
+                return
+            data = file.read()
         except OSError as error:
-            raise StoreError(f"{shown} cannot be read: {error.strerror or error}") from error
-    if too_long or len(data) > FILE_LIMIT:
-        raise InvalidInput(f"{shown} has more than {FILE_LIMIT} bytes, expected its notes in several files")
-    read: dict[Format, Callable[[str, str], Iterator[Line]]] = {"jsonl": read_json, "csv": read_csv, "md": read_markdown}
+            where = "" if is_file else f", or not be kept in {tempfile.gettempdir()}"
+            raise StoreError(f"{shown} cannot be read{where}: {error.strerror or error}") from error
     text = _text(data, format, shown)
     del data
-    yield from read[format](text, shown)
+    yield from (read_csv if format == "csv" else read_markdown)(text, shown)
+
+
+def _copied(stream: BinaryIO, file: BinaryIO) -> BinaryIO:
+    """The file, with what comes through a stream, up to just above the limit."""
+    while file.tell() <= FILE_LIMIT and (block := stream.read(1 << 20)):
+        file.write(block)
+    file.seek(0)
+    return file
 
 
 def _text(data: bytes, format: Format, shown: str) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
+from itertools import islice
+from typing import Any, BinaryIO
 
 from gather_pipeline.domain.item_lines import Line
 from gather_pipeline.domain.json_texts import load_json
-from gather_pipeline.domain.texts import clean
+from gather_pipeline.domain.texts import ENCODINGS, clean, decode
 from gather_pipeline.errors import InvalidInput
 
 STRAY = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a byte that is not UTF-8
-
-EACH_LINE = re.compile("^.*$", re.MULTILINE)  # one at a time, for a file may have hundreds of megabytes
 
 
 def stray(text: str) -> str:
@@ -23,27 +24,32 @@ def stray(text: str) -> str:
     return f"byte {ord(found[0]) & 0xFF:#04x} at {found.start()} is not UTF-8 text" if found else ""
 
 
-def read_json(text: str, shown: str) -> Iterator[Line]:
-    """Lines of JSON, or one document: a list of objects, an object, or an object with nothing but a list of them.
+def read_json(file: BinaryIO, shown: str) -> Iterator[Line]:
+    """Lines of JSON, read one at a time, or one document: a list of objects, an object, or an object with nothing but a list of them.
+
+    Args:
+        file: Is read more than once.
+        shown: Its name in a message.
 
     Raises:
         InvalidInput: It is a document over several lines, and no JSON.
+        OSError: It cannot be read.
     """
-    fault = stray(text)
-    document, fault = (None, fault) if fault else _parsed(text)
-    if isinstance(document, dict) and "content" not in document:
-        lists = [value for value in document.values() if isinstance(value, list)]
-        document = lists[0] if len(lists) == 1 else document
-    if not fault:
-        rows = document if isinstance(document, list) else [document]
-        yield from (_line(number, row, "item" if row is not document else "line") for number, row in enumerate(rows, start=1))
-        return
-    is_list = text.lstrip().startswith("[")
+    file = _in_utf_8(file)
+    is_list, is_lines = _kind(file)
+    fault = ""
+    if not is_lines:
+        document, fault = _document(file)
+        if isinstance(document, dict) and "content" not in document:
+            lists = [value for value in document.values() if isinstance(value, list)]
+            document = lists[0] if len(lists) == 1 else document
+        if not fault:
+            rows = document if isinstance(document, list) else [document]
+            yield from (_line(number, row, "item" if row is not document else "line") for number, row in enumerate(rows, start=1))
+            return
     faulty: list[Line] | None = []  # as long as no line is one of JSON, for then it is no file of lines at all
-    for number, found in enumerate(EACH_LINE.finditer(text), start=1):
-        if not found[0].strip():
-            continue
-        line = line_of_json(number, found[0])
+    for number, text in _texts(file):
+        line = line_of_json(number, text)
         if faulty is None:
             yield line
             continue
@@ -52,8 +58,51 @@ def read_json(text: str, shown: str) -> Iterator[Line]:
             yield from faulty
             faulty = None
     if faulty is not None and len(faulty) > 1:
-        raise InvalidInput(f"{shown} is no JSON: {fault}")
+        raise InvalidInput(f"{shown} is no JSON: {fault or _document(file)[1]}")
     yield from faulty or ()
+
+
+def _in_utf_8(file: BinaryIO) -> BinaryIO:
+    """The file, or what it says in UTF-8 where a mark tells of another encoding."""
+    mark = file.read(max(map(len, ENCODINGS)))
+    file.seek(0)
+    if mark.startswith(tuple(ENCODINGS)):
+        with suppress(UnicodeDecodeError):
+            return io.BytesIO(decode(file.read()).encode())
+    return file
+
+
+def _texts(file: BinaryIO) -> Iterator[tuple[int, str]]:
+    """Lines in which something stands, with their numbers; a byte that is no text is marked, for its line to be refused."""
+    file.seek(0)
+    for number, line in enumerate(file, start=1):
+        text = line.decode("utf-8", "surrogateescape").removesuffix("\n")
+        text = text.removeprefix("\ufeff") if number == 1 else text
+        if text.strip():
+            yield number, text
+
+
+def _kind(file: BinaryIO) -> tuple[bool, bool]:
+    """Whether a file begins like a list, and whether it can be nothing but lines of JSON: there are two, and the first is no beginning."""
+    first, *others = [text for _, text in islice(_texts(file), 2)] or [""]
+    is_list = first.lstrip().startswith("[")
+    if is_list or not others:
+        return is_list, False
+    try:
+        load_json(first)
+    except json.JSONDecodeError as error:
+        return False, error.pos < len(first.rstrip())  # else it is right as far as it goes, and may go on
+    except ValueError:
+        pass
+    return False, True
+
+
+def _document(file: BinaryIO) -> tuple[Any, str]:
+    """The value of a file that is one JSON text, and why it is none, empty where it is."""
+    file.seek(0)
+    text = file.read().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    fault = stray(text)
+    return (None, fault) if fault else _parsed(text)
 
 
 def line_of_fields(number: int, fields: dict[str, Any]) -> Line:

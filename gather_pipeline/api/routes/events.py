@@ -18,6 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 from gather_pipeline.api.access import Access
 from gather_pipeline.api.deps import GivenAccess, GivenProject, GivenServices
 from gather_pipeline.api.live import FAREWELL_S, HEARTBEAT_S, STALL_S, TOO_SLOW, Line, Live, TooSlow, in_time
+from gather_pipeline.errors import StoreUnavailable
 from gather_pipeline.services import Services
 
 router = APIRouter(tags=["events"])
@@ -63,7 +64,10 @@ class Following:
 
     def _may_see(self) -> bool:
         tokens = self.services.tokens
-        return tokens.is_valid(self.access.token_id) if self.access.token_id else not tokens.exist()
+        try:
+            return tokens.is_valid(self.access.token_id) if self.access.token_id else not tokens.exist()
+        except StoreUnavailable:  # it is asked again; until then there is nothing to be seen
+            return True
 
 
 def _following(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -19,7 +20,7 @@ from gather_pipeline.api.executing import Executing
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest
 from gather_pipeline.domain.departments import select, to_automate
 from gather_pipeline.domain.iterations import digest
-from gather_pipeline.errors import GatherError, InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.submissions import Submission
 from gather_pipeline.services import Services
@@ -241,8 +242,9 @@ def shown(services: Services, access: Access, task_id: str) -> Task:
     if found.ended_at is None and found.status in ("failed", "cancelled") and _is_open(services, task_id):
         from gather_pipeline.defs.launch import settle_runs
 
-        settle_runs(services)
-        found = task_status(services, task_id, queued)
+        with suppress(StoreError, StoreUnavailable):  # which cannot be written now: whoever looks next does it, and what is known is told
+            settle_runs(services)
+            found = task_status(services, task_id, queued)
     return Task.model_validate(to_jsonable_python(found))
 
 

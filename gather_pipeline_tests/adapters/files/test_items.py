@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,27 @@ def test_a_bad_line_is_named_and_the_others_are_read(text: bytes, fault: str) ->
     assert (first.number, bad.number, last.number) == (1, 3, 4)
     assert bad.fault.startswith(fault)
     assert (first.fields, last.fields, first.fault, last.fault) == ({"a": 1}, {"a": 2}, "", "")
+
+
+@pytest.mark.parametrize("first", [b"oops", b'{"a": 1', b'{"a": "1', b'{"a":', b'{"a": "\xe9"', b"{}}", b"7"])
+def test_a_bad_first_line_keeps_no_other_out(first: bytes) -> None:
+    bad, *good = read_items(None, io.BytesIO(first + b'\n{"a": 1}\n{"a": 2}'), "jsonl", "-")
+    assert (bad.number, bool(bad.fault)) == (1, True)
+    assert [(line.number, line.fault, line.fields) for line in good] == [(2, "", {"a": 1}), (3, "", {"a": 2})]
+
+
+@pytest.mark.parametrize("first", [b"", b"oops\n"])
+def test_json_lines_are_never_in_memory_together(first: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_bytes(first + b'{"content": "%s"}\n' % (b"x" * 1000) * 4000)
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in read_items(path, io.BytesIO(), "jsonl", "many"))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 4000 + bool(first)
+    assert most < 500_000
 
 
 @pytest.mark.parametrize(

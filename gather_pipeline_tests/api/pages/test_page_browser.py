@@ -156,6 +156,18 @@ def test_the_page_follows_the_project_and_leaves_alone_where_somebody_types(page
     expect(page.get_by_label("Most iterations")).to_be_focused()
 
 
+def test_the_page_listens_again_where_its_events_were_refused(page: Page) -> None:
+    page.route("**/events?after=*", lambda route: route.fulfill(status=503))
+    page.clock.install()
+    with page.expect_response("**/events?after=*"):
+        page.goto(BASE)
+    page.unroute("**/events?after=*")
+    page.clock.resume()
+    with page.expect_response("**/events?after=*", timeout=30_000) as again:
+        page.clock.fast_forward(6_000)
+    assert again.value.status == 200
+
+
 def test_hostile_texts_do_nothing_where_they_are_put_in_by_the_script(page: Page, seen: Looked) -> None:
     page.goto(f"{BASE}/notes?department=story")
     note = page.locator(f"#note-{seen.evil}")

@@ -135,12 +135,18 @@ async function look() {
 
 const lookSoon = () => { waiting ||= setTimeout(() => look().catch(() => {}), 400); };
 
-if (body.dataset.events) {
-  const source = new EventSource(`${body.dataset.events}?after=${body.dataset.sequence}`);
+let last = body.dataset.sequence;
+const listen = () => {
+  const source = new EventSource(`${body.dataset.events}?after=${last}`);
   source.onmessage = (message) => {
+    last = message.lastEventId;
     lookSoon();
     const { type } = JSON.parse(message.data);
     if (document.querySelector(".note, .drop") && type === "iteration_complete") document.getElementById("news").hidden = false;
   };
+  source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000); };  // refused: a browser does not try again
+};
+if (body.dataset.events) {
+  listen();
   setInterval(() => { if (document.querySelector("progress") && !document.hidden) lookSoon(); }, 5000);
 }

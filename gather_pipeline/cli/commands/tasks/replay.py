@@ -85,6 +85,9 @@ def replay(
         return
     headings = ["execution", "model", "similarity", "verdict", "tokens", "cost", "seconds"]
     print_table(headings, [line for row in rows for line in _lines(row)], right=headings[4:])
+    for row in rows:
+        if (error := row["replay"]["error"]) is not None:
+            say(f"{row['original']['execution']} gave no output again: {error}")
     known = [row["similarity"] for row in rows if row["similarity"] is not None]
     mean = f", similarity {sum(known) / len(known):.2f} on the average" if known else ""
     say(f"{len(rows)} replayed{mean}; what is stored is as it was.")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DATA = {".json", ".sql", ".yaml", ".md", ".txt", ".j2"}
+DATA = {".json", ".sql", ".yaml", ".md", ".txt", ".j2", ".css", ".js", ".svg"}
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -29,8 +30,9 @@ from gather_pipeline.defs.running import MAX_RUNTIME, most_seconds
 from gather_pipeline.defs.sensors.following import is_anything_in_flight
 from gather_pipeline.defs.settling import settle, settle_own
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
-from gather_pipeline.domain.departments import in_order, select, to_automate
+from gather_pipeline.domain.departments import Department, in_order, select, to_automate
 from gather_pipeline.domain.events import Progress
+from gather_pipeline.domain.projects import Project
 from gather_pipeline.errors import GatherError, SetupMissing, StoreError, TaskCancelled
 from gather_pipeline.ports import IngestReport
 from gather_pipeline.records.kept_departments import KeptDepartments
@@ -175,9 +177,10 @@ def run_in_process(
     try:
         if on_services is not None:
             on_services(services)
+        target = target_of(services, request)
         caller = Caller(progress=progress, webhook_url=request.webhook_url)
         with _speaking_of(settings, caller), open_instance(settings) as instance:
-            chosen = prepared(instance, services, request)
+            chosen = prepared(instance, services, target)
             gather = Gather(build=lambda: services, caller=caller)
             status = _execute(instance, services, request, chosen, gather, verbose, task_id or str(uuid.uuid4()))
             _ingest(instance, services)
@@ -209,14 +212,38 @@ def _keep_keys(instance: dg.DagsterInstance, project_id: str, slugs: list[str]) 
             instance.delete_dynamic_partition(str(partitions.departments.name), slug)
 
 
-def prepared(instance: dg.DagsterInstance, services: Services, request: AutomationRequest) -> list[str]:
-    """Tells Dagster of what the run is made of; the slugs that are asked for, in their order."""
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a run works on.
+
+    Attributes:
+        departments: All that may be automated.
+        chosen: Slugs of those that were asked for, in their order.
+    """
+
+    project: Project
+    departments: Sequence[Department]
+    chosen: list[str]
+
+
+def target_of(services: Services, request: AutomationRequest) -> Target:
+    """The project and the departments that a request names.
+
+    Raises:
+        UnknownEntity: The project or a department is not there.
+        InvalidInput: The source of departments is wrong.
+    """
     project = services.projects.get(request.project_id)
     departments = to_automate(services.departments.departments())
     chosen = [department.slug for department in select(departments, request.departments)]
-    _keep_keys(instance, project.id, [department.slug for department in departments])
-    report_sources(instance, services, [project], departments)
-    return chosen
+    return Target(project=project, departments=departments, chosen=chosen)
+
+
+def prepared(instance: dg.DagsterInstance, services: Services, target: Target) -> list[str]:
+    """Tells Dagster of what a run is made of; the slugs that are asked for."""
+    _keep_keys(instance, target.project.id, [department.slug for department in target.departments])
+    report_sources(instance, services, [target.project], target.departments)
+    return target.chosen
 
 
 def _execute(

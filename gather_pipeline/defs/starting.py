@@ -45,7 +45,8 @@ def begin_run(services: Services, request: AutomationRequest, task_id: str, prio
     settings = services.settings
     with launch.open_instance(settings) if launch.has_instance(settings) else nullcontext() as instance:
         if instance is not None and _is_emptied(instance):
-            tags, named = gather_target(instance, request.project_id, launch.prepared(instance, services, request))
+            chosen = launch.prepared(instance, services, launch.target_of(services, request))
+            tags, named = gather_target(instance, request.project_id, chosen)
             config = launch.run_config(request, named, request.webhook_url)
             job = launch.job_of(Gather(build=lambda: services))
             run = private.create_run(instance, job, task_id, config, tags | {PRIORITY: priority_tag(priority)})

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 
-import sentencex
-
 from gather_pipeline.domain.texts import LONE_SURROGATE
 
 STOP = re.compile(r"[.!?…؟।。！？]+[\"'”’»)\]」』）]*\Z")
@@ -57,4 +55,6 @@ def summary_line(text: str) -> str:
 
 def _pieces(text: str) -> list[str]:
     """Stretches of the text, a sentence and the white space after it each, that together are the whole text."""
+    import sentencex  # not above: a command that only reads starts without it
+
     return list(sentencex.segment("en", LONE_SURROGATE.sub("\ufffd", text)))

@@ -48,7 +48,10 @@ def _is_form(request: Request) -> bool:
 @router.post(
     "",
     status_code=204,
-    responses={303: {"description": "The form's page is left for the one that it was for"}},
+    responses={
+        303: {"description": "The form's page is left for the one that it was for"},
+        401: {"description": "The token opens nothing; a form gets its page again", "content": {"text/html": {}}},
+    },
     openapi_extra={"requestBody": {"content": BODY, "required": True}, "x-problems": [401, 422]},
 )
 def sign_in(given: Annotated[SignIn, Depends(_given)], request: Request, services: GivenServices) -> Response:

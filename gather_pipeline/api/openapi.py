@@ -72,10 +72,11 @@ def _complete(found: dict[str, Any]) -> None:
         is_open = path in OPEN or path.startswith(HOOKS)  # a hook shows a secret of its own
         if not is_open:
             operation["security"] = [{"token": []}, {}]
-        operation["responses"] = {
-            **{status: answer for status, answer in operation["responses"].items() if status != "422"},
-            **{str(status): _problem(status) for status in _problems(path, method, operation, is_open)},
-        }
+        problems = {str(status): _problem(status) for status in _problems(path, method, operation, is_open)}
+        own = {status: answer for status, answer in operation["responses"].items() if status != "422"}
+        for status in own.keys() & problems:
+            problems[status]["content"] = PROBLEM | own[status].get("content", {})
+        operation["responses"] = own | problems
     found["tags"] = [{"name": name, "description": told} for name, told in TAGS.items() if name in used]
 
 

@@ -116,7 +116,7 @@ def test_every_operation_says_what_it_does_and_how_it_may_fail() -> None:
     for path, method, one in operations:
         assert one.get("summary") and one.get("description") and one.get("tags"), (method, path)
         problems = [answer["content"] for status, answer in one["responses"].items() if status >= "400"]
-        assert problems and all([*content] == ["application/problem+json"] for content in problems), (method, path)
+        assert problems and all("application/problem+json" in content for content in problems), (method, path)
     assert {tag for _, _, one in operations for tag in one["tags"]} == {tag["name"] for tag in found["tags"]}
     ids = [one["operationId"] for _, _, one in operations]
     assert len(set(ids)) == len(ids)

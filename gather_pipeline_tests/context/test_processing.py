@@ -86,10 +86,10 @@ def test_a_long_scene_is_distilled_where_there_is_somebody_to_do_it():
         name = "first"
 
         async def distil(self, text: str, kind: str, tokens: int) -> str:
-            return f"{kind} in {tokens}"
+            return f"{kind} in {tokens}" + " words" * 40
 
     found = context({"plot_elements": [{"content": "word " * 200, "priority": "high"}]}, tokens=100, distiller=First())
-    assert found.text == "<story>\nplot in 100\n</story>" and found.ledger.entries[0].state == "distilled"
+    assert found.text == f"<story>\nplot in 100{' words' * 40}\n</story>" and found.ledger.entries[0].state == "distilled"
 
 
 def test_equal_elements_are_told_apart_and_versions_follow_the_text():

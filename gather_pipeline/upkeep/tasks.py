@@ -71,7 +71,7 @@ def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
         with suppress(UnknownEntity):
             return _of_execution(services.executions.get(task_id), submission)
     if submission is None:
-        raise UnknownEntity.field("task id", task_id, "one that POST /api/tasks/execute, gather run or tlm execute gave")
+        raise _unknown(task_id)
     state, reason = _unnoted(submission, queued)
     return TaskStatus(
         task_id=task_id,
@@ -106,13 +106,20 @@ def cancel_task(services: Services, task_id: str) -> bool:
         return False
     except UnknownEntity:
         if submission is None:
-            services.executions.get(task_id)  # of a command: it is noted at its end
+            try:
+                services.executions.get(task_id)  # of a command: it is noted at its end
+            except UnknownEntity:
+                raise _unknown(task_id) from None
             return False
     owner = submission.owner
     is_starting = submission.place == "process" and owner.is_of_this_machine and not owner.is_gone(submission.until)
     if is_starting and not submission.cancel_requested:  # a second signal would end it without saving
         os.kill(owner.pid, signal.SIGTERM)
     return submission.place == "queue"
+
+
+def _unknown(task_id: str) -> UnknownEntity:
+    return UnknownEntity.field("task id", task_id, "one that POST /api/tasks/execute, gather run or tlm execute gave")
 
 
 def _unnoted(submission: Submission, queued: Queued) -> tuple[State, str | None]:

@@ -116,7 +116,8 @@ def test_an_unknown_project_is_named(command: str, finished: Finished, capsys: C
 @pytest.mark.parametrize("command", ["status", "cancel"])
 def test_an_unknown_task_is_named(command: str, finished: Finished, capsys: Capture) -> None:
     done = finished.shell.here(capsys, command, "0f8c")
-    assert (done.code, done.out, done.err) == (3, "", "Error: task id is '0f8c', expected the task_id that gather run printed\n")
+    told = "Error: task id is '0f8c', expected one that POST /api/tasks/execute, gather run or tlm execute gave\n"
+    assert (done.code, done.out, done.err) == (3, "", told)
 
 
 def test_events_are_numbered_and_hold_the_fields_of_their_types(finished: Finished, capsys: Capture) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.records.submissions import Submission
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import Execution
@@ -118,7 +118,7 @@ def cancel_task(services: Services, task_id: str) -> bool:
     return submission.place == "queue"
 
 
-def _unknown(task_id: str) -> UnknownEntity:
+def _unknown(task_id: str) -> InvalidInput:
     return UnknownEntity.field("task id", task_id, "one that POST /api/tasks/execute, gather run or tlm execute gave")
 
 

@@ -1,4 +1,4 @@
-"""One project that has run, shared by the tests that only look."""
+"""Projects that have run, shared by the tests that only look."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gather_pipeline_tests.cli.commands import Shell
+from gather_pipeline_tests.harness import Studio
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def copied(finished: Finished, tmp_path: Path) -> Shell:
     """A copy of project ``salt`` after its run, to be changed."""
     return Shell(Path(shutil.copytree(finished.shell.folder, tmp_path / "copied")))
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project (`harness.PROJECT`) with notes of department ``story``, to be copied."""
+    folder = tmp_path_factory.mktemp("written")
+    studio = Studio.open(folder)
+    studio.run(max_iterations=1, departments=("story",))
+    studio.close()
+    return folder
 
 
 @pytest.fixture

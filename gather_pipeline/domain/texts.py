@@ -49,6 +49,11 @@ def checked_name(field: str, name: str) -> str:
     return name.strip()
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something, such as ``1 item`` or ``2 items``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def check_texts(texts: Sequence[str]) -> None:
     """Raises `InvalidInput` unless these are several texts: a list of strings, not one string."""
     if isinstance(texts, str):

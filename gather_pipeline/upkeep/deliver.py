@@ -13,6 +13,7 @@ from dataclasses import replace
 from secrets import token_hex
 
 from gather_pipeline.domain.events import Event, Letter, Setback
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.errors import GatherError
 from gather_pipeline.ports import EventBus, EventReceiver
 from gather_pipeline.records.lease import Owner
@@ -69,10 +70,10 @@ class Delivery(Rounds):
             self.left = self._outbox.left(self._project_id, self._records, self._receiver)
         host, said = self._receiver.host, []
         if self.dead:
-            said.append(f"{host} refused {_events(self.dead)} ({self._refusal}), which gather events --undelivered lists")
+            said.append(f"{host} refused {counted(self.dead, 'event')} ({self._refusal}), which gather events --undelivered lists")
         if self.left:
             why = f" ({self._why})" if self._why else ""
-            said.append(f"{_events(self.left)} still to be delivered to {host}{why}, with which the next run or sensor goes on")
+            said.append(f"{counted(self.left, 'event')} still to be delivered to {host}{why}, with which the next run or sensor goes on")
         return "; ".join(said)
 
     def round(self, last: bool) -> float | None:
@@ -174,7 +175,7 @@ def resume(services: Services, until: float) -> list[str]:
             continue
         delivery = Delivery(services, project_id, one)
         wrong = delivery.end(left_s)
-        said.append(f"project {project_id}: {_events(delivery.delivered)} delivered" + (f"; {wrong}" if wrong else ""))
+        said.append(f"project {project_id}: {counted(delivery.delivered, 'event')} delivered" + (f"; {wrong}" if wrong else ""))
         if delivery.left and not delivery.delivered:
             break  # the same receiver will not take another project's
     return said
@@ -202,7 +203,3 @@ def redeliver(services: Services, project_id: str, receiver: EventReceiver) -> D
     delivery = Delivery(services, project_id, receiver)
     delivery.end(REDELIVER_S)
     return delivery
-
-
-def _events(number: int) -> str:
-    return "1 event" if number == 1 else f"{number} events"

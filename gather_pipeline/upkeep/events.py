@@ -11,6 +11,7 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import Event, EventType
 from gather_pipeline.domain.iterations import EndedBy, Iteration
 from gather_pipeline.domain.quality import Score, told
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.errors import DuplicateKey
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.records.view import ProjectView
@@ -118,7 +119,7 @@ def department_result(
     """
     reason = _sentence(department, ended, score, judged, iterations, detail)
     if faults:
-        reason += f"; {len(faults)} {'fault' if len(faults) == 1 else 'faults'} in its last iteration, the last one: {faults[-1]}"
+        reason += f"; {counted(len(faults), 'fault')} in its last iteration, the last one: {faults[-1]}"
     return DepartmentResult(
         department=department.slug,
         name=department.name,

@@ -18,6 +18,7 @@ from typing import TypeVar
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.nodes import Coverage, Node
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.errors import BrainRefused, BrainUnavailable, GatherError
 from gather_pipeline.ports import Brain, BrainService, Remembered, Vectors
 from gather_pipeline.records.lease import Owner
@@ -82,11 +83,10 @@ class Indexer(Rounds):
         said = []
         if self._refused:
             id, reason = next(iter(self._refused.items()))
-            said.append(f"{_items(len(self._refused))} refused, such as {id}: {reason}")
+            said.append(f"{counted(len(self._refused), 'item')} refused, such as {id}: {reason}")
         if self.left:
-            said.append(
-                f"{_items(self.left)} still to be indexed in the Brain at {self._service.host}, with which the next run or sensor goes on"
-            )
+            left, host = counted(self.left, "item"), self._service.host
+            said.append(f"{left} still to be indexed in the Brain at {host}, with which the next run or sensor goes on")
         return "; ".join(said)
 
     def round(self, last: bool) -> float | None:
@@ -243,7 +243,7 @@ def resume(services: Services, until: float) -> list[str]:
             continue
         indexer = Indexer(services, cursor.project_id, service, Told())
         wrong = indexer.end(left_s)
-        said.append(f"project {cursor.project_id}: {_items(indexer.indexed)} indexed" + (f"; {wrong}" if wrong else ""))
+        said.append(f"project {cursor.project_id}: {counted(indexer.indexed, 'item')} indexed" + (f"; {wrong}" if wrong else ""))
         if indexer.left and not indexer.indexed:
             break  # the same service will not take another project's
     return said
@@ -261,7 +261,3 @@ def _aside(call: Callable[[], Answer]) -> Future[Answer]:
 
     threading.Thread(target=run, name="brain", daemon=True).start()
     return answer
-
-
-def _items(number: int) -> str:
-    return "1 item" if number == 1 else f"{number} items"

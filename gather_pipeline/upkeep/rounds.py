@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 
 from gather_pipeline.domain.waits import back_off
 
@@ -15,7 +16,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 30.0  # between two attempts; doubled from 
 PATIENCE = 5  # attempts in a row without success, after which the end of a run is not kept waiting
 
 
-class Rounds:
+class Rounds(ABC):
     """One thread; a subclass says what a round does, and calls `start` once that can be done.
 
     Attributes:
@@ -44,11 +45,11 @@ class Rounds:
         self._wake.set()
         self._thread.join(wait_s)
 
+    @abstractmethod
     def round(self, last: bool) -> float | None:
         """Brings what there is; seconds until the next attempt, None where nothing is left or, in the last one, nothing can be done."""
-        raise NotImplementedError
 
-    def let_go(self) -> None:
+    def let_go(self) -> None:  # noqa: B027  (most have nothing to let go of)
         """Is called at the end of the thread."""
 
     def delay(self) -> float:

@@ -18,16 +18,6 @@ def client_of(studio: Studio, host: str = "127.0.0.1", **kwargs: object) -> Test
     return TestClient(create_app(studio.services), "http://127.0.0.1:8000", client=(host, 50_000), **kwargs)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="session")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a project (`harness.PROJECT`) with notes of department ``story``, to be copied."""
-    folder = tmp_path_factory.mktemp("written")
-    studio = Studio.open(folder)
-    studio.run(max_iterations=1, departments=("story",))
-    studio.close()
-    return folder
-
-
 @pytest.fixture
 def studio(written: Path, tmp_path: Path) -> Iterator[Studio]:
     """A copy of it: real services, the scripted model."""

@@ -39,19 +39,9 @@ class Dial:
         return None
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a project with notes for ``story``, to be copied."""
-    folder = tmp_path_factory.mktemp("made")
-    studio = Studio.open(folder)
-    studio.run(max_iterations=1, departments=("story",))
-    studio.close()
-    return folder
-
-
 @pytest.fixture
-def studio(made: Path, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio.open(shutil.copytree(made, tmp_path / "home"))
+def studio(written: Path, tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio.open(shutil.copytree(written, tmp_path / "home"))
     yield studio
     studio.close()
 

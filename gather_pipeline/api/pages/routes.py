@@ -13,10 +13,11 @@ from fastapi import APIRouter, Form, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from gather_pipeline.api.access import COOKIE, Access
+from gather_pipeline.api.access import Access
 from gather_pipeline.api.deps import GivenAccess, GivenProject, GivenServices
 from gather_pipeline.api.pages.look import HEADERS, STATIC, PageRoute, faults_of, page
 from gather_pipeline.api.routes import tasks
+from gather_pipeline.api.routes.session import without_cookie
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department, to_automate
 from gather_pipeline.domain.event_lines import sentence
@@ -147,9 +148,7 @@ def docs(request: Request, access: GivenAccess) -> Response:
 @router.post("/sign-out")
 def sign_out() -> Response:
     """Forgets the cookie, by a form that works without a script."""
-    response = RedirectResponse("/", 303)
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
-    return response
+    return without_cookie(RedirectResponse("/", 303))
 
 
 @router.get("/")

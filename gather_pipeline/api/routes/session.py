@@ -75,6 +75,10 @@ def sign_in(given: Annotated[SignIn, Depends(_given)], request: Request, service
 @router.delete("", status_code=204)
 def sign_out() -> Response:
     """Forget the cookie; the token stays valid."""
-    response = Response(status_code=204)
+    return without_cookie(Response(status_code=204))
+
+
+def without_cookie(response: Response) -> Response:
+    """The answer, after which the browser has no token any more."""
     response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response

@@ -20,7 +20,6 @@ class Whole(click.ParamType[int]):
         self._low, self._high = low, high
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number, or a refusal."""
         try:
             number = int(str(value))
         except ValueError:
@@ -37,7 +36,6 @@ class Amount(click.ParamType[float]):
     name = "usd"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The amount, or a refusal."""
         try:
             amount = float(value)
         except ValueError:
@@ -53,7 +51,6 @@ class ProjectId(click.ParamType[str]):
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The id, or a refusal."""
         return check_project_id(str(value), _name(param))
 
 

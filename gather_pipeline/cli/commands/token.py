@@ -8,7 +8,7 @@ import click
 
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, example
-from gather_pipeline.cli.output import cell, print_json, print_table, say
+from gather_pipeline.cli.output import print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.errors import InvalidInput
 
@@ -33,7 +33,7 @@ def create(project_id: str | None, all_projects: bool, name: str) -> None:
     with opened() as services:
         if project_id is not None:
             services.projects.get(project_id)
-        click.echo(services.tokens.create(name, project_id))
+        print_text(services.tokens.create(name, project_id))
 
 
 @token.command("list", epilog=example("gather token list --json"))
@@ -45,7 +45,7 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json([asdict(one) for one in tokens])
     elif tokens:
-        rows = [[one.id, one.name, one.project_id or "all", one.made_at, cell(one.last_used_at), cell(one.revoked_at)] for one in tokens]
+        rows = [[one.id, one.name, one.project_id or "all", one.made_at, one.last_used_at, one.revoked_at] for one in tokens]
         print_table(["id", "name", "project", "made_at", "last_used_at", "revoked_at"], rows)
     else:
         say("There is no token; the API answers this machine alone.")
@@ -61,4 +61,4 @@ def revoke(which: str, as_json: bool) -> None:
     if as_json:
         print_json(asdict(revoked))
     else:
-        click.echo(f"Token {revoked.name} ({revoked.id}) is revoked since {revoked.revoked_at}.")
+        print_text(f"Token {revoked.name} ({revoked.id}) is revoked since {revoked.revoked_at}.")

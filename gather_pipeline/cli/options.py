@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -56,6 +57,15 @@ class ProjectId(click.ParamType[str]):
 
 def _name(param: click.Parameter | None) -> str:
     return param.opts[-1] if param is not None else "value"
+
+
+def check_one(given: Mapping[str, object], *, needed: bool = True) -> None:
+    """Raises `InvalidInput` where more than one of these, by the names that a user knows, is given, or none though one is needed."""
+    there = [name for name, value in given.items() if value is not None and value is not False]
+    if len(there) > 1:
+        raise InvalidInput(f"{' and '.join(there)} are both given, expected one of them")
+    if needed and not there:
+        raise InvalidInput(f"neither {' nor '.join(given)} is given, expected one of them")
 
 
 def example(*lines: str) -> str:

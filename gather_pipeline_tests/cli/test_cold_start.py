@@ -68,8 +68,7 @@ def test_a_person_judges_one_output_after_the_other(
     services = build_services(make_settings(desk.folder / "home"))
     assert sorted(str(one.accepted) for one in services.executions.find(task="greeting")) == ["False", "None", "None", "True"]
     services.close()
-    assert tlm(desk, capsys, "feedback", "--task", "greeting", "x").err.startswith(
-        "Error: expected either the id of an execution or --task"
-    )
+    both = tlm(desk, capsys, "feedback", "--task", "greeting", "x")
+    assert both.err == "Error: the id of an execution and --task are both given, expected one of them\n"
     lost = tlm(desk, capsys, "feedback", "--task", "greeting", "--accept")
     assert lost.code == 2 and "expected no --accept, --reject, --rating or --note with it" in lost.err

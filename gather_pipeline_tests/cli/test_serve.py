@@ -50,9 +50,9 @@ def test_without_a_token_no_other_machine_is_served(shell: Shell, capsys: Captur
 
 def test_a_name_that_no_machine_can_have_is_told_in_a_sentence(shell: Shell, capsys: Capture) -> None:
     shell.extra["BRAIN_SERVICE_API_KEY"] = "key"
-    done = shell.here(capsys, "brain", "serve", "--host", "x" * 80, "--port", "0")
+    done = shell.here(capsys, "brain", "serve", "--host", "ü" * 80, "--port", "0")
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
-    assert f"cannot listen on {'x' * 80} port 0: " in done.err
+    assert f"cannot listen on {'ü' * 80} port 0: " in done.err
 
 
 def test_what_goes_wrong_in_a_brain_service_is_in_the_log_file(shell: Shell, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def test_a_check_that_is_not_there_or_does_not_take_its_parameters_is_told(
 @pytest.mark.parametrize(
     ("args", "code", "told"),
     [
-        (["validate-task"], 2, "expected either the name of a task or --all"),
+        (["validate-task"], 2, "neither the name of a task nor --all is given, expected one of them"),
         (["validate-task", "nowhere"], 3, "task is 'nowhere', expected the id of a task"),
         (["validate-task", "gone.json"], 2, "1 of 1 task files is not valid"),
         (["show", "nowhere"], 3, "task is 'nowhere', expected one of "),

@@ -67,7 +67,7 @@ def test_a_period_is_analyzed_by_model_prompt_and_version(log: Shell, capsys: py
     assert [one["executions"] for one in shown["halves"]] == [0, 60]
     text = tlm(log, capsys, "analyze", TASK, "--period", "all")
     assert "model scripted:b" in text.out and "cost of 30 executions are unknown" in text.err
-    assert [tlm(log, capsys, "analyze", TASK, "--period", period).code for period in ("1w", "99999w")] == [0, 0]
+    assert tlm(log, capsys, "analyze", TASK, "--period", "1w").code == 0
     empty = tlm(log, capsys, "analyze", "judge_quality")
     assert (empty.code, empty.err.strip()) == (0, "No execution of judge_quality in this time")
 

@@ -10,7 +10,7 @@ import click
 
 from gather_pipeline.cli.app import EXIT_INTERRUPTED
 from gather_pipeline.cli.lazy import OutputClosed
-from gather_pipeline.cli.options import Whole, as_json, example, project_option
+from gather_pipeline.cli.options import Whole, as_json, check_one, example, project_option
 from gather_pipeline.cli.output import print_json, print_line, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.signals import Signals, noting
@@ -34,8 +34,7 @@ POLL_S = 0.3
 @as_json
 def events(project_id: str, after: int, follow: bool, undelivered: bool, again: bool, as_json: bool) -> int:
     """Show a project's progress events, as they come with --follow."""
-    if follow + undelivered + again > 1:
-        raise click.UsageError("--follow, --undelivered and --redeliver exclude each other")
+    check_one({"--follow": follow, "--undelivered": undelivered, "--redeliver": again}, needed=False)
     if again and after:
         raise click.UsageError("--redeliver sends all that is undelivered, expected no --after with it")
     with opened() as services:

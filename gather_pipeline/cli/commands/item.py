@@ -12,7 +12,7 @@ import click
 from gather_pipeline.cli.editor import edited, keep
 from gather_pipeline.cli.inputs import read_note
 from gather_pipeline.cli.lazy import NamingGroup
-from gather_pipeline.cli.options import Whole, any_project, as_json, by_option, example, project_option
+from gather_pipeline.cli.options import Whole, any_project, as_json, by_option, check_one, example, project_option
 from gather_pipeline.cli.output import print_json, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.items import history_lines, line_width
@@ -172,8 +172,7 @@ def show(id: str, project_id: str | None, as_json: bool) -> None:
 
 def _given(content: str | None, path: str | None) -> str | None:
     """The text of --content or --file, None where neither is given."""
-    if content is not None and path is not None:
-        raise InvalidInput("--content and --file are both given, expected one of them")
+    check_one({"--content": content, "--file": path}, needed=False)
     return content if path is None else read_note(path)
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from gather_pipeline.cli.options import Whole, as_json, example, one_department, project_option
+from gather_pipeline.cli.options import Whole, as_json, check_one, example, one_department, project_option
 from gather_pipeline.cli.output import print_json, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.items import drop_lines, item_lines, line_width
-from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.history import item_document
 from gather_pipeline.people.listing import Page, drops_page, items_page
 from gather_pipeline.records.view import ProjectView
@@ -42,8 +41,7 @@ def items(
 
     The id in brackets is the one that gather item takes. A dropped text that was restored since is marked.
     """
-    if dropped and deleted:
-        raise InvalidInput("--dropped and --deleted are both given, expected one of them")
+    check_one({"--dropped": dropped, "--deleted": deleted}, needed=False)
     width = line_width()
     if limit is None and not as_json and width is not None:
         limit = PAGE

@@ -53,7 +53,8 @@ def listen(application: str, host: str, port: int) -> None:
 
 def _listening(host: str, port: int) -> socket.socket:
     try:
+        host.encode("idna")  # else a name that no machine can have is a fault of `create_server`'s
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
-    except (OSError, UnicodeError) as error:  # the second for a name that no machine can have
+    except (OSError, UnicodeError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
         raise InvalidInput(f"cannot listen on {host} port {port}: {reason}, expected another --host or --port") from None

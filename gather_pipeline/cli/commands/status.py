@@ -9,14 +9,14 @@ from dataclasses import asdict
 import click
 from pydantic_core import to_jsonable_python
 
-from gather_pipeline.cli.options import ProjectId, as_json, example
+from gather_pipeline.cli.options import ProjectId, as_json, check_one, example
 from gather_pipeline.cli.output import cell, print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import tell_standings
 from gather_pipeline.defs.tasks import cancel_task, task_status
 from gather_pipeline.domain.event_lines import score_of
 from gather_pipeline.domain.texts import counted
-from gather_pipeline.errors import GatherError, InvalidInput, UnknownEntity
+from gather_pipeline.errors import GatherError, UnknownEntity
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.runs import RunStatus, run_status
 from gather_pipeline.upkeep.standing import ProjectStatus, project_status
@@ -34,9 +34,7 @@ def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
     said so counts as failed, in the store and in Dagster's UI from then on. With --project: the project's last run, how its departments
     stand, and which of them are stale and why.
     """
-    if (task_id is None) == (project_id is None):
-        given = "neither a task id nor --project is" if task_id is None else "a task id and --project are both"
-        raise InvalidInput(f"{given} given, expected one of them")
+    check_one({"a task id": task_id, "--project": project_id})
     with _settled() as services:
         shown = project_status(services, project_id) if project_id is not None else _found(services, str(task_id))
     if isinstance(shown, ProjectStatus):

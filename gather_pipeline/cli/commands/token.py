@@ -7,10 +7,9 @@ from dataclasses import asdict
 import click
 
 from gather_pipeline.cli.lazy import NamingGroup
-from gather_pipeline.cli.options import ProjectId, as_json, example
+from gather_pipeline.cli.options import ProjectId, as_json, check_one, example
 from gather_pipeline.cli.output import print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.errors import InvalidInput
 
 
 @click.group(cls=NamingGroup, epilog=example("gather token list"))
@@ -27,9 +26,7 @@ def token() -> None:
 @click.option("--name", required=True, help="Whose it is, or what for; kept with what is changed by it.")
 def create(project_id: str | None, all_projects: bool, name: str) -> None:
     """Print a new token, once: only its hash is kept."""
-    if (project_id is None) != all_projects:
-        given = "neither --project nor --all-projects is" if project_id is None else "--project and --all-projects are both"
-        raise InvalidInput(f"{given} given, expected one of them")
+    check_one({"--project": project_id, "--all-projects": all_projects})
     with opened() as services:
         if project_id is not None:
             services.projects.get(project_id)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gather_pipeline.bootstrap import write_whole
-from gather_pipeline.cli.options import as_json, example
+from gather_pipeline.cli.options import as_json, check_one, example
 from gather_pipeline.cli.output import print_json, print_table, print_text, say
 from gather_pipeline.cli.services import command_settings, opened
 from gather_pipeline.errors import InvalidInput, UnknownEntity
@@ -104,8 +104,7 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
     """
     from gather_pipeline.tasks.catalogue import definition_files, definition_folders, names_of
 
-    if (name is None) is not everything:
-        raise InvalidInput("expected either the name of a task or --all")
+    check_one({"the name of a task": name, "--all": everything})
     with opened() as services:
         files = known = [path for folder in definition_folders(services.settings.tasks) for path in definition_files(folder)]
         if name is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic_core import to_jsonable_python
 from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.cli.commands.tasks.define import own_folders
 from gather_pipeline.cli.inputs import read_text
-from gather_pipeline.cli.options import as_json, by_option, example
+from gather_pipeline.cli.options import as_json, by_option, check_one, example
 from gather_pipeline.cli.output import cell, print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
@@ -88,8 +87,7 @@ def feedback(
     """
     from gather_pipeline.tasks.execution import Feedback
 
-    if (execution_id is None) is (task is None):
-        raise InvalidInput("expected either the id of an execution or --task")
+    check_one({"the id of an execution": execution_id, "--task": task})
     if task is not None and (accepted is not None or rating is not None or note):
         raise InvalidInput("--task asks about one output after the other, expected no --accept, --reject, --rating or --note with it")
     with opened() as services:
@@ -214,7 +212,7 @@ def import_(folder: Path, as_json: bool) -> None:
         for definition in taken.definitions:
             own.mkdir(parents=True, exist_ok=True)
             place = own / f"{definition.id}-{definition.version}.json"
-            if place.exists():  # what the catalogue could not read
+            if place.exists():  # and holds another task
                 raise InvalidInput.field("file of the task", str(place), "one that is not there yet")
             write_whole(place, _pretty(definition.to_document()))
     told = {**asdict(taken), "definitions": [f"{one.id} {one.version}" for one in taken.definitions]}
@@ -231,9 +229,7 @@ def _since(period: str, now: str) -> str | None:
     found = re.fullmatch(r"([1-9]\d{0,4})([hdw])", period)
     if found is None:
         raise InvalidInput.field("--period", period, "a number of hours, days or weeks, such as 12h, 7d or 4w, or all")
-    with suppress(OverflowError):  # of a period that began before the year 1
-        return (datetime.fromisoformat(now) - timedelta(days=int(found[1]) * UNITS[found[2]])).isoformat(timespec="microseconds")
-    return None
+    return (datetime.fromisoformat(now) - timedelta(days=int(found[1]) * UNITS[found[2]])).isoformat(timespec="microseconds")
 
 
 def _pretty(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gather_pipeline.cli.commands.tasks.execute import say_stand_in
-from gather_pipeline.cli.options import Amount, Whole, any_project, as_json, example, one_department
+from gather_pipeline.cli.options import Amount, Whole, any_project, as_json, check_one, example, one_department
 from gather_pipeline.cli.output import print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.verdicts import Budget
@@ -50,8 +50,7 @@ def replay(
 
     Nothing that is stored changes. Replays are logged apart, and count in no ranking and no forecast.
     """
-    if (id is None) is (task is None and project_id is None):
-        raise InvalidInput("expected either the id of an execution, or --task or --project")
+    check_one({"the id of an execution": id, "--task or --project": task or project_id})
     from gather_pipeline.upkeep.replaying import replay as again
 
     with opened() as services:

@@ -15,9 +15,9 @@ from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.errors import GatherError
 from gather_pipeline.gather.session import Session
-from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.ports import Distiller, Remembered, Vectors
 from gather_pipeline.tasks.plugins import plugins
+from gather_pipeline.text.sentences import first_sentences
 
 BRAIN_ITEMS = 8
 SHORT_NOTE = 40  # tokens: of so many notes as would fill a budget were they as short, those nearest to an aspect are weighed for its prompt
@@ -151,7 +151,7 @@ def assemble_small(session: Session, department: Department, before: Sequence[De
 
     One for all prompts of an iteration: what stays the same is read once by the model, which is most of the time of a call.
     """
-    brief = digest(session.project.brief)
+    brief = first_sentences(session.project.brief)
     earlier = _nearest(session, department, [one.slug for one in before], SMALL_POOL)[::-1]
     candidates = [_brief(session, brief), *(_candidate(item, "predecessor", item.summary) for item in earlier)]
     budget = counter(brief) + SMALL_TOKENS

@@ -84,15 +84,7 @@ class Importer:
         return found | {department.slug for department in self._services.departments.departments()}
 
     def _take(self, records: ProjectRecords, lines: CheckedLines, report: Imported, progress: ImportProgress, lease: Lease | None) -> None:
-        """Decides and stores, window after window: first what an export decided among itself, then what a person made by hand.
-
-        Args:
-            records: The project's.
-            lines: Checked ones.
-            report: Is brought up to date.
-            progress: Is told of every window.
-            lease: Under which is stored, None where nothing is to be.
-        """
+        """Decides and stores, window after window: first lines of an export, then those made by hand; without a lease stores nothing."""
         view = records.view()  # anew: until the lease was taken, others may have written
         present = {item.id: item for item in view.everything}
         if lease is not None:

@@ -20,13 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class ModelHealth:
-    """Failures in a row by model.
-
-    Args:
-        store: The document store.
-        database: The database that projects share.
-        rule: Gives the rule of a model's provider.
-    """
+    """Failures in a row by model; `rule` gives the rule of a model's provider."""
 
     def __init__(self, store: DocumentStore, database: str, clock: Clock, rule: Callable[[str], Health]) -> None:
         self._store, self._database, self._clock, self._rule = store, database, clock, rule

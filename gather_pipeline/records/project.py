@@ -66,13 +66,7 @@ def completed_vectors(stored: Iterable[Embedding], items: Sequence[Item], embedd
 
 
 class ProjectRecords:
-    """The records of one project.
-
-    Args:
-        store: The document store.
-        project_id: Id of the project.
-        marks: Tell when people changed its departments; where None, a department's items are always looked at.
-    """
+    """The records of one project; without `marks`, which tell when people changed a department, its items are always looked at."""
 
     def __init__(self, store: DocumentStore, project_id: str, marks: Marks | None = None) -> None:
         self._store, self.marks = store, marks
@@ -92,12 +86,8 @@ class ProjectRecords:
     def placed(self, iterations: Iterable[Iteration], department: str | None = None) -> list[tuple[Item, int]]:
         """Committed items whatever their state, each with its place among those of its department and iteration.
 
-        Args:
-            iterations: The project's, or the department's, which say what is committed.
-            department: None for all.
-
-        Returns:
-            In the order of department, iteration and place; what no iteration made comes last, by time.
+        They come in the order of department, iteration and place, and what no iteration made last, by time. `iterations` are the project's,
+        or those of the department that is given.
         """
         places = {id: place for iteration in iterations for place, id in enumerate(iteration.item_ids)}
         where = {} if department is None else {"department": department}
@@ -161,11 +151,7 @@ class ProjectRecords:
 
     def save_analyses(self, analysed: Sequence[tuple[Item, str, Analysis]], replaced: Collection[str] = ()) -> None:
         """Stores what is counted of notes, each with its key; `replaced` are ids of items that are known to have an older one."""
-        documents = [rows.analysis_document(*one) for one in analysed]
-        self._put(ANALYSES, [one for one in documents if one["_id"] not in replaced])
-        for one in documents:
-            if one["_id"] in replaced:
-                self._store.upsert(self._database, ANALYSES, one)
+        self._put(ANALYSES, [rows.analysis_document(*one) for one in analysed], replaced)
 
     def dropped(self, iterations: Iterable[Iteration], department: str | None = None) -> list[DecidedText]:
         """Committed decisions that dropped a text, in order; `iterations` are the project's, or those of the department that is given."""
@@ -254,19 +240,9 @@ class ProjectRecords:
         self._store.update(self._database, ITEMS, item.id, fields, expected_version=expected_version)
 
     def save_embeddings(self, items: Sequence[Item], vectors: Vectors, model: str, replaced: Collection[str] = ()) -> None:
-        """Stores one vector an item, over an older one of the same model.
-
-        Args:
-            items: Stored items.
-            vectors: Float32 rows of shape (len(items), d).
-            model: Name of the embedder.
-            replaced: Ids of items that are known to have an older one.
-        """
+        """Stores one vector an item, row by row, over an older one of the same model; `replaced` are ids of items known to have one."""
         documents = [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
-        self._put(EMBEDDINGS, [one for one in documents if one["item_id"] not in replaced])
-        for one in documents:
-            if one["item_id"] in replaced:
-                self._store.upsert(self._database, EMBEDDINGS, one)
+        self._put(EMBEDDINGS, documents, {one["_id"] for one in documents if one["item_id"] in replaced})
 
     def drop_embeddings(self, item_ids: Iterable[str]) -> None:
         """Deletes the embeddings of these items, of every model."""
@@ -301,14 +277,7 @@ class ProjectRecords:
         return True
 
     def save_iteration_rows(self, items: Sequence[Item], vectors: Vectors, model: str, decided: Sequence[DecidedText]) -> None:
-        """Stores what an open iteration made; not seen by anyone before `commit`.
-
-        Args:
-            items: Accepted items.
-            vectors: Their embeddings, row by row.
-            model: Name of the embedder.
-            decided: One for each text decided on.
-        """
+        """Stores what an open iteration made, not seen before `commit`; the vectors are the items' embeddings, row by row."""
         embeddings = [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
         self._insert(ITEMS, [item.to_document() for item in items])
         self._insert(EMBEDDINGS, embeddings)
@@ -362,12 +331,7 @@ class ProjectRecords:
         return sum(self._discard(row, lease) for row in left)
 
     def free(self, ids: Sequence[str], lease: Lease) -> None:
-        """Deletes items under these ids that no iteration committed, as earlier releases left them after a kill.
-
-        Args:
-            ids: None of them of a committed item.
-            lease: Of whoever needs the ids.
-        """
+        """Deletes items under these ids, none of which is a committed item's: earlier releases left them after a kill."""
         left = [row["_id"] for row in self._find(ITEMS, {"_id": {"$in": ids}}) if not row.get(SELF_COMMITTED)]
         if left:
             lease.confirm()  # after they were read, so that none is of a successor
@@ -431,10 +395,12 @@ class ProjectRecords:
                 lease.confirm()
                 revision = int(held["_version"]) if held else None
 
-    def _put(self, collection: str, documents: Sequence[Document]) -> None:
-        """Stores documents over those of the same ids: at once where none is there, as nearly always."""
+    def _put(self, collection: str, documents: Sequence[Document], replaced: Collection[str] = ()) -> None:
+        """Stores documents over those of the same ids: at once what is not there, as nearly always; `replaced` is known to be there."""
+        there = [one for one in documents if one["_id"] in replaced]
         try:
-            self._insert(collection, documents)
+            self._insert(collection, [one for one in documents if one["_id"] not in replaced])
         except DuplicateKey:
-            for document in documents:
-                self._store.upsert(self._database, collection, document)
+            there = list(documents)
+        for document in there:
+            self._store.upsert(self._database, collection, document)

@@ -47,9 +47,12 @@ class Projects:
         """
         found = self.find(project_id)
         if found is None:
-            known = listed((project.id for project in self.all()), 5)
-            raise UnknownEntity.field("project id", project_id, f"one of {known}" if known else "a project: none is created yet")
+            raise self._unknown(project_id)
         return found
+
+    def _unknown(self, project_id: str) -> InvalidInput:
+        known = listed((project.id for project in self.all()), 5)
+        return UnknownEntity.field("project id", project_id, f"one of {known}" if known else "a project: none is created yet")
 
     def all(self) -> list[Project]:
         """Every project, oldest first."""
@@ -66,11 +69,13 @@ class Projects:
             UnknownEntity: There is no such project.
             EditConflict: Somebody else changed it at the same moment.
         """
-        before = self.get(project_id)
+        document = self._store.get(self._database, PROJECTS, project_id)
+        if document is None:
+            raise self._unknown(project_id)
+        before = project_of(document)
         after = Project(id=before.id, name=before.name if name is None else _checked(name), brief=brief or before.brief)
         if after == before:
             return before, False
-        document = self._store.get(self._database, PROJECTS, project_id) or {}
         past = {"name": before.name, "brief": before.brief, "until": self._clock.now(), "by": by}
         changes = {"name": after.name, "brief": after.brief, "before": [*document.get("before", []), past][-KEPT_BRIEFS:]}
         try:

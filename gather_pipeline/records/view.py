@@ -21,12 +21,7 @@ SETTLED = timedelta(minutes=1)  # far longer than a change takes from its mark t
 
 
 class ProjectView:
-    """What is stored of a project. A view does not follow changes: whoever wants to see them takes a new one.
-
-    Args:
-        records: Where it is read from.
-        department: Slug of the one department that is read; None for all of them.
-    """
+    """What is stored of a project, or of one of its departments. A view does not follow changes: take a new one to see them."""
 
     def __init__(self, records: ProjectRecords, department: str | None = None) -> None:
         self.records, self._department = records, department

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gather_pipeline.domain.rankings import Ranking
@@ -66,13 +66,7 @@ def bootstrap(
 ) -> ColdStart:
     """Has models do a task on its examples, on given inputs and on made-up ones, and ranks them by what came of it.
 
-    Args:
-        services: The engines.
-        task: Id of the task.
-        models: Models to try; the first one makes inputs up.
-        given: Inputs beside the examples of the definition.
-        synthetic: How many inputs to make up.
-        review: Whether a person is asked about every output that no check has accepted.
+    The first model makes up as many inputs as `synthetic` says; with `review` a person is asked about every output that no check accepted.
 
     Raises:
         InvalidInput: A given input is wrong, or the embedded model is to make inputs up.
@@ -99,6 +93,7 @@ def bootstrap(
 
 
 def _made_up(services: Services, definition: TaskDefinition, model: str, known: Sequence[Mapping[str, Any]], count: int) -> list[Any]:
+    """Inputs that a model thinks of, made after known ones; what is wrong with them is not looked at."""
     form = definition.input.json_schema
     inputs = {"type": "array", "items": form, "minItems": count, "maxItems": count}
     schema = {"type": "object", "properties": {"inputs": inputs}, "required": ["inputs"], "additionalProperties": False}
@@ -142,6 +137,5 @@ def _asked(services: Services, definition: TaskDefinition, trial: Trial) -> Tria
     made = trial.execution
     if made is None or made.verified or trial.review is not None:
         return trial
-    shown = {"model": made.model}
-    review = services.reviews.propose(proposal(definition, made.id, made.input, made.output, shown))
-    return Trial(model=trial.model, input=trial.input, execution=made, review=review.id)
+    review = services.reviews.propose(proposal(definition, made.id, made.input, made.output, {"model": made.model}))
+    return replace(trial, review=review.id)

@@ -103,6 +103,8 @@ class RunProgress:
                 department.phase = "de-duplicate"
             case "model_away":
                 department.phase = "no server"
+            case "model_back":
+                department.phase = "generate"
             case "model_fault":
                 department.faults += 1
             case "iteration_complete":
@@ -144,13 +146,7 @@ class RunProgress:
 
 
 def run_progress(slugs: Sequence[str], started_at: str, events: Iterable[Event]) -> RunProgress:
-    """A run's progress as its stored events tell it, in seconds since the epoch.
-
-    Args:
-        slugs: Departments that it works on, in order.
-        started_at: When it began, ISO 8601.
-        events: Its events, in order.
-    """
+    """A run's progress as its stored events tell it, in seconds since the epoch; `started_at` is ISO 8601."""
     progress = RunProgress.of(slugs, datetime.fromisoformat(started_at).timestamp())
     for event in events:
         progress.take(event, datetime.fromisoformat(event.at).timestamp())

@@ -54,12 +54,7 @@ class RunStatus:
 
 
 def run_status(services: Services, task_id: str, view: ProjectView | None = None) -> RunStatus:
-    """How a run is going.
-
-    Args:
-        services: The engines.
-        task_id: Id of the run.
-        view: Its project as the caller has read it; read here, and only where it is needed, if None.
+    """How a run is going; its project is read only where that is needed and the caller gives no view of it.
 
     Raises:
         UnknownEntity: There is no such run.
@@ -78,7 +73,7 @@ def run_status(services: Services, task_id: str, view: ProjectView | None = None
     return RunStatus(
         task_id=task_id,
         project_id=run.project_id,
-        status=(("cancelled" if run.cancel_requested else "failed") if is_gone else run.status),
+        status=run.status if not is_gone else "cancelled" if run.cancel_requested else "failed",
         reason=GONE if is_gone else run.reason,
         process=process,
         cancel_requested=run.cancel_requested,

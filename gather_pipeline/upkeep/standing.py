@@ -104,15 +104,7 @@ class ProjectStatus:
 def standings(
     services: Services, view: ProjectView, project: Project, departments: Sequence[Department], only: Sequence[str] | None = None
 ) -> list[Standing]:
-    """How departments stand, in the order given.
-
-    Args:
-        services: The engines, with the settings of a run that would start now.
-        view: What is stored of the project.
-        project: As it is now.
-        departments: As their source has them now, in order.
-        only: Slugs to look at, None for all.
-    """
+    """How departments, as their source has them now, stand for a run that would start now; `only` those of these slugs where given."""
     return [_standing(services, view, project, one) for one in departments if only is None or one.slug in only]
 
 
@@ -186,13 +178,7 @@ def score_is_current(score: Score | None, version: str, department: Department, 
 
 
 def newest_quality(last: Iteration | None, score: Score | None, version: str) -> float | None:
-    """Quality of a department's items, people's changes included where they have been scored; None where nothing ever was.
-
-    Args:
-        last: Its newest iteration.
-        score: Its stored score.
-        version: Version of its present items.
-    """
+    """Quality of a department's items of this version, people's changes included where they have been scored; None where nothing was."""
     if score is None or score.data_version != version or (last is not None and last.data_version == version):
         return last.score if last else None
     return quality_after_edits(last, score.value, score.quality.version) if last else score.value

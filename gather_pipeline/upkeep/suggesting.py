@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 from gather_pipeline.domain.reviews import Choice, Proposal, Review
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.texts import typed
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput, Stopped
 from gather_pipeline.review.decide import decide as decide_review
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.catalogue import load_definition, parse_definition
@@ -24,6 +25,8 @@ from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.learning import Pattern, complaints, patterns
 from gather_pipeline.tasks.replay import Changes
 from gather_pipeline.upkeep.replaying import replay
+
+logger = logging.getLogger(__name__)
 
 KIND = "prompt_suggestion"  # of a review
 TASK = "suggest_prompt"
@@ -63,11 +66,7 @@ def failures(services: Services, task: str, days: int) -> tuple[list[Execution],
 def suggest(services: Services, task: str, *, days: int = 30, model: str | None = None) -> Suggestion:
     """Suggests instructions for the prompt of the newest version that goes wrong most, tries them, and asks a person.
 
-    Args:
-        services: The engines.
-        task: Id of the task.
-        days: How far back to look.
-        model: Who suggests; chosen as for any task where None.
+    `model` is the one that suggests, chosen as for any task where None.
 
     Raises:
         UnknownEntity: There is no such task.
@@ -118,11 +117,19 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
 
 
 def suggest_all(services: Services, *, days: int = 7) -> list[Suggestion]:
-    """Looks at every task that was executed in the last days."""
+    """Looks at every task that was executed in the last days; one for which no suggestion can be had keeps back no other."""
     since = datetime.fromisoformat(services.clock.now()) - timedelta(days=days)
     recent = services.executions.find(since=since.isoformat(timespec="microseconds"))
-    there = {one.id for one in services.catalogue}
-    return [suggest(services, task, days=days) for task in sorted({one.task_id for one in recent} & there)]
+    found = []
+    for task in sorted({one.task_id for one in recent} & {one.id for one in services.catalogue}):
+        try:
+            found.append(suggest(services, task, days=days))
+        except Stopped:
+            raise
+        except GatherError as error:
+            logger.warning("[AutoGather] No prompt is suggested for task %s: %s", task, error)
+            found.append(Suggestion(task=task, told=f"no suggestion can be had: {error}", patterns=()))
+    return found
 
 
 def changed_definition(services: Services, definition: TaskDefinition, prompt_id: str, content: Any) -> TaskDefinition:
@@ -145,16 +152,7 @@ def changed_definition(services: Services, definition: TaskDefinition, prompt_id
 def decide(
     services: Services, id: str, choice: Choice, *, by: str, note: str, changed: Any = None, write: Callable[[Path, str], None]
 ) -> tuple[Review, Path | None]:
-    """A person's decision of a review with what follows from it; see `review.decide`.
-
-    Args:
-        services: The engines.
-        id: Of the review.
-        choice: Accept, reject, or accept with changes.
-        by: Who decides.
-        note: Why.
-        changed: What the content should be instead, for `edit` alone.
-        write: Writes a text to a path as a whole.
+    """A person's decision of a review with what follows from it; see `review.decide`. `write` writes a text to a path as a whole.
 
     Returns:
         The review, and where an accepted suggestion of a prompt was written; None where it is of another kind.
@@ -178,13 +176,7 @@ def accepted_definition(services: Services, proposal: Proposal, changed: Any = N
 
 
 def write_accepted(services: Services, review: Review, write: Callable[[Path, str], None]) -> Path:
-    """Writes the definition of an accepted suggestion beside the user's own; one that is there already is not written again.
-
-    Args:
-        services: The engines.
-        review: Accepted, or accepted with changes.
-        write: Writes a text to a path as a whole.
-    """
+    """Writes the definition of an accepted suggestion beside the user's own; one that is there already is not written again."""
     settings = services.settings
     made = accepted_definition(services, review.proposal, review.changed)
     folder = settings.tasks[0] if settings.tasks else settings.home / "tasks"

@@ -53,12 +53,7 @@ class TaskStatus:
 
 
 def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
-    """How a task is going.
-
-    Args:
-        services: The engines.
-        task_id: Id of the run or the execution.
-        queued: What Dagster says of a run that stands in its queue or has left it without a word.
+    """How a run or an execution is going; `queued` says what Dagster knows of a run that waits in its queue or left it without a trace.
 
     Raises:
         UnknownEntity: There is no such task.
@@ -88,7 +83,7 @@ def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
 
 
 def cancel_task(services: Services, task_id: str) -> bool:
-    """Asks a task to save its work and end; one that has ended is left as it is. It is asked through the store, whoever does it.
+    """Asks a task, through the store, to save its work and end; one that has ended is left as it is.
 
     Returns:
         Whether it is a run that has not noted its beginning, so that Dagster may have to be told.
@@ -114,7 +109,8 @@ def cancel_task(services: Services, task_id: str) -> bool:
     owner = submission.owner
     is_starting = submission.place == "process" and owner.is_of_this_machine and not owner.is_gone(submission.until)
     if is_starting and not submission.cancel_requested:  # a second signal would end it without saving
-        os.kill(owner.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it has ended since
+            os.kill(owner.pid, signal.SIGTERM)
     return submission.place == "queue"
 
 

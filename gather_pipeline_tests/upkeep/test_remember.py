@@ -70,7 +70,7 @@ def test_a_run_tells_the_service_of_each_of_its_items_once(studio: Studio, serve
     assert server.known(PROJECT) == studio.state()
     assert sorted(server.indexed) == sorted((id, 1, False) for id in studio.state())
     studio.run("again")
-    assert len(server.indexed) == len(studio.state()) and indexed(studio).indexed == 0
+    assert len(server.indexed) == len(studio.state()) and indexed(studio).taken == 0
     assert told(caplog) == [] and set(server.keys) == {f"Bearer {KEY}"}
     assert all(0 < one.seconds["brain"] <= sum(one.seconds.values()) / 2 for one in studio.view.iterations)
 
@@ -144,7 +144,7 @@ def test_one_process_at_a_time_tells_of_a_project(studio: Studio, server: BrainS
     cursor = indexing.claim(PROJECT, service, Owner.this_process("other"))
     assert cursor is not None
     indexing.move(cursor, items="", iterations="")
-    assert indexed(studio).indexed == 0 and len(server.indexed) == before
+    assert indexed(studio).taken == 0 and len(server.indexed) == before
 
 
 def test_an_item_that_is_refused_keeps_back_no_other(

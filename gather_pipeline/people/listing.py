@@ -63,8 +63,11 @@ def drops_page(view: ProjectView, department: str | None = None, *, limit: int |
 def _everything(view: ProjectView, department: str | None, after: str | None, *, in_parts: bool) -> Iterator[Item]:
     """Items in order, from the department of the item `after` on; in parts, a department is read when its turn comes."""
     first = None
-    if after is not None and (first := view.records.item(after)) is None:
-        raise UnknownEntity.field("after", after, "the id of an item of the project, as gather items prints it")
+    if after is not None:
+        first = view.records.item(after)
+        if first is None or department not in (None, first[0].department):
+            where = "the project" if department is None else f"department {department}"
+            raise UnknownEntity.field("after", after, f"the id of an item of {where}, as gather items prints it")
     slugs = [department] if department is not None else [stored.slug for stored in view.departments]
     if department is None and not in_parts:
         places = {slug: place for place, slug in enumerate(slugs)}

@@ -55,7 +55,8 @@ class Executions:
         if not executions:
             return
         database = self._database if project_id is None else project_database(project_id)
-        documents, large = [], [*self._definitions(database, executions)]
+        definitions = self._definitions(database, executions)
+        documents, large = [], [*definitions.values()]
         for execution in executions:
             document = _masked(execution.to_document(), self._secrets)
             documents.append(document)
@@ -67,6 +68,7 @@ class Executions:
                     hashes[place] = digest(value)
                     holder[name] = None
         Contents(self._store, database).put(large)
+        self._kept |= {(database, hash) for hash in definitions}
         self._store.insert_many(database, self._collection, documents)
 
     def get(self, id: str) -> Execution:
@@ -148,10 +150,11 @@ class Executions:
                 return parse_definition(found[execution.definition_hash], f"definition of execution {execution.id}")
         return None
 
-    def _definitions(self, database: str, executions: Sequence[Execution]) -> Iterator[Document]:
-        """Documents of definitions that this process has not kept in that database yet."""
+    def _definitions(self, database: str, executions: Sequence[Execution]) -> dict[str, Document]:
+        """Documents, by hash, of definitions that this process has not kept in that database yet."""
+        found: dict[str, Document] = {}
         for one in executions:
-            if self._definition is None or (database, one.definition_hash) in self._kept:
+            if self._definition is None or one.definition_hash in found or (database, one.definition_hash) in self._kept:
                 continue
             try:
                 definition = self._definition(one.task_id, one.task_version)
@@ -159,8 +162,8 @@ class Executions:
                 logger.warning("[AutoGather] The definition of %s %s is not kept: %s", one.task_id, one.task_version, error)
                 continue
             if definition.hash == one.definition_hash:
-                self._kept.add((database, one.definition_hash))
-                yield definition.to_document()
+                found[one.definition_hash] = definition.to_document()
+        return found
 
     def _each(self, read: Callable[[str], Read], project_id: str | None = None) -> Iterator[tuple[str, Read]]:
         """What is read from a project's database, or from the shared one and then from every project's that is not damaged."""

@@ -48,16 +48,20 @@ class Owner:
         found = _process(pid)
         return cls(task_id=task_id, host=socket.gethostname(), pid=pid, started=found.started if found else 0.0)
 
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Owner:
+        """The owner whose fields a document has among others."""
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
     @property
     def is_of_this_machine(self) -> bool:
         """Whether its process can be looked for."""
         return self.host == socket.gethostname()
 
     def is_gone(self, until: float) -> bool:
-        """True where it can no longer be at work: its process is gone (same machine) or its time ran out (elsewhere, or it is stopped).
+        """True where it can no longer work: its process is gone (this machine), or its time ran out (another one, or it is stopped).
 
-        Args:
-            until: End of its time, seconds since the epoch.
+        `until` is the end of its time, in seconds since the epoch.
         """
         if self.is_of_this_machine:
             found = _process(self.pid)
@@ -147,14 +151,8 @@ class Leases:
 
 
 def _holder(document: Document) -> Holder:
-    owner = Owner(task_id=document["task_id"], host=document["host"], pid=int(document["pid"]), started=float(document["started"]))
-    return Holder(
-        project_id=document["_id"],
-        owner=owner,
-        expires=float(document["expires"]),
-        version=int(document["_version"]),
-        token=document.get("token", ""),
-    )
+    own = {"expires": document["expires"], "version": document["_version"], "token": document.get("token", "")}
+    return Holder(project_id=document["_id"], owner=Owner.of_row(document), **own)
 
 
 class Lease:

@@ -54,10 +54,7 @@ class OpenRuns:
     def all(self) -> list[OpenRun]:
         """Every open run; they are few."""
         found = self._store.find(self._database, OPEN_RUNS)
-        fields = Owner.__dataclass_fields__
-        return [
-            OpenRun(project_id=row["project_id"], owner=Owner(**{name: row[name] for name in fields}), until=row["until"]) for row in found
-        ]
+        return [OpenRun(project_id=row["project_id"], owner=Owner.of_row(row), until=row["until"]) for row in found]
 
     def close(self, task_id: str) -> None:
         """Lets a run go, for both sides say the same of it."""

@@ -130,19 +130,14 @@ class ProjectRecords:
         """Items that a person wrote, edited or restored, whatever their state, in no order."""
         return [Item.from_document(one) for one in self._find(ITEMS, {"written_by": {"$gt": ""}})]
 
-    def embeddings(self, model: str | None = None, department: str | None = None) -> list[Embedding]:
-        """Stored embeddings, of one model and one department where they are given."""
+    def embeddings(self, department: str | None = None) -> list[Embedding]:
+        """Stored embeddings of every model, of one department where it is given."""
         import numpy as np  # not above: a command that only reads starts without it
 
-        where = {name: value for name, value in (("model", model), ("department", department)) if value is not None}
+        names = ("item_id", "content_hash", "model")
         return [
-            Embedding(
-                item_id=one["item_id"],
-                content_hash=one["content_hash"],
-                model=one["model"],
-                vector=np.frombuffer(one["vector"], np.float32),
-            )
-            for one in self._find(EMBEDDINGS, where)
+            Embedding(**{name: one[name] for name in names}, vector=np.frombuffer(one["vector"], np.float32))
+            for one in self._find(EMBEDDINGS, {} if department is None else {"department": department})
         ]
 
     def analyses(self, department: str) -> dict[str, tuple[str, Analysis]]:

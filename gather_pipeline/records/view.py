@@ -96,7 +96,7 @@ class ProjectView:
     @cached_property
     def embeddings(self) -> Sequence[Embedding]:
         """Embeddings of the items, of every model."""
-        return self.records.embeddings(department=self._department)
+        return self.records.embeddings(self._department)
 
     def hashes(self, ids: Collection[str]) -> Mapping[str, str]:
         """Content hash by id of those of these items that are active; no other item is read for it."""

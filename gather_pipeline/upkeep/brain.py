@@ -40,8 +40,14 @@ def index_in_brain(project_id: str, items: Sequence[Item | Mapping[str, Any]], d
         project_id: The project.
         items: Items, or rows with `id` and `content`, and with `summary` and `context` where they have any.
         department: Its row, of which `slug` counts.
+
+    Raises:
+        InvalidInput: A row lacks what it needs.
     """
-    nodes = [Node.of(one) if isinstance(one, Item) else _node(one, str(department["slug"])) for one in items]
+    slug = department.get("slug")
+    if not isinstance(slug, str) or not slug:
+        raise InvalidInput.field("department", sorted(department), "a row with a slug")
+    nodes = [Node.of(one) if isinstance(one, Item) else _node(one, slug) for one in items]
     _asked(project_id, lambda services, brain: brain.index(project_id, nodes))
 
 

@@ -101,11 +101,9 @@ class ProjectStatus:
         }
 
 
-def standings(
-    services: Services, view: ProjectView, project: Project, departments: Sequence[Department], only: Sequence[str] | None = None
-) -> list[Standing]:
-    """How departments, as their source has them now, stand for a run that would start now; `only` those of these slugs where given."""
-    return [_standing(services, view, project, one) for one in departments if only is None or one.slug in only]
+def standings(services: Services, view: ProjectView, project: Project, departments: Sequence[Department]) -> list[Standing]:
+    """How departments, as their source has them now, stand for a run that would start now."""
+    return [_standing(services, view, project, one) for one in departments]
 
 
 def retired_standings(view: ProjectView, departments: Sequence[Department]) -> list[Standing]:

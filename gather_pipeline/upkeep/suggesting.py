@@ -32,6 +32,7 @@ KIND = "prompt_suggestion"  # of a review
 TASK = "suggest_prompt"
 LEAST = 2  # complaints of a kind from which a prompt is worth a change
 TRIED = 6  # recorded inputs on which a suggestion is tried, at most half of them such as went well
+RECENT_DAYS = 7  # in which a task was executed that is looked at by itself
 CONTENT = {
     "type": "object",
     "properties": {"system": {"type": "string"}, "text": {"type": "string", "minLength": 1}},
@@ -116,14 +117,14 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
     return Suggestion(task=task, told=f"{proposal.title}; it waits for a person", patterns=tuple(found), review=review.id)
 
 
-def suggest_all(services: Services, *, days: int = 7) -> list[Suggestion]:
-    """Looks at every task that was executed in the last days; one for which no suggestion can be had keeps back no other."""
-    since = datetime.fromisoformat(services.clock.now()) - timedelta(days=days)
+def suggest_all(services: Services) -> list[Suggestion]:
+    """Looks at every task that was executed lately; one for which no suggestion can be had keeps back no other."""
+    since = datetime.fromisoformat(services.clock.now()) - timedelta(days=RECENT_DAYS)
     recent = services.executions.find(since=since.isoformat(timespec="microseconds"))
     found = []
     for task in sorted({one.task_id for one in recent} & {one.id for one in services.catalogue}):
         try:
-            found.append(suggest(services, task, days=days))
+            found.append(suggest(services, task, days=RECENT_DAYS))
         except Stopped:
             raise
         except GatherError as error:

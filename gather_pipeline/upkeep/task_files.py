@@ -102,7 +102,7 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
 
 def _executions(services: Services, executions: Iterable[Execution]) -> tuple[int, int]:
     """Stores the executions that are not there, and feedback on the others; returns how many of each."""
-    projects = {project.id for project in services.projects.all()}
+    projects = [project.id for project in services.projects.all()]
     new = said = 0
     for one in executions:
         try:

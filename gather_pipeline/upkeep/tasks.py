@@ -93,6 +93,8 @@ def cancel_task(services: Services, task_id: str) -> bool:
     """
     submission = services.submissions.find(task_id)
     if submission is not None:
+        if submission.error is not None or (submission.task_type != AUTOMATION and _is_stored(services, task_id)):
+            return False
         services.submissions.request_cancel(task_id)  # first: whoever notes a beginning looks at this afterwards
         if submission.task_type != AUTOMATION:
             return False
@@ -101,9 +103,7 @@ def cancel_task(services: Services, task_id: str) -> bool:
         return False
     except UnknownEntity:
         if submission is None:
-            try:
-                services.executions.get(task_id)  # of a command: it is noted at its end
-            except UnknownEntity:
+            if not _is_stored(services, task_id):
                 raise _unknown(task_id) from None
             return False
     owner = submission.owner
@@ -112,6 +112,15 @@ def cancel_task(services: Services, task_id: str) -> bool:
         with suppress(ProcessLookupError):  # it has ended since
             os.kill(owner.pid, signal.SIGTERM)
     return submission.place == "queue"
+
+
+def _is_stored(services: Services, execution_id: str) -> bool:
+    """Whether an execution has ended, for it is stored at its end."""
+    try:
+        services.executions.get(execution_id)
+    except UnknownEntity:
+        return False
+    return True
 
 
 def _unknown(task_id: str) -> InvalidInput:
@@ -156,6 +165,7 @@ def _of_run(run: RunStatus, submission: Submission | None) -> TaskStatus:
 def _of_execution(execution: Execution, submission: Submission | None) -> TaskStatus:
     ended_at = datetime.fromisoformat(execution.timestamp) + timedelta(seconds=execution.execution_time_s)
     reason = execution.error or (f"the output waits for a person: review {execution.waiting}" if execution.waiting else None)
+    tag = execution.tags.get("project_id")  # whatever its caller gave
     if execution.status == "cancelled":
         reason = CANCELLED if submission is not None and submission.cancel_requested else STOPPED
     return TaskStatus(
@@ -163,7 +173,7 @@ def _of_execution(execution: Execution, submission: Submission | None) -> TaskSt
         task_type=execution.task_id,
         status=ENDED[execution.status],  # type: ignore[arg-type]
         reason=reason,
-        project_id=submission.project_id if submission else execution.tags.get("project_id"),
+        project_id=submission.project_id if submission else tag if isinstance(tag, str) else None,
         priority=submission.priority if submission else None,
         cancel_requested=submission is not None and submission.cancel_requested,
         submitted_at=submission.submitted_at if submission else None,

@@ -21,6 +21,7 @@ from gather_pipeline.records.lease import Owner
 from gather_pipeline.upkeep import remember, rounds
 from gather_pipeline.upkeep.remember import Indexer, Told, resume
 from gather_pipeline_tests.brain_server import KEY, BrainServer
+from gather_pipeline_tests.cli.commands import wait_until
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 STORY = (department_row("story", 1, most=2),)
@@ -166,6 +167,27 @@ def test_an_item_that_is_refused_keeps_back_no_other(
     (line,) = told(caplog)
     assert f"1 item refused, such as {odd[0].id}: the Brain at" in line
     assert "it refused 1 items" in look_at_brain(Site(studio.services.settings, _Probes(studio))).text  # type: ignore[arg-type]
+
+
+def test_an_item_that_was_refused_and_is_taken_once_it_was_edited_counts_as_taken(
+    studio: Studio, server: BrainServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, desk = studio.services.brain_service, People(studio.services)
+    assert service is not None
+    id, index = desk.add(PROJECT, "story", Texts(content="Too odd."), "ana").id, service.index
+
+    def refusing(project_id: str, nodes: list[Node]) -> None:
+        if any(node.content == "Too odd." for node in nodes):
+            raise BrainRefused("the Brain refuses it")
+        index(project_id, nodes)
+
+    monkeypatch.setattr(service, "index", refusing)
+    indexer = Indexer(studio.services, PROJECT, service, Told())
+    wait_until(lambda: studio.services.indexing.cursor(PROJECT, service).refused)
+    desk.edit(id, Texts(content="Ada counts eleven bells."), "ana")
+    indexer.wake()
+    assert indexer.end(20) == "" and indexer.taken == 1
+    assert studio.services.indexing.cursor(PROJECT, service).refused == {}
 
 
 class _Probes:

@@ -38,11 +38,7 @@ class Texts:
     aspect: str | None = None
 
     def checked(self) -> Texts:
-        """The texts as they are stored.
-
-        Raises:
-            InvalidInput: One is empty where it may not be, or too long.
-        """
+        """The texts as they are stored; raises `InvalidInput` where one is empty that may not be, or too long."""
         texts = {name: typed(text) for name, text in self.given().items()}
         for name, text in texts.items():
             if name in ("content", "summary") and not text:
@@ -92,12 +88,7 @@ class People:
             raise UnknownEntity.field("department", slug, f"one of {listed(known) or 'none: the list is empty'}")
 
     def add(self, project_id: str, slug: str, texts: Texts, by: str) -> Item:
-        """Adds an item that a person wrote; equal texts are not refused, for a person's are never duplicates.
-
-        Raises:
-            InvalidInput: A text is wrong.
-            UnknownEntity: As `check_department`.
-        """
+        """Adds a person's item, even of a text that is there; raises `InvalidInput` for a wrong text, and as `check_department`."""
         texts = texts.checked()
         if texts.content is None:
             raise InvalidInput("content is missing, expected the note's text")
@@ -161,10 +152,9 @@ class People:
             return self.find(id, found[0])
 
     def mark_same(self, id: str, other: str, by: str, *, project_id: str | None = None) -> Item:
-        """Sets an item aside because a person says that `other`, which stays, says the same; it is listed with the drops and restorable.
+        """Drops an item because a person says that `other`, which stays, says the same; it can be restored as any drop.
 
-        Raises:
-            InvalidInput: The two are one item, or one of them is not active.
+        Raises `InvalidInput` where the two are one item, or one of them is not active.
         """
         if id == other:
             raise InvalidInput.field("other", other, f"another item than {id}")

@@ -109,11 +109,7 @@ def item_document(item: Item) -> dict[str, Any]:
 
 
 def history_of(services: Services, id: str, project_id: str | None = None) -> ItemHistory | DroppedText:
-    """Everything that is kept of an item, or of a dropped text by the id that its item would have had, in that project or any.
-
-    Raises:
-        UnknownEntity: There is neither.
-    """
+    """Everything that is kept of an item or a dropped text, as `People.find_text` finds it."""
     item = People(services).find_text(id, project_id)
     if not isinstance(item, Item):
         return DroppedText(project_id=item[0], drop=_drop(item[1], None))

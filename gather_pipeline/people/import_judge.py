@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gather_pipeline.domain.decisions import DecidedText, Decision
+from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.items import Item
 from gather_pipeline.people.import_lines import CheckedLines, ImportedLine
 from gather_pipeline.ports import Vectors
@@ -79,22 +79,19 @@ class ImportJudge:
         decisions = self._detector.screen_by_rules(contents, vectors, known, within=by_hand)
         ids = {batch_id(place): line.item.id for place, line in enumerate(judged)}
         return [
-            self._decided(line, replace(decision, match_id=ids.get(decision.match_id or "", decision.match_id)))
+            DecidedText(
+                key=f"{line.item.department}|{line.item.id}|import",
+                item_id=line.item.id,
+                department=line.item.department,
+                iteration=line.item.iteration,
+                place=line.place,
+                text=line.item,
+                decision=replace(decision, match_id=ids.get(decision.match_id or "", decision.match_id)),
+                rules_version=self._detector.version,
+            )
             for line, decision in zip(judged, decisions, strict=True)
             if decision.duplicate
         ]
-
-    def _decided(self, line: ImportedLine, decision: Decision) -> DecidedText:
-        return DecidedText(
-            key=f"{line.item.department}|{line.item.id}|import",
-            item_id=line.item.id,
-            department=line.item.department,
-            iteration=line.item.iteration,
-            place=line.place,
-            text=line.item,
-            decision=decision,
-            rules_version=self._detector.version,
-        )
 
     def _known_of(self, compared: _ComparedItems) -> KnownItems:
         """What lines are compared with, embedded; embeddings of stored items are kept, but those of a person's text."""

@@ -66,11 +66,7 @@ class Why:
 
 
 def why(services: Services, id: str, project_id: str | None = None) -> Why:
-    """How an item came about, or a dropped text, by the id that its item would have had; in that project or any.
-
-    Raises:
-        UnknownEntity: There is neither.
-    """
+    """How an item or a dropped text came about, as `People.find_text` finds it."""
     found = People(services).find_text(id, project_id)
     project, made = (found.project_id, found) if isinstance(found, Item) else found
     text = made if isinstance(made, Item) else made.text

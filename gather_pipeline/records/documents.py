@@ -15,7 +15,7 @@ from gather_pipeline.domain.items import TEXTS, Item, NewItem, item_id
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
 from gather_pipeline.domain.layers import LAYER_OF
 from gather_pipeline.domain.ledger import Entry, Ledger
-from gather_pipeline.domain.projects import EarlierBrief, Project
+from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import WEIGHTS, Analysis, Part, Quality, Score
 from gather_pipeline.ports import Document, Vectors
 
@@ -197,11 +197,12 @@ def decided_document(decided: DecidedText) -> Document:
 
 def decided_of(document: Mapping[str, Any], project_id: str) -> DecidedText:
     """The decision of a row; rows of earlier releases lack ids and some texts."""
-    own = {"rules_version": ""} | _known(DecidedText, document)
-    early_id = item_id(project_id, own["department"], own["iteration"], own["place"])
+    own = {"key": document["_id"], "rules_version": ""} | _known(DecidedText, document)
+    if not own.get("item_id"):
+        own["item_id"] = item_id(project_id, own["department"], own["iteration"], own["place"])
     texts = {name: document.get(name, "") for name in TEXTS}
     return DecidedText(
-        **own | {"key": document["_id"], "item_id": document.get("item_id") or early_id},
+        **own,
         text=NewItem(**texts, provenance=document.get("automation") or {}),
         decision=Decision(**_known(Decision, document)),
     )
@@ -227,11 +228,6 @@ def project_document(project: Project, created_at: str) -> Document:
 def project_of(document: Mapping[str, Any]) -> Project:
     """The project of a row."""
     return Project(id=document["_id"], name=document["name"], brief=document["brief"])
-
-
-def earlier_of(document: Mapping[str, Any]) -> tuple[EarlierBrief, ...]:
-    """What the project of a row was called and asked for before, oldest first."""
-    return tuple(EarlierBrief(**past) for past in document.get("before", ()))
 
 
 def run_of(document: Mapping[str, Any]) -> Run:

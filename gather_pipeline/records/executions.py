@@ -72,11 +72,7 @@ class Executions:
         self._store.insert_many(database, self._collection, documents)
 
     def get(self, id: str) -> Execution:
-        """The execution of that id, whichever project it belongs to.
-
-        Raises:
-            UnknownEntity: There is none.
-        """
+        """The execution of that id, whichever project it belongs to; raises `UnknownEntity` where there is none."""
         database, document = self._find_one(id)
         return self._read(database, [document])[0]
 

@@ -178,24 +178,13 @@ class Lease:
         return self.lost.is_set()
 
     def confirm(self) -> None:
-        """Has the store say that the project is still held: whatever was read before is then of no successor.
-
-        Raises:
-            ProjectBusy: Somebody else holds it.
-        """
+        """Asks the store whether the project is still held, so that what was read before is of no successor; else raises `ProjectBusy`."""
         self.renew()
         if self.lost.is_set():
             raise ProjectBusy(LOST)
 
     def take(self) -> str | None:
-        """Takes the lease.
-
-        Returns:
-            Task id of the dead owner that it was taken from, None where it was free.
-
-        Raises:
-            ProjectBusy: A live run holds it.
-        """
+        """Takes the lease, perhaps from a dead owner, whose task id is returned; raises `ProjectBusy` where a live run holds it."""
         try:
             terms = self._terms()
             self._store.insert_many(self._database, LEASES, [{"_id": self.project_id, **terms}])

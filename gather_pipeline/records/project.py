@@ -247,11 +247,7 @@ class ProjectRecords:
     def open_iteration(self, department: str, number: int, lease: Lease) -> bool:
         """Reserves an iteration for the holder of the lease, before anything of it is stored; a second time it begins anew.
 
-        Returns:
-            False where the holder has committed it already.
-
-        Raises:
-            ProjectBusy: The lease is lost.
+        False where the holder has committed it already; raises `ProjectBusy` where the lease is lost.
         """
         id = iteration_id(department, number)
         row = {"_id": id, "department": department, "number": number, "task_id": lease.owner.task_id, OPEN: lease.token}
@@ -298,11 +294,7 @@ class ProjectRecords:
         return [rows.early_ledger_of(iteration["ledger"])] if iteration.get("ledger") else []
 
     def commit(self, iteration: Iteration, lease: Lease) -> None:
-        """Makes the rows of an open iteration seen: the one write that counts; a second time it changes nothing.
-
-        Raises:
-            ProjectBusy: Another run took the lease over; what was stored of the iteration is removed.
-        """
+        """Makes the rows of an open iteration seen, by one write; removes them and raises `ProjectBusy` where the lease was taken over."""
         row = rows.iteration_document(iteration)
         fields = {name: value for name, value in row.items() if name != "_id"} | {OPEN: ""}
         try:
@@ -316,10 +308,7 @@ class ProjectRecords:
     def settle(self, lease: Lease) -> int:
         """Removes what runs that are gone left open and returns how many rows; what they would still commit is refused from now on.
 
-        Call it before anything else is written under a lease.
-
-        Raises:
-            ProjectBusy: The lease is lost.
+        Call it before anything else is written under a lease; raises `ProjectBusy` where that is lost.
         """
         left = self._find(ITERATIONS, {OPEN: {"$gt": ""}})
         lease.confirm()  # after they were read, so that none is of a successor

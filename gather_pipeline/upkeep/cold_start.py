@@ -95,7 +95,7 @@ def bootstrap(
 def _made_up(services: Services, definition: TaskDefinition, model: str, known: Sequence[Mapping[str, Any]], count: int) -> list[Any]:
     """Inputs that a model thinks of, made after known ones; what is wrong with them is not looked at."""
     form = definition.input.json_schema
-    inputs = {"type": "array", "items": form, "minItems": count, "maxItems": count}
+    inputs = {"type": "array", "items": _moved(form, "#/properties/inputs/items"), "minItems": count, "maxItems": count}
     schema = {"type": "object", "properties": {"inputs": inputs}, "required": ["inputs"], "additionalProperties": False}
     asking = parse_definition(services.catalogue.get(TASK).to_document() | {"output": {"schema": schema}}, TASK)
     shown = [json.dumps(one, ensure_ascii=False) for one in known[:5]]
@@ -103,6 +103,17 @@ def _made_up(services: Services, definition: TaskDefinition, model: str, known: 
     with TaskExecutor(asking, services=services) as executor:
         found: list[Any] = executor.execute(asked, {"model": model})["inputs"]
     return found
+
+
+def _moved(part: Any, place: str) -> Any:
+    """A schema, or a part of one, as a part of another: it names no dialect, and its references lead to its place there."""
+    if isinstance(part, list):
+        return [_moved(inner, place) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    moved = {key: _moved(inner, place) for key, inner in part.items() if key != "$schema"}
+    reference = moved.get("$ref")
+    return moved | {"$ref": place + reference[1:]} if isinstance(reference, str) and reference[1:2] in ("", "/") else moved
 
 
 async def _trials(

@@ -11,11 +11,7 @@ from gather_pipeline.tasks.ranking import LEAST_SAMPLES, OLDEST_DAYS, Observatio
 
 
 def update_rankings(services: Services, *, task: str | None = None, dry_run: bool = False) -> list[Ranking]:
-    """What the executions of the last months say of the models of one task or of all, stored unless it is a dry run.
-
-    Raises:
-        UnknownEntity: There is no such task.
-    """
+    """What the executions of the last months say of the models of one task (else `UnknownEntity`) or all; stored but in a dry run."""
     made = [one for id in ([task] if task else sorted({one.id for one in services.catalogue})) for one in _rankings(services, id)]
     for ranking in () if dry_run else made:
         services.rankings.save(ranking)

@@ -113,11 +113,7 @@ def retired_standings(view: ProjectView, departments: Sequence[Department]) -> l
 
 
 def project_standings(services: Services, view: ProjectView, project: Project) -> list[Standing]:
-    """How the departments of a project stand, in the order in which they run, those that left the list last.
-
-    Raises:
-        InvalidInput: The list of departments is wrong, or has none to run.
-    """
+    """How the departments of a project stand, in the order in which they run, those that left the list last; raises as `to_automate`."""
     departments = to_automate(services.departments.departments())
     return [*standings(services, view, project, departments), *retired_standings(view, departments)]
 

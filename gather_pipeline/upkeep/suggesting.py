@@ -134,11 +134,7 @@ def suggest_all(services: Services) -> list[Suggestion]:
 
 
 def changed_definition(services: Services, definition: TaskDefinition, prompt_id: str, content: Any) -> TaskDefinition:
-    """The definition with another text of one prompt, as the next minor version after the newest one.
-
-    Raises:
-        InvalidInput: With that text it is no valid definition.
-    """
+    """The definition with another text of one prompt, as the next minor version; raises `InvalidInput` where it is not valid."""
     document = definition.to_document()
     for prompt in document["prompts"]:
         if prompt["id"] == prompt_id:

@@ -55,10 +55,7 @@ def files(services: Services, since: str | None = None) -> Iterator[tuple[str, A
 def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
     """Takes up what such files have and the store has not; what is there already stays as it is.
 
-    All files are read before anything is stored.
-
-    Raises:
-        InvalidInput: A file is none of these; names it, and the field.
+    All files are read before anything is stored; raises `InvalidInput` that names the file and the field where one is none of these.
     """
     rankings, executions, definitions = [], [], []
     for path, value in given:

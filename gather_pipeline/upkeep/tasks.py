@@ -53,10 +53,9 @@ class TaskStatus:
 
 
 def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
-    """How a run or an execution is going; `queued` says what Dagster knows of a run that waits in its queue or left it without a trace.
+    """How a run or an execution is going, else `UnknownEntity`.
 
-    Raises:
-        UnknownEntity: There is no such task.
+    `queued` says what Dagster knows of a run that waits in its queue, or has left it without a trace.
     """
     submission = services.submissions.find(task_id)
     if submission is None or submission.task_type == AUTOMATION:
@@ -83,13 +82,10 @@ def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
 
 
 def cancel_task(services: Services, task_id: str) -> bool:
-    """Asks a task, through the store, to save its work and end; one that has ended is left as it is.
+    """Asks a task, through the store, to save its work and end; one that has ended is left as it is. Raises as `task_status`.
 
     Returns:
         Whether it is a run that has not noted its beginning, so that Dagster may have to be told.
-
-    Raises:
-        UnknownEntity: There is no such task.
     """
     submission = services.submissions.find(task_id)
     if submission is not None:

@@ -18,7 +18,11 @@ from gather_pipeline_tests.tasks.builders import document
 def desk(shell: Shell) -> Shell:
     folder = shell.folder / "home" / "tasks"
     folder.mkdir(parents=True)
-    (folder / "greeting.json").write_text(json.dumps(document()))
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {"name": {"type": "string"}}}
+    asked = document(
+        input__schema__properties__who={"$ref": "#/$defs/name"}, **{f"input__schema__{key}": part for key, part in schema.items()}
+    )
+    (folder / "greeting.json").write_text(json.dumps(asked))
     return shell
 
 

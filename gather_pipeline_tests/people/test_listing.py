@@ -38,7 +38,8 @@ def test_a_text_that_was_dropped_twice_is_one_row_and_the_pages_come_to_an_end(s
 
 
 def test_an_item_of_another_department_is_no_place_to_go_on_from(studio: Studio) -> None:
-    story, visual = (studio.view.items_of(slug)[0].id for slug in ("story", "visual"))
+    story = studio.view.items_of("story")[0].id
+    visual = People(studio.services).add(PROJECT, "visual", Texts(content="The mayor owns the key."), "ana").id
     assert items_page(studio.view, "story", after=story).rows
     with pytest.raises(UnknownEntity, match=f"after is '{visual}', expected the id of an item of department story"):
         items_page(studio.view, "story", after=visual)

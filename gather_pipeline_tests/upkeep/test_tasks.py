@@ -10,6 +10,7 @@ import pytest
 
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.submissions import Place, Submission
+from gather_pipeline.upkeep.task_files import take
 from gather_pipeline.upkeep.tasks import AUTOMATION, TaskStatus, cancel_task, task_status
 from gather_pipeline_tests.harness import PROJECT, Studio
 from gather_pipeline_tests.tasks.test_execution import execution
@@ -53,6 +54,11 @@ def test_a_process_that_ends_while_it_is_cancelled_is_no_error(studio: Studio, m
     monkeypatch.setattr(os, "kill", gone)
     assert cancel_task(studio.services, "t") is False
     assert studio.services.submissions.cancel_requested("t")
+
+
+def test_an_execution_is_taken_from_a_file_whatever_its_tags_are(studio: Studio) -> None:
+    row = execution(id="t", tags={"project_id": [7]}).to_document()
+    assert take(studio.services, [("data/task_executions/greeting.json", [row])]).executions == 1
 
 
 def test_a_project_is_told_only_where_the_tag_of_an_execution_can_be_one(studio: Studio) -> None:

@@ -26,14 +26,7 @@ from gather_pipeline.similarity.project import detector_of
 
 @dataclass(frozen=True, kw_only=True)
 class ImportDecision:
-    """What is to be done with some lines.
-
-    Attributes:
-        kept: Lines to store.
-        vectors: Embeddings by id of those of them that have one.
-        dropped: Lines that repeat something, with the decision about each.
-        dropped_before: How many lines an earlier attempt at this import dropped.
-    """
+    """Lines to store, those of them that have an embedding, and lines that repeat something, now or at an earlier attempt."""
 
     kept: list[ImportedLine]
     vectors: Mapping[str, Vectors]

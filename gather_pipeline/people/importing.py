@@ -7,8 +7,7 @@ them whole; a repeat of an import that was killed passes over what is there and 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -90,9 +89,15 @@ class Importer:
         if lease is not None:
             records.free([id for id in lines.numbers if id not in present], lease)
         judge = ImportJudge(self._services, view, lines, dry_run=lease is None)
-        new = {slug for slug, ids in lines.ids.items() if not all(id in present for id in ids)}
+        new = sorted(slug for slug, ids in lines.ids.items() if not all(id in present for id in ids))
+
+        def mark() -> None:
+            for slug in new if lease is not None else ():
+                self._services.marks.set(records.project_id, slug)
+
         done = 0
-        with nullcontext() if lease is None else self._marked(records.project_id, new):
+        mark()
+        try:
             for by_hand, size in ((False, WINDOW), (True, WINDOW_BY_HAND)):
                 for window in lines.windows(size, by_hand=by_hand):
                     fresh = []
@@ -111,17 +116,8 @@ class Importer:
                     report.dropped += len(decision.dropped) + decision.dropped_before
                     done += len(window)
                     progress(done, len(lines))
-
-    @contextmanager
-    def _marked(self, project_id: str, slugs: set[str]) -> Iterator[None]:
-        """Marks departments before their first new item, and again after the last, whatever ends the import."""
-        for slug in sorted(slugs):
-            self._services.marks.set(project_id, slug)
-        try:
-            yield
-        finally:
-            for slug in sorted(slugs):
-                self._services.marks.set(project_id, slug)
+        finally:  # also after the last new item, whatever ends the import
+            mark()
 
     def _store(self, records: ProjectRecords, decision: ImportDecision) -> None:
         """Stores a window; the insert of the items comes last, and at once."""

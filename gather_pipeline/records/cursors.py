@@ -28,11 +28,9 @@ class Cursor:
 
     Attributes:
         receiver: Key of the receiver.
-        host: Its host.
         behind: False once there is nothing more that it was to get.
         owner: Who delivers, None for nobody.
         expires: Until when its owner holds it without a word, seconds since the epoch.
-        version: Version of its document.
     """
 
     id: str

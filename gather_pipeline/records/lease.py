@@ -103,7 +103,6 @@ class Holder:
     Attributes:
         owner: The run, as it took the lease.
         expires: Until when it holds without a heartbeat, seconds since the epoch.
-        version: Version of the lease's document.
         token: Of this one holding, however often a run holds the project; empty in leases of earlier releases.
     """
 

@@ -22,12 +22,10 @@ class Submission:
 
     Attributes:
         task_id: Id of the run or the execution that it became or is to become.
-        project_id: Whose task it is; None for nobody's.
         priority: 1, first, to 10.
         place: Dagster's queue, a process of its own, or the server's.
         owner: The process that is to do it; in the queue the one that put it there.
         request: SHA-256 of what was asked.
-        submitted_at: When, UTC.
         started_at: When a task of the server's own process began.
         error: Why it could not be begun, or ended without a result.
         until: When an owner on another machine counts as gone, seconds since the epoch.

@@ -105,14 +105,7 @@ class ProjectView:
 
     def items_of(self, slug: str) -> list[Item]:
         """Active items of a department, in order."""
-        return list(self._by_department.get(slug, ()))
-
-    @cached_property
-    def _by_department(self) -> Mapping[str, list[Item]]:
-        found: dict[str, list[Item]] = {}
-        for item in self.items:
-            found.setdefault(item.department, []).append(item)
-        return found
+        return [item for item in self.items if item.department == slug]
 
     def history(self, slug: str) -> list[Iteration]:
         """Iterations of a department, oldest first."""

@@ -43,12 +43,7 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStart:
-    """What came of it.
-
-    Attributes:
-        left_out: What is wrong with made-up inputs that were not used.
-        rankings: Of the task, brought up to date.
-    """
+    """What came of it; `left_out` says what is wrong with made-up inputs that were not used."""
 
     trials: tuple[Trial, ...]
     left_out: tuple[str, ...]

@@ -20,8 +20,6 @@ class DepartmentProgress:
         iteration: Number of its newest iteration, counted over all runs.
         score: Its newest quality, None before the first one that this run sees.
         judged: Whether a judge had a part in it.
-        kept: Items of this run.
-        dropped: Texts dropped in this run.
         tokens: Tokens of this run, None where a provider did not say.
         done: Calls answered in the iteration under way.
         total: Calls of that iteration, 0 before the first is answered.
@@ -67,13 +65,7 @@ class DepartmentProgress:
 
 @dataclass(kw_only=True)
 class RunProgress:
-    """The whole run.
-
-    Attributes:
-        departments: By slug, in the order in which they run.
-        began: When the run began.
-        iterations: Iterations of this run.
-    """
+    """The whole run; its departments by slug, in the order in which they run."""
 
     began: float
     task_id: str | None = None

@@ -28,12 +28,10 @@ class Standing:
     """How a department of a project stands.
 
     Attributes:
-        department: Slug.
         stage: As of its last iteration; ``retired`` where it left the list of departments.
         ended_by: Why its last iteration was its last, None where it may go on.
         quality: 0 to 100, people's changes included as far as they have been scored; None where it was never scored.
         judged: Whether a judge had a part in `quality`.
-        iterations: Over all runs.
         items: Active items, people's included.
         reasons: Why its items are stale, in words; empty where nothing that its prompts used has changed.
         causes: The kinds of what changed: ``brief``, ``department``, ``model``, ``definition``, ``items``, ``quality``.

@@ -59,9 +59,12 @@ class Suggestion:
 
 def failures(services: Services, task: str, days: int) -> tuple[list[Execution], list[Pattern]]:
     """The executions of a task in the last days, the newest first, and what went wrong with them."""
-    since = datetime.fromisoformat(services.clock.now()) - timedelta(days=days)
-    executions = services.executions.find(task=services.catalogue.get(task).id, since=since.isoformat(timespec="microseconds"))
+    executions = services.executions.find(task=services.catalogue.get(task).id, since=_since(services, days))
     return executions, patterns(executions)
+
+
+def _since(services: Services, days: int) -> str:
+    return (datetime.fromisoformat(services.clock.now()) - timedelta(days=days)).isoformat(timespec="microseconds")
 
 
 def suggest(services: Services, task: str, *, days: int = 30, model: str | None = None) -> Suggestion:
@@ -76,8 +79,8 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
     definition = services.catalogue.get(task)
     executions, found = failures(services, task, days)
     known = {prompt.id for prompt in definition.prompts}
-    wrong = [one for one in found if one.version == definition.version and one.prompt in known and one.count >= LEAST]
-    wrong = [one for one in wrong if one.kind != "not had"]
+    of_prompts = [one for one in found if one.version == definition.version and one.prompt in known and one.kind != "not had"]
+    wrong = [one for one in of_prompts if one.count >= LEAST]
     if not wrong:
         told = f"nothing goes wrong often enough in {len(executions)} executions of the last {days} days"
         return Suggestion(task=task, told=told, patterns=tuple(found))
@@ -86,19 +89,12 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
     prompt = definition.prompt(wrong[0].prompt)
     wrong = [one for one in wrong if one.prompt == prompt.id]
     said = [told for one in wrong for told in _lines(one)]
-    given = {
-        "task": definition.description,
-        "system": prompt.system or "",
-        "text": prompt.text,
-        "output": json.dumps(definition.output.json_schema),
-        "complaints": said,
-    }
+    content = {"system": prompt.system or "", "text": prompt.text}
+    given = {"task": definition.description, **content, "output": json.dumps(definition.output.json_schema), "complaints": said}
     with TaskExecutor(TASK, services=services) as executor:
         asked = executor.run(given, {"model": model} if model else None)
     rules = "".join(f"\n- {_literal(one)}" for one in asked.output["instructions"])
-    added = f"\n\nKeep to this too:{rules}"
-    content = {"system": prompt.system or "", "text": prompt.text}
-    content["system" if prompt.system else "text"] += added
+    content["system" if prompt.system else "text"] += f"\n\nKeep to this too:{rules}"
     candidate = changed_definition(services, definition, prompt.id, content)
     proposal = Proposal(
         kind=KIND,
@@ -108,7 +104,7 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
         schema=CONTENT,  # type: ignore[arg-type]
         shown={
             "instructions": asked.output["instructions"],
-            "complaints": list(said),
+            "complaints": said,  # type: ignore[dict-item]
             "tried": _tried(services, candidate, prompt.id, executions, wrong),
         },
         source=asked.execution.id,
@@ -119,8 +115,7 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
 
 def suggest_all(services: Services) -> list[Suggestion]:
     """Looks at every task that was executed lately; one for which no suggestion can be had keeps back no other."""
-    since = datetime.fromisoformat(services.clock.now()) - timedelta(days=RECENT_DAYS)
-    recent = services.executions.find(since=since.isoformat(timespec="microseconds"))
+    recent = services.executions.find(since=_since(services, RECENT_DAYS))
     found = []
     for task in sorted({one.task_id for one in recent} & {one.id for one in services.catalogue}):
         try:

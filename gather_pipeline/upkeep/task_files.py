@@ -22,12 +22,7 @@ DEFINITIONS, EXECUTIONS, FEEDBACK = "config/task_definitions", "data/task_execut
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What was new in files.
-
-    Attributes:
-        definitions: Those that are to be written to a folder of own tasks.
-        known: Executions and rankings that were there already.
-    """
+    """What was new in files; `definitions` are still to be written to a folder of own tasks, `known` was there already."""
 
     rankings: int
     executions: int

@@ -75,7 +75,7 @@ def _everything(view: ProjectView, department: str | None, after: str | None, *,
         return
     for slug in slugs if first is None else dropwhile(lambda slug: slug != first[0].department, slugs):
         yield from view.records.view(slug).everything
-    if department is None:  # what belongs to a department that no run has found: nobody knows it without a look at everything
+    if department is None:  # of departments that no run has found, which only a look at everything shows
         yield from (item for item in view.everything if item.department not in slugs)
 
 

@@ -1,4 +1,4 @@
-"""How an item came about: its model, prompt, ledger, verdicts and cost, told from what is stored (N01, N08)."""
+"""How an item came about: its model, prompt, ledger, verdicts and cost, from what is stored (N01, N08)."""
 
 from __future__ import annotations
 

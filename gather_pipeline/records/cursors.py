@@ -1,4 +1,4 @@
-"""Cursors over what a project has for somebody beyond the store, each held by one process at a time."""
+"""Cursors of what receivers beyond the store have of a project, each held by one process at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOLD_S = 90.0  # longer than any request and any wait of our own between two of 
 
 
 class Receiver(Protocol):
-    """Who is to get what a project has: `key` tells it from every other without giving its address away, `host` is for messages."""
+    """Who gets what a project has; `key` identifies it without giving its address away, `host` is for messages."""
 
     key: str
     host: str
@@ -69,7 +69,7 @@ class Cursors(Generic[CursorT]):
                 named = {"_id": id, "project_id": project_id, "receiver": receiver.key, "host": receiver.host}
                 self._store.insert_many(self._database, self._collection, [{**named, **fresh, "behind": True, **FREE}])
             else:
-                # Also where it is behind: whoever is about to note that nothing is left must not do so any more.
+                # Also where it is behind, so that a process about to note that nothing is left gets a version conflict.
                 changes = {} if document["behind"] else fresh if again is None else again
                 self._update(id, {**changes, "behind": True}, document["_version"])
         except (DuplicateKey, VersionConflict):

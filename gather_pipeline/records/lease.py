@@ -73,7 +73,7 @@ class Owner:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether its process was stopped on this machine (Ctrl-Z, SIGSTOP), so that it hears of nothing."""
+        """Whether its process was stopped on this machine (Ctrl-Z, SIGSTOP) and notices nothing."""
         found = _process(self.pid) if self.is_of_this_machine else None
         return found is not None and found.is_stopped
 
@@ -203,7 +203,7 @@ class Lease:
         return held.owner.task_id
 
     def renew(self) -> None:
-        """Moves the end of the lease; sets `lost`, and says so, where somebody else holds it now."""
+        """Moves the end of the lease; sets `lost`, with an error in the log, where another run holds it now."""
         with self._renewing:
             if self._extend({"token": self.token, "task_id": self.owner.task_id}) or self.lost.is_set():
                 return
@@ -272,5 +272,5 @@ def holding(lease: Lease) -> Iterator[str | None]:
         thread.join(JOIN_S)
         try:
             lease.release()
-        except GatherError as error:  # whoever comes next finds the owner dead; what ended the run is what is to be told
+        except GatherError as error:  # the next run finds the owner dead; what ended this one must not be hidden
             logger.warning("[AutoGather] The lease of project %s could not be given back: %s", lease.project_id, error)

@@ -1,4 +1,4 @@
-"""What `gather brain serve` was told, kept with its embeddings, so that a server that is started anew knows it."""
+"""The nodes of `gather brain serve` with their embeddings, so that it has them after a restart."""
 
 from __future__ import annotations
 

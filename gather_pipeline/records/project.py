@@ -197,7 +197,7 @@ class ProjectRecords:
         return int(newest[0]["sequence"]) if newest else 0
 
     def position(self) -> str:
-        """The cursor from which `changed_items` tells only what changes from now on."""
+        """The cursor from which `changed_items` gives only what changes from now on."""
         return self._store.position(self._database)
 
     def has_same_items(self, cursor: str) -> bool:

@@ -47,7 +47,7 @@ class Runs:
             self.end_gone(run.task_id, cancelled=run.cancel_requested)
 
     def end_gone(self, task_id: str, *, cancelled: bool) -> None:
-        """Notes the end of a run whose process is gone: failed, or cancelled where somebody wished its end."""
+        """Notes the end of a run whose process is gone: failed, or cancelled where that was asked for."""
         ended = {"status": "cancelled", "reason": CUT_SHORT} if cancelled else {"status": "failed", "reason": ABANDONED}
         self._end(task_id, ended)
 

@@ -51,7 +51,7 @@ class Tokens:
         return token
 
     def is_valid(self, id: str) -> bool:
-        """Whether a token still opens something, for whoever let it in a while ago."""
+        """Whether a token that was accepted a while ago still is valid."""
         return any(row["revoked_at"] is None for row in self._store.find(self._database, TOKENS, {"id": id}))
 
     def revoke(self, which: str) -> Token:

@@ -1,4 +1,4 @@
-"""A task that nobody has used yet: models tried at it on examples and made-up inputs, and people asked soon (S004-LRN-09, 10)."""
+"""A new task: models are tried on its examples and on made-up inputs, and people are asked early (S004-LRN-09, 10)."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Delivery(Rounds[DeliveryCursor]):
 
     def refused(self) -> str:
         """What the receiver refused; counts what is left, too."""
-        with suppress(GatherError):  # a store that is away is told of by others
+        with suppress(GatherError):  # others report that the store is away
             self.left = self._outbox.left(self._project_id, self._records, self._to)
         if not self.dead:
             return ""
@@ -110,7 +110,7 @@ class Delivery(Rounds[DeliveryCursor]):
 
 
 class Everyone:
-    """The body of `EventBus` over all who want to know; over nobody it lets events go: the store has them."""
+    """The body of `EventBus` over any number of others; without any it does nothing, for the store has the events."""
 
     def __init__(self, *buses: EventBus) -> None:
         self._buses = buses

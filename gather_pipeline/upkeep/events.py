@@ -1,4 +1,4 @@
-"""Events whose cause is in the store: made of it alike when it happens and, where a run was killed in between, by whoever looks next."""
+"""Events made from what is stored, the same way while a run goes on and later, where the run was killed before it could send them."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def complete_events(view: ProjectView, runs: Sequence[Run], lease: Lease) -> lis
         try:
             view.records.add_events(missing)
             return missing
-        except DuplicateKey:  # a run that lost its lease told something meanwhile, or this one has lost its own
+        except DuplicateKey:  # a run that lost its lease stored an event meanwhile, or this one has lost its own
             lease.confirm()
 
 

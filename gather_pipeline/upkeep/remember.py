@@ -1,7 +1,7 @@
-"""The Brain that is asked: the service where one is set and answers, else the local index; and the service's being told of every item.
+"""The Brain of a run: the service where one is set and answers, else the local index; and a thread that indexes items in the service.
 
-Who asks never waits for long and never fails: what the service cannot say the local index says, or nobody. What it lacks the store has
-(`records.indexing`), and a thread of a run, or a later process, brings it there.
+A question never waits for long and never fails: the local index answers where the service does not. What the service lacks is known from
+the store (`records.indexing`), so that a later process can bring it there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 
 POLL_S = 0.1
 AWAY_S = 30.0  # for which a service that did not answer is not asked
-BATCH = 100  # nodes that are told of at once
+BATCH = 100  # nodes sent at once
 MOST_REFUSED = 20  # items refused one by one, from which on the service counts as unusable
 
 
@@ -52,7 +52,7 @@ class Told:
 
 
 class Indexer(Rounds[IndexCursor]):
-    """Tells a Brain service of a project's items, edits and deletions, from a thread of its own."""
+    """Indexes a project's items, edits and deletions in a Brain service, from a thread of its own."""
 
     noun, done, where = "item", "indexed", "in the Brain at"
 
@@ -72,7 +72,7 @@ class Indexer(Rounds[IndexCursor]):
         return f"{counted(len(self._refused), 'item')} refused, such as {id}: {reason}"
 
     def round(self, cursor: IndexCursor, last: bool) -> float | None:
-        """Tells of what has changed since the last round."""
+        """Indexes what has changed since the last round."""
         nodes, items, iterations = self._indexing.pending(cursor, self._records)
         self.left, told = len(nodes), {node.id for node in nodes}
         try:
@@ -90,13 +90,13 @@ class Indexer(Rounds[IndexCursor]):
         before = {id: why for id, why in cursor.refused.items() if id not in told}
         moved = self._indexing.move(cursor, items=items, iterations=iterations, refused=before | self._refused)
         if moved is None:
-            return 0.0  # another process tells it by now
+            return 0.0  # another process indexes by now
         if last:
             self._indexing.leave(moved, done=True)
         return None
 
     def _index(self, nodes: Sequence[Node]) -> None:
-        """Tells of nodes; where they are refused of halves, so that one which it cannot take keeps back no other."""
+        """Indexes nodes; refused ones are tried again by halves, so that one that cannot be taken keeps back no other."""
         try:
             self._service.index(self._project_id, nodes)
         except BrainRefused as error:
@@ -116,7 +116,7 @@ class Indexer(Rounds[IndexCursor]):
 
 
 class ProjectBrain:
-    """What a run asks a Brain and tells it; `is_over` says whether nobody waits for an answer any more.
+    """A Brain as a run uses it; `is_over` says whether answers are no longer wanted.
 
     Attributes:
         seconds: Spent waiting for answers, the local index's too.
@@ -128,7 +128,7 @@ class ProjectBrain:
         self._indexer: Indexer | None = None
 
     def begin(self) -> None:
-        """Begins to tell the service of what is stored."""
+        """Begins to index in the service what is stored."""
         if self._service is not None:
             self._indexer = Indexer(self._services, self._project_id, self._service, self._told)
 
@@ -175,7 +175,7 @@ class ProjectBrain:
             self._indexer.wake()
 
     def _ask(self, calls: Sequence[Callable[[Brain], Answer]]) -> list[Answer] | None:
-        """What the service answers, all calls at once; None where it does not, was away just now, or nobody waits any more."""
+        """Answers of the service to calls made at once; None where it gives none, was away just now, or they are no longer wanted."""
         if self._service is None or not calls or time.monotonic() < self._not_before:
             return None
         return self._timed(partial(self._answers, self._service, calls))
@@ -201,7 +201,7 @@ class ProjectBrain:
 
 
 def resume(services: Services, until: float) -> list[str]:
-    """Tells the Brain service what earlier processes left behind, and what people have changed since; see `rounds.go_on`."""
+    """Indexes in the Brain service what earlier processes left behind, and what people changed; see `rounds.go_on`."""
     service = services.brain_service
     if service is None:
         return []

@@ -1,4 +1,4 @@
-"""How a run is going, as it can be told from its record, its lease and what it has committed."""
+"""How a run is going, by its record, its lease and what it has committed."""
 
 from __future__ import annotations
 

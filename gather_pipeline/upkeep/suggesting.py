@@ -114,10 +114,17 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
 
 
 def suggest_all(services: Services) -> list[Suggestion]:
-    """Looks at every task that was executed lately; one for which no suggestion can be had keeps back no other."""
+    """Looks at every task that was executed lately, but for those whose last suggestion still waits for a person.
+
+    One for which no suggestion can be had keeps back no other.
+    """
     recent = services.executions.find(since=_since(services, RECENT_DAYS))
+    waiting = {one.proposal.subject["task"]: one for one in services.reviews.find(status="open", kind=KIND)}
     found = []
     for task in sorted({one.task_id for one in recent} & {one.id for one in services.catalogue}):
+        if (last := waiting.get(task)) is not None:
+            found.append(Suggestion(task=task, told=f"{last.proposal.title}; it still waits for a person", patterns=(), review=last.id))
+            continue
         try:
             found.append(suggest(services, task, days=RECENT_DAYS))
         except Stopped:

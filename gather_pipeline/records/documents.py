@@ -177,14 +177,9 @@ def analysis_document(item: Item, key: str, analysis: Analysis) -> Document:
 
 def analysis_of(document: Mapping[str, Any]) -> Analysis:
     """The analysis of a row."""
-    return Analysis(
-        worths=dict(zip(document["words"], document["worths"], strict=True)),
-        faults=tuple(document["faults"]),
-        copied=document["copied"],
-        circling=document["circling"],
-        directs=document["directs"],
-        clashes=tuple((sentence, kind, clash) for sentence, kind, clash in document["clashes"]),
-    )
+    worths = dict(zip(document["words"], document["worths"], strict=True))
+    clashes = tuple((sentence, kind, clash) for sentence, kind, clash in document["clashes"])
+    return Analysis(**_known(Analysis, document) | {"worths": worths, "faults": tuple(document["faults"]), "clashes": clashes})
 
 
 def decided_document(decided: DecidedText) -> Document:

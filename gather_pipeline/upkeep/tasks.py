@@ -47,7 +47,7 @@ class TaskStatus:
     cancel_requested: bool
     submitted_at: str | None
     started_at: str | None
-    ended_at: str | None
+    ended_at: str | None = None
     progress: Mapping[str, Any] | None = None
     result: Any = None
 
@@ -67,18 +67,8 @@ def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
     if submission is None:
         raise _unknown(task_id)
     state, reason = _unnoted(submission, queued)
-    return TaskStatus(
-        task_id=task_id,
-        task_type=submission.task_type,
-        status=state,
-        reason=reason,
-        project_id=submission.project_id,
-        priority=submission.priority,
-        cancel_requested=submission.cancel_requested,
-        submitted_at=submission.submitted_at,
-        started_at=submission.started_at,
-        ended_at=None,
-    )
+    same = ("task_id", "task_type", "project_id", "priority", "cancel_requested", "submitted_at", "started_at")
+    return TaskStatus(status=state, reason=reason, **{name: getattr(submission, name) for name in same})
 
 
 def cancel_task(services: Services, task_id: str) -> bool:
@@ -142,19 +132,14 @@ def _of_run(run: RunStatus, submission: Submission | None) -> TaskStatus:
     counted = ("iterations", "departments_processed", "items_created", "tokens", "cost")
     counts = {name: getattr(run, name) for name in counted}
     result = {"status": run.status, **counts, "processing_time_ms": run.processing_time_ms, "summary": run.summary}
+    same = ("task_id", "status", "reason", "project_id", "cancel_requested", "started_at", "ended_at")
     return TaskStatus(
-        task_id=run.task_id,
         task_type=AUTOMATION,
-        status=run.status,
-        reason=run.reason,
-        project_id=run.project_id,
         priority=submission.priority if submission else None,
-        cancel_requested=run.cancel_requested,
         submitted_at=submission.submitted_at if submission else None,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
         progress=counts,
         result=None if run.status == "running" else result,
+        **{name: getattr(run, name) for name in same},
     )
 
 

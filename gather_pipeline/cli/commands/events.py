@@ -68,8 +68,8 @@ def _redeliver(services: Services, project_id: str, as_json: bool) -> int:
         raise InvalidInput("GATHER_WEBHOOK_URL is not set, expected the address to deliver to")
     delivery = redeliver(services, project_id, receiver)
     if as_json:
-        print_json({"delivered": delivery.delivered, "refused": delivery.dead, "waiting": delivery.left})
-    say(f"{receiver.host} took {counted(delivery.delivered, 'event')} and refused {delivery.dead}; waiting: {delivery.left}.")
+        print_json({"delivered": delivery.taken, "refused": delivery.dead, "waiting": delivery.left})
+    say(f"{receiver.host} took {counted(delivery.taken, 'event')} and refused {delivery.dead}; waiting: {delivery.left}.")
     return 1 if delivery.dead or delivery.left else 0
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -131,12 +132,12 @@ class Execution:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the output is nobody's to use before a person has decided on it."""
+        """Whether the output must not be used before a person has decided on it."""
         return self.waiting is not None and self.fallback != "use_highest_ranked_model"
 
     @property
     def decision(self) -> Feedback | None:
-        """The newest word of a person on whether the output is accepted; None where nobody gave one."""
+        """The newest decision of a person on whether the output is accepted; None where there is none."""
         said = [one for one in self.feedback if one.accepted is not None and one.source != "check"]
         return said[-1] if said else None
 
@@ -182,8 +183,8 @@ class Execution:
     @property
     def reasks(self) -> int:
         """Calls that asked the same model again because its answer did not fit."""
-        pairs = zip(self.calls, self.calls[1:], strict=False)
-        return sum(before.model == after.model and before.answered_by is not None for before, after in pairs)
+        pairs = ((one, then) for one, then in pairwise(self.calls) if one.answered_by is not None and one.obtained is None)
+        return sum((one.model, one.purpose) == (then.model, then.purpose) for one, then in pairs)
 
     @property
     def retries(self) -> int:
@@ -202,7 +203,7 @@ class Execution:
             "details": {"verdicts": verdicts} if verdicts else {},
         }
         # As JSON, for its keys may be any.
-        entries = [one | {"corrected": one["corrected"] and json.dumps(one["corrected"])} for one in row["feedback"]]
+        entries = [one | {"corrected": None if one["corrected"] is None else json.dumps(one["corrected"])} for one in row["feedback"]]
         return row | {
             "_id": row.pop("id"),
             "models_used": list(self.models_used),

@@ -14,8 +14,8 @@ SHOWN = 3  # complaints that a pattern shows as they were said
 OWN_WORDS = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?|\b[0-9a-f]{16,}\b")
 KINDS = (
     ("cut", "was cut at the token limit"),
-    ("empty", "is empty"),
-    ("no JSON", "JSON"),
+    ("empty", "the answer is empty"),
+    ("no JSON", "expected JSON"),
     ("wrong form", "does not fit"),
     ("refused", "ModelRefused"),
     ("refused", "content filter"),
@@ -75,27 +75,24 @@ def patterns(executions: Sequence[Execution]) -> list[Pattern]:
         total[place] += 1
         for kind, said in dict(complaints(execution)).items():
             found.setdefault((*place, kind), []).append((execution.id, said))
-    made = []
-    for (version, prompt, model, kind), told in found.items():
+
+    def pattern(version: str, prompt: str, model: str, kind: str, told: Sequence[tuple[str, str]]) -> Pattern:
         of = total[version, prompt, model]
         interval = binomtest(len(told), of).proportion_ci(LEVEL, method="wilson")
-        examples = tuple(dict.fromkeys(said for _, said in told))[:SHOWN]
-        ids = tuple(id for id, _ in told)
-        made.append(
-            Pattern(
-                version=version,
-                prompt=prompt,
-                model=model,
-                kind=kind,
-                count=len(told),
-                of=of,
-                low=float(interval.low),
-                high=float(interval.high),
-                examples=examples,
-                executions=ids,
-            )
+        return Pattern(
+            version=version,
+            prompt=prompt,
+            model=model,
+            kind=kind,
+            count=len(told),
+            of=of,
+            low=float(interval.low),
+            high=float(interval.high),
+            examples=tuple(dict.fromkeys(said for _, said in told))[:SHOWN],
+            executions=tuple(id for id, _ in told),
         )
-    return sorted(made, key=lambda one: (-one.low, -one.count, one.kind, one.model))
+
+    return sorted((pattern(*place, told) for place, told in found.items()), key=lambda one: (-one.low, -one.count, one.kind, one.model))
 
 
 def complaints(execution: Execution) -> Iterator[tuple[str, str]]:

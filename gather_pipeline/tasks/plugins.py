@@ -28,7 +28,7 @@ def plugin(group: Group, name: str) -> Any | None:
 
 
 def plugins(group: Group, tell: Callable[[str], None]) -> dict[str, Any]:
-    """All objects that packages have registered in a group, by name; `tell` is told of each that cannot be imported, which is left out."""
+    """All objects that packages have registered in a group, by name; one that cannot be imported is left out, which `tell` hears of."""
     found = {}
     for name, point in _registered(group).items():
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gather_pipeline.domain.texts import typed
-from gather_pipeline.errors import shorten
+from gather_pipeline.errors import InvalidInput, shorten
 from gather_pipeline.tasks.plugins import plugin, plugin_names
 
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
@@ -36,9 +36,17 @@ def build(name: str, schema: Schema) -> Validation:
         found = re.fullmatch(form.replace("<n>", r"(?P<n>\d{1,6})").replace("<word>", "(?P<word>[a-z]+)"), name)
         if found:
             return make(schema, **found.groupdict())
-    rule: Validation | None = plugin("validations", name)
-    if rule is None:
+    own: Validation | None = plugin("validations", name)
+    if own is None:
         raise ValueError(f"validation {name!r} is not known, expected one of {', '.join([*RULES, *plugin_names('validations')])}")
+
+    def rule(value: Any) -> str | None:
+        try:
+            return own(value)
+        except Exception as error:
+            told = shorten(f"{type(error).__name__}: {error}")
+            raise InvalidInput(f"plugin {name} (validations) failed: {told}, expected what is wrong with a value, or None") from error
+
     return rule
 
 
@@ -74,7 +82,7 @@ def _non_empty_text(schema: Schema) -> Validation:
 
 
 def _non_empty(schema: Schema, word: str) -> Validation:
-    return _each(_fields(schema, word), lambda part: "is empty" if part is None or part == [] or _is_blank(part) else None)
+    return _each(_fields(schema, word), lambda part: "is empty" if part in (None, [], {}) or _is_blank(part) else None)
 
 
 def _min_length(schema: Schema, n: str) -> Validation:
@@ -127,12 +135,14 @@ def _no_preamble(_: Schema) -> Validation:
 
 
 def _same_matches_probability(schema: Schema) -> Validation:
-    _fields(schema, "same")
-    _fields(schema, "probability")
+    if lacking := {"same", "probability"} - schema.get("properties", {}).keys():
+        raise ValueError(f"no field of the schema has the name {' or '.join(sorted(lacking))}")
 
     def rule(value: Any) -> str | None:
-        if value["same"] is not (value["probability"] >= 0.5):
-            return f"same is {value['same']} but probability is {value['probability']}, expected same exactly where it is 0.5 or more"
+        given = value if isinstance(value, Mapping) else {}
+        same, probability = given.get("same"), given.get("probability")
+        if isinstance(same, bool) and isinstance(probability, int | float) and same is not (probability >= 0.5):
+            return f"same is {same} but probability is {probability}, expected same exactly where it is 0.5 or more"
         return None
 
     return rule

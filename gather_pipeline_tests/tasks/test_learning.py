@@ -41,3 +41,5 @@ def test_numbers_and_quoted_words_do_not_tell_kinds_apart() -> None:
     first, second = (kind_of(f"the answer does not fit: score is {n}, expected at most 10") for n in (11, 12.5))
     assert first == second
     assert kind_of("ModelTimeout: no answer within 60 s") == "not had"
+    assert kind_of("the answer is 'the cup is empty', expected JSON and nothing else") == "no JSON"
+    assert kind_of("the answer does not fit: title: 'JSON' is too short") == "wrong form: title: _ is too short"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,3 +64,14 @@ def test_a_structured_reply_fits_its_schema(services: Services, schema: type[Bas
     reply = get_llm_model(services=services).with_structured_output(schema).invoke("Name a sting.")
     assert set(reply.content) == {"title", "bars"} and Sting.model_validate(reply.content)
     assert isinstance(services.model, Counting) and services.model.requests[0].response_schema is not None
+
+
+def test_a_structured_reply_is_had_where_nobody_holds_the_model_that_it_was_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"GATHER_HOME": str(tmp_path), "GATHER_MODEL": "scripted", "GATHER_EMBEDDER": "hashing"}.items():
+        monkeypatch.setenv(name, value)
+    model = get_llm_model().with_structured_output(Sting)
+    gc.collect()
+    assert Sting.model_validate(model.invoke("Name a sting.").content)
+    model.close()

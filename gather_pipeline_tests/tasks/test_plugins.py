@@ -197,3 +197,13 @@ def test_a_plugins_texts_reach_the_loops_prompts_and_one_that_fails_is_a_fault(t
     assert [one.state for one in entries] == ["included"] and iteration.inputs.context == {}
     assert studio.run("task-2").summary[0].ended_by == "unchanged"
     studio.close()
+
+
+def test_a_plugins_rule_that_fails_ends_the_execution_by_name_and_what_was_paid_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(tmp_path, monkeypatch, "validations", "odd = part_of_validations:odd", "def odd(value):\n    return value['gone']\n")
+    bench = Bench('{"greeting": "Hail!"}', definition=define(output__validations=["odd"]))
+    with pytest.raises(InvalidInput, match=r"plugin odd \(validations\) failed: KeyError: 'gone', expected what is wrong with a value"):
+        bench.run()
+    assert bench.record.usage.cost == 0.25 and bench.record.calls[0].answer == '{"greeting": "Hail!"}'

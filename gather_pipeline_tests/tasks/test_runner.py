@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from gather_pipeline.domain.executions import Message, Usage
+from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import (
+    BudgetExhausted,
     InvalidInput,
     ModelRefused,
     ModelTimeout,
@@ -19,6 +21,7 @@ from gather_pipeline.errors import (
     UnknownEntity,
 )
 from gather_pipeline.tasks.catalogue import Catalogue
+from gather_pipeline.tasks.execution import UNKNOWN
 from gather_pipeline.tasks.runner import TaskRunner
 from gather_pipeline_tests.tasks.builders import PLAIN_TEXT, Bench, HangingModel, ListModel, StepClock, completion, define
 
@@ -111,7 +114,7 @@ def test_reasks_end_and_the_last_complaint_is_told():
 
 def test_no_reask_is_made_where_the_definition_allows_none():
     bench = Bench("prose", GOOD, definition=define(generation__max_reasks=0))
-    with pytest.raises(OutputInvalid, match="1 calls"):
+    with pytest.raises(OutputInvalid, match="in 1 call: "):
         bench.run()
     assert len(bench.model.requests) == 1
 
@@ -404,3 +407,18 @@ def test_a_long_rejected_answer_is_kept_shortened():
     bench = Bench("x" * 10_000, GOOD)
     bench.run()
     assert bench.record.calls[0].answer == "x" * 4000
+
+
+@pytest.mark.parametrize(
+    ("first", "budget"), [(completion("prose"), 0.5), (completion("prose", usage=UNKNOWN), 0.25)], ids=["known", "unknown"]
+)
+def test_what_is_asked_again_counts_against_the_budget_also_beside_a_call_of_unknown_cost(first: dict[str, Any], budget: float):
+    bench = Bench(completion("prose", **first), "prose", GOOD)
+    with pytest.raises(BudgetExhausted, match="the budget of this execution is spent, expected more for one more answer"):
+        bench.run(budget=Budget(cost=budget))
+    assert len(bench.model.requests) == len(bench.record.calls) == 2
+
+
+def test_a_key_of_an_answer_is_cleaned_like_its_texts():
+    bench = Bench('{"greeting": {"a\\u0000b": "c"}}', definition=define(output__schema__properties__greeting={"type": "object"}))
+    assert bench.run() == {"greeting": {"ab": "c"}}

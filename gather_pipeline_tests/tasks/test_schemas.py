@@ -148,6 +148,7 @@ def test_a_pattern_with_nested_repetition_takes_no_time(schema: dict[str, Any], 
         ({"patternProperties": {"(": True}}, r"at patternProperties: pattern '\(' cannot be matched"),
         ({"unevaluatedProperties": False, "allOf": [{"patternProperties": {"a": True}}]}, "expected additionalProperties"),
         ({"items": {"$schema": "https://json-schema.org/draft/2020-12/schema"}}, r"\$schema below its root"),
+        ({"items": {"$dynamicRef": "#gone"}}, r"refers to '#gone', which is not in it"),
     ],
 )
 def test_a_pattern_without_a_bound_is_refused_at_load(schema: dict[str, Any], told: str):

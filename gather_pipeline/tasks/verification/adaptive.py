@@ -58,6 +58,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         rung = max(least, min(first + step, most))
         why = [f"the risk is {given.risk} and {case.writer} {record}: {_named(given, rung)}"]
         said: list[Verdict] = []
+        replacement = None
         while 0 < rung <= most:
             link = given.checks[rung - 1]
             if not holds(case.models.left, link, case):
@@ -70,17 +71,15 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
                 said.append(verdict)
                 why += [f"{link.method}: {reason}" for reason in verdict.reasons or (verdict.ruling,)]
                 if verdict.replacement is not None:
-                    case = replace(case, output=verdict.replacement)
+                    replacement = verdict.replacement
+                    case = replace(case, output=replacement)
                 if verdict.ruling in ("accept", "reject"):
                     break
             rung += 1
         evidence: dict[str, Any] = {"risk": given.risk, "checks": to_jsonable_python(said)}
         if not said:
             return Verdict(ruling="undecided" if rung else "accept", method=METHOD, reasons=tuple(why), evidence=evidence)
-        replacements = [verdict.replacement for verdict in said if verdict.replacement is not None]
-        return replace(
-            said[-1], method=METHOD, reasons=tuple(why), evidence=evidence, replacement=replacements[-1] if replacements else None
-        )
+        return replace(said[-1], method=METHOD, reasons=tuple(why), evidence=evidence, replacement=replacement)
 
     return verify
 

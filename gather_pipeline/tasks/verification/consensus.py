@@ -145,7 +145,11 @@ def _alike(given: Consensus, definition: TaskDefinition, tools: Tools) -> Simila
         raise InvalidInput(
             f"task {definition.id}: consensus compares the fields {', '.join(unknown)}, expected properties of output.schema"
         )
-    return lambda first, second: whole(*({name: one.get(name) for name in fields} for one in (first, second)))
+
+    def compared(output: Any) -> Any:
+        return {name: output.get(name) for name in fields} if isinstance(output, Mapping) else output
+
+    return lambda first, second: whole(compared(first), compared(second))
 
 
 async def _ask(case: Case, models: Sequence[str], poll: Poll, alike: Similarity) -> str | None:

@@ -89,7 +89,7 @@ def _first(answer: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 
 def _fraction(said: Any) -> float | None:
-    """A confidence from 0 to 1, also of one that is told in per cent; None where there is none."""
+    """A confidence from 0 to 1, read also from per cent; None where there is none."""
     try:
         number = float(str(said).strip().removesuffix("%"))
     except ValueError:

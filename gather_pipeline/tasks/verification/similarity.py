@@ -97,6 +97,8 @@ def by_fields(schema: Schema | bool, first: Any, second: Any) -> float:
             fixed = "enum" in schema or "format" in schema
             return float(_plain(first) == _plain(second)) if fixed else _of_texts(by_text, first, second)
         case int() | float(), int() | float() if not isinstance(second, bool):
+            if first == second:  # such as 0 and 0.0
+                return 1.0
             low, high = schema.get("minimum"), schema.get("maximum")
             span = high - low if low is not None and high is not None and high > low else max(abs(first), abs(second))
             return max(0.0, 1 - abs(first - second) / span)

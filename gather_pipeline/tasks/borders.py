@@ -47,6 +47,8 @@ def _check_border(definition: TaskDefinition, dependency: Dependency, needed: Ta
     lacking = [name for name in needed.input.json_schema.get("required", ()) if name not in dependency.inputs]  # type: ignore[union-attr]
     if lacking:
         raise ValueError(f"inputs lacks {', '.join(lacking)}, which {needed.id} requires")
+    if unknown := dependency.fallback.keys() - dependency.outputs.keys():
+        raise ValueError(f"fallback names {', '.join(sorted(unknown))}, expected properties that outputs names")
     for target, source in dependency.outputs.items():
         if target not in own:
             raise ValueError(f"outputs names {target!r}, expected a property of the input of {definition.id}")

@@ -38,6 +38,7 @@ def test_a_dependency_that_fits_is_known():
         ({"outputs": {"who": "output.nick"}}, "outputs.who is 'output.nick', which names may leave out, and greeting requires it"),
         ({"outputs": {"who": "output.greeting"}, "on_error": "skip"}, "on_error is 'skip', expected 'stop' or 'fallback'"),
         ({"outputs": {"who": "output.greeting"}, "on_error": "fallback"}, "fallback lacks who, which greeting requires"),
+        ({"on_error": "fallback", "fallback": {"mod": "calm"}}, "fallback names mod, expected properties that outputs names"),
         (
             {"on_error": "fallback", "fallback": {"mood": 3}},
             "fallback.mood does not fit the input of greeting: the whole: 3 is not of type",

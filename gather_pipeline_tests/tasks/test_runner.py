@@ -131,11 +131,6 @@ def test_a_cut_answer_is_never_repaired():
     assert "finish_reason 'length'" in str(bench.record.calls[0].complaint)
 
 
-def test_half_a_json_that_claims_to_be_whole_is_not_repaired_either():
-    bench = Bench('{"greeting": "Good evening, Ma', GOOD)
-    assert bench.run() == {"greeting": "Good evening, Mara."}
-
-
 def test_an_answer_that_came_as_thoughts_alone_counts_where_it_is_all_of_them():
     bench = Bench(completion("", reasoning=f"First {GOOD}, but no."), completion("", reasoning=GOOD))
     assert bench.run() == {"greeting": "Good evening, Mara."}
@@ -258,19 +253,6 @@ def test_wrong_parameters_are_refused_before_any_call(options: dict[str, Any], t
     with pytest.raises(InvalidInput) as caught:
         bench.run(**options)
     assert told in str(caught.value) and bench.model.requests == []
-
-
-def test_tuples_are_lists_to_a_task():
-    definition = define(
-        input__schema={"type": "object", "properties": {"who": {"type": "array", "items": {"type": "string"}}, "mood": {"type": "string"}}},
-        input__examples=[],
-        input__validations=[],
-        prompts__0__text="{{ who | join(', ') }} {{ mood }}",
-    )
-    bench = Bench(GOOD, definition=definition)
-    bench.run({"who": ("Mara", "Elias"), "mood": "kind"})
-    assert bench.model.requests[0].messages[0].content == "Mara, Elias kind"
-    assert bench.record.input["who"] == ["Mara", "Elias"]
 
 
 def test_an_unknown_task_or_version_executes_and_records_nothing():

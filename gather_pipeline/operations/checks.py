@@ -25,7 +25,6 @@ from gather_pipeline.tasks.catalogue import Catalogue
 FULL_MB, NARROW_MB = 100, 1_000
 SLOW_S = 0.25  # a run asks the store some dozens of times an iteration
 VERDICTS = ("ok", "warning", "fault")
-SETUP = "Run gather setup."
 
 
 def home(site: Site) -> Seen:
@@ -301,7 +300,7 @@ CHECKS = (
         look=model,
         remedy="Check the address, the network and the provider's status page.",
     ),
-    Check(name="weights", setting="MODEL_PATH, GATHER_MODELS_DIR", look=weights, remedy=SETUP),
+    Check(name="weights", setting="MODEL_PATH, GATHER_MODELS_DIR", look=weights, remedy="Run gather setup."),
     Check(name="embedder", setting="GATHER_EMBEDDER", look=embedder, remedy="Install the package again: pip install -e ."),
     Check(
         name="departments",

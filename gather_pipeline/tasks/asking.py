@@ -46,7 +46,7 @@ class Asking:
     budget: Budget = Budget()
     kept: KeptAnswers | None = None
     draw: object = None
-    _outputs: list[list[Call]] = field(default_factory=list)
+    _outputs: list[list[Call]] = field(default_factory=list, init=False)
 
     @property
     def calls(self) -> list[Call]:

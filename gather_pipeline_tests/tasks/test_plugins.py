@@ -204,6 +204,6 @@ def test_a_plugins_rule_that_fails_ends_the_execution_by_name_and_what_was_paid_
 ) -> None:
     module(tmp_path, monkeypatch, "validations", "odd = part_of_validations:odd", "def odd(value):\n    return value['gone']\n")
     bench = Bench('{"greeting": "Hail!"}', definition=define(output__validations=["odd"]))
-    with pytest.raises(InvalidInput, match=r"plugin odd \(validations\) failed: KeyError: 'gone', expected what is wrong with a value"):
+    with pytest.raises(InvalidInput, match=r"plugin odd \(validations\) failed: \"KeyError: 'gone'\", expected what is wrong with a value"):
         bench.run()
     assert bench.record.usage.cost == 0.25 and bench.record.calls[0].answer == '{"greeting": "Hail!"}'

@@ -36,15 +36,16 @@ def _check_circle(
 
 
 def _check_border(definition: TaskDefinition, dependency: Dependency, needed: TaskDefinition) -> None:
-    own, required = _properties(definition.input.json_schema), definition.input.json_schema.get("required", ())
-    other = _properties(needed.input.json_schema)
+    schema: Schema = definition.input.json_schema
+    taken: Schema = needed.input.json_schema
+    own, other = _properties(schema), _properties(taken)
     for target, source in dependency.inputs.items():
         if source not in own:
             raise ValueError(f"inputs.{target} is {source!r}, expected a property of the input of {definition.id}")
         if target not in other:
             raise ValueError(f"inputs names {target!r}, expected a property of the input of {needed.id}")
         _check_fit(f"inputs.{target}", own[source], other[target])
-    lacking = [name for name in needed.input.json_schema.get("required", ()) if name not in dependency.inputs]  # type: ignore[union-attr]
+    lacking = [name for name in taken.get("required", ()) if name not in dependency.inputs]
     if lacking:
         raise ValueError(f"inputs lacks {', '.join(lacking)}, which {needed.id} requires")
     if unknown := dependency.fallback.keys() - dependency.outputs.keys():
@@ -54,7 +55,7 @@ def _check_border(definition: TaskDefinition, dependency: Dependency, needed: Ta
             raise ValueError(f"outputs names {target!r}, expected a property of the input of {definition.id}")
         part, is_always_there = _part_of_output(needed, source)
         _check_fit(f"outputs.{target}", part, own[target])
-        is_needed = target in required and "default" not in own[target]  # type: ignore[operator]
+        is_needed = target in schema.get("required", ()) and "default" not in own[target]
         if is_needed and not is_always_there:
             raise ValueError(f"outputs.{target} is {source!r}, which {needed.id} may leave out, and {definition.id} requires it")
         if is_needed and dependency.on_error == "skip":

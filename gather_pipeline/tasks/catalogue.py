@@ -70,7 +70,9 @@ class Catalogue:
         self.faults: dict[Path, str] = {**(under.faults if under else {})}
         self._refused: dict[str, Path] = {**(under._refused if under else {})}
         known = {**(under._known if under else {}), **found}
-        self._known = {key: known[key] for key in sorted(known, key=lambda key: (key[0], version_key(key[1])))}
+        self._known: dict[tuple[str, str], TaskDefinition] = {
+            key: known[key] for key in sorted(known, key=lambda key: (key[0], version_key(key[1])))
+        }
         for definition in found.values() if fitting else ():
             try:
                 check_borders(definition, self.get)

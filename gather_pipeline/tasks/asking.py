@@ -159,30 +159,24 @@ def told(error: BaseException) -> str:
 
 def _read(specification: OutputSpecification, answer: str, completion: Completion, max_tokens: int) -> parsing.Parsed:
     """The output in an answer, or `OutputInvalid` with what a model needs to hear."""
-    finish = completion.finish_reason
+    answer, finish, schema = answer.strip(), completion.finish_reason, specification.json_schema
     if finish == "content_filter":
         raise ModelRefused("the provider's content filter stopped the answer")
     most = max_tokens * TOKEN_CHARS
-    if len(answer.strip()) > most:
-        raise OutputInvalid(f"the answer has {len(answer.strip())} characters, expected at most {most}")
+    if len(answer) > most:
+        raise OutputInvalid(f"the answer has {len(answer)} characters, expected at most {most}")
     if specification.format == "text":
         trim = specification.when_cut == "trim"
         parsed = parsing.parse_text(answer, cut=finish == "length" or (trim and finish == "unknown"), trim=trim)
     elif finish == "length":
         raise OutputInvalid("the answer was cut at the token limit (finish_reason 'length'), expected a shorter one that ends")
     else:
-        parsed = _read_json(answer, completion.reasoning, specification.json_schema)
+        parsed = parsing.parse_json(answer or completion.reasoning, lambda value: schemas.fits(schema, value))
+        # Some servers send all of an answer as thoughts, which count only where they are it and nothing else.
+        if not answer and not (parsed.how == "strict" and schemas.fits(schema, parsed.value)):
+            raise OutputInvalid(f"the answer is empty, only thoughts came: {shorten(completion.reasoning)}, expected JSON")
     # Only now: what a JSON string escapes (a NUL, half a surrogate pair) is not there before it is parsed.
     parsed = replace(parsed, value=templates.cleaned(parsed.value))
-    wrong = specification.complaint(parsed.value)
-    if wrong:
+    if wrong := specification.complaint(parsed.value):
         raise OutputInvalid(f"the answer does not fit: {wrong}")
-    return parsed
-
-
-def _read_json(answer: str, reasoning: str, schema: schemas.Schema) -> parsing.Parsed:
-    """The value in an answer; some servers send all of it as thoughts, which count only where they are it and nothing else."""
-    parsed = parsing.parse_json(answer.strip() or reasoning, lambda value: schemas.fits(schema, value))
-    if not answer.strip() and not (parsed.how == "strict" and schemas.fits(schema, parsed.value)):
-        raise OutputInvalid(f"the answer is empty, only thoughts came: {shorten(reasoning)}, expected JSON")
     return parsed

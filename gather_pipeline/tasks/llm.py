@@ -36,9 +36,6 @@ class Reply:
     content: Any
     execution: Execution
 
-    def __str__(self) -> str:
-        return str(self.content)
-
 
 class LlmModel:
     """A model with its parameters, as `get_llm_model` gives it."""

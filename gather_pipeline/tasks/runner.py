@@ -161,7 +161,10 @@ class TaskRunner:
                 sampling=generation.sampling or None,
             )
             candidates = tuple(replace(request, model=name).model for name in dict.fromkeys((model, *fallback_models)))
-            draft.note(parameters=_parameters(request, definition, conditions, examples, draw))
+            sent = {name: getattr(request, name) for name in ("temperature", "max_tokens", "timeout_s", "seed")}
+            shown = {"examples": [one.id for one in examples]} if examples else {}
+            drawn = {} if draw is None else {"draw": draw}
+            draft.note(parameters={**sent, "sampling": generation.sampling, "conditions": sorted(conditions), **shown, **drawn})
             asking = draft.asking = Asking(
                 body=self._model,
                 execution_id=id,
@@ -317,13 +320,3 @@ def _read_input(definition: TaskDefinition, inputs: Mapping[str, Any]) -> dict[s
 def _refuse_input(definition: TaskDefinition, wrong: str | None) -> None:
     if wrong:
         raise InvalidInput(f"input of task {definition.id} {definition.version} does not fit: {wrong}")
-
-
-def _parameters(
-    request: ModelRequest, definition: TaskDefinition, conditions: Collection[str], examples: Sequence[Execution], draw: object
-) -> dict[str, Any]:
-    made: dict[str, Any] = {name: getattr(request, name) for name in ("temperature", "max_tokens", "timeout_s", "seed")}
-    made |= {"sampling": definition.generation.sampling, "conditions": sorted(conditions)}
-    if examples:
-        made["examples"] = [one.id for one in examples]
-    return made if draw is None else made | {"draw": draw}

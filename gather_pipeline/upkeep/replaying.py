@@ -12,7 +12,7 @@ from gather_pipeline.services import Services
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.execution import Execution
-from gather_pipeline.tasks.replay import Changes, Replay, compared, settings
+from gather_pipeline.tasks.replay import Changes, Replay, settings
 from gather_pipeline.tasks.runner import TaskRunner
 from gather_pipeline.tasks.verification.similarity import similarity
 
@@ -61,7 +61,10 @@ async def _again(services: Services, original: Execution, changes: Changes) -> R
         if not records or (isinstance(error, Stopped) and not isinstance(error, BudgetExhausted)):
             raise
     services.replays.add(*records)
-    return compared(original, records[-1], likeness(services, definition))
+    again = records[-1]
+    both = original.status == again.status == "succeeded"
+    alike = likeness(services, definition)(original.output, again.output) if both else None
+    return Replay(original=original, again=again, similarity=alike)
 
 
 def likeness(services: Services, definition: TaskDefinition) -> Callable[[Any, Any], float]:

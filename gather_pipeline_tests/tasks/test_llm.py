@@ -36,7 +36,7 @@ def test_a_prompt_is_sent_as_it_stands_and_the_reply_is_logged_and_paid_once(ser
     assert isinstance(services.model, Counting)
     model = get_llm_model("correction", services=services)
     first, again, other = model.invoke("Your prompt here"), model.invoke("Your prompt here"), asyncio.run(model.ainvoke("{{ other }}"))
-    assert first.content == str(again) and (first.execution.cached, again.execution.cached) == (False, True)
+    assert first.content == again.content and (first.execution.cached, again.execution.cached) == (False, True)
     assert [(one.messages[-1].content, one.temperature, one.model) for one in services.model.requests] == [
         ("Your prompt here", 0.3, "scripted"),
         ("{{ other }}", 0.3, "scripted"),

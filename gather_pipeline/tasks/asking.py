@@ -145,7 +145,8 @@ class Asking:
 def left_of(budget: Budget, calls: Iterable[Call]) -> Budget:
     """What calls have left of a budget; tokens and costs that are unknown count as none."""
     paid = [call.usage for call in calls if call.usage is not None and not call.cached]
-    tokens, cost = sum(usage.tokens or 0 for usage in paid), sum(usage.cost or 0.0 for usage in paid)
+    tokens = sum((usage.prompt_tokens or 0) + (usage.completion_tokens or 0) for usage in paid)
+    cost = sum(usage.cost or 0.0 for usage in paid)
     return Budget(
         tokens=None if budget.tokens is None else max(0, budget.tokens - tokens),
         cost=None if budget.cost is None else max(0.0, budget.cost - cost),

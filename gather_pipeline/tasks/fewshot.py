@@ -20,12 +20,8 @@ def choose_examples(
 ) -> list[Execution]:
     """Accepted executions to show as examples, the most telling last; none where the task asks for none.
 
-    Never one whose input is an example of the definition, by which the task is tried, nor the present input itself.
-
-    Args:
-        definition: The task.
-        inputs: The present input.
-        accepted: Gives the accepted executions of a task by its id, the newest first.
+    Never one whose input is an example of the definition, by which the task is tried, nor the present input itself. `accepted` gives a
+    task's accepted executions by its id, the newest first.
     """
     rule = definition.examples_from
     if rule is None:

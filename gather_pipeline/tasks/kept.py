@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -99,12 +99,9 @@ class KeptAnswers:
         except (TypeError, KeyError) as error:
             logger.warning("[AutoGather] A kept answer cannot be read: %s", error)
             return None
-        if payer is None:
-            return Answer(key=key, completion=completion, is_own=False)
-        with ExitStack() as stack:
-            died = self._claim(payer)
-            stack.enter_context(died or nullcontext())
-        return Answer(key=key, completion=completion, is_own=died is not None)
+        died = None if payer is None else self._claim(payer)
+        with died or nullcontext():  # which is let go of at once
+            return Answer(key=key, completion=completion, is_own=died is not None)
 
     def _read(self, key: str) -> dict[str, Any] | None:
         try:

@@ -38,6 +38,18 @@ def plugins(group: Group, tell: Callable[[str], None]) -> dict[str, Any]:
     return found
 
 
+def named_errors(group: Group, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """A plugin's function, whose errors become `InvalidInput` that names the plugin."""
+
+    def called(*given: Any) -> Any:
+        try:
+            return call(*given)
+        except Exception as error:
+            raise InvalidInput(f"plugin {name} ({group}) failed: {shorten(f'{type(error).__name__}: {error}')}") from error
+
+    return called
+
+
 def plugin_names(group: Group) -> list[str]:
     """Names registered in a group, without importing what they stand for."""
     return sorted(_registered(group))

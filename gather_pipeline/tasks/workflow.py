@@ -20,12 +20,7 @@ Run = Callable[[str, str | None, Mapping[str, Any]], Awaitable["TaskResult"]]
 async def complete_input(definition: TaskDefinition, inputs: Mapping[str, Any], run: Run) -> tuple[dict[str, Any], dict[str, str]]:
     """The input with what the dependencies bring, and by task the ids of the executions that brought it.
 
-    A dependency does not run where the caller gives all that it would bring.
-
-    Args:
-        definition: The task.
-        inputs: What the caller gives.
-        run: Executes a task in a version with an input.
+    A dependency does not run where the caller gives all that it would bring. `run` executes a task in a version with an input.
 
     Raises:
         GatherError: A dependency failed, and its policy is to stop.

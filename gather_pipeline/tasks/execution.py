@@ -146,6 +146,14 @@ class Execution:
         """Whether people accept the output, as it is or corrected; None where none of them said."""
         return None if self.decision is None else self.decision.accepted
 
+    @property
+    def passed(self) -> bool | None:
+        """Whether checks accept the output as its writer gave it; None where no check decided, such as while it waits for a person."""
+        made = [verdict for verdict in self.verdicts if verdict.evidence.get("checks") != []]  # without an adaptive one that chose no check
+        if not any(verdict.ruling in ("accept", "reject") for verdict in made):
+            return None
+        return bool(self.verified) and all(verdict.replacement is None for verdict in made)
+
     def accepted_output(self, until: str | None = None) -> Any:
         """The output as people accepted it: as it came, or as one of them corrected it until then, at any time where None."""
         made = [one.corrected for one in self.feedback if one.corrected is not None and (until is None or one.at <= until)]

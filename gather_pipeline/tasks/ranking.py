@@ -79,13 +79,14 @@ def observations(execution: Execution) -> Iterable[Observation]:
 
 
 def _judged(execution: Execution) -> float | None:
-    """The newest word of a person, then their rating, then the checks' verdict, then what later checks said."""
+    """The newest word of a person, then their rating, then the checks' verdict if one decided, then what later checks said."""
     if (said := execution.decision) is not None:
         return float(said.accepted or 0) if said.corrected is None else CORRECTED
     if execution.rating is not None:
         return (execution.rating - 1) / 4
-    if execution.verified is not None:
-        return float(execution.verified)
+    if execution.passed is not None:
+        is_edited = any(verdict.method == "human" and verdict.replacement is not None for verdict in execution.verdicts)
+        return CORRECTED if is_edited else float(execution.passed)
     later = [one.accepted for one in execution.feedback if one.accepted is not None]
     return float(later[-1]) if later else None
 

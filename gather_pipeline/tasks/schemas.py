@@ -170,22 +170,20 @@ def plain(inputs: Mapping[str, object]) -> dict[str, Any]:
     return made
 
 
-def portable(schema: Schema) -> dict[str, Any]:
+def portable(schema: Any) -> Any:
     """The schema to send to a provider: limits that not every provider takes become words in the description."""
+    if isinstance(schema, list):
+        return [portable(part) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
     kept: dict[str, Any] = {}
     for key, part in schema.items():
-        if key in UNPORTABLE or key in ANNOTATIONS:
-            continue
-        if key in ("properties", "$defs"):
+        if key in ("properties", "patternProperties", "$defs"):  # whose keys are names
             kept[key] = {name: portable(inner) for name, inner in part.items()}
-        elif key in ("anyOf", "allOf", "oneOf", "prefixItems"):
-            kept[key] = [portable(inner) for inner in part]
-        elif key in ("items", "additionalProperties", "not"):
-            kept[key] = portable(part)
-        else:
+        elif key in ("enum", "const"):
             kept[key] = part
+        elif key not in UNPORTABLE | ANNOTATIONS:
+            kept[key] = portable(part)
     limits = ", ".join(f"{_words(key)} {schema[key]}" for key in schema if key in UNPORTABLE)
     if limits:
         kept["description"] = " ".join(filter(None, (schema.get("description"), f"({limits})")))

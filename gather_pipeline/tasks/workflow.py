@@ -33,7 +33,7 @@ async def complete_input(definition: TaskDefinition, inputs: Mapping[str, Any], 
             known = with_defaults(definition.input.json_schema, made)
             given = {target: known[source] for target, source in dependency.inputs.items() if source in known}
             result = await run(dependency.task, dependency.version, given)
-            if result.execution.waiting is not None:
+            if result.execution.is_pending:
                 raise OutputRejected(f"task {dependency.task}: its output waits for review {result.execution.waiting}")
             executions[dependency.task] = result.execution.id
             brought = _brought(dependency, result.output)

@@ -67,6 +67,16 @@ def test_an_output_that_waits_for_a_person_is_not_handed_on(monkeypatch: pytest.
         made.run()
 
 
+def test_an_output_that_its_task_gives_although_it_waits_is_handed_on(monkeypatch: pytest.MonkeyPatch):
+    from gather_pipeline.tasks.verification import chain
+
+    monkeypatch.setitem(chain.METHODS, "told", METHOD["told"])  # type: ignore[arg-type]
+    verification = {"chain": [told("escalate", waiting="review-7")], "fallback_strategy": "use_highest_ranked_model"}
+    made = Bench(MOOD, GOOD, definition=define(dependencies=[NEEDS]), others=[define(id="moods", verification=verification)])
+    made.run()
+    assert made.records[0].waiting == "review-7" and made.records[1].input["mood"] == "joyful"
+
+
 def test_dependencies_run_in_their_order_and_a_later_one_gets_what_an_earlier_one_brought():
     later = {"task": "echo", "inputs": {"who": "mood"}, "outputs": {"note": "output"}}
     definition = define(dependencies=[NEEDS, later], input__schema__properties__note={"type": "object"})

@@ -89,17 +89,9 @@ def track_record(executions: Iterable[Execution], model: str) -> TrackRecord:
 
     An output that a check replaced by another one's is no success of its writer; one that nothing was checked of says nothing.
     """
-    judged = [good for one in executions if one.model == model and (good := _is_good(one)) is not None]
+    found = (one.passed if one.accepted is None else one.accepted for one in executions if one.model == model)
+    judged = [good for good in found if good is not None]
     return TrackRecord(runs=len(judged), accepted=sum(judged))
-
-
-def _is_good(execution: Execution) -> bool | None:
-    if execution.accepted is not None:
-        return execution.accepted
-    made = [verdict for verdict in execution.verdicts if verdict.method != METHOD or verdict.evidence["checks"]]
-    if not any(verdict.ruling in ("accept", "reject") for verdict in made):
-        return None
-    return bool(execution.verified) and all(verdict.replacement is None for verdict in made)
 
 
 def weighed(record: TrackRecord | None) -> tuple[int, str]:

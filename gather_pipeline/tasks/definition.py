@@ -60,7 +60,8 @@ class Specification(Part):
     @cached_property
     def asked(self) -> dict[str, JsonValue]:
         """The schema to send with a request: what every provider takes, with the rules that a schema can say."""
-        return schemas.portable(narrowed(self.json_schema, self.validations))
+        made: dict[str, JsonValue] = schemas.portable(narrowed(self.json_schema, self.validations))
+        return made
 
     @cached_property
     def _rules(self) -> dict[str, Validation]:

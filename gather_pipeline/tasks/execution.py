@@ -150,9 +150,8 @@ class Execution:
     def passed(self) -> bool | None:
         """Whether checks accept the output as its writer gave it; None where no check decided, such as while it waits for a person."""
         made = [verdict for verdict in self.verdicts if verdict.evidence.get("checks") != []]  # without an adaptive one that chose no check
-        if not any(verdict.ruling in ("accept", "reject") for verdict in made):
-            return None
-        return bool(self.verified) and all(verdict.replacement is None for verdict in made)
+        is_decided = not self.verdicts or any(verdict.ruling in ("accept", "reject") for verdict in made)
+        return self.verified and all(verdict.replacement is None for verdict in made) if is_decided else None
 
     def accepted_output(self, until: str | None = None) -> Any:
         """The output as people accepted it: as it came, or as one of them corrected it until then, at any time where None."""
@@ -169,6 +168,11 @@ class Execution:
     def models_used(self) -> tuple[str, ...]:
         """Models asked, each once, in order."""
         return tuple(dict.fromkeys(call.model for call in self.calls))
+
+    @property
+    def writer(self) -> str | None:
+        """The model whose output it is, else the last one asked; None where none was."""
+        return self.model or (self.calls[-1].model if self.calls else None)
 
     @property
     def usage(self) -> Usage:

@@ -70,11 +70,11 @@ def patterns(executions: Sequence[Execution]) -> list[Pattern]:
     for execution in executions:
         if execution.prompt_id is None or execution.status == "cancelled":
             continue
-        model = execution.model or (execution.models_used[0] if execution.calls else "none")
-        place = execution.task_version, execution.prompt_id, model
-        total[place] += 1
-        for kind, said in dict(complaints(execution)).items():
-            found.setdefault((*place, kind), []).append((execution.id, said))
+        prompt = execution.task_version, execution.prompt_id
+        asked = {execution.writer or "none", *(call.model for call in execution.calls if call.purpose == "answer")}
+        total.update((*prompt, model) for model in asked)
+        for place, said in {(model, kind): said for model, kind, said in complaints(execution)}.items():
+            found.setdefault((*prompt, *place), []).append((execution.id, said))
 
     def pattern(version: str, prompt: str, model: str, kind: str, told: Sequence[tuple[str, str]]) -> Pattern:
         of = total[version, prompt, model]
@@ -95,18 +95,19 @@ def patterns(executions: Sequence[Execution]) -> list[Pattern]:
     return sorted((pattern(*place, told) for place, told in found.items()), key=lambda one: (-one.low, -one.count, one.kind, one.model))
 
 
-def complaints(execution: Execution) -> Iterator[tuple[str, str]]:
-    """What was complained of: the kind, and what was said."""
+def complaints(execution: Execution) -> Iterator[tuple[str, str, str]]:
+    """What was complained of: the model, the kind of complaint, and what was said."""
     for call in execution.calls:
         if call.complaint is not None and call.purpose == "answer":
-            yield kind_of(call.complaint), call.complaint
+            yield call.model, kind_of(call.complaint), call.complaint
+    writer = execution.writer or "none"
     for verdict in execution.verdicts:
         if verdict.ruling == "reject":
-            yield f"rejected by {verdict.method}", "; ".join(verdict.reasons) or "no reason was given"
+            yield writer, f"rejected by {verdict.method}", "; ".join(verdict.reasons) or "no reason was given"
     for one in execution.feedback:
         if one.accepted is False or one.corrected is not None or (one.rating is not None and one.rating <= 2):
             what = "rejected" if one.corrected is None else "corrected"
-            yield f"{what} by a {one.source}", one.note or "no reason was given"
+            yield writer, f"{what} by a {one.source}", one.note or "no reason was given"
 
 
 def kind_of(complaint: str) -> str:

@@ -102,7 +102,7 @@ def _loaded(candidate: str, *, repaired: bool) -> Any:
     value: Any = candidate
     for _ in range(WRAPPED):
         try:
-            value = json_repair.loads(value, skip_json_loads=True) if repaired else load_json(value, parse_constant=_refuse)
+            value = json_repair.loads(value, skip_json_loads=True) if repaired else load_json(value, parse_constant=refuse_constant)
         except ValueError:
             return None
         if not isinstance(value, str):
@@ -110,8 +110,9 @@ def _loaded(candidate: str, *, repaired: bool) -> Any:
     return None
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+def refuse_constant(constant: str) -> None:
+    """Refuses NaN and Infinity, which Python's parser takes and JSON does not have."""
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _balanced(text: str) -> Iterator[str]:

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from gather_pipeline.context import Candidate, select
 from gather_pipeline.context.budget import allocate, budget_of
+from gather_pipeline.context.selection import Candidate, select
 from gather_pipeline.domain.layers import Kind, Layer, Priority
 from gather_pipeline.errors import InvalidInput
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline.adapters.cache.disk import DiskCache
-from gather_pipeline.context import Candidate, select
 from gather_pipeline.context.distillation import distil, verbose_sections
+from gather_pipeline.context.selection import Candidate, select
 from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.errors import ContextError, ModelTimeout
 

@@ -132,8 +132,8 @@ class Execution:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the output must not be used before a person has decided on it."""
-        return self.waiting is not None and self.fallback != "use_highest_ranked_model"
+        """Whether the output must not be used: it waits for a person, or waited for one who has rejected it."""
+        return self.waiting is not None and not self.accepted and self.fallback != "use_highest_ranked_model"
 
     @property
     def decision(self) -> Feedback | None:

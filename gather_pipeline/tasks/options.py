@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gather_pipeline.domain.verdicts import Budget
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, expected
 from gather_pipeline.tasks.definition import MAX_TOKENS
 
 
@@ -51,7 +51,7 @@ class ExecutionOptions(BaseModel):
             name = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 raise InvalidInput.field("option", name, f"one of {', '.join(cls.model_fields)}") from None
-            raise InvalidInput.field(f"option {name}", first["input"], first["msg"].removeprefix("Input should be ")) from None
+            raise InvalidInput.field(f"option {name}", first["input"], expected(first["msg"])) from None
 
     @property
     def budget(self) -> Budget:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, expected
 from gather_pipeline.tasks.definition import Part, VerificationParameters
 
 Form = TypeVar("Form", bound=Part)
@@ -18,12 +18,12 @@ def read_parameters(form: type[Form], given: VerificationParameters) -> Form:
         return form.model_validate(given.model_dump(exclude_unset=True))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        wanted = expected(first["msg"])
         if not first["loc"]:
-            raise ValueError(expected) from None
+            raise ValueError(wanted) from None
         name = f"parameter {'.'.join(str(part) for part in first['loc'])}"
         if first["type"] == "extra_forbidden":
             raise ValueError(f"{name} is not known, expected one of {', '.join(form.model_fields)}") from None
         if first["type"] == "missing":
             raise ValueError(f"{name} is missing") from None
-        raise ValueError(str(InvalidInput.field(name, first["input"], expected))) from None
+        raise ValueError(str(InvalidInput.field(name, first["input"], wanted))) from None

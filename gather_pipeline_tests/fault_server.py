@@ -257,10 +257,3 @@ def hang(seconds: float = 60.0) -> Reply:
         exchange.hang_up()
 
     return reply
-
-
-def closed_port() -> int:
-    """A port of the loopback where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -24,9 +24,9 @@ from gather_pipeline.operations.doctor import Check, Finding, Seen, Site, examin
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.settings import load_settings
 from gather_pipeline_tests.harness import make_settings
-from gather_pipeline_tests.mongo_server import free_port
 from gather_pipeline_tests.operations.web import Web
 from gather_pipeline_tests.redis_server import RedisProcess
+from gather_pipeline_tests.server_process import free_port
 
 MODELS = {"/v1/models": (200, {"data": [{"id": "llama3"}, {"id": "qwen"}]})}
 

@@ -15,6 +15,7 @@ from gather_pipeline.errors import ModelRefused
 from gather_pipeline_tests import fault_server as faults
 from gather_pipeline_tests.adapters.models.openai_asking import KEY, SCHEMA, NoWait, ask, ask_all, make_request
 from gather_pipeline_tests.fault_server import Reply, answer, status
+from gather_pipeline_tests.server_process import free_port
 
 # What is sent and read
 
@@ -247,5 +248,5 @@ def test_one_model_serves_several_event_loops_in_turn(serve: Any, clock: NoWait)
 
 def test_a_proxy_of_the_environment_does_not_stand_before_this_machine(serve: Any, clock: NoWait, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{faults.closed_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     assert ask(serve(), clock).text == "ok"

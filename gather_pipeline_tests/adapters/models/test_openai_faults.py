@@ -18,6 +18,7 @@ from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, Mod
 from gather_pipeline_tests import fault_server as faults
 from gather_pipeline_tests.adapters.models.openai_asking import KEY, NOON, SCHEMA, NoWait, ask, make_request
 from gather_pipeline_tests.fault_server import Reply, answer, rate_limited, status
+from gather_pipeline_tests.server_process import free_port
 
 # Failures that may pass
 
@@ -60,7 +61,7 @@ def test_three_failures_of_that_kind_are_final(serve: Any, clock: NoWait) -> Non
 
 def test_a_refused_connection_is_unavailable(clock: NoWait) -> None:
     with pytest.raises(ModelUnavailable, match="the connection to custom failed"):
-        ask(f"http://127.0.0.1:{faults.closed_port()}/v1", clock)
+        ask(f"http://127.0.0.1:{free_port()}/v1", clock)
     assert len(clock.waits) == 2
 
 

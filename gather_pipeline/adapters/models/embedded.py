@@ -30,9 +30,7 @@ logger = logging.getLogger(__name__)
 class EmbeddedModel:
     """Starts at the first request and stops at `aclose`; a later request starts it again.
 
-    Args:
-        model_path: The GGUF file.
-        client: Makes the client for a base URL; it must send prefilled turns and sampling parameters as they are.
+    `client` makes the client for a base URL; it must send prefilled turns and sampling parameters as they are.
     """
 
     def __init__(self, model_path: Path, *, client: Callable[[str], LanguageModel]) -> None:

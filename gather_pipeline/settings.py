@@ -231,19 +231,12 @@ class Settings(BaseSettings):
     @field_validator("home", "models_dir", "departments", "model_path", "providers")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        if value is None:
-            return None
         try:
-            path = value.expanduser().absolute()
+            return value.expanduser().absolute() if value is not None else None
         except RuntimeError:
             raise ValueError("a path without ~, for the system names no home folder") from None
         except OSError as error:
             raise ValueError(f"an absolute path, for the current folder cannot be used ({error.strerror})") from None
-        try:
-            path.exists()
-        except OSError as error:  # a folder above it is closed, or its name is too long
-            raise ValueError(f"a path that can be reached ({error.strerror})") from None
-        return path
 
     @property
     def reads_cms(self) -> bool:

@@ -41,7 +41,7 @@ class HttpService:
 
     def __init__(self, clock: Clock, keys: Mapping[str, str] | None = None, secrets: Secrets | None = None) -> None:
         self._clock, self._secrets = clock, secrets or Secrets()
-        self._keys = {host: checked_key(key, f"GATHER_SERVICE_KEYS for {host}") for host, key in (keys or {}).items()}
+        self._keys = {host.lower(): checked_key(key, f"GATHER_SERVICE_KEYS for {host}") for host, key in (keys or {}).items()}
 
     def __repr__(self) -> str:
         return f"HttpService({', '.join(self._keys)})"

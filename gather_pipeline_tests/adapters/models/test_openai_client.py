@@ -50,12 +50,6 @@ def test_openrouter_is_asked_for_its_cost_which_wins_over_the_price_list(serve: 
     assert server.requests[0]["usage"] == {"include": True}
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": "many"}, {"prompt_tokens": True, "completion_tokens": -1}, "none"])
-def test_an_unknown_usage_stays_unknown(serve: Any, clock: NoWait, usage: object) -> None:
-    completion = ask(serve(answer("x", usage=usage)), clock, prices={"a/model": (3.0, 15.0)})
-    assert completion.usage == Usage(prompt_tokens=None, completion_tokens=None, cost=None)
-
-
 def test_openai_itself_gets_its_newer_name_of_the_token_limit(serve: Any, clock: NoWait) -> None:
     server = serve()
     ask(server, clock, make_request(max_tokens=9), provider="openai")

@@ -59,6 +59,8 @@ def test_an_answer_is_what_the_json_says():
 def test_a_key_goes_to_its_host_alone():
     got, server, _ = asked(says(200, {"message": "no such key: s3cret-key"}), keys={"127.0.0.1": "s3cret-key"})
     assert server.headers[0]["authorization"] == "Bearer s3cret-key" and got == {"message": "no such key: ***"}
+    keys = HttpService(Waits(), {"Facts.Example.ORG": "s3cret"})._keys
+    assert keys == {"facts.example.org": "s3cret"}, "as the host of an address is read"
     _, server, _ = asked(says(200, {}), keys={"facts.example.org": "s3cret"})
     assert "authorization" not in server.headers[0]
     assert "s3cret" not in repr(HttpService(Waits(), {"facts.example.org": "s3cret"}))

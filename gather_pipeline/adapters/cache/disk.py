@@ -35,7 +35,7 @@ class _Bytes(diskcache.Disk):  # type: ignore[misc]
 
 
 class DiskCache:
-    """The body of `Cache` in a folder, opened when it is first used; of about so many bytes at most."""
+    """The body of `Cache` in a folder, opened when it is first used; it keeps about `size_limit` bytes."""
 
     def __init__(self, folder: Path, *, size_limit: int = SIZE_LIMIT) -> None:
         self._folder, self._size_limit = folder, size_limit

@@ -93,8 +93,8 @@ class EmbeddedModel:
         try:
             return xllamacpp.Server(settings)
         except RuntimeError as error:
-            sentence = f'the embedded model\'s weights at {self._path} are damaged or no GGUF file: run "gather setup"'
-            raise SetupMissing(sentence) from error
+            fault = f"the embedded model's weights at {self._path} are damaged or no GGUF file"
+            raise SetupMissing(f'{fault}: run "gather setup", or name another file in MODEL_PATH where that is set') from error
 
 
 def _cores() -> int:

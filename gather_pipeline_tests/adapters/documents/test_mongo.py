@@ -169,7 +169,7 @@ def test_a_wrong_password_is_refused_without_being_repeated(tmp_path: Path) -> N
         right.close()
         wrong = MongoStore(f"mongodb://{USER}:{PASSWORD}-wrong@127.0.0.1:{server.port}/", timeout_s=30)
         for call in (lambda: wrong.find("a", "gather"), lambda: wrong.upsert("a", "gather", {"_id": "2"})):
-            with pytest.raises(StoreError, match=r"MongoDB at 127\.0\.0\.1:\d+ refuses: user or password are wrong") as caught:
+            with pytest.raises(StoreError, match=r"MongoDB at 127\.0\.0\.1:\d+ refuses: the user or the password is wrong") as caught:
                 call()
             check_silent(wrong, caught.value)
         wrong.close()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from gather_pipeline.errors import BudgetExhausted, GatherError, InvalidInput, Stopped
 from gather_pipeline.services import Services
@@ -61,15 +60,11 @@ async def _again(services: Services, original: Execution, changes: Changes) -> R
         if not records or (isinstance(error, Stopped) and not isinstance(error, BudgetExhausted)):
             raise
     services.replays.add(*records)
-    return compared(original, records[-1], likeness(services, definition))
-
-
-def likeness(services: Services, definition: TaskDefinition) -> Callable[[Any, Any], float]:
-    """How alike two outputs of a task are, by the function that its checks name, else by the usual one of its schema."""
+    # How alike outputs are is said by the function that a check names, else by the usual one of their schema.
     links = definition.verification.links if definition.verification else ()
     names = [(link.parameters.model_extra or {}).get("similarity") for link in links]
     name = next((one for one in names if isinstance(one, str)), None)
-    return similarity(name, definition.output.json_schema, services.embedder)
+    return compared(original, records[-1], similarity(name, definition.output.json_schema, services.embedder))
 
 
 def _without_people(definition: TaskDefinition) -> TaskDefinition:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 EXECUTIONS, REPLAYS = "executions", "replays"
 LARGE = 4000  # characters as JSON from which a value is stored by its hash
+LONG_NUMBER = re.compile(r"\d{19}")  # may have more than 64 bits
 TRIES = 10  # people who give feedback on one execution at the same moment
 
 Read = TypeVar("Read")
@@ -205,8 +207,8 @@ def _places(document: Document) -> Iterator[tuple[str, Document, str]]:
 
 
 def _is_apart(place: str, value: Any) -> bool:
-    """Whether a value is stored by its hash: it is large, or may have keys that the store refuses."""
+    """Whether a value is stored by its hash, as text: it is large, or may have keys or numbers that the store refuses."""
     if place == "input":  # whose parts have places of their own
         return any(name.startswith("$") for name in value)
     text = json.dumps(value, ensure_ascii=False)
-    return len(text) > LARGE or '"$' in text
+    return len(text) > LARGE or '"$' in text or LONG_NUMBER.search(text) is not None

@@ -145,8 +145,10 @@ def _of_run(run: RunStatus, submission: Submission | None) -> TaskStatus:
 
 def _of_execution(execution: Execution, submission: Submission | None) -> TaskStatus:
     ended_at = datetime.fromisoformat(execution.timestamp) + timedelta(seconds=execution.execution_time_s)
-    reason = execution.error or (f"the output waits for a person: review {execution.waiting}" if execution.waiting else None)
     tag = execution.tags.get("project_id")  # whatever its caller gave
+    reason = execution.error
+    if reason is None and execution.waiting and not execution.accepted:
+        reason = f"{'the output waits for' if execution.accepted is None else 'it was rejected by'} a person: review {execution.waiting}"
     if execution.status == "cancelled":
         reason = CANCELLED if submission is not None and submission.cancel_requested else STOPPED
     return TaskStatus(
@@ -160,5 +162,5 @@ def _of_execution(execution: Execution, submission: Submission | None) -> TaskSt
         submitted_at=submission.submitted_at if submission else None,
         started_at=execution.timestamp,
         ended_at=ended_at.isoformat(),
-        result=None if execution.is_pending else execution.output,
+        result=None if execution.is_pending else execution.accepted_output() if execution.waiting else execution.output,
     )

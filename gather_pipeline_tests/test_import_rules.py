@@ -60,7 +60,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "cli": (*ENGINES, *own("adapters", "defs", "definitions", "api")),
     "api": (*(engine for engine in ENGINES if engine not in HTTP), *own("adapters", "defs", "definitions", "cli")),
 }
-DOOR = own("defs.launch", "defs.starting")  # the one to Dagster (D4): runs in this process, and runs elsewhere
+DOOR = own("defs.launch", "defs.starting", "defs.tasks")  # the one to Dagster (D4): runs in this process, runs elsewhere, and any task
 SHARED = ("adapters.network", "adapters.redis")  # how a server is reached and understood, whatever is asked of it
 # Which choose their engines by themselves: docs/decisions/0010.
 SEEDS_DOORS = (Path("tasks/executor.py"), Path("tasks/llm.py"), Path("upkeep/brain.py"))

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -18,13 +18,13 @@ from gather_pipeline import __version__
 from gather_pipeline.cli import logs
 from gather_pipeline.cli.lazy import LazyGroup, OutputClosed, Place
 from gather_pipeline.cli.options import example
-from gather_pipeline.cli.output import mend_streams, say
+from gather_pipeline.cli.output import capitalized, mend_streams, say
 from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import GatherError
 
 logger = logging.getLogger(__name__)
 
-SENTENCE = 1_000  # most characters that are shown of why a command ends
+SENTENCE = 1_000  # most characters that are shown of why a command ends: a path that is refused may have any length
 EXIT_STORE = 5
 EXIT_UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
@@ -42,18 +42,6 @@ EXIT_CODES = {
     EXIT_OUTPUT_CLOSED: "the reader of standard output went away",
 }
 
-
-def exit_codes() -> str:
-    """The part of a help that lists them."""
-    return "\n".join(["\b", "Exit codes:", *(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items())])
-
-
-EPILOG = "\n\n".join(
-    [
-        exit_codes(),
-        example('gather project create --name "Salt Ledger" --brief brief.md --id salt', "gather run --project salt"),
-    ]
-)
 
 PLACES = {
     "setup": Place("setup:setup", "Fetch the embedded model's weights, once for all projects."),
@@ -78,16 +66,32 @@ PLACES = {
 }
 
 
-@click.group(cls=LazyGroup, places=PLACES, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="gather", message="%(prog)s %(version)s")
-@click.option("-v", "--verbose", is_flag=True, help="Show log lines, and tracebacks of unexpected errors.")
-def gather(verbose: bool) -> None:
+def root(name: str, places: Mapping[str, Place], help: str, *examples: str) -> click.Group:
+    """A command line whose commands are imported when they are used."""
+    codes = "\n".join(["\b", "Exit codes:", *(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items())])
+    group = LazyGroup(
+        name,
+        places=places,
+        help=help,
+        epilog=f"{codes}\n\n{example(*examples)}",
+        params=[click.Option(["-v", "--verbose"], is_flag=True, help="Show log lines, and tracebacks of unexpected errors.")],
+        callback=logs.show,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    return click.version_option(__version__, "-V", "--version", prog_name=name, message="%(prog)s %(version)s")(group)
+
+
+gather = root(
+    "gather",
+    PLACES,
     """Grow a creative project from its brief: departments of scored, duplicate-free production notes.
 
     Everything lies under GATHER_HOME (default .gather). With --json a command prints one JSON document on standard output and
     everything else on standard error.
-    """
-    logs.show(verbose)
+    """,
+    'gather project create --name "Salt Ledger" --brief brief.md --id salt',
+    "gather run --project salt",
+)
 
 
 def main() -> None:
@@ -112,7 +116,7 @@ def start(command: click.Group) -> None:
 
 def invoke(args: Sequence[str], command: click.Group = gather) -> int:
     """Runs one command line and returns its exit code; raises nothing."""
-    # What is no character is of no use to a text, but may be part of a file's name.
+    # Bytes that are not UTF-8 are replaced in a text, but may be part of a file's name.
     given = [arg if os.path.lexists(arg) else clean(arg) for arg in args]
     try:
         code = command.main(args=given, prog_name=command.name, standalone_mode=False)
@@ -125,7 +129,7 @@ def invoke(args: Sequence[str], command: click.Group = gather) -> int:
         return error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        _say_error(_first_upper(error.format_message()))
+        _say_error(capitalized(error.format_message()))
         say(f"Type: {context.command_path if context else command.name} --help")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -147,7 +151,6 @@ def invoke(args: Sequence[str], command: click.Group = gather) -> int:
 
 
 def _say_error(sentence: str) -> None:
-    """Says why a command ends; a name of a file that is no name may have any length."""
     say(f"Error: {sentence if len(sentence) <= SENTENCE else f'{sentence[:SENTENCE]}...'}")
 
 
@@ -158,7 +161,3 @@ def _unexpected(error: Exception) -> int:
     hint = f"the traceback is in {where}" if where else "--verbose shows the traceback"
     say(f"Error: something unexpected went wrong, {text} ({hint})")
     return EXIT_UNEXPECTED
-
-
-def _first_upper(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -23,16 +23,8 @@ SCISSORS = "# ------------------------ >8 ------------------------"
 def edited(home: Path, name: str, before: str, about: Sequence[str]) -> Iterator[str | None]:
     """Opens an editor on a text: what `VISUAL` or `EDITOR` names, else a usual one.
 
-    The file is kept, and named to the person, where the editor fails or what is done with the text does.
-
-    Args:
-        home: The state folder.
-        name: Beginning of the file's name.
-        before: The text as it is.
-        about: What the person should know, shown below a line where the text is cut off.
-
-    Yields:
-        The new text; None where it was left as it was or emptied.
+    Gives the new text, None where it was left as it was or emptied. `about` is shown below a line where the text is cut off. The file,
+    whose name begins with `name`, is kept and named to the person where the editor fails, or what is done with the text does.
 
     Raises:
         InvalidInput: There is no editor, or it left no UTF-8 text.

@@ -1,4 +1,4 @@
-"""What a user hands in: briefs and notes, by file or on standard input."""
+"""What a user hands in: briefs, notes and JSON, by file or on standard input."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ def read_brief(path: str) -> str:
         InvalidInput: The file is not there or cannot be read, is too long, empty or not UTF-8 text.
     """
     source = "from standard input" if path == "-" else path
-    data = read_bytes(path, "--brief", BRIEF_LIMIT_BYTES, subject=f"brief {source}", expected=f"at most {BRIEF_LIMIT_BYTES}")
-    brief = check_brief(data, source)
+    brief = check_brief(_read(path, "--brief", BRIEF_LIMIT_BYTES, f"brief {source}"), source)
     if found := injection(brief):
         say(f"The brief has words that seem meant for a model, which gets them as they are: {found}")
     return brief
@@ -33,13 +32,21 @@ def read_brief(path: str) -> str:
 
 def read_note(path: str) -> str:
     """The text of a note, from where `read_brief` has a brief's, and refused as there; it may be empty."""
-    source = "standard input" if path == "-" else path
-    data = read_bytes(path, "--file", NOTE_LIMIT_BYTES, subject=source, expected=f"a note of at most {NOTE_LIMIT_BYTES}")
-    return clean(decoded(data, source))
+    return clean(read_text(path, "--file", NOTE_LIMIT_BYTES))
 
 
-def read_bytes(path: str, option: str, limit: int, *, subject: str, expected: str) -> bytes:
-    """The bytes of a file, never more of it than it may have; `subject` is told to be too long and `expected` to have been expected."""
+def read_text(path: str, option: str, limit: int) -> str:
+    """The text of a file or of standard input, refused as a brief's is; it may be empty."""
+    return decoded(_read(path, option, limit, source_of(path)), source_of(path))
+
+
+def source_of(path: str) -> str:
+    """What a path is called in a refusal."""
+    return "standard input" if path == "-" else path
+
+
+def _read(path: str, option: str, limit: int, source: str) -> bytes:
+    """The bytes of a file, never more of it than it may have."""
     try:
         with nullcontext(sys.stdin.buffer) if path == "-" else bootstrap.opened(path, option) as file:
             data = file.read(limit + 1)
@@ -48,5 +55,5 @@ def read_bytes(path: str, option: str, limit: int, *, subject: str, expected: st
         raise InvalidInput.field(option, path, f"a file that can be read ({error.strerror})") from None
     if status is not None:
         size = str(status.st_size) if stat.S_ISREG(status.st_mode) else f"more than {limit}"
-        raise InvalidInput(f"{subject} has {size} bytes, expected {expected}")
+        raise InvalidInput(f"{source} has {size} bytes, expected at most {limit}")
     return data

@@ -14,7 +14,7 @@ from gather_pipeline.errors import InvalidInput
 
 
 class OutputClosed(Exception):
-    """Whoever read standard output has stopped reading, as `head` does."""
+    """The reader of standard output has stopped reading, as `head` does."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Place:
 
     Attributes:
         target: Its module below `gather_pipeline.cli.commands`, a colon, its variable there.
-        help: The first line of its help, shown without importing it; empty for a command that is not shown.
+        help: The first line of its help, shown without importing it.
     """
 
     target: str
-    help: str = ""
+    help: str
 
     def load(self) -> click.Command:
         """Imports the command."""
@@ -37,10 +37,9 @@ class Place:
 
 
 class NamingGroup(click.Group):
-    """A group that names its commands to whoever types another one."""
+    """A group that refuses an unknown command in the words of this package, and names those that there are."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the refusal in the words of this package."""
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             known = self.list_commands(ctx)
             near = get_close_matches(args[0], known, n=1)
@@ -56,17 +55,15 @@ class LazyGroup(NamingGroup):
         self._places = places
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order in which a user meets them."""
-        return [name for name, place in self._places.items() if place.help]
+        return list(self._places)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, imported now."""
         return self._places[cmd_name].load() if cmd_name in self._places else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the list of commands from the table alone."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self._places[name].help) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, place.help) for name, place in self._places.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; click itself would end a closed pipe with the exit code of an error."""

@@ -61,18 +61,15 @@ class Lines(logging.Handler):
 
 
 def show(verbose: bool) -> None:
-    """Begins the log of a command; again where one process runs several."""
+    """Begins the log of a command."""
     package = logging.getLogger(PACKAGE)
-    _end(package, Lines)
     package.addHandler(Lines(verbose))
     package.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def write(home: Path) -> None:
     """Sends log lines to ``logs/gather.log`` under the state folder, too."""
-    package = logging.getLogger(PACKAGE)
-    _end(package, LogFile)
-    package.addHandler(LogFile(home / "logs" / "gather.log"))
+    logging.getLogger(PACKAGE).addHandler(LogFile(home / "logs" / "gather.log"))
 
 
 def take_in(library: str) -> None:
@@ -91,11 +88,7 @@ def written_to() -> Path | None:
 
 def end() -> None:
     """Lets go of the file and of standard error, for a process that does more than one command."""
-    _end(logging.getLogger(PACKAGE), LogFile)
-    _end(logging.getLogger(PACKAGE), Lines)
-
-
-def _end(package: logging.Logger, kind: type[logging.Handler]) -> None:
-    for handler in [handler for handler in package.handlers if isinstance(handler, kind)]:
+    package = logging.getLogger(PACKAGE)
+    for handler in [handler for handler in package.handlers if isinstance(handler, LogFile | Lines)]:
         package.removeHandler(handler)
         handler.close()

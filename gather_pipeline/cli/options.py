@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -20,7 +21,6 @@ class Whole(click.ParamType[int]):
         self._low, self._high = low, high
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number, or a refusal."""
         try:
             number = int(str(value))
         except ValueError:
@@ -37,7 +37,6 @@ class Amount(click.ParamType[float]):
     name = "usd"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The amount, or a refusal."""
         try:
             amount = float(value)
         except ValueError:
@@ -53,12 +52,20 @@ class ProjectId(click.ParamType[str]):
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The id, or a refusal."""
         return check_project_id(str(value), _name(param))
 
 
 def _name(param: click.Parameter | None) -> str:
     return param.opts[-1] if param is not None else "value"
+
+
+def check_one(given: Mapping[str, object], *, needed: bool = True) -> None:
+    """Raises `InvalidInput` where more than one of these, by the names that a user knows, is given, or none though one is needed."""
+    there = [name for name, value in given.items() if value is not None and value is not False]
+    if len(there) > 1:
+        raise InvalidInput(f"{' and '.join(there)} are both given, expected one of them")
+    if needed and not there:
+        raise InvalidInput(f"neither {' nor '.join(given)} is given, expected one of them")
 
 
 def example(*lines: str) -> str:

@@ -52,6 +52,11 @@ def say(text: str) -> None:
             click.echo(clean(text), err=True)
 
 
+def print_text(text: str) -> None:
+    """Lines of a result for a person."""
+    click.echo(clean(text))
+
+
 def print_json(value: Any) -> None:
     """The one document of a command with --json."""
     click.echo(_json(value, indent=2))
@@ -63,12 +68,9 @@ def print_line(value: Any) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-    """A table on standard output, or a line for each value where the terminal is too narrow for whole words; None shows as a dash.
+    """A table on standard output, or a line for each value where the terminal is too narrow for whole words.
 
-    Args:
-        headings: Names of the columns.
-        rows: Values, shown as `str` does.
-        right: Headings of the columns of figures.
+    Values are shown as `str` does, None as a dash; `right` names the columns of figures.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -111,8 +113,13 @@ def cell(value: Any) -> Any:
         case int():
             return f"{value:,}"
         case float():
-            return f"{value:,.3f}".rstrip("0").rstrip(".")
+            return f"{value:,.3f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.3g}"
     return value
+
+
+def capitalized(sentence: str) -> str:
+    """The sentence as it stands at the beginning of a line."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def clean(text: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.cli import logs
@@ -22,11 +21,6 @@ def command_settings() -> Settings:
     return settings
 
 
-@contextmanager
-def opened() -> Iterator[Services]:
-    """The services that the environment names, closed at the end."""
-    services = build_services(command_settings())
-    try:
-        yield services
-    finally:
-        services.close()
+def opened() -> closing[Services]:
+    """The services that the environment names, closed at the end of a `with` block."""
+    return closing(build_services(command_settings()))

@@ -34,11 +34,7 @@ class Signals:
         return self._received
 
     def check(self) -> None:
-        """Raises where a signal has come.
-
-        Raises:
-            TaskCancelled: It has.
-        """
+        """Raises `TaskCancelled` where a signal has come."""
         if self.received:
             raise TaskCancelled("stopped before the run began")
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import click
-
-from gather_pipeline import __version__
-from gather_pipeline.cli import logs
-from gather_pipeline.cli.app import exit_codes, start
-from gather_pipeline.cli.lazy import LazyGroup, Place
-from gather_pipeline.cli.options import example
+from gather_pipeline.cli.app import root, start
+from gather_pipeline.cli.lazy import Place
 
 PLACES = {
     "create-task": Place("tasks.define:create_task", "Write the file of a new task, valid as it is."),
@@ -28,21 +23,17 @@ PLACES = {
     "show": Place("tasks.define:show", "Show what a task takes, gives and asks."),
 }
 
-EPILOG = "\n\n".join(
-    [exit_codes(), example("tlm create-task tagline", """tlm execute tagline --input '{"text": "A log book that nobody wants read."}'""")]
-)
-
-
-@click.group(cls=LazyGroup, places=PLACES, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="tlm", message="%(prog)s %(version)s")
-@click.option("-v", "--verbose", is_flag=True, help="Show log lines, and tracebacks of unexpected errors.")
-def tlm(verbose: bool) -> None:
+tlm = root(
+    "tlm",
+    PLACES,
     """Define, check and run tasks for language models, each of them one JSON file.
 
     Own tasks lie in the folders of GATHER_TASKS (default: tasks under GATHER_HOME). With --json a command prints JSON on standard
     output and everything else on standard error.
-    """
-    logs.show(verbose)
+    """,
+    "tlm create-task tagline",
+    """tlm execute tagline --input '{"text": "A log book that nobody wants read."}'""",
+)
 
 
 def main() -> None:

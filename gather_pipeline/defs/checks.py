@@ -77,23 +77,8 @@ CHECKS = (
 )
 
 
-def _evaluation(
-    check: Check, verdict: rules.Verdict, target: dg.EventLogRecord | None, project_id: str, slug: str
-) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(check.asset),
-        check_name=check.name,
-        passed=verdict.passed,
-        blocking=check.blocking,
-        severity=check.severity,
-        partition=partition_key(project_id, slug),
-        metadata=_metadata([(slug, verdict)]),
-        target_materialization_data=target_of(target),
-    )
-
-
 def _metadata(verdicts: Sequence[tuple[str, rules.Verdict]]) -> dict[str, Any]:
-    """How many rows, what to know of them, and where the rule is broken how many break it, and the first of them."""
+    """How many rows were looked at, remarks on them, and where the rule is broken, how many break it and the first of them."""
     rows = [{"department": slug, "failure": sentence} for slug, verdict in verdicts for sentence in verdict.failures]
     remarks = [f"{slug}: {remark}" for slug, verdict in verdicts for remark in verdict.remarks]
     told: dict[str, Any] = {"rows looked at": sum(verdict.looked_at for _, verdict in verdicts)}
@@ -126,13 +111,25 @@ def asset_check_of(check: Check) -> dg.AssetChecksDefinition:
                 for project_id, departments in real_partitions(services, context.partition_keys).items():
                     view = services.view(project_id)
                     for department in departments:
-                        target = newest(context.instance, check.asset, partition_key(project_id, department.slug))
+                        key = partition_key(project_id, department.slug)
+                        target = newest(context.instance, check.asset, key)
                         if target is None and len(context.partition_keys) > 1:
                             continue  # "Execute all" is for every department of every project
                         verdict = check.judge(services, view, department)
                         verdicts.append((f"{department.slug} of {project_id}", verdict))
                         if RANGE_START in context.run.tags:
-                            log(_evaluation(check, verdict, target, project_id, department.slug))
+                            log(
+                                dg.AssetCheckEvaluation(
+                                    asset_key=dg.AssetKey(check.asset),
+                                    check_name=check.name,
+                                    passed=verdict.passed,
+                                    blocking=check.blocking,
+                                    severity=check.severity,
+                                    partition=key,
+                                    metadata=_metadata([(department.slug, verdict)]),
+                                    target_materialization_data=target_of(target),
+                                )
+                            )
             passed = all(verdict.passed for _, verdict in verdicts)
             return dg.AssetCheckResult(passed=passed, severity=check.severity, metadata=_metadata(verdicts))
 

@@ -10,14 +10,9 @@ from gather_pipeline.defs.launch import prepare_home
 from gather_pipeline.errors import GatherError
 from gather_pipeline.settings import load_settings
 
-
-def is_news(record: logging.LogRecord) -> bool:
-    """False for the warning that `dagster.yaml` in this folder is not read: the instance has a copy of it."""
-    return "in the current folder" not in record.getMessage()
-
-
 if __name__ == "__main__":
-    logging.getLogger("dagster").addFilter(is_news)
+    # Dagster warns that it does not read the `dagster.yaml` of this folder: the instance has a copy of it.
+    logging.getLogger("dagster").addFilter(lambda record: "in the current folder" not in record.getMessage())
     warnings.filterwarnings("ignore", "Function `dev_command` is superseded")  # by a command of a package that this one does without
     try:
         os.environ["DAGSTER_HOME"] = str(prepare_home(load_settings()))

@@ -13,7 +13,7 @@ UPKEEP = ("embeddings", "quality_scores", "drafts")
 
 
 def priority_tag(priority: int) -> str:
-    """Dagster's priority, of which the highest comes first, for one of the seeds', of which 1 does (C02)."""
+    """Dagster's priority, of which the highest comes first, for one of the API's, of which 1 does (C02)."""
     return str(11 - priority)
 
 
@@ -21,35 +21,31 @@ automated_gather_creation = dg.define_asset_job(
     "automated_gather_creation",
     selection=["gather_items", *UPKEEP],
     description="Writes, scores and drafts notes for departments of one project, in their order. The one job that asks a model.",
-    executor_def=dg.in_process_executor,
+    executor_def=dg.in_process_executor,  # also where `definitions.py`, which gives it to all jobs, is not there
     tags={KIND_TAG: "automation", MAX_RUNTIME: str(LOOP_LIMIT_S + MARGIN_S), PRIORITY: priority_tag(1)},
 )
 refresh_departments = dg.define_asset_job(
     "refresh_departments",
     selection=list(UPKEEP),
     description="Takes up what people changed in departments of one project: embeddings, scores, drafts. No model is asked.",
-    executor_def=dg.in_process_executor,
     tags={KIND_TAG: "refresh", MAX_RUNTIME: str(REFRESH_LIMIT_S)},
 )
 report_projects = dg.define_asset_job(
     "report_projects",
     selection=["reports"],
     description="Writes a page with figures and plots for each project of the run; where it names none, for each that ever ran.",
-    executor_def=dg.in_process_executor,
     tags={KIND_TAG: "report"},
 )
 rank_models = dg.define_asset_job(
     "rank_models",
     selection=["task_executions", "model_rankings"],
     description="Ranks the models of each task by what its executions brought. No model is asked.",
-    executor_def=dg.in_process_executor,
     tags={KIND_TAG: "ranking"},
 )
 suggest_prompts = dg.define_asset_job(
     "suggest_prompts",
     selection=["prompt_suggestions"],
     description="Suggests and tries better prompts for tasks that go wrong. Asks a model; nothing is used before a person accepts it.",
-    executor_def=dg.in_process_executor,
     tags={KIND_TAG: "learning"},
 )
 

@@ -10,8 +10,8 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import dagster as dg
 from platformdirs import user_cache_path
 from sqlalchemy.exc import DBAPIError
 
-from gather_pipeline.bootstrap import build_services
+from gather_pipeline.bootstrap import build_services, write_whole
 from gather_pipeline.defs import partitions, private
 from gather_pipeline.defs.assets import ASSETS
 from gather_pipeline.defs.checks import asset_checks
@@ -48,10 +48,7 @@ REASONS = {"disk I/O error": "the disk may be full or failing"}  # in words that
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Makes the folder of the Dagster instance and puts the instance file into it where it is missing or differs.
-
-    Returns:
-        The folder, by a path that Dagster can use.
+    """The folder of the Dagster instance, made where it is missing, with the present instance file; by a path that Dagster can use.
 
     Raises:
         SetupMissing: The instance file is not where the package was installed from.
@@ -63,8 +60,9 @@ def prepare_home(settings: Settings) -> Path:
     target = home / INSTANCE_FILE.name
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if not target.is_file() or target.read_bytes() != wanted:
-            shutil.copyfile(INSTANCE_FILE, target)
+        with _one_at_a_time(home):
+            if not target.is_file() or target.read_bytes() != wanted:
+                write_whole(target, wanted.decode())  # another process may be reading it
         return _addressable(home)
     except OSError as error:
         raise StoreError(f"the Dagster folder {home} cannot be written: {error.strerror}") from error
@@ -113,20 +111,29 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     beside their place, so that a process that is killed meanwhile leaves none that lacks its tables.
 
     Raises:
-        SetupMissing, StoreError: As `prepare_home`; also where the databases cannot be opened.
+        SetupMissing, StoreError: As `prepare_home`; also where the databases cannot be opened, or refuse something within the block.
     """
     home = prepare_home(settings)
-    with (home / "opening.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
+    try:
+        with _one_at_a_time(home):
             if not (home / DATABASES[-1]).exists():
                 _create_databases(home)
             instance = private.instance_for_this_process(home)
             instance.get_runs_count()
-        except Exception as error:
-            raise StoreError(f"the Dagster instance in {home} cannot be opened: {getattr(error, 'orig', error)}") from error
+    except Exception as error:
+        raise StoreError(f"the Dagster instance in {home} cannot be opened: {getattr(error, 'orig', error)}") from error
     with instance:
-        yield instance
+        try:
+            yield instance
+        except DBAPIError as error:
+            raise StoreError(f"the Dagster instance in {home} cannot be written: {REASONS.get(str(error.orig), error.orig)}") from error
+
+
+@contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    with (home / "opening.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _create_databases(home: Path) -> None:
@@ -157,7 +164,7 @@ def run_in_process(
     second signal ends it at once. What is committed always stays.
 
     Args:
-        settings: Also say where the instance lies.
+        settings: Of the run's services.
         request: The task's input; its webhook address does not reach the run's config.
         progress: Is shown every event and state.
         on_services: Is given the services before the run begins.
@@ -173,43 +180,38 @@ def run_in_process(
         TaskCancelled: A second signal cut the saving short.
         GatherError: Another engine failed for good.
     """
-    services = build_services(settings)
-    try:
+    with closing(build_services(settings)) as services:
         if on_services is not None:
             on_services(services)
         target = target_of(services, request)
         caller = Caller(progress=progress, webhook_url=request.webhook_url)
-        with _speaking_of(settings, caller), open_instance(settings) as instance:
-            chosen = prepared(instance, services, target)
-            gather = Gather(build=lambda: services, caller=caller)
-            status = _execute(instance, services, request, chosen, gather, verbose, task_id or str(uuid.uuid4()))
-            _ingest(instance, services)
+        gather, id = Gather(build=lambda: services, caller=caller), task_id or str(uuid.uuid4())
+        seconds = most_seconds(settings)
+        try:
+            with open_instance(settings) as instance:
+                services.open_runs.note(request.project_id, Owner.this_process(id), seconds)
+                try:
+                    job, run = create_run(instance, services, target, gather, id, {MAX_RUNTIME: f"{seconds:.0f}"}, {} if verbose else QUIET)
+                    status = private.execute(instance, job, run)
+                finally:
+                    settle_own(services, instance, id)
+                _ingest(instance, services)
+        except StoreError as error:
+            if isinstance(caller.error, GatherError):  # which the run met before
+                raise caller.error from error
+            raise
         return _outcome(caller, status)
-    finally:
-        services.close()
-
-
-@contextmanager
-def _speaking_of(settings: Settings, caller: Caller) -> Iterator[None]:
-    """Turns a refusal of the instance's databases into a sentence; where the run itself met an error before, that one is told."""
-    try:
-        yield
-    except DBAPIError as error:
-        if isinstance(caller.error, GatherError):
-            raise caller.error from error
-        raise StoreError(
-            f"the Dagster instance in {settings.dagster_home} cannot be written: {REASONS.get(str(error.orig), error.orig)}"
-        ) from error
 
 
 def _keep_keys(instance: dg.DagsterInstance, project_id: str, slugs: list[str]) -> None:
     """Adds the run's keys where no sensor has; a retired department's goes, for it would stand between those of the run's range."""
+    departments = str(partitions.departments.name)
     instance.add_dynamic_partitions(str(partitions.projects.name), [project_id])
-    instance.add_dynamic_partitions(str(partitions.departments.name), slugs)
-    retired = set(instance.get_dynamic_partitions(str(partitions.departments.name))) - set(slugs)
+    instance.add_dynamic_partitions(departments, slugs)
+    retired = set(instance.get_dynamic_partitions(departments)) - set(slugs)
     if retired and not is_anything_in_flight(instance):
         for slug in retired:
-            instance.delete_dynamic_partition(str(partitions.departments.name), slug)
+            instance.delete_dynamic_partition(departments, slug)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +223,7 @@ class Target:
         chosen: Slugs of those that were asked for, in their order.
     """
 
+    request: AutomationRequest
     project: Project
     departments: Sequence[Department]
     chosen: list[str]
@@ -236,45 +239,28 @@ def target_of(services: Services, request: AutomationRequest) -> Target:
     project = services.projects.get(request.project_id)
     departments = to_automate(services.departments.departments())
     chosen = [department.slug for department in select(departments, request.departments)]
-    return Target(project=project, departments=departments, chosen=chosen)
+    return Target(request=request, project=project, departments=departments, chosen=chosen)
 
 
-def prepared(instance: dg.DagsterInstance, services: Services, target: Target) -> list[str]:
-    """Tells Dagster of what a run is made of; the slugs that are asked for."""
-    _keep_keys(instance, target.project.id, [department.slug for department in target.departments])
-    report_sources(instance, services, [target.project], target.departments)
-    return target.chosen
-
-
-def _execute(
+def create_run(
     instance: dg.DagsterInstance,
     services: Services,
-    request: AutomationRequest,
-    chosen: list[str],
+    target: Target,
     gather: Gather,
-    verbose: bool,
     task_id: str,
-) -> dg.DagsterRunStatus:
-    """Runs the job over the chosen departments; the status in which its run ended, which is the store's too."""
-    job, seconds = job_of(gather), most_seconds(services.settings)
-    tags, named = gather_target(instance, request.project_id, chosen)
-    services.open_runs.note(request.project_id, Owner.this_process(task_id), seconds)
-    config = run_config(request, named) | ({} if verbose else QUIET)
-    try:
-        run = private.create_run(instance, job, task_id, config, tags | {MAX_RUNTIME: f"{seconds:.0f}"})
-        return private.execute(instance, job, run)
-    finally:
-        settle_own(services, instance, task_id)
-
-
-def job_of(gather: Gather) -> dg.JobDefinition:
+    tags: Mapping[str, str],
+    config: Mapping[str, object],
+    webhook_url: str | None = None,
+) -> tuple[dg.JobDefinition, dg.DagsterRun]:
+    """Notes a run of the automation and what it is made of, to be executed or queued; `config` and `tags` are beside those of its asset."""
+    _keep_keys(instance, target.project.id, [department.slug for department in target.departments])
+    report_sources(instance, services, [target.project], target.departments)
+    of_range, named = gather_target(instance, target.project.id, target.chosen)
+    asked = target.request.to_document() | {"project_id": None, "webhook_url": webhook_url, "departments": named}
+    ops = {"gather_items": {"config": {name: value for name, value in asked.items() if value is not None}}}
     jobs = dg.Definitions(assets=ASSETS, asset_checks=asset_checks, jobs=[automated_gather_creation], resources={"gather": gather})
-    return jobs.resolve_job_def(automated_gather_creation.name)
-
-
-def run_config(request: AutomationRequest, named: list[str], webhook_url: str | None = None) -> dict[str, object]:
-    config = request.to_document() | {"project_id": None, "webhook_url": webhook_url, "departments": named}
-    return {"ops": {"gather_items": {"config": {name: value for name, value in config.items() if value is not None}}}}
+    job = jobs.resolve_job_def(automated_gather_creation.name)
+    return job, private.create_run(instance, job, task_id, {"ops": ops, **config}, {**of_range, **tags})
 
 
 def settle_runs(services: Services) -> None:
@@ -311,17 +297,17 @@ def report_metrics(settings: Settings, done: IngestReport) -> None:
         SetupMissing, StoreError: As `open_instance`.
     """
     with open_instance(settings) as instance:
-        instance.report_runless_asset_event(metrics_event(done, str(settings.metrics_database)))
+        instance.report_runless_asset_event(metrics_event(done, settings))
 
 
 def _ingest(instance: dg.DagsterInstance, services: Services) -> None:
-    """Makes the run's measurements askable and tells Dagster; where that fails they wait for whoever ingests next."""
+    """Takes in the run's measurements and tells Dagster; where that fails, the next command that reads them takes them in."""
     try:
         done = services.metrics.ingest()
     except (GatherError, KeyboardInterrupt) as error:
-        logger.warning("The measurements wait for the next command that reads them: %s", str(error) or "interrupted")
+        logger.warning("[AutoGather] The measurements wait for the next command that reads them: %s", str(error) or "interrupted")
     else:
-        instance.report_runless_asset_event(metrics_event(done, str(services.settings.metrics_database)))
+        instance.report_runless_asset_event(metrics_event(done, services.settings))
 
 
 def _outcome(caller: Caller, status: dg.DagsterRunStatus) -> AutomationResult:

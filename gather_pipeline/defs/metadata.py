@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 
-from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.executions import Usage
@@ -18,7 +17,7 @@ from gather_pipeline.records.view import ProjectView
 from gather_pipeline.text.injection import item_injection
 
 NEWEST = 5  # items shown of a partition
-DUPLICATES = 15  # drops shown of a run
+DUPLICATES = 15  # drops shown of a run, the newest first
 CELL_LIMIT = 500  # characters of a table's cell
 VERSION = "data version"
 
@@ -39,22 +38,18 @@ class Shown:
 
     @property
     def described(self) -> Metadata:
-        """The metadata with the version."""
         return self.metadata | {VERSION: self.version}
 
 
 def is_begun(view: ProjectView, slug: str) -> bool:
-    """Whether anything was ever stored of a department: what nobody began is missing, and not materialized with nothing in it."""
+    """Whether anything was ever stored of a department; one that never began shows as missing, not as materialized and empty."""
     return bool(view.history(slug)) or any(item.department == slug for item in view.everything)
 
 
 def gather_items(view: ProjectView, department: Department, task_id: str) -> Shown:
     """Counts, score with reasons, duplicates with what they matched, tokens, cost, model, newest items and the curve of quality.
 
-    Args:
-        view: The project as it is stored.
-        department: As its source has it now.
-        task_id: The run whose own counts are shown beside the totals.
+    The counts of the run `task_id` stand beside the totals.
     """
     history, items = view.history(department.slug), view.items_of(department.slug)
     this_run = [iteration for iteration in history if iteration.task_id == task_id]
@@ -84,14 +79,21 @@ def gather_items(view: ProjectView, department: Department, task_id: str) -> Sho
         }
     dropped = [one for one in view.dropped if one.department == department.slug and one.iteration in numbers]
     if dropped:
-        metadata["duplicates"] = duplicates(dropped)
+        metadata["duplicates"] = table(
+            {
+                "dropped": one.text.content,
+                "matches": f"{one.decision.match_content or 'nothing'} ({one.decision.rule}, {one.decision.similarity:.3f})",
+            }
+            for one in dropped[::-1][:DUPLICATES]
+        )
     if flagged := {item.id: found for item in items if (found := item_injection(item))}:
         metadata |= {
             "flagged items": len(flagged),
             "words meant for a model": table({"item": id, "words": found} for id, found in flagged.items()),
         }
     if items:
-        metadata["newest items"] = newest(items)
+        newest = items[::-1][:NEWEST]
+        metadata["newest items"] = table({"aspect": f"{item.aspect}, iteration {item.iteration}", "item": item.content} for item in newest)
     return Shown(version=version_of(items), metadata=metadata)
 
 
@@ -120,11 +122,10 @@ def embeddings(items: Sequence[Item], model: str) -> Shown:
 def quality_scores(score: Score, department: Department) -> Shown:
     """The evaluation with its parts, reasons and scorer, held against the department's present threshold."""
     quality, threshold = score.quality, department.threshold
-    parts = {f"{name} score": known(part.value) for name, part in quality.parts.items()}
     metadata: Metadata = {
         "quality score": score.value,
         "judged": judged_by(quality),
-        **parts,
+        **{f"{name} score": known(part.value) for name, part in quality.parts.items()},
         **weakest(quality),
         "score parts": score_table(quality),
         "threshold": threshold,
@@ -182,22 +183,6 @@ def score_table(quality: Quality) -> dg.TableMetadataValue:
     """Parts of a score with weights and reasons, in the two columns that fit beside the others on a partition's page."""
     parts = {f"{name}: {known(part.value)}, weight {WEIGHTS[name]:g}": part for name, part in quality.parts.items()}
     return table({"part": head, "reasons": " ".join(part.reasons)} for head, part in parts.items())
-
-
-def duplicates(dropped: Sequence[DecidedText]) -> dg.TableMetadataValue:
-    """Texts dropped, newest first, with what they matched and the rule that decided."""
-    return table(
-        {
-            "dropped": one.text.content,
-            "matches": f"{one.decision.match_content or 'nothing'} ({one.decision.rule}, {one.decision.similarity:.3f})",
-        }
-        for one in dropped[::-1][:DUPLICATES]
-    )
-
-
-def newest(items: Sequence[Item]) -> dg.TableMetadataValue:
-    """The newest items, newest first."""
-    return table({"aspect": f"{item.aspect}, iteration {item.iteration}", "item": item.content} for item in items[::-1][:NEWEST])
 
 
 def table(rows: Iterable[Mapping[str, str | float | int]]) -> dg.TableMetadataValue:

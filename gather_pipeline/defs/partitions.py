@@ -49,12 +49,7 @@ def by_project(keys: Iterable[str]) -> dict[str, list[str]]:
 
 
 def real_partitions(services: Services, keys: Sequence[str], only: Collection[str] = ()) -> dict[str, list[Department]]:
-    """Departments by project of the keys asked for, in the order in which they are worked on.
-
-    Args:
-        services: The engines.
-        keys: Keys of a run.
-        only: Slugs that the run is for; the range's other keys are left out. Empty for all.
+    """Departments by project of a run's keys, in the order in which they are worked on; where `only` names slugs, without all others.
 
     Raises:
         InvalidInput: A key names a project that is not there or a department that is not automated; names all such keys.

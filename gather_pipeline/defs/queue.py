@@ -44,9 +44,10 @@ def missing_range(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str,
     if kind == "report":
         return {RANGE_START: projects[0], RANGE_END: projects[-1]}
     if kind in ("automation", "refresh"):
-        ops: Any = run.run_config.get("ops") or {}
-        named = ops.get("gather_items", {}).get("config", {}).get("project_id")
-        project_id = named or (projects[0] if len(projects) == 1 else "")
+        given: Any = run.run_config
+        for name in ("ops", "gather_items", "config", "project_id"):
+            given = (given or {}).get(name)
+        project_id = given or (projects[0] if len(projects) == 1 else "")
         if project_id not in projects:
             raise InvalidInput.field("project_id", project_id, f"{listed(projects)}; it may be empty where there is one project")
         return range_tags(project_id, departments[0], departments[-1])
@@ -59,5 +60,6 @@ def missing_range(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str,
 def project_of(tags: Mapping[str, str]) -> str | None:
     """The project that a run's partitions are of, by its tags; None for a run of several or none."""
     ends = {split_key(tags[tag])[0] for tag in (RANGE_START, RANGE_END) if tag in tags}
-    found = ends or {tags[tag] for tag in (f"dagster/partition/{PROJECT}",) if tag in tags}
-    return found.pop() if len(found) == 1 else None
+    if not ends:
+        return tags.get(f"dagster/partition/{PROJECT}")
+    return ends.pop() if len(ends) == 1 else None

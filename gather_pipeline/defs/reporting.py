@@ -18,6 +18,7 @@ from gather_pipeline.errors import listed
 from gather_pipeline.ports import IngestReport
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
+from gather_pipeline.settings import Settings
 from gather_pipeline.upkeep.inputs import inputs_of
 
 BRIEFS, DEPARTMENTS, CONTEXT_NOTES, ITEMS, METRICS = "briefs", "departments", "context_notes", "gather_items", "metrics"
@@ -30,17 +31,10 @@ def version_tags(version: str) -> dict[str, str]:
 
 
 def newest(instance: dg.DagsterInstance, asset: str, partition: str) -> dg.EventLogRecord | None:
-    """The newest materialization of a partition."""
-    return next(iter(instance.fetch_materializations(_of(asset, partition), limit=1).records), None)
-
-
-def observed(instance: dg.DagsterInstance, asset: str, partition: str) -> dg.EventLogRecord | None:
-    """The newest observation of a partition."""
-    return next(iter(instance.fetch_observations(_of(asset, partition), limit=1).records), None)
-
-
-def _of(asset: str, partition: str) -> dg.AssetRecordsFilter:
-    return dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
+    """The newest materialization of a partition; of the external assets, which have none, the newest observation."""
+    fetch = instance.fetch_observations if asset in (BRIEFS, CONTEXT_NOTES) else instance.fetch_materializations
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
+    return next(iter(fetch(wanted, limit=1).records), None)
 
 
 def data_version(record: dg.EventLogRecord | None) -> str | None:
@@ -77,7 +71,7 @@ def report_sources(instance: dg.DagsterInstance, services: Services, projects: I
         instance.report_runless_asset_event(dg.AssetObservation(CONTEXT_NOTES, metadata={"changed": "none yet"}))
     for project in projects:
         version = digest([project.name, project.brief])
-        if data_version(observed(instance, BRIEFS, project.id)) != version:
+        if data_version(newest(instance, BRIEFS, project.id)) != version:
             _observe(instance, BRIEFS, project.id, version, {"name": project.name, "characters": len(project.brief)})
     return changed
 
@@ -101,28 +95,25 @@ def report_context_notes(instance: dg.DagsterInstance, view: ProjectView, projec
     now = view.hashes(used)
     changed = {id: now.get(id, "gone") for id, hash in used.items() if now.get(id) != hash}
     version, key = digest(changed), partition_key(project_id, slug)
-    if changed and data_version(observed(instance, CONTEXT_NOTES, key)) != version:
+    if changed and data_version(newest(instance, CONTEXT_NOTES, key)) != version:
         _observe(instance, CONTEXT_NOTES, key, version, {"changed": listed(sorted(changed))})
 
 
 def report(instance: dg.DagsterInstance, asset: str, partition: str, shown: Shown, tags: Mapping[str, str] | None = None) -> None:
     """Logs a materialization without a run."""
-    event = dg.AssetMaterialization(
-        asset, partition=partition, metadata=shown.described, tags={**(tags or {}), **version_tags(shown.version)}
-    )
-    instance.report_runless_asset_event(event)
+    tags = {**(tags or {}), **version_tags(shown.version)}
+    instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=partition, metadata=shown.described, tags=tags))
 
 
-def metrics_event(done: IngestReport, database: str) -> dg.AssetMaterialization:
-    """The event of whoever took measurements in."""
-    return dg.AssetMaterialization(METRICS, metadata=metrics_metadata(done, database))
+def metrics_event(done: IngestReport, settings: Settings) -> dg.AssetMaterialization:
+    """The event of measurements that were taken in outside of the asset `metrics`."""
+    return dg.AssetMaterialization(METRICS, metadata=metrics_metadata(done, settings))
 
 
-def metrics_metadata(done: IngestReport, database: str) -> Metadata:
+def metrics_metadata(done: IngestReport, settings: Settings) -> Metadata:
     """What taking measurements in did."""
-    return {"rows ingested": done.rows, "database": dg.MetadataValue.path(database)}
+    return {"rows ingested": done.rows, "database": dg.MetadataValue.path(settings.metrics_database)}
 
 
 def _observe(instance: dg.DagsterInstance, asset: str, partition: str, version: str, metadata: Mapping[str, str | int]) -> None:
-    event = dg.AssetObservation(asset, partition=partition, metadata=metadata, tags=version_tags(version))
-    instance.report_runless_asset_event(event)
+    instance.report_runless_asset_event(dg.AssetObservation(asset, partition=partition, metadata=metadata, tags=version_tags(version)))

@@ -59,13 +59,9 @@ class Gather:
             if self.caller is not None:
                 self.caller.error = error
             if isinstance(error, GatherError):
-                raise failure(error) from error
+                # Trying again is up to a person, so no retry policy may.
+                raise dg.Failure(description=str(error), metadata={"kind": type(error).__name__}, allow_retries=False) from error
             raise
         finally:
             if services is not None and self.caller is None:
                 services.close()
-
-
-def failure(error: GatherError) -> dg.Failure:
-    """The error as Dagster shows it; to be raised by the caller. Trying again is up to a person, so no retry policy may."""
-    return dg.Failure(description=str(error), metadata={"kind": type(error).__name__}, allow_retries=False)

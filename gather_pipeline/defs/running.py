@@ -68,8 +68,10 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
     caller = host.caller or Caller()
     if caller.webhook_url is not None:
         request = replace(request, webhook_url=caller.webhook_url)
-    _allow_time(host, services.settings.timeout_s)
-    services.open_runs.note(request.project_id, Owner.this_process(host.task_id), most_seconds(services.settings))
+    seconds = most_seconds(services.settings)
+    if float(host.run.tags.get(MAX_RUNTIME, 0)) < seconds:  # Dagster's own limit comes after the loop's deadline
+        host.instance.add_run_tags(host.run.run_id, {MAX_RUNTIME: f"{seconds:.0f}"})
+    services.open_runs.note(request.project_id, Owner.this_process(host.task_id), seconds)
     for clause in settle(services, host.instance):
         host.log.info(f"Found on the way: {clause}.")
 
@@ -80,6 +82,8 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
         if caller.progress is not None:
             caller.progress(event)
 
+    record = host.instance.get_run_record_by_id(host.run.run_id)
+    waited = None if record is None else max(0.0, (datetime.now(UTC) - record.create_timestamp).total_seconds())
     with cancellable(services, host.instance, host.run.run_id, host.task_id):
         result = run_automation(
             services,
@@ -87,7 +91,7 @@ def run_project(services: Services, request: AutomationRequest, host: Host, on_d
             task_id=host.task_id,
             progress=progress,
             on_department=lambda department: on_department(department.department),
-            queue_wait_s=_waited(host),
+            queue_wait_s=waited,
         )
     caller.result = result
     if result.status == "cancelled":
@@ -103,22 +107,9 @@ def most_seconds(settings: Settings) -> float:
 
 
 def _end_as_cancelled(host: Host, said: str) -> None:
-    """Ends the Dagster run as CANCELED with one sentence: marks that somebody wished it, then interrupts."""
+    """Ends the Dagster run as CANCELED, with one sentence in its log."""
     host.log.info(said)
     run = host.instance.get_run_by_id(host.run.run_id)
     if run is not None and run.status not in ENDING:
         host.instance.report_run_canceling(run, message=said)
     raise dg.DagsterExecutionInterruptedError(said)
-
-
-def _allow_time(host: Host, timeout_s: float) -> None:
-    """Moves Dagster's own limit behind the loop's deadline where somebody set another deadline."""
-    seconds = timeout_s + MARGIN_S
-    if float(host.run.tags.get(MAX_RUNTIME, 0)) < seconds:
-        host.instance.add_run_tags(host.run.run_id, {MAX_RUNTIME: f"{seconds:.0f}"})
-
-
-def _waited(host: Host) -> float | None:
-    """Seconds from the run's creation to now, the time in the queue."""
-    record = host.instance.get_run_record_by_id(host.run.run_id)
-    return None if record is None else max(0.0, (datetime.now(UTC) - record.create_timestamp).total_seconds())

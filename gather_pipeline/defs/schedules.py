@@ -1,7 +1,7 @@
 """What is done by the clock of `GATHER_TIMEZONE`: scores of stale departments every night, a report of every project and
 rankings of models every week.
 
-All are off until switched on.
+All are off, which is Dagster's default, until somebody switches them on.
 """
 
 import dagster as dg
@@ -26,17 +26,7 @@ def in_turn(projects: list[Project], day: int) -> list[Project]:
 
 
 def nightly_requests(services: Services, instance: dg.DagsterInstance, day: int, looks: Looks) -> tuple[list[dg.RunRequest], list[str]]:
-    """Refreshes for departments whose score or draft is not of what is there now.
-
-    Args:
-        services: The engines.
-        instance: Where the partitions are.
-        day: Number of the day.
-        looks: How long to look.
-
-    Returns:
-        The requests, and what kept projects from being looked at.
-    """
+    """Refreshes for departments whose score or draft is not of what is there now, and what kept projects from being looked at."""
     projects = in_turn(services.projects.all(), day)
     departments = in_order(services.departments.departments())
     requests: list[dg.RunRequest] = []
@@ -57,11 +47,9 @@ def nightly_requests(services: Services, instance: dg.DagsterInstance, day: int,
     cron_schedule="0 3 * * *",
     execution_timezone=TIMEZONE,
     job=refresh_departments,
-    default_status=dg.DefaultScheduleStatus.STOPPED,
     description=f"At 3 every night ({TIMEZONE}): scores and drafts again what is behind its items or its brief. No model call.",
 )
 def nightly_refresh(context: dg.ScheduleEvaluationContext, gather: dg.ResourceParam[Gather]) -> list[dg.RunRequest] | dg.SkipReason:
-    """One night."""
     try:
         with gather.services() as services:
             requests, said = nightly_requests(services, context.instance, context.scheduled_execution_time.toordinal(), Looks())
@@ -77,24 +65,19 @@ weekly_report = dg.ScheduleDefinition(
     cron_schedule="0 6 * * 1",
     execution_timezone=TIMEZONE,
     job=report_projects,
-    default_status=dg.DefaultScheduleStatus.STOPPED,
     description=f"At 6 every Monday ({TIMEZONE}): writes a page with figures and plots for each project that ever ran.",
 )
-
 weekly_rankings = dg.ScheduleDefinition(
     name="weekly_rankings",
     cron_schedule="0 5 * * 1",
     execution_timezone=TIMEZONE,
     job=rank_models,
-    default_status=dg.DefaultScheduleStatus.STOPPED,
     description=f"At 5 every Monday ({TIMEZONE}): ranks the models of each task by what its executions brought. No model call.",
 )
-
 weekly_suggestions = dg.ScheduleDefinition(
     name="weekly_suggestions",
     cron_schedule="30 5 * * 1",
     execution_timezone=TIMEZONE,
     job=suggest_prompts,
-    default_status=dg.DefaultScheduleStatus.STOPPED,
     description=f"At half past 5 every Monday ({TIMEZONE}): suggests better prompts for tasks that go wrong. Asks a model.",
 )

@@ -1,4 +1,4 @@
-"""One truth of a run whose process ended before it had told the store and Dagster alike: whoever next looks writes it into both.
+"""A run whose process ended before the store and Dagster said the same of it: the next process that looks writes one end into both.
 
 | the store says      | Dagster says                        | both say then                                          |
 | ------------------- | ----------------------------------- | ------------------------------------------------------ |
@@ -9,9 +9,9 @@
 | how it ended        | at work, or ended by an interrupt   | what the store says                                    |
 | how it ended        | failed, in a step of its own        | as before: that step came after the automation's end   |
 
-What a killed run had stored and not told is told then too, its end with it, so that whoever listens hears of it.
+Events that a killed run had stored and not sent are sent then too, and that of its end.
 
-Of a run that only refreshes departments the store never knows.
+A run that only refreshes departments is never in the store.
 """
 
 import logging
@@ -47,7 +47,7 @@ def settle(services: Services, instance: dg.DagsterInstance) -> list[str]:
 
 
 def settle_own(services: Services, instance: dg.DagsterInstance, task_id: str) -> None:
-    """Settles a run of this process at its end; where the store does not answer, whoever looks next does it."""
+    """Settles a run of this process at its end; where the store does not answer, the next process that looks does it."""
     try:
         noted, shown = _told(services, instance, task_id)
         _settle(services, instance, task_id, noted, shown)
@@ -59,7 +59,7 @@ def settle_own(services: Services, instance: dg.DagsterInstance, task_id: str) -
 
 
 def truth(noted: Run | None, shown: dg.DagsterRun | None) -> Status | None:
-    """How a run ended that nobody works on any more; None where there is nothing to be said alike."""
+    """How a run ended that no process works on any more; None where both sides are to stay as they are."""
     if noted is not None and noted.status != "running":
         return noted.status
     if noted is None and (shown is None or (shown.is_finished and not _was_interrupted(shown))):
@@ -95,7 +95,7 @@ def _told(services: Services, instance: dg.DagsterInstance, task_id: str) -> tup
 
 
 def _announce(services: Services, project_id: str, task_id: str) -> None:
-    """Tells what a run that is over could not any more, its end with it; where somebody holds the project, its next run does."""
+    """Sends what a run that is over could not send any more, and its end; where another run holds the project, that one does it."""
     lease = services.leases.lease(project_id, Owner.this_process(task_id), services.settings.lease_s)
     try:
         with holding(lease):

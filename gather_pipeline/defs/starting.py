@@ -1,6 +1,6 @@
-"""Runs that somebody else than their own process asks for: in Dagster's queue where a daemon empties it, else in a process of their own.
+"""Runs that the API begins: in Dagster's queue where a daemon takes runs from it, else in a process of their own.
 
-Either way the run has the id that was given out for it before it began, and is the same to the UI, the API and the command line.
+Either way the run has the id that the API gave out before, and is the same to the UI, the API and the command line.
 """
 
 import logging
@@ -15,8 +15,8 @@ from typing import IO
 
 import dagster as dg
 
-from gather_pipeline.defs import launch, private
-from gather_pipeline.defs.jobs import PRIORITY, gather_target, priority_tag
+from gather_pipeline.defs import launch
+from gather_pipeline.defs.jobs import PRIORITY, priority_tag
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.running import most_seconds
 from gather_pipeline.domain.automation import AutomationRequest
@@ -45,11 +45,9 @@ def begin_run(services: Services, request: AutomationRequest, task_id: str, prio
     settings = services.settings
     with launch.open_instance(settings) if launch.has_instance(settings) else nullcontext() as instance:
         if instance is not None and _is_emptied(instance):
-            chosen = launch.prepared(instance, services, launch.target_of(services, request))
-            tags, named = gather_target(instance, request.project_id, chosen)
-            config = launch.run_config(request, named, request.webhook_url)
-            job = launch.job_of(Gather(build=lambda: services))
-            run = private.create_run(instance, job, task_id, config, tags | {PRIORITY: priority_tag(priority)})
+            target, gather = launch.target_of(services, request), Gather(build=lambda: services)
+            tags = {PRIORITY: priority_tag(priority)}
+            _, run = launch.create_run(instance, services, target, gather, task_id, tags, {}, request.webhook_url)
             instance.run_coordinator.submit_run(dg.SubmitRunContext(run, workspace=None))  # type: ignore[arg-type]  # ours asks for none
             return "queue", Owner.this_process(task_id)
     services.leases.check_free(request.project_id)
@@ -121,7 +119,7 @@ def _start_process(services: Services, request: AutomationRequest, task_id: str)
 
 
 def _await_end(services: Services, process: subprocess.Popen[bytes], task_id: str, said: IO[bytes]) -> None:
-    """Notes why a run's process ended where the run itself could not; without this process, whoever looks next finds out."""
+    """Notes why a run's process ended where the run itself could not; where this process ends first, the next that looks finds out."""
     process.wait()
     with said:
         said.seek(0, os.SEEK_END)

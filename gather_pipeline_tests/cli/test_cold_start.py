@@ -28,9 +28,9 @@ def desk(shell: Shell) -> Shell:
 
 def test_models_are_tried_on_examples_given_and_made_up_inputs_and_ranked(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     line = ("bootstrap", "greeting", "--model", "scripted", "--model", "scripted:b", "--synthetic", "3", "--review", "--json")
-    made = tlm(desk, capsys, *line, "--input", '{"who": "Jonas"}').document
+    made = tlm(desk, capsys, *line, "--input", '{"who": "Jonas"}', "--input", '[{"who": "Ada"}, {"who": "Bo"}]').document
     given = {row["input"]["who"] for row in made["trials"]}
-    assert {"Mara", "Jonas"} < given and len(given) > 2
+    assert {"Mara", "Jonas", "Ada", "Bo"} < given
     assert {row["model"] for row in made["trials"]} == {"scripted", "scripted:b"} and len(made["trials"]) == 2 * len(given)
     assert all(row["error"] is None and row["review"] for row in made["trials"])
     [ranking] = made["rankings"]
@@ -73,6 +73,7 @@ def test_a_person_judges_one_output_after_the_other(
     services = build_services(make_settings(desk.folder / "home"))
     assert sorted(str(one.accepted) for one in services.executions.find(task="greeting")) == ["False", "None", "None", "True"]
     services.close()
-    assert tlm(desk, capsys, "feedback", "--task", "greeting", "x").err.startswith(
-        "Error: expected either the id of an execution or --task"
-    )
+    both = tlm(desk, capsys, "feedback", "--task", "greeting", "x")
+    assert both.err == "Error: the id of an execution and --task are both given, expected one of them\n"
+    lost = tlm(desk, capsys, "feedback", "--task", "greeting", "--accept")
+    assert lost.code == 2 and "expected no --accept, --reject, --rating or --note with it" in lost.err

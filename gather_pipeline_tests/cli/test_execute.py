@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from gather_pipeline.cli.commands.tasks.execute import print_one
+from gather_pipeline.cli.output import clean
+from gather_pipeline.tasks.runner import TaskResult
 from gather_pipeline_tests.cli.commands import Shell
 from gather_pipeline_tests.cli.test_tlm import tlm
 from gather_pipeline_tests.tasks.builders import PLAIN_TEXT, document
+from gather_pipeline_tests.tasks.test_execution import execution
 
 ASKED = {"prompt_tokens", "completion_tokens", "cost"}
 
@@ -46,15 +50,16 @@ def test_the_same_again_makes_no_call_and_another_draw_does(desk: Shell, capsys:
 def test_a_batch_tells_its_failures_by_line_and_is_resumed_without_calls(
     desk: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = ['{"who": "Mara"}', "", '{"who": ""}', "nope", "[1]", '{"who": "Jonas"}']
+    lines = ['{"who": "Mara"}', "", '{"who": ""}', "nope", "[1]", '{"who": "Jonas\u2028Ada"}']
     (desk.folder / "people.jsonl").write_text("\n".join(lines), encoding="utf-8-sig")
     done = tlm(desk, capsys, "execute", "greeting", "--input", "@people.jsonl")
     rows = [json.loads(line) for line in done.out.splitlines()]
     assert done.code == 1 and "2 of 5 done, 3 failed" in done.err
     assert [(row["line"], row["error"] is None) for row in rows] == [(1, True), (3, False), (4, False), (5, False), (6, True)]
+    assert [row["execution"] is None for row in rows] == [False, False, True, True, False], "what was refused is recorded, too"
     assert "does not fit" in rows[1]["error"] and rows[2]["error"].startswith("line 4 of people.jsonl is not JSON")
     assert rows[3]["error"] == "line 5 of people.jsonl is [1], expected a JSON object"
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'[{"who": "Mara"}, {"who": "Jonas"}, {"who": "Ada"}]')))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'[{"who": "Mara"}, {"who": "Jonas\\u2028Ada"}, {"who": "Ada"}]')))
     again = tlm(desk, capsys, "execute", "greeting", "--input", "-")
     assert again.code == 0 and [json.loads(line)["calls"] for line in again.out.splitlines()] == [0, 0, 1]
 
@@ -66,6 +71,25 @@ def test_a_reader_that_stops_reading_ends_a_batch_quietly(desk: Shell, tmp_path:
     )
     done = subprocess.run(["bash", "-c", command], cwd=desk.folder, env=desk.environment, capture_output=True, text=True)
     assert done.stdout.endswith("141\n") and "Traceback" not in (desk.folder / "err").read_text()
+
+
+def test_a_failure_has_the_id_of_its_record_in_json(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("execute", "greeting", "--input", '{"who": "Mara"}', "--model", "scripted:down", "--json")
+    done = tlm(desk, capsys, *line)
+    assert (done.code, done.document["output"]) == (1, None) and done.document["error"] in done.err
+    noted = tlm(desk, capsys, "feedback", done.document["execution"], "--reject", "--by", "ana", "--json")
+    assert noted.document["execution"] == done.document["execution"]
+
+
+def test_control_characters_of_an_output_reach_a_file_but_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\u2067\u05e9\u05dc\u05d5\u05dd\u2069 \x07"
+    made = TaskResult(output=text, execution=execution())
+    for is_terminal, shown in ((False, text), (True, clean(text))):
+        screen = io.StringIO()
+        monkeypatch.setattr(screen, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setattr(sys, "stdout", screen)
+        print_one(made, as_json=False)
+        assert screen.getvalue() == f"{shown}\n"
 
 
 def test_a_model_a_prompt_and_a_condition_may_be_named(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +115,7 @@ def test_a_model_that_the_embedded_one_stands_in_for_is_named(desk: Shell, capsy
         (["greeting", "--input", "@binary"], 2, "binary has byte 0x80 at 0, expected UTF-8 text"),
         (["greeting", "--input", "@half.json"], 2, "Error: --input is 'half.json', expected a JSON object, @FILE or -"),
         (["greeting", "--input", "@empty"], 2, "Error: empty is empty, expected a JSON object"),
+        (["greeting", "--input", "{}", "--input", "{}"], 2, "Error: --input is given 2 times, expected once"),
         (["greeting", "--input", '{"who": "Ma'], 2, "expected a JSON object, @FILE or - (Unterminated string"),
         (["greeting", "--input", '{"name": 1}'], 2, "input of task greeting 1.0.0 does not fit"),
         (["greeting", "--input", '{"who": "Mara"}', "--temperature", "2"], 2, "option temperature is 2.0, expected less than or equal"),

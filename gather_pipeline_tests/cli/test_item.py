@@ -110,7 +110,7 @@ def test_a_bad_text_is_one_sentence(args: list[str], told: str, desk: Shell, cap
 
 def test_more_than_a_note_is_not_read_to_its_end(desk: Shell) -> None:
     done = desk.run("item", "add", "--project", "salt", "--department", "story", "--file", "-", stdin=b"x" * 5_000_000)
-    assert one_sentence(done, 2) == "Error: standard input has more than 80000 bytes, expected a note of at most 80000\n"
+    assert one_sentence(done, 2) == "Error: standard input has more than 80000 bytes, expected at most 80000\n"
 
 
 def test_what_is_not_there_is_named(desk: Shell, capsys: Capture) -> None:

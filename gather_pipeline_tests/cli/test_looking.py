@@ -219,6 +219,17 @@ def test_dagster_is_told_of_the_measurements_that_a_command_takes_in(copied: She
     assert record.asset_materialization.metadata["rows ingested"].value == 1
 
 
+def test_a_question_is_answered_though_dagster_cannot_be_told_of_new_measurements(copied: Shell, capsys: Capture) -> None:
+    settings = load_settings(_env_file=None, home=copied.folder / "home")
+    with closing(build_services(settings)) as services:
+        services.runs.start("elsewhere", AutomationRequest(project_id="elsewhere"))
+    (settings.dagster_home / "opening.lock").unlink()
+    (settings.dagster_home / "opening.lock").mkdir()
+    done = copied.here(capsys, "sql", "SELECT 1 AS one", "--json")
+    assert (done.code, done.document) == (0, [{"one": 1}])
+    assert done.err.startswith("Dagster is not told of the new measurements: the Dagster ")
+
+
 @pytest.fixture
 def database(finished: Finished, capsys: Capture) -> Iterator[Path]:
     """The metrics database, for tests that spoil it; made anew at their end."""

@@ -34,7 +34,20 @@ def test_half_of_a_pair_is_replaced_for_a_person() -> None:
     assert clean(HALF) == "half \N{REPLACEMENT CHARACTER} a pair, and caf\xe9"
 
 
-@pytest.mark.parametrize(("value", "shown"), [(1234567, "1,234,567"), (0.5, "0.5"), (2.0, "2"), (True, "yes"), ("x", "x"), (None, None)])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1234567, "1,234,567"),
+        (1234.5678, "1,234.568"),
+        (0.5, "0.5"),
+        (0.00042, "0.00042"),
+        (0.0, "0"),
+        (2.0, "2"),
+        (True, "yes"),
+        ("x", "x"),
+        (None, None),
+    ],
+)
 def test_a_cell_is_for_reading(value: Any, shown: Any) -> None:
     assert cell(value) == shown
 

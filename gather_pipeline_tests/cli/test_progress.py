@@ -6,7 +6,8 @@ from typing import Any, Literal
 import pytest
 from rich.console import Console
 
-from gather_pipeline.cli.views.run import Display, table_of
+from gather_pipeline.cli.views.run import Display, print_summary, table_of
+from gather_pipeline.domain.automation import AutomationResult
 from gather_pipeline.domain.event_lines import sentence
 from gather_pipeline.domain.events import FIELDS, Event, EventType
 from gather_pipeline.upkeep.progress import RunProgress
@@ -140,6 +141,12 @@ def test_without_a_terminal_an_event_is_a_line(capsys: pytest.CaptureFixture[str
 def test_control_characters_of_a_model_do_not_reach_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     Display(["story"])(event("model_fault", error="bad \x1b[2J answer"))
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_run_s_end_sends_no_control_characters_to_a_terminal_either(capsys: pytest.CaptureFixture[str]) -> None:
+    counts: Any = {"iterations": 0, "departments_processed": 0, "items_created": 0, "processing_time_ms": 9, "tokens": None, "cost": None}
+    print_summary(AutomationResult(task_id="t1", project_id="salt", status="failed", summary=(), reason="bad \x1b[2J answer", **counts))
+    assert "Reason: bad \N{REPLACEMENT CHARACTER}[2J answer.\n" in capsys.readouterr().out
 
 
 VALUES: dict[str, Any] = {

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from gather_pipeline.bootstrap import build_services
+from gather_pipeline.domain.reviews import Proposal
 from gather_pipeline_tests.cli.commands import Shell
 from gather_pipeline_tests.cli.test_tlm import tlm
+from gather_pipeline_tests.harness import make_settings
 from gather_pipeline_tests.tasks.builders import PLAIN_TEXT, document
 
 RUN = ("execute", "greeting", "--input", '{"who": "Mara"}', "--json")
@@ -54,6 +57,7 @@ def test_the_second_person_hears_who_decided(desk: Shell, capsys: pytest.Capture
     late = tlm(desk, capsys, "review", "decide", id, "accept", "--by", "Jon")
     assert late.code == 4 and "Mara rejected it at " in late.err and late.err.endswith(": too stiff\n")
     refused = tlm(desk, capsys, *RUN)
+    assert tlm(desk, capsys, "feedback", refused.document["execution"], "--reject", "--by", "Jon").code == 0
     assert refused.code == 1 and "no check accepted the output" in refused.err and "too stiff" in refused.err
 
 
@@ -85,7 +89,19 @@ def test_an_editor_opens_on_the_output(desk: Shell, capsys: pytest.CaptureFixtur
     assert edited.document["changed"]["warmth"] == 3
     desk.extra["EDITOR"] = "true"
     id = tlm(desk, capsys, *RUN[:2], "--input", '{"who": "Jon"}', "--json").document["waiting"]
-    assert tlm(desk, capsys, "review", "decide", id, "edit", "--by", "Mara").err == "The output is unchanged: nothing was decided.\n"
+    same = tlm(desk, capsys, "review", "decide", id, "edit", "--by", "Mara", "--json")
+    assert (same.document["status"], same.err) == ("open", "The output is unchanged: nothing was decided.\n")
+
+
+def test_an_editor_gets_the_output_with_its_marks_of_direction(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "\u2067\u05e9\u05dc\u05d5\u05dd\u2069"
+    proposal = Proposal(kind="note", title="a greeting", content=text, subject={}, schema={"type": "string"}, source="x")
+    services = build_services(make_settings(desk.folder / "home"))
+    id = services.reviews.propose(proposal).id
+    services.close()
+    desk.extra["EDITOR"] = "sed -i '1s/$/!/'"
+    assert tlm(desk, capsys, "review", "decide", id, "edit", "--by", "Mara", "--json").document["changed"] == f"{text}!"
+    assert "\u2067" not in tlm(desk, capsys, "review", "show", id).out
 
 
 def test_a_review_is_reassigned_and_lapses(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:

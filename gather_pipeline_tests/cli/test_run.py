@@ -6,11 +6,15 @@ import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gather_pipeline.defs import launch
 from gather_pipeline.defs.launch import open_instance
-from gather_pipeline.settings import load_settings
+from gather_pipeline.domain.automation import AutomationRequest
+from gather_pipeline.domain.events import Event, Progress
+from gather_pipeline.settings import Settings, load_settings
 from gather_pipeline_tests.cli.commands import Outcome, Shell, entered, finish, wait_until
 from gather_pipeline_tests.finished import Finished
 from gather_pipeline_tests.harness import department_row
@@ -205,6 +209,20 @@ def _takes_signals(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
     return bool(caught & (1 << (signal.SIGTERM - 1)))
+
+
+def test_a_signal_that_insists_says_that_what_was_committed_is_kept(
+    shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(settings: Settings, request: AutomationRequest, *, progress: Progress, **others: Any) -> None:
+        progress(Event(type="deduplicating", fields={"department": "story"}, project_id="salt", task_id="t1"))
+        raise KeyboardInterrupt
+
+    shell.create()
+    monkeypatch.setattr(launch, "run_in_process", interrupted)
+    done = shell.here(capsys, *RUN)
+    assert (done.code, done.document["task_id"]) == (130, "t1")
+    assert done.document["reason"] == "stopped at once; what was committed before is kept"
 
 
 def test_cancel_ends_a_run_from_another_terminal(slow: Shell, capsys: pytest.CaptureFixture[str]) -> None:

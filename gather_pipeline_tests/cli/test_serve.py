@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
 import urllib.request
@@ -10,6 +11,7 @@ from contextlib import closing
 
 import pytest
 
+from gather_pipeline.cli.commands import brain
 from gather_pipeline_tests.cli.commands import LIMIT_S, Shell
 
 Capture = pytest.CaptureFixture[str]
@@ -44,6 +46,20 @@ def test_without_a_token_no_other_machine_is_served(shell: Shell, capsys: Captur
     done = shell.here(capsys, "serve", "--host", "0.0.0.0")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "--host is '0.0.0.0' and there is no token, expected 127.0.0.1" in done.err
+
+
+def test_a_name_that_no_machine_can_have_is_told_in_a_sentence(shell: Shell, capsys: Capture) -> None:
+    shell.extra["BRAIN_SERVICE_API_KEY"] = "key"
+    done = shell.here(capsys, "brain", "serve", "--host", "ü" * 80, "--port", "0")
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert f"cannot listen on {'ü' * 80} port 0: " in done.err
+
+
+def test_what_goes_wrong_in_a_brain_service_is_in_the_log_file(shell: Shell, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.create()
+    monkeypatch.setattr(brain, "listen", lambda *told: logging.getLogger("gather_pipeline.api").error("a request failed", exc_info=True))
+    assert shell.here(capsys, "brain", "serve").code == 0
+    assert "a request failed" in (shell.folder / "home" / "logs" / "gather.log").read_text()
 
 
 def test_a_port_in_use_is_told_in_a_sentence(shell: Shell, capsys: Capture) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
 from gather_pipeline.bootstrap import build_services
+from gather_pipeline.domain.automation import AutomationRequest, AutomationResult
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.submissions import Submission
 from gather_pipeline.upkeep.tasks import AUTOMATION
@@ -55,6 +58,23 @@ def test_a_project_without_a_run_has_a_status(shell: Shell, capsys: Capture) -> 
     assert [(row["slug"], row["items"]) for row in rows] == [("story", 0), ("visual", 1), ("sound", 0)]
     listed = shell.here(capsys, "items", "--project", "salt", "--department", "visual", "--json").document
     assert [row["content"] for row in listed] == ["A lamp."]
+
+
+def test_a_cost_that_no_provider_told_is_unknown(shell: Shell, capsys: Capture) -> None:
+    shell.create()
+    services = build_services(make_settings(shell.folder / "home"))
+    services.runs.start("task-1", AutomationRequest(project_id="salt"))
+    counts = {"iterations": 1, "departments_processed": 1, "items_created": 5, "processing_time_ms": 9}
+    services.runs.finish(
+        AutomationResult(
+            task_id="task-1", project_id="salt", status="completed", summary=(), reason="by rule", tokens=None, cost=None, **counts
+        )
+    )
+    services.close()
+    assert re.findall(r"^ ?(tokens|cost) +(\S+)", shell.here(capsys, "status", "task-1").out, re.MULTILINE) == [
+        ("tokens", "unknown"),
+        ("cost", "unknown"),
+    ]
 
 
 def test_a_task_of_the_api_that_has_not_begun_is_known_and_cancelled(shell: Shell, capsys: Capture) -> None:

@@ -37,8 +37,19 @@ def test_a_created_task_is_valid_listed_and_shown(shell: Shell, capsys: pytest.C
     assert "my_task" in {row["task"] for row in tlm(shell, capsys, "list", "--json").document}
     assert "text (string, required)" in tlm(shell, capsys, "show", "my_task").out
     assert tlm(shell, capsys, "show", "my_task", "--json").document == json.loads(path.read_text())
+    shell.extra["GATHER_TASKS"] = str(path.parent)
+    elsewhere = tlm(shell, capsys, "create-task", "other_task", "--folder", "mine").err
+    assert elsewhere == f"Written: mine/other_task.json\nTo have it found: GATHER_TASKS={path.parent}{os.pathsep}mine\n"
     again = tlm(shell, capsys, "create-task", "my_task")
     assert (again.code, again.err.startswith("Error: file of the task is ")) == (2, True)
+
+
+def test_a_task_whose_schema_says_true_is_shown(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    path = shell.folder / "greeting.json"
+    path.write_text(json.dumps(document(input__schema__properties__more=True)))
+    shell.extra["GATHER_TASKS"] = str(shell.folder)
+    done = tlm(shell, capsys, "show", "greeting")
+    assert (done.code, "more (any, optional)\n" in done.out) == (0, True), done.err
 
 
 def test_every_faulty_file_is_told_with_key_and_reason(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +130,7 @@ def test_a_check_that_is_not_there_or_does_not_take_its_parameters_is_told(
 @pytest.mark.parametrize(
     ("args", "code", "told"),
     [
-        (["validate-task"], 2, "expected either the name of a task or --all"),
+        (["validate-task"], 2, "neither the name of a task nor --all is given, expected one of them"),
         (["validate-task", "nowhere"], 3, "task is 'nowhere', expected the id of a task"),
         (["validate-task", "gone.json"], 2, "1 of 1 task files is not valid"),
         (["show", "nowhere"], 3, "task is 'nowhere', expected one of "),

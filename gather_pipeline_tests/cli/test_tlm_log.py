@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_a_period_is_analyzed_by_model_prompt_and_version(log: Shell, capsys: py
         (["analyze", "judge_quality", "--period", "7"], 2, "--period is '7', expected a number of hours, days or weeks"),
         (["analyze", "nowhere"], 3, "task is 'nowhere'"),
         (["feedback", "gone", "--accept"], 3, "execution is 'gone'"),
+        (["import", "."], 2, "FOLDER is '.', expected one that tlm export wrote"),
         (["feedback", "gone"], 2, "feedback says nothing"),
         (["feedback", "gone", "--rating", "9"], 2, "rating is 9.0, expected a number from 1 to 5"),
         (["update-rankings", "nowhere"], 3, "task is 'nowhere'"),
@@ -138,6 +140,14 @@ def test_what_is_exported_comes_back_into_an_empty_home(log: Shell, capsys: pyte
     before.close()
     tlm(log, capsys, "export", str(folder))
     log.extra["GATHER_HOME"] = str(tmp_path / "other")
+    mine = tmp_path / "other" / "tasks" / "greeting-1.0.0.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text(json.dumps(document(id="mine")))
+    refused = tlm(log, capsys, "import", str(folder))
+    assert refused.code == 2 and f"file of the task is {str(mine)!r}, expected one that is not there yet" in refused.err
+    assert json.loads(mine.read_text())["id"] == "mine"
+    mine.unlink()
+    shutil.rmtree(tmp_path / "other" / "store")
     taken = tlm(log, capsys, "import", str(folder), "--json").document
     assert taken == {"rankings": 1, "executions": 62, "feedback": 0, "definitions": ["greeting 1.0.0"], "known": 0}
     after = build_services(make_settings(tmp_path / "other"))

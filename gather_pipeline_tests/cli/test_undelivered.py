@@ -52,21 +52,23 @@ def test_what_a_webhook_lacks_is_listed_with_reason_and_attempts(refused: Shell,
     assert listed[0]["event"]["type"] == "deduplicating"
     shown = refused.here(capsys, *HERE, "--undelivered").out.splitlines()
     assert [line.partition("  [")[2] for line in shown] == [
-        f"dead, sent to {host} 1 times: HTTP 404]",
-        f"waiting, sent to {host} 1 times: HTTP 429]",
+        f"dead, sent to {host} 1 time: HTTP 404]",
+        f"waiting, sent to {host} 1 time: HTTP 429]",
         f"waiting, sent to {host} 0 times]",
     ]
     assert [one["sequence"] for one in refused.here(capsys, *HERE, "--undelivered", "--after", "2", "--json").document] == [3]
 
 
 def test_it_is_sent_again_to_the_address_of_the_settings(refused: Shell, capsys: Capture) -> None:
+    part = refused.here(capsys, *HERE, "--redeliver", "--after", "2")
+    assert (part.code, "expected no --after with it" in part.err) == (2, True)
     done = refused.here(capsys, *HERE, "--redeliver")
     assert (done.code, done.err) == (2, "Error: GATHER_WEBHOOK_URL is not set, expected the address to deliver to\n")
     with Listener() as moved:
         refused.extra["GATHER_WEBHOOK_URL"] = moved.url
         done = refused.here(capsys, *HERE, "--redeliver", "--json")
         assert (done.code, done.document) == (0, {"delivered": 3, "refused": 0, "waiting": 0})
-        assert (moved.taken, done.err) == ([1, 2, 3], f"{moved.url.split('/')[2]} took 3 events and refused 0; 0 are waiting.\n")
+        assert (moved.taken, done.err) == ([1, 2, 3], f"{moved.url.split('/')[2]} took 3 events and refused 0; waiting: 0.\n")
     assert refused.here(capsys, *HERE, "--undelivered").err == "Every event was delivered, or none was to be.\n"
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 import yaml
 from dagster._core.instance.ref import InstanceRef
 
+from gather_pipeline.cli.app import invoke
 from gather_pipeline.definitions import defs
 from gather_pipeline.defs.queue import ProjectQueue
 from gather_pipeline.defs.running import GatherConfig
@@ -111,6 +112,8 @@ def test_every_description_is_for_people_who_never_saw_the_specification(reposit
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
     told += [job.description for job in jobs] + [field.description for field in GatherConfig.model_fields.values()]
     assert [one for one in told if not one or re.search(r"\b[SDC]\d{1,3}\b", one)] == []
+    for command in (found for one in told for found in re.findall("`gather ([a-z ]+)`", str(one))):
+        assert invoke([*command.split(), "--help"]) == 0, command
 
 
 def test_every_automation_shows_on_the_assets_that_it_serves(repository: dg.RepositoryDefinition) -> None:

@@ -275,7 +275,9 @@ def test_the_instance_file_is_put_in_place_and_renewed_where_it_differs(settings
     target = prepare_home(settings) / "dagster.yaml"
     assert target.read_bytes() == INSTANCE_FILE.read_bytes()
     target.write_text("telemetry: {enabled: true}", encoding="utf-8")
-    prepare_home(settings)
+    with target.open() as reader:
+        prepare_home(settings)
+        assert reader.read() == "telemetry: {enabled: true}", "another process never reads half a file"
     assert target.read_bytes() == INSTANCE_FILE.read_bytes()
 
 
@@ -303,6 +305,11 @@ def test_a_dagster_database_that_is_none_is_one_sentence(settings: Settings) -> 
     (settings.dagster_home / "history" / "runs.db").write_bytes(b"no database" * 500)
     with pytest.raises(StoreError, match="the Dagster instance in .* cannot be opened"):
         run(settings)
+
+
+def test_what_a_dagster_database_refuses_to_any_command_is_one_sentence(settings: Settings) -> None:
+    with pytest.raises(StoreError, match="the Dagster instance in .* cannot be written: database or disk is full"), open_instance(settings):
+        raise OperationalError("INSERT INTO runs", {}, sqlite3.OperationalError("database or disk is full"))
 
 
 class Child:

@@ -78,9 +78,10 @@ def test_a_run_that_names_no_partitions_gets_those_of_the_only_project_or_of_the
     assert range_for(stage, "automation") == range_for(stage, "refresh") == (key("story"), key("music"))
     stage.instance.add_dynamic_partitions("projects", ["other"])
     assert range_for(stage, "automation", run_config=named("other")) == (key("story", "other"), key("music", "other"))
+    nothing: dict[str, Any] = {"ops": {"gather_items": {"config": None}}}
     several = f"{PROJECT}, other; it may be empty where there is one project"
     with pytest.raises(InvalidInput, match=f"project_id is '', expected {several}"):
-        range_for(stage, "automation")
+        range_for(stage, "automation", run_config=nothing)
     with pytest.raises(InvalidInput, match=f"project_id is 'ghost', expected {several}"):
         range_for(stage, "automation", run_config=named("ghost"))
     assert range_for(stage, "report") == (PROJECT, "other")

@@ -95,6 +95,16 @@ def test_a_new_department_counts_for_projects_that_have_begun(ran: Stage) -> Non
     assert asked(request) == (key("music"), key("music"))
 
 
+def test_a_department_that_dagster_does_not_know_yet_waits_for_its_key(ran: Stage) -> None:
+    cursor = ran.follow()
+    ran.write_rows(*ROWS, department_row("music", 3, most=1))
+    held = ran.ask(stale_departments)
+    assert skipped(held) == f"waiting for the sensor changes to add departments of {PROJECT}"
+    ran.follow(cursor)
+    (request,) = requests_of(ran.ask(stale_departments, cursor_of(held)))
+    assert asked(request) == (key("music"), key("music"))
+
+
 def test_a_busy_project_waits(ran: Stage) -> None:
     cursor, watched, services = ran.follow(), cursor_of(ran.ask(stale_departments)), ran.studio.services
     services.projects.update(PROJECT, brief=OTHER)

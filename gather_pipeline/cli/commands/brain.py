@@ -11,8 +11,6 @@ from gather_pipeline.cli.services import command_settings
 from gather_pipeline.domain.tokens import is_loopback
 from gather_pipeline.errors import InvalidInput
 
-APPLICATION = "gather_pipeline.api.brain:from_environment"
-
 
 @click.group(cls=NamingGroup, epilog=example("gather brain serve"))
 def brain() -> None:
@@ -28,6 +26,7 @@ def serve(host: str, port: int) -> None:
     Machines whose BRAIN_SERVICE_BASE_URL is its address, and whose BRAIN_SERVICE_API_KEY is the same as here, share what they know. What it
     is told lies in the store here.
     """
-    if not is_loopback(host) and command_settings().brain_api_key is None:
+    settings = command_settings()
+    if not is_loopback(host) and settings.brain_api_key is None:
         raise InvalidInput(f"--host is {host!r} and BRAIN_SERVICE_API_KEY is not set, expected 127.0.0.1 or a key")
-    listen(APPLICATION, host, port)
+    listen("gather_pipeline.api.brain:from_environment", host, port)

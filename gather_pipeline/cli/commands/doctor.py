@@ -8,13 +8,11 @@ import click
 
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example
-from gather_pipeline.cli.output import cell, print_json, print_table
+from gather_pipeline.cli.output import cell, print_json, print_table, print_text
 from gather_pipeline.cli.services import command_settings
 from gather_pipeline.operations.checks import CHECKS
 from gather_pipeline.operations.doctor import Site, examine
 from gather_pipeline.settings import Settings
-
-MARKS = {"ok": "ok", "warning": "warning", "fault": "FAULT"}
 
 
 @click.command(epilog=example("gather doctor", "gather doctor --json"))
@@ -28,16 +26,19 @@ def doctor(as_json: bool) -> int:
     settings = command_settings()
     probes = bootstrap.probes(settings, dagster=lambda: _dagster(settings))
     findings = examine(Site(settings, probes), CHECKS)
-    faults = sum(one.verdict == "fault" for one in findings)
+    verdicts = [one.verdict for one in findings]
+    faults = verdicts.count("fault")
     if as_json:
         print_json({"ok": not faults, "checks": [asdict(one) for one in findings]})
-        return int(faults > 0)
-    rows = [[one.check, MARKS[one.verdict], one.seen, cell(one.latency_ms), "embedded" if one.embedded else None] for one in findings]
-    print_table(["check", "state", "seen", "ms", "part"], rows, right=["ms"])
-    for remedy in dict.fromkeys(one.remedy for one in findings if one.remedy):
-        click.echo(f"{', '.join(one.check for one in findings if one.remedy == remedy)}: {remedy}")
-    warnings = sum(one.verdict == "warning" for one in findings)
-    click.echo(f"Checks: {len(findings)}, faults: {faults}, warnings: {warnings}.")
+    else:
+        rows = [
+            [one.check, one.verdict.replace("fault", "FAULT"), one.seen, cell(one.latency_ms), "embedded" if one.embedded else None]
+            for one in findings
+        ]
+        print_table(["check", "state", "seen", "ms", "part"], rows, right=["ms"])
+        for remedy in dict.fromkeys(one.remedy for one in findings if one.remedy):
+            print_text(f"{', '.join(one.check for one in findings if one.remedy == remedy)}: {remedy}")
+        print_text(f"Checks: {len(findings)}, faults: {faults}, warnings: {verdicts.count('warning')}.")
     return int(faults > 0)
 
 

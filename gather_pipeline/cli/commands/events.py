@@ -8,20 +8,21 @@ import time
 
 import click
 
+from gather_pipeline.cli.app import EXIT_INTERRUPTED
 from gather_pipeline.cli.lazy import OutputClosed
-from gather_pipeline.cli.options import Whole, as_json, example, project_option
-from gather_pipeline.cli.output import clean, print_json, print_line, say
+from gather_pipeline.cli.options import Whole, as_json, check_one, example, project_option
+from gather_pipeline.cli.output import print_json, print_line, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.signals import Signals, noting
 from gather_pipeline.domain.event_lines import sentence
 from gather_pipeline.domain.events import Event
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.errors import InvalidInput, StoreUnavailable
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.deliver import receiver_of, redeliver
 
 POLL_S = 0.3
-EXIT_INTERRUPTED = 130
 
 
 @click.command(epilog=example("gather events --project salt --follow", "gather events --project salt --undelivered"))
@@ -33,8 +34,9 @@ EXIT_INTERRUPTED = 130
 @as_json
 def events(project_id: str, after: int, follow: bool, undelivered: bool, again: bool, as_json: bool) -> int:
     """Show a project's progress events, as they come with --follow."""
-    if follow + undelivered + again > 1:
-        raise click.UsageError("--follow, --undelivered and --redeliver exclude each other")
+    check_one({"--follow": follow, "--undelivered": undelivered, "--redeliver": again}, needed=False)
+    if again and after:
+        raise click.UsageError("--redeliver sends all that is undelivered, expected no --after with it")
     with opened() as services:
         records = services.project(services.projects.get(project_id).id)
         if follow:
@@ -43,16 +45,16 @@ def events(project_id: str, after: int, follow: bool, undelivered: bool, again: 
             return EXIT_INTERRUPTED
         if again:
             return _redeliver(services, project_id, as_json)
-        letters = [one for one in services.outbox.undelivered(records) if not after or one.event.sequence > after] if undelivered else []
+        letters = [one for one in services.outbox.undelivered(records) if one.event.sequence > after] if undelivered else []
         found = [] if undelivered else records.events(after)
     if as_json:
         print_json([one.to_document() for one in (letters if undelivered else found)])
         return 0
     for event in found:
-        click.echo(clean(_line(event)))
+        print_text(_line(event))
     for letter in letters:
         why = f": {letter.reason}" if letter.reason else ""
-        click.echo(clean(f"{_line(letter.event)}  [{letter.state}, sent to {letter.host} {letter.attempts} times{why}]"))
+        print_text(f"{_line(letter.event)}  [{letter.state}, sent to {letter.host} {counted(letter.attempts, 'time')}{why}]")
     if undelivered and not letters:
         say("Every event was delivered, or none was to be.")
     elif not found and not letters:
@@ -67,7 +69,7 @@ def _redeliver(services: Services, project_id: str, as_json: bool) -> int:
     delivery = redeliver(services, project_id, receiver)
     if as_json:
         print_json({"delivered": delivery.taken, "refused": delivery.dead, "waiting": delivery.left})
-    say(f"{receiver.host} took {delivery.taken} events and refused {delivery.dead}; {delivery.left} are waiting.")
+    say(f"{receiver.host} took {counted(delivery.taken, 'event')} and refused {delivery.dead}; waiting: {delivery.left}.")
     return 1 if delivery.dead or delivery.left else 0
 
 

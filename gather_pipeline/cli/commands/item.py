@@ -12,8 +12,8 @@ import click
 from gather_pipeline.cli.editor import edited, keep
 from gather_pipeline.cli.inputs import read_note
 from gather_pipeline.cli.lazy import NamingGroup
-from gather_pipeline.cli.options import Whole, any_project, as_json, by_option, example, project_option
-from gather_pipeline.cli.output import print_json, say
+from gather_pipeline.cli.options import Whole, any_project, as_json, by_option, check_one, example, project_option
+from gather_pipeline.cli.output import print_json, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.items import history_lines, line_width
 from gather_pipeline.domain.items import Item
@@ -35,14 +35,13 @@ def item() -> None:
 
 def text_options(command: Command) -> Command:
     """The texts of an item."""
-    options = [
-        click.option("--content", help="The note itself; your editor opens where no text is given."),
-        click.option("--file", "path", metavar="F", help="The note from a file, UTF-8 text; - reads standard input."),
-        click.option("--summary", help="One line; the note's first sentence where left out with a new note."),
-        click.option("--context", help="Where the note belongs."),
+    for option in (
         click.option("--aspect", help="Aspect of the department that it covers."),
-    ]
-    for option in reversed(options):
+        click.option("--context", help="Where the note belongs."),
+        click.option("--summary", help="One line; the note's first sentence where left out with a new note."),
+        click.option("--file", "path", metavar="F", help="The note from a file, UTF-8 text; - reads standard input."),
+        click.option("--content", help="The note itself; your editor opens where no text is given."),
+    ):
         command = option(command)
     return command
 
@@ -168,13 +167,12 @@ def show(id: str, project_id: str | None, as_json: bool) -> None:
     if as_json:
         print_json(history.to_document())
     else:
-        click.echo("\n".join(history_lines(history, line_width())))
+        print_text("\n".join(history_lines(history, line_width())))
 
 
 def _given(content: str | None, path: str | None) -> str | None:
     """The text of --content or --file, None where neither is given."""
-    if content is not None and path is not None:
-        raise InvalidInput("--content and --file are both given, expected one of them")
+    check_one({"--content": content, "--file": path}, needed=False)
     return content if path is None else read_note(path)
 
 
@@ -206,4 +204,4 @@ def _print(item: Item, as_json: bool, sentence: str) -> None:
     if as_json:
         print_json(item_document(item))
     elif sentence:
-        click.echo(sentence)
+        print_text(sentence)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import click
 
-from gather_pipeline.cli.options import Whole, as_json, example, one_department, project_option
-from gather_pipeline.cli.output import print_json, say
+from gather_pipeline.cli.options import Whole, as_json, check_one, example, one_department, project_option
+from gather_pipeline.cli.output import print_json, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.items import drop_lines, item_lines, line_width
-from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.history import item_document
-from gather_pipeline.people.listing import drops_page, items_page
+from gather_pipeline.people.listing import Page, drops_page, items_page
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 
@@ -40,28 +41,28 @@ def items(
 
     The id in brackets is the one that gather item takes. A dropped text that was restored since is marked.
     """
-    if dropped and deleted:
-        raise InvalidInput("--dropped and --deleted are both given, expected one of them")
-    if limit is None and not as_json and line_width() is not None:
+    check_one({"--dropped": dropped, "--deleted": deleted}, needed=False)
+    width = line_width()
+    if limit is None and not as_json and width is not None:
         limit = PAGE
+    lines_of: Callable[[Any, int | None], list[str]] = drop_lines if dropped else item_lines
+    document_of: Callable[[Any], dict[str, Any]] = asdict if dropped else item_document
     with opened() as services:
-        view, width = services.project(services.projects.get(project_id).id).view(), line_width()
-        if dropped:
-            drops = drops_page(view, department, limit=limit, after=after)
-            last, documents = drops.last, [asdict(drop) for drop in drops.rows]
-            shown = [] if as_json else [drop_lines(drop, width) for drop in drops.rows]
-        else:
-            items = items_page(view, department, "deleted" if deleted else "active", limit=limit, after=after)
-            last, documents = items.last, [item_document(item) for item in items.rows]
-            shown = [] if as_json else [item_lines(item, width) for item in items.rows]
+        view = services.project(services.projects.get(project_id).id).view()
+        page: Page[Any] = (
+            drops_page(view, department, limit=limit, after=after)
+            if dropped
+            else items_page(view, department, "deleted" if deleted else "active", limit=limit, after=after)
+        )
         if as_json:
-            print_json(documents)
-        for lines in shown:
-            click.echo("\n".join(lines) + "\n")
-        if last is not None:
-            say(f"{len(documents)} shown, and there are more; to go on, type the same with --after {last}")
+            print_json([document_of(row) for row in page.rows])
+        else:
+            for row in page.rows:
+                print_text("\n".join(lines_of(row, width)) + "\n")
+        if page.last is not None:
+            say(f"{len(page.rows)} shown, and there are more; to go on, type the same with --after {page.last}")
         elif not as_json:
-            say(_end(services, view, len(documents), "dropped" if dropped else "deleted" if deleted else "kept", after is not None))
+            say(_end(services, view, len(page.rows), "dropped" if dropped else "deleted" if deleted else "kept", after is not None))
 
 
 def _end(services: Services, view: ProjectView, count: int, what: str, is_later_page: bool) -> str:

@@ -9,7 +9,7 @@ import click
 
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example
-from gather_pipeline.cli.output import cell, print_json, print_table, say
+from gather_pipeline.cli.output import cell, print_json, print_table, print_text, say
 from gather_pipeline.cli.services import command_settings
 from gather_pipeline.operations.migrate import migrate as copy_all
 
@@ -42,7 +42,7 @@ def migrate(where: str, into_existing: bool, dry_run: bool, as_json: bool) -> No
     headings = ["database", "collection", "documents", "written", "deleted"]
     print_table(headings, [[cell(getattr(row, heading)) for heading in headings] for row in done.collections], right=headings[2:])
     if dry_run:
-        click.echo(f"{done.written:,} of {done.documents:,} documents would be copied to {target.place}, {done.deleted:,} deleted there.")
+        print_text(f"{done.written:,} of {done.documents:,} documents would be copied to {target.place}, {done.deleted:,} deleted there.")
         return
-    click.echo(f"{done.documents:,} documents are the same on both sides, {done.written:,} of them copied now.")
+    print_text(f"{done.documents:,} documents are the same on both sides, {done.written:,} of them copied now.")
     say(f"From now on {'set' if where == 'mongodb' else 'leave out'} MONGODB_URI; {source.place} stays as it is.")

@@ -9,7 +9,7 @@ import click
 from gather_pipeline.cli.inputs import read_brief
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
-from gather_pipeline.cli.output import cell, clean, print_json, print_table, say
+from gather_pipeline.cli.output import cell, print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import tell_stale, told_quality
 from gather_pipeline.errors import InvalidInput
@@ -42,7 +42,7 @@ def create(name: str, path: str, project_id: str | None, if_missing: bool, as_js
     if as_json:
         print_json(asdict(created))
     else:
-        click.echo(created.id)
+        print_text(created.id)
 
 
 @project.command("list", epilog=example("gather project list --json"))
@@ -79,7 +79,7 @@ def update(project_id: str, path: str | None, name: str | None, by: str | None, 
     if as_json:
         print_json(asdict(updated) | {"changed": changed, "stale": stale})
         return
-    click.echo(f"Project {project_id} is changed." if changed else f"Nothing differs: project {project_id} stays as it is.")
+    print_text(f"Project {project_id} is changed." if changed else f"Nothing differs: project {project_id} stays as it is.")
     tell_stale(stale or [])
     if stale:
         say(f"The next run adds to these departments and deletes nothing; type: gather run --project {project_id}")
@@ -104,9 +104,9 @@ def show(project_id: str, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found) | {"earlier": [asdict(past) for past in earlier]})
         return
-    click.echo(clean(f"{found.id}: {found.name}\n\n{found.brief}"))
+    print_text(f"{found.id}: {found.name}\n\n{found.brief}")
     for past in reversed(earlier):
-        click.echo(clean(f"\nUntil {past.until}, changed by {past.by or 'somebody unknown'}: {past.name}\n\n{past.brief}"))
+        print_text(f"\nUntil {past.until}, changed by {past.by or 'somebody unknown'}: {past.name}\n\n{past.brief}")
 
 
 def _beginning(brief: str) -> str:

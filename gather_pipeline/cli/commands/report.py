@@ -12,9 +12,9 @@ import click
 
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, example, project_option
-from gather_pipeline.cli.output import print_frame, print_json, say
+from gather_pipeline.cli.output import print_frame, print_json, print_text, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput
 from gather_pipeline.ports import IngestReport
 from gather_pipeline.report.tables import rows
 from gather_pipeline.services import Services
@@ -62,7 +62,7 @@ def report(project_id: str, path: Path | None, as_json: bool) -> None:
             for name, (title, columns) in SHOWN.items():
                 frame = getattr(tables, name)
                 if len(frame):
-                    click.echo(title)
+                    print_text(title)
                     print_frame(frame, columns.split())
             say(f"A text that repeats another is {threshold_reason(services, view)}.")
 
@@ -109,7 +109,10 @@ def _bounded_memory() -> Iterator[None]:
 
 
 def _report(services: Services, done: IngestReport) -> None:
-    """Tells Dagster of what was taken in; it is loaded only then."""
+    """Tells Dagster of what was taken in; it is loaded only then, and answers are not kept from the user where it cannot be told."""
     from gather_pipeline.defs.launch import report_metrics
 
-    report_metrics(services.settings, done)
+    try:
+        report_metrics(services.settings, done)
+    except GatherError as error:
+        say(f"Dagster is not told of the new measurements: {error}")

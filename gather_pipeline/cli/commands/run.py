@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -20,7 +21,6 @@ from gather_pipeline.domain.events import Event
 from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED
 from gather_pipeline.errors import GatherError, TaskCancelled
 from gather_pipeline.services import Services
-from gather_pipeline.settings import Settings
 from gather_pipeline.upkeep.progress import RunProgress
 
 EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
@@ -33,7 +33,7 @@ REMARKS = {
 @click.command(epilog=example("gather run --project salt --department story --max-iterations 4"))
 @project_option
 @click.option("--user-id", help="Who asks; kept with every item.")
-@click.option("--department", "slugs", metavar="SLUG", multiple=True, help="Only this department; may be given several times.")
+@click.option("--department", "departments", metavar="SLUG", multiple=True, help="Only this department; may be given several times.")
 @click.option(
     "--max-iterations", type=Whole(1, MAX_ITERATIONS), default=50, show_default=True, help="Most iterations, shared between departments."
 )
@@ -45,34 +45,12 @@ REMARKS = {
 @click.option("--task-id", type=click.UUID, hidden=True, help="Id of the run, given out before it began.")
 @as_json
 @click.pass_context
-def run(
-    ctx: click.Context,
-    project_id: str,
-    user_id: str | None,
-    slugs: tuple[str, ...],
-    max_iterations: int,
-    no_evaluation: bool,
-    webhook_url: str | None,
-    max_tokens: int | None,
-    max_cost: float | None,
-    dry_run: bool,
-    task_id: uuid.UUID | None,
-    as_json: bool,
-) -> int:
+def run(ctx: click.Context, /, no_evaluation: bool, dry_run: bool, task_id: uuid.UUID | None, as_json: bool, **asked: Any) -> int:
     """Fill a project's departments, each until it is good enough.
 
     A run that was stopped in any way goes on from what is stored; finished departments are left alone. Ctrl-C saves and ends it.
     """
-    request = AutomationRequest(
-        project_id=project_id,
-        user_id=user_id,
-        max_iterations=max_iterations,
-        enable_auto_evaluation=not no_evaluation,
-        webhook_url=webhook_url,
-        departments=slugs,
-        max_tokens=max_tokens,
-        max_cost=max_cost,
-    )
+    request = AutomationRequest(enable_auto_evaluation=not no_evaluation, **asked)
     if dry_run:
         from gather_pipeline.gather.past_runs import forecast_run
 
@@ -84,13 +62,22 @@ def run(
         try:
             with opened() as services:
                 # Refused at once, not after the seconds that Dagster takes to load.
-                services.projects.get(project_id)
-                settings, chosen = services.settings, select(to_automate(services.departments.departments()), slugs)
+                services.projects.get(request.project_id)
+                settings, chosen = services.settings, select(to_automate(services.departments.departments()), request.departments)
             signals.check()
             display = Display([department.slug for department in chosen])
-            progress = display.progress
-            verbose = bool(ctx.find_root().params.get("verbose"))
-            result = _launch(settings, request, Watched(display, chosen, signals), verbose, task_id)
+            progress, watched = display.progress, Watched(display, chosen, signals)
+            with display.shown():
+                from gather_pipeline.defs.launch import run_in_process  # Dagster takes seconds to load, and the display shows that it does
+
+                result = run_in_process(
+                    settings,
+                    request,
+                    progress=watched,
+                    on_services=watched.begin,
+                    verbose=bool(ctx.find_root().params.get("verbose")),
+                    task_id=None if task_id is None else str(task_id),
+                )
         except (KeyboardInterrupt, TaskCancelled) as stop:
             result = _stopped(request, progress, stop)
         except GatherError:
@@ -109,7 +96,7 @@ class Watched:
     """Passes events on to the display, and asks the run to end where a signal was lost before the run could hear of it."""
 
     def __init__(self, display: Display, chosen: Sequence[Department], signals: Signals) -> None:
-        self.display, self._chosen, self._signals = display, chosen, signals
+        self._display, self._chosen, self._signals = display, chosen, signals
         self._services: Services | None = None
         self._is_named = self._is_asked = False
 
@@ -120,22 +107,14 @@ class Watched:
         self._signals.check()
 
     def __call__(self, event: Event) -> None:
-        """Takes one event or state; says the task's id with the first, for whoever wants to cancel it from elsewhere."""
+        """Takes one event or state; says the task's id with the first, so that the run can be cancelled from elsewhere."""
         if not self._is_named:
             self._is_named = True
             say(f"Task: {event.task_id}")
-        self.display(event)
+        self._display(event)
         if self._signals.received and not self._is_asked and self._services is not None:
             self._is_asked = True
             self._services.runs.request_cancel(event.task_id)
-
-
-def _launch(settings: Settings, request: AutomationRequest, watched: Watched, verbose: bool, task_id: uuid.UUID | None) -> AutomationResult:
-    with watched.display.shown():
-        from gather_pipeline.defs.launch import run_in_process  # Dagster takes seconds to load, and the display shows that it does
-
-        given = None if task_id is None else str(task_id)
-        return run_in_process(settings, request, progress=watched, on_services=watched.begin, verbose=verbose, task_id=given)
 
 
 def _say_models(services: Services, chosen: Sequence[Department]) -> None:
@@ -157,6 +136,7 @@ def _say_models(services: Services, chosen: Sequence[Department]) -> None:
 
 def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseException | None) -> AutomationResult:
     """The output of a run that was stopped before it began, or at once by a second signal; what it had committed is kept."""
+    usual = "stopped before the run began" if progress.task_id is None else "stopped at once; what was committed before is kept"
     return AutomationResult(
         task_id=progress.task_id or "",
         project_id=request.project_id,
@@ -166,7 +146,7 @@ def _stopped(request: AutomationRequest, progress: RunProgress, stop: BaseExcept
         items_created=progress.kept,
         processing_time_ms=round((time.monotonic() - progress.began) * 1000),
         summary=(),
-        reason=str(stop or "") or "stopped before the run began",
+        reason=str(stop or "") or usual,
         tokens=None,
         cost=None,
     )

@@ -10,12 +10,11 @@ import click
 
 from gather_pipeline.cli import logs
 from gather_pipeline.cli.options import Whole, example
-from gather_pipeline.cli.output import say
+from gather_pipeline.cli.output import print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.tokens import is_loopback
 from gather_pipeline.errors import InvalidInput
 
-APPLICATION = "gather_pipeline.api.app:from_environment"
 GRACE_S = 2  # for answers under way, streams of events among them, when a signal has come
 
 
@@ -30,7 +29,7 @@ def serve(host: str, port: int) -> None:
     with opened() as services:
         if not is_loopback(host) and not services.tokens.exist():
             raise InvalidInput(f"--host is {host!r} and there is no token, expected 127.0.0.1: or make one with gather token create")
-    listen(APPLICATION, host, port)
+    listen("gather_pipeline.api.app:from_environment", host, port)
 
 
 def listen(application: str, host: str, port: int) -> None:
@@ -44,7 +43,7 @@ def listen(application: str, host: str, port: int) -> None:
     config.load()
     with _listening(host, port) as listener:
         name = f"[{host}]" if ":" in host else host
-        click.echo(f"http://{name}:{listener.getsockname()[1]}")
+        print_text(f"http://{name}:{listener.getsockname()[1]}")
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends, and hands them on to these
             signal.signal(number, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
@@ -54,7 +53,8 @@ def listen(application: str, host: str, port: int) -> None:
 
 def _listening(host: str, port: int) -> socket.socket:
     try:
+        host.encode("idna")  # else a name that no machine can have is a fault of `create_server`'s
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (")[0]
+    except (OSError, UnicodeError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
         raise InvalidInput(f"cannot listen on {host} port {port}: {reason}, expected another --host or --port") from None

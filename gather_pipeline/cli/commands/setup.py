@@ -6,7 +6,7 @@ import click
 
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import example
-from gather_pipeline.cli.output import say
+from gather_pipeline.cli.output import print_text, say
 from gather_pipeline.cli.services import command_settings
 from gather_pipeline.errors import InvalidInput
 
@@ -22,4 +22,4 @@ def setup() -> None:
     path = bootstrap.fetch_weights(settings, say)
     if not path.is_file():
         raise InvalidInput.field("MODEL_PATH", str(path), "a GGUF file that is there")
-    click.echo(path)
+    print_text(str(path))

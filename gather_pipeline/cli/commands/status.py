@@ -9,16 +9,18 @@ from dataclasses import asdict
 import click
 from pydantic_core import to_jsonable_python
 
-from gather_pipeline.cli.options import ProjectId, as_json, example
-from gather_pipeline.cli.output import cell, print_json, print_table, say
+from gather_pipeline.cli.options import ProjectId, as_json, check_one, example
+from gather_pipeline.cli.output import cell, print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import tell_standings
+from gather_pipeline.defs.tasks import cancel_task, task_status
 from gather_pipeline.domain.event_lines import score_of
-from gather_pipeline.errors import GatherError, InvalidInput, UnknownEntity
+from gather_pipeline.domain.texts import counted
+from gather_pipeline.errors import GatherError, UnknownEntity
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.runs import RunStatus, run_status
-from gather_pipeline.upkeep.standing import project_status
-from gather_pipeline.upkeep.tasks import State, TaskStatus, cancel_task, task_status
+from gather_pipeline.upkeep.standing import ProjectStatus, project_status
+from gather_pipeline.upkeep.tasks import TaskStatus
 
 
 @click.command(epilog=example("gather status --project salt", "gather status 0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55"))
@@ -32,20 +34,21 @@ def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
     said so counts as failed, in the store and in Dagster's UI from then on. With --project: the project's last run, how its departments
     stand, and which of them are stale and why.
     """
-    if (task_id is None) == (project_id is None):
-        given = "neither a task id nor --project is" if task_id is None else "a task id and --project are both"
-        raise InvalidInput(f"{given} given, expected one of them")
-    if project_id is not None:
-        _project_status(project_id, as_json)
-        return
+    check_one({"a task id": task_id, "--project": project_id})
     with _settled() as services:
-        shown = _found(services, str(task_id))
+        shown = project_status(services, project_id) if project_id is not None else _found(services, str(task_id))
+    if isinstance(shown, ProjectStatus):
+        if as_json:
+            print_json(shown.to_document())
+        else:
+            print_text(f"Project {shown.project_id} has no run yet." if shown.run is None else _told(shown.run))
+            tell_standings(shown)
+        return
     if as_json:
         print_json(to_jsonable_python(shown))
         return
     fields = {name: value for name, value in asdict(shown).items() if name not in ("summary", "request", "progress")}
-    if "tokens" in fields and fields["tokens"] is None:
-        fields["tokens"] = "unknown"
+    fields |= {name: "unknown" for name in ("tokens", "cost") if name in fields and fields[name] is None}
     print_table(["field", "value"], [[name, cell(value)] for name, value in fields.items()])
     if isinstance(shown, RunStatus) and shown.summary:
         headings = ["department", "quality_score", "threshold", "iterations", "items_created", "reason"]
@@ -54,16 +57,10 @@ def status(task_id: str | None, project_id: str | None, as_json: bool) -> None:
 
 
 def _found(services: Services, task_id: str) -> RunStatus | TaskStatus:
-    """A run as it stands, or a task that is none or has not begun to be one."""
+    """A run that has begun, or else another task."""
     with suppress(UnknownEntity):
         return run_status(services, task_id)
-
-    def queued(task_id: str) -> tuple[State, str | None]:
-        from gather_pipeline.defs.starting import run_state
-
-        return run_state(services.settings, task_id)
-
-    return task_status(services, task_id, queued)
+    return task_status(services, task_id)
 
 
 @contextmanager
@@ -80,20 +77,10 @@ def _settled() -> Iterator[Services]:
         yield services
 
 
-def _project_status(project_id: str, as_json: bool) -> None:
-    with _settled() as services:
-        shown = project_status(services, project_id)
-    if as_json:
-        print_json(shown.to_document())
-        return
-    click.echo(f"Project {project_id} has no run yet." if shown.run is None else _told(shown.run))
-    tell_standings(shown)
-
-
 def _told(run: RunStatus) -> str:
-    waited = f" It waited {run.away_rounds} times for a model server, {run.away_s:g} s in all." if run.away_rounds else ""
+    waited = f" It waited {counted(run.away_rounds, 'time')} for a model server, {run.away_s:g} s in all." if run.away_rounds else ""
     if run.status == "running":
-        return f"Run {run.task_id} is at work since {run.started_at}: {run.items_created} items so far.{waited}"
+        return f"Run {run.task_id} is at work since {run.started_at}: {counted(run.items_created, 'item')} so far.{waited}"
     return f"Last run {run.task_id} {run.status}, {run.ended_at or 'end unknown'}: {run.reason}.{waited}"
 
 
@@ -107,19 +94,16 @@ def cancel(task_id: str, as_json: bool) -> None:
     the API may be named, also one that has not begun.
     """
     with _settled() as services:
-        if cancel_task(services, task_id):
-            from gather_pipeline.defs.starting import cancel_in_queue
-
-            cancel_in_queue(services.settings, task_id)
+        cancel_task(services, task_id)
         asked = _found(services, task_id)
     if as_json:
         print_json(to_jsonable_python(asked))
     elif isinstance(asked, TaskStatus):
         is_open = asked.status in ("pending", "running")
-        click.echo(f"Task {task_id} is asked to end." if is_open else f"Task {task_id} is at work no more: {asked.status}.")
+        print_text(f"Task {task_id} is asked to end." if is_open else f"Task {task_id} is at work no more: {asked.status}.")
     elif asked.process == "alive":
-        click.echo(f"Task {task_id} is asked to end and saves its work.")
+        print_text(f"Task {task_id} is asked to end and saves its work.")
     elif asked.process == "stopped":
-        click.echo(f"Task {task_id} is asked to end; its process is stopped, so it counts as cancelled once its lease has run out.")
+        print_text(f"Task {task_id} is asked to end; its process is stopped, so it counts as cancelled once its lease has run out.")
     else:
-        click.echo(f"Task {task_id} is at work no more: {asked.status}, {asked.reason}.")
+        print_text(f"Task {task_id} is at work no more: {asked.status}, {asked.reason}.")

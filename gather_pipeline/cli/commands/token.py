@@ -7,10 +7,9 @@ from dataclasses import asdict
 import click
 
 from gather_pipeline.cli.lazy import NamingGroup
-from gather_pipeline.cli.options import ProjectId, as_json, example
-from gather_pipeline.cli.output import cell, print_json, print_table, say
+from gather_pipeline.cli.options import ProjectId, as_json, check_one, example
+from gather_pipeline.cli.output import print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
-from gather_pipeline.errors import InvalidInput
 
 
 @click.group(cls=NamingGroup, epilog=example("gather token list"))
@@ -27,13 +26,11 @@ def token() -> None:
 @click.option("--name", required=True, help="Whose it is, or what for; kept with what is changed by it.")
 def create(project_id: str | None, all_projects: bool, name: str) -> None:
     """Print a new token, once: only its hash is kept."""
-    if (project_id is None) != all_projects:
-        given = "neither --project nor --all-projects is" if project_id is None else "--project and --all-projects are both"
-        raise InvalidInput(f"{given} given, expected one of them")
+    check_one({"--project": project_id, "--all-projects": all_projects})
     with opened() as services:
         if project_id is not None:
             services.projects.get(project_id)
-        click.echo(services.tokens.create(name, project_id))
+        print_text(services.tokens.create(name, project_id))
 
 
 @token.command("list", epilog=example("gather token list --json"))
@@ -45,7 +42,7 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json([asdict(one) for one in tokens])
     elif tokens:
-        rows = [[one.id, one.name, one.project_id or "all", one.made_at, cell(one.last_used_at), cell(one.revoked_at)] for one in tokens]
+        rows = [[one.id, one.name, one.project_id or "all", one.made_at, one.last_used_at, one.revoked_at] for one in tokens]
         print_table(["id", "name", "project", "made_at", "last_used_at", "revoked_at"], rows)
     else:
         say("There is no token; the API answers this machine alone.")
@@ -61,4 +58,4 @@ def revoke(which: str, as_json: bool) -> None:
     if as_json:
         print_json(asdict(revoked))
     else:
-        click.echo(f"Token {revoked.name} ({revoked.id}) is revoked since {revoked.revoked_at}.")
+        print_text(f"Token {revoked.name} ({revoked.id}) is revoked since {revoked.revoked_at}.")

@@ -6,16 +6,18 @@ import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
 from gather_pipeline import bootstrap
 from gather_pipeline.cli.options import as_json, by_option, example, project_option
-from gather_pipeline.cli.output import clean, error_console, print_json, say
+from gather_pipeline.cli.output import clean, error_console, print_json, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.item_lines import FORMATS, READ_SUFFIXES, SUFFIXES, Format, to_fields
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.errors import InvalidInput, listed
 from gather_pipeline.people.import_lines import Order
 from gather_pipeline.people.importing import Imported, Importer
@@ -53,7 +55,7 @@ def export(project_id: str, name: str | None, path: Path | None, active: bool) -
             bootstrap.write_items(rows, format, path, shown or sys.stdout.buffer, project.name)
     if shown is not None:
         click.echo(clean(shown.getvalue().decode()), nl=False)
-    say(f"{len(items)} items written" + (f": {path}" if path else ""))
+    say(f"{counted(len(items), 'item')} written" + (f": {path}" if path else ""))
 
 
 @click.command("import", epilog=example("gather import --project salt salt.jsonl", "gather import --project salt notes.csv --by ana"))
@@ -91,35 +93,27 @@ def import_(project_id: str, file: str, name: str | None, adopt: bool, by: str |
 
 
 def _tell(done: Imported, project_id: str, file: str, dry_run: bool, as_json: bool) -> None:
-    refused = [{"line": one.line, "reason": one.reason} for one in done.refused]
     if as_json:
-        document: dict[str, Any] = {"project_id": project_id, "file": file, "dry_run": dry_run}
-        counts = {"imported": done.imported, "already_there": done.already_there, "dropped": done.dropped}
-        print_json(document | counts | {"refused": refused, "ignored": done.ignored})
+        print_json({"project_id": project_id, "file": file, "dry_run": dry_run, **asdict(done)})
         return
     for one in done.refused[:SHOWN]:
         say(f"{file}, line {one.line}: {one.reason}")
-    if len(refused) > SHOWN:
-        say(f"and {len(refused) - SHOWN} more lines; --json lists them all")
+    if len(done.refused) > SHOWN:
+        say(f"and {counted(len(done.refused) - SHOWN, 'more line')}; --json lists them all")
     if done.ignored:
         say(f"Left out, for no item has them: {listed(done.ignored)}")
     would = "would be " if dry_run else ""
-    parts = [
-        f"{done.imported} {would}imported",
-        f"{done.already_there} already there",
-        f"{done.dropped} {would}dropped as duplicates",
-        f"{len(refused)} refused",
-    ]
-    click.echo(", ".join(parts))
+    dropped = f"{done.dropped} {would}dropped as duplicates"
+    print_text(f"{done.imported} {would}imported, {done.already_there} already there, {dropped}, {len(done.refused)} refused")
 
 
 def _format(name: str | None, path: Path | None, suffixes: Mapping[str, Format], option: str) -> Format:
     """The format named, else the one of the file's suffix."""
     if name is not None:
-        found = next((format for format in FORMATS if format == name), None)
-        if found is None:
-            raise InvalidInput.field("--format", name, f"one of {', '.join(FORMATS)}")
-        return found
+        for format in FORMATS:
+            if format == name:
+                return format
+        raise InvalidInput.field("--format", name, f"one of {', '.join(FORMATS)}")
     if path is None:
         return "jsonl"
     if path.suffix.lower() not in suffixes:

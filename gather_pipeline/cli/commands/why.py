@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gather_pipeline.cli.options import any_project, as_json, example
-from gather_pipeline.cli.output import print_json
+from gather_pipeline.cli.output import print_json, print_text
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.why import why_lines
 from gather_pipeline.people.why import why as how
@@ -25,4 +25,4 @@ def why(id: str, project_id: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found.to_document())
     else:
-        click.echo("\n".join(why_lines(found)))
+        print_text("\n".join(why_lines(found)))

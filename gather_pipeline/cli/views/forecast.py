@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
-from gather_pipeline.cli.output import print_json, print_table, say
+from gather_pipeline.cli.output import capitalized, print_json, print_table, say
 from gather_pipeline.tasks.forecast import Forecast
 
 QUANTITIES = ("calls", "tokens", "cost", "seconds")
 
 
-def forecast_row(forecast: Forecast) -> dict[str, Any]:
-    """As --json prints it; null stands for what cannot be known, and `notes` say why."""
-    ranges = {name: one and asdict(one) for name in QUANTITIES for one in [getattr(forecast, name)]}
-    return {**ranges, "known": forecast.known, "notes": list(forecast.notes)}
-
-
 def show_forecast(forecast: Forecast, as_json: bool) -> None:
-    """Prints it."""
+    """Prints it; with --json null stands for what cannot be known, and `notes` say why."""
     if as_json:
-        print_json(forecast_row(forecast))
+        print_json(asdict(forecast))
         return
     rows = []
     for name in QUANTITIES:
@@ -29,4 +22,4 @@ def show_forecast(forecast: Forecast, as_json: bool) -> None:
         rows.append([name, *([f"{value:,.{digits}f}" for value in values] or ["unknown"] * 3)])
     print_table(["", "low", "expected", "high"], rows, right=["low", "expected", "high"])
     for note in forecast.notes:
-        say(f"{note[:1].upper()}{note[1:]}.")
+        say(f"{capitalized(note)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from gather_pipeline.cli.output import clean, terminal_width
+from gather_pipeline.cli.output import terminal_width
 from gather_pipeline.domain.items import Item
 from gather_pipeline.text.injection import item_injection
 
@@ -23,13 +23,13 @@ def line_width() -> int | None:
 
 def item_lines(item: Item, width: int | None) -> list[str]:
     """An item for a person: where it belongs, who wrote it, its text."""
-    made = _made_in(item.iteration) if item.iteration else item.created_at[:10]
+    made = f"iteration {item.iteration}" if item.iteration else item.created_at[:10]
     head = f"{item.department}, {made}, {item.aspect or 'no aspect'}  [{item.id}, {_authors(item)}]"
-    lines = [clean(head), *_wrapped(item.content, width), *_wrapped(f"summary: {item.summary}", width)]
+    lines = [head, *_wrapped(item.content, width), *_wrapped(f"summary: {item.summary}", width)]
     lines += _flag_lines(item)
     if not item.is_active:
         last = item.history()[-1]
-        lines.append(clean(f"  {item.state} by {last.by} at {last.at}; to bring it back: gather item restore {item.id}"))
+        lines.append(f"  {item.state} by {last.by} at {last.at}; to bring it back: gather item restore {item.id}")
     return lines
 
 
@@ -44,13 +44,14 @@ def _authors(item: Item) -> str:
 def drop_lines(drop: Drop, width: int | None) -> list[str]:
     """A dropped text for a person."""
     similarity = "" if drop.similarity is None else f", similarity {drop.similarity:.2f}"
-    head = f"{drop.department}, {_made_in(drop.iteration)}: dropped by rule {drop.rule}{similarity}  [{drop.item_id}]"
-    lines = [clean(head), *_wrapped(drop.content, width)]
+    made = f"iteration {drop.iteration}" if drop.iteration else "no iteration"
+    head = f"{drop.department}, {made}: dropped by rule {drop.rule}{similarity}  [{drop.item_id}]"
+    lines = [head, *_wrapped(drop.content, width)]
     if drop.match_content:
         lines += _wrapped(f"like {drop.match_id or 'a text of the same batch'}: {drop.match_content}", width)
     if drop.reason:
         lines += _wrapped(f"because {drop.reason}", width)
-    return lines + ([clean(f"  restored by {drop.restored_by}")] if drop.restored_by else [])
+    return lines + ([f"  restored by {drop.restored_by}"] if drop.restored_by else [])
 
 
 def history_lines(history: ItemHistory | DroppedText, width: int | None) -> list[str]:
@@ -61,11 +62,11 @@ def history_lines(history: ItemHistory | DroppedText, width: int | None) -> list
         return [*drop_lines(history.drop, width), f"To bring it back: gather item restore {history.drop.item_id}"]
     item = history.item
     lines = [
-        clean(f"{item.department}, {item.aspect or 'no aspect'}  [{item.id}]"),
+        f"{item.department}, {item.aspect or 'no aspect'}  [{item.id}]",
         *_wrapped(item.content, width),
         *_wrapped(f"summary: {item.summary}", width),
         *(_wrapped(f"context: {item.context}", width) if item.context else []),
-        clean(f"State: {item.state}, revision {item.revision}, last written by {item.written_by or 'no person'}"),
+        f"State: {item.state}, revision {item.revision}, last written by {item.written_by or 'no person'}",
         *_flag_lines(item),
         "History:",
     ]
@@ -75,7 +76,7 @@ def history_lines(history: ItemHistory | DroppedText, width: int | None) -> list
     if item.overruled:
         lines.append("Drops that were overruled:")
     for one in item.overruled:
-        lines.append(clean(f"  {one.at}  {one.by} overruled rule {one.rule}: it does not repeat {one.match_id or 'anything'}"))
+        lines.append(f"  {one.at}  {one.by} overruled rule {one.rule}: it does not repeat {one.match_id or 'anything'}")
     return lines
 
 
@@ -83,7 +84,7 @@ def _version_lines(version: Version, width: int | None) -> list[str]:
     now = version.revision
     what = f": {', '.join(version.changed)}" if version.changed else ""
     note = f" ({now.note})" if now.note else ""
-    lines = [clean(f"  {now.revision}  {now.at}  {now.action} by {now.by}{what}{note}")]
+    lines = [f"  {now.revision}  {now.at}  {now.action} by {now.by}{what}{note}"]
     for name in version.changed or (["content"] if now.revision == 1 else []):
         lines += [f"   {line}" for line in _wrapped(f"{name}: {getattr(now, name)}", width - 3 if width else None)]
     return lines
@@ -102,7 +103,7 @@ def _origin_lines(history: ItemHistory, width: int | None) -> list[str]:
         "file": f"{made['file']}, line {made.get('line')}" if made.get("file") else None,
         "asked for by": item.user_id,
     }
-    lines = ["Where it came from:", *(clean(f"  {name}: {value}") for name, value in known.items() if value)]
+    lines = ["Where it came from:", *(f"  {name}: {value}" for name, value in known.items() if value)]
     if history.context_items:
         lines.append("  context items that its prompt had:")
     for used in history.context_items:
@@ -113,14 +114,10 @@ def _origin_lines(history: ItemHistory, width: int | None) -> list[str]:
 
 def _flag_lines(item: Item) -> list[str]:
     found = item_injection(item)
-    return [clean(f"  FLAGGED: words that seem meant for a model: {found}")] if found else []
-
-
-def _made_in(iteration: int) -> str:
-    return f"iteration {iteration}" if iteration else "no iteration"
+    return [f"  FLAGGED: words that seem meant for a model: {found}"] if found else []
 
 
 def _wrapped(text: str, width: int | None) -> list[str]:
     """A text indented by two, on one line where there is no width."""
-    line = " ".join(clean(text).split())
+    line = " ".join(text.split())
     return [f"  {part}" for part in textwrap.wrap(line, max(width - 2, 20))] if width else [f"  {line}"]

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-import click
-
-from gather_pipeline.cli.output import error_console, print_table, say
+from gather_pipeline.cli.output import error_console, print_table, print_text, say
 from gather_pipeline.domain.automation import AutomationResult
 from gather_pipeline.domain.event_lines import count_of, score_of, sentence
 from gather_pipeline.domain.events import Event
@@ -28,11 +26,7 @@ LEAST_NEEDED = ("tokens", "rate", "drop", "left", "calls", "iter")  # in this or
 
 
 class Display:
-    """Is called with every event and state of a run.
-
-    Args:
-        slugs: Departments that will run, in order.
-    """
+    """Shows a run, of whose every event and state it is told; `slugs` are the departments that will run, in order."""
 
     def __init__(self, slugs: Sequence[str]) -> None:
         self.progress = RunProgress.of(slugs, time.monotonic())
@@ -40,7 +34,6 @@ class Display:
         self._is_table = console.is_terminal and not console.is_dumb_terminal
 
     def __call__(self, event: Event) -> None:
-        """Takes the event up, and says it where it is of interest by itself."""
         self.progress.take(event, time.monotonic())
         is_said = event.type in LINES_TOO if self._is_table else event.type not in LEFT_OUT
         if is_said and (line := sentence(event)):
@@ -123,15 +116,15 @@ def print_summary(result: AutomationResult) -> None:
         headings = ["department", "score", "iterations", "items", "why it ended"]
         print_table(headings, rows, right=headings[1:4])
     cost = "unknown" if result.cost is None else f"{result.cost:.4f} US dollars"
-    click.echo(
+    print_text(
         f"{result.status.capitalize()}: {result.items_created} items in {result.iterations} iterations, "
         f"{duration(result.processing_time_ms / 1000)} minutes, {count_of(result.tokens)} tokens, cost {cost}."
     )
     if result.status != "completed":
-        click.echo(f"Reason: {result.reason}.")
+        print_text(f"Reason: {result.reason}.")
     if result.task_id:
-        click.echo(f"Task: {result.task_id}")
-    click.echo("Next:")
+        print_text(f"Task: {result.task_id}")
+    print_text("Next:")
     project = f"--project {result.project_id}"
     steps = [(f"gather run {project}", "goes on from what is saved")] if result.status != "completed" else []
     steps += [
@@ -142,7 +135,7 @@ def print_summary(result: AutomationResult) -> None:
     ]
     width = max(len(command) for command, _ in steps)
     for command, purpose in steps:
-        click.echo(f"  {command:<{width}}  {purpose}")
+        print_text(f"  {command:<{width}}  {purpose}")
 
 
 def duration(seconds: float) -> str:

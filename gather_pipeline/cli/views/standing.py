@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
-
-from gather_pipeline.cli.output import print_table, say
+from gather_pipeline.cli.output import print_table, print_text, say
 from gather_pipeline.domain.quality import told
 from gather_pipeline.upkeep.standing import ProjectStatus, stale_of
 
@@ -20,7 +18,7 @@ def tell_standings(status: ProjectStatus) -> None:
     stale, unscored = stale_of(status.standings), status.unscored
     tell_stale(stale)
     if unscored:
-        click.echo(f"Score or draft is behind: {', '.join(unscored)}")
+        print_text(f"Score or draft is behind: {', '.join(unscored)}")
     if stale:
         say(f"The next run adds to what is stale and deletes nothing; type: gather run --project {status.project_id}")
     elif unscored:
@@ -30,7 +28,7 @@ def tell_standings(status: ProjectStatus) -> None:
 def tell_stale(rows: Sequence[Mapping[str, str]]) -> None:
     """A sentence for each stale department."""
     for row in rows:
-        click.echo(f"{row['department']} is stale: {row['reason']}.")
+        print_text(f"{row['department']} is stale: {row['reason']}.")
 
 
 def told_quality(row: Mapping[str, Any]) -> str | None:

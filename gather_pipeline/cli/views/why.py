@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gather_pipeline.cli.output import clean
 from gather_pipeline.people.why import Why
 
 
@@ -28,4 +27,4 @@ def why_lines(why: Why) -> list[str]:
         lines.append("Prompt, byte for byte:" if rebuilt.identical else "Prompt, NOT as it was sent (the hash differs):")
         for turn in rebuilt.messages:
             lines += [f"  [{turn.role}]", *(f"  {line}" for line in turn.content.splitlines())]
-    return [clean(line) for line in lines]
+    return lines

@@ -35,7 +35,7 @@ class Shared(TypedDict):
 
 
 def shared(*, layer: str, kinds: set[str], row: type | None = None, table: str | None = None) -> Shared:
-    """Arguments of an asset: what all have alike, its layer as a tag, and its table.
+    """Dagster's arguments of an asset: what all have alike, its layer as a tag, and its table.
 
     Args:
         layer: ``sources``, ``notes`` or ``figures``: to filter the lineage by, e.g. ``tag:"layer"="notes"``.
@@ -70,12 +70,9 @@ def department_asset(
 
 
 def materialized(context: dg.AssetExecutionContext, asset: str, shown: Mapping[str, Shown]) -> Results:
-    """Lets Dagster log the run's partitions; where it would log others too, logs these one by one, and assets downstream are skipped.
+    """Lets Dagster log the run's partitions; where nothing is stored of some, logs the others itself, and assets downstream are skipped.
 
-    Args:
-        context: Of the asset's step.
-        asset: Name of the asset.
-        shown: By key, what is stored of each partition of the run that anything is stored of.
+    `shown` has by key what is stored of each partition of the run that anything is stored of.
     """
     if set(shown) != set(context.partition_keys):
         log_partitions(context, asset, shown)

@@ -26,7 +26,7 @@ def metrics(gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[Any]:
     """
     with gather.services() as services:
         done = services.metrics.ingest()
-        return dg.MaterializeResult(metadata=metrics_metadata(done, str(services.settings.metrics_database)))
+        return dg.MaterializeResult(metadata=metrics_metadata(done, services.settings))
 
 
 with warnings.catch_warnings():
@@ -51,7 +51,7 @@ def reports(context: dg.AssetExecutionContext, gather: dg.ResourceParam[Gather])
     """
     looks, written = Looks(), 0
     with gather.services() as services:
-        context.log_event(metrics_event(services.metrics.ingest(), str(services.settings.metrics_database)))
+        context.log_event(metrics_event(services.metrics.ingest(), services.settings))
         for project_id in context.partition_keys:
             with looks.at(project_id):
                 project = services.projects.get(project_id)

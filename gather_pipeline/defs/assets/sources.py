@@ -16,7 +16,7 @@ from gather_pipeline.domain.projects import Project
 
 briefs = dg.AssetSpec(
     "briefs",
-    description="The name and brief of each project, as `gather project create` and `gather project edit` keep them. Nothing is run "
+    description="The name and brief of each project, as `gather project create` and `gather project update` keep them. Nothing is run "
     "for it here: the sensor `changes` tells of a new or edited brief, and all departments of its project show as unsynced.",
     partitions_def=projects,
     **shared(layer="sources", kinds={"file"}, row=Project, table="gather_pipeline.projects"),

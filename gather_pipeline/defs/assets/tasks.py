@@ -31,7 +31,7 @@ def task_executions(gather: dg.ResourceParam[Gather]) -> dg.MaterializeResult[An
     The records lie in the store; this brings their copy up to date, to be asked with `gather sql`.
     """
     with gather.services() as services:
-        shown = metrics_metadata(services.metrics.ingest(), str(services.settings.metrics_database))
+        shown = metrics_metadata(services.metrics.ingest(), services.settings)
         counts = services.metrics.query(COUNTS) if services.settings.metrics_database.exists() else None
         lines = [] if counts is None else [" | ".join(map(str, row)) for row in counts.itertuples(index=False)]
         heading = ["task | executions | succeeded | verified | accepted | cost in US$", "--- | --- | --- | --- | --- | ---"]

@@ -26,11 +26,9 @@ EVENTS = 200  # read in a tick
 
 @dg.run_failure_sensor(
     name="failed_runs",
-    default_status=dg.DefaultSensorStatus.STOPPED,
     description="Says which run failed and why, in its log and to the webhook of `GATHER_WEBHOOK_URL`.",
 )
 def failed_runs(context: dg.RunFailureSensorContext, gather: dg.ResourceParam[Gather]) -> None:
-    """One failed run."""
     run = context.dagster_run
     errors = [event.step_failure_data for event in context.get_step_failure_events()]
     reasons = [one.user_failure_data.description for one in errors if one.user_failure_data and one.user_failure_data.description]
@@ -53,7 +51,6 @@ class SeenScores(Cursor):
     name="below_threshold",
     asset_selection=[SCORES],
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.STOPPED,
     description="Says which department is scored below its threshold, and what it lacks most, in its log and to the webhook of "
     "`GATHER_WEBHOOK_URL`. Starts no run.",
 )
@@ -105,7 +102,6 @@ def _post(services: Services, events: Sequence[Event], log: logging.Logger) -> N
     description="Brings to `GATHER_WEBHOOK_URL` the events that it did not take before, and to the Brain what it lacks. Starts no run.",
 )
 def deliveries(gather: dg.ResourceParam[Gather]) -> dg.SkipReason:
-    """One tick."""
     try:
         with gather.services() as services:
             until = time.monotonic() + LOOK_S

@@ -47,7 +47,6 @@ class Seen(Cursor):
     description="Keeps Dagster true to the store: partitions come and go, and changed briefs, departments and items show. Starts no run.",
 )
 def changes(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gather]) -> dg.SensorResult | dg.SkipReason:
-    """One tick."""
     try:
         with gather.services() as services:
             return _tick(services, context.instance, read_cursor(Seen, context.cursor))
@@ -87,14 +86,9 @@ def _key_requests(
 ) -> tuple[list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest], list[str]]:
     """Keys to add and to remove, and those that stay because a run or a backfill may be using them.
 
-    Args:
-        instance: Where the keys are.
-        changed: Projects that are new or changed.
-        departments: Departments to automate, in order.
-        compare: `changed` are all projects that there are, so any other key has to go.
+    With `compare` the projects `changed` are all that there are, so any other key has to go.
     """
-    slugs = [department.slug for department in departments]
-    there = {project_keys: changed, department_keys: slugs}
+    there = {project_keys: changed, department_keys: [department.slug for department in departments]}
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     leaving = {}
     for definition, wanted in there.items():

@@ -48,7 +48,7 @@ def store_of(services: Services) -> str:
 
 
 def since(read: Callable[[str], tuple[list[T], str]], cursor: str) -> tuple[list[T], str, bool]:
-    """Reads a change log on from a cursor, or from its start where the cursor is none or of another history, which the last says."""
+    """Reads a change log from a cursor on; from its start, which the last value says, where the cursor is empty or of another history."""
     try:
         return *read(cursor), not cursor
     except InvalidInput:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from gather_pipeline.defs.jobs import UPKEEP, automated_gather_creation, gather_request, refresh_departments, refresh_requests
 from gather_pipeline.defs.partitions import by_project
+from gather_pipeline.defs.partitions import departments as department_keys
 from gather_pipeline.defs.reporting import BRIEFS, DEPARTMENTS, ITEMS, newest
 from gather_pipeline.defs.resources import Gather
 from gather_pipeline.defs.sensors.following import Cursor, Looks, busy_projects, read_cursor
@@ -33,7 +34,6 @@ class SeenItems(Cursor):
     name="item_changes",
     job=refresh_departments,
     minimum_interval_seconds=TICK_S,
-    default_status=dg.DefaultSensorStatus.STOPPED,
     description="Embeds, scores and drafts again what people's edits touched: no model call.",
 )
 def item_changes(context: dg.SensorEvaluationContext) -> Tick:
@@ -75,11 +75,9 @@ class SeenSources(Cursor):
     name="stale_departments",
     job=automated_gather_creation,
     minimum_interval_seconds=TICK_S,
-    default_status=dg.DefaultSensorStatus.STOPPED,
     description="Runs departments again whose brief, row, model or task definition changed: one run a project, in department order.",
 )
 def stale_departments(context: dg.SensorEvaluationContext, gather: dg.ResourceParam[Gather]) -> Tick:
-    """One tick. The first looks at every project."""
     try:
         with gather.services() as services:
             return _request_stale(services, context.instance, read_cursor(SeenSources, context.cursor))
@@ -95,18 +93,23 @@ def _request_stale(services: Services, instance: dg.DagsterInstance, seen: SeenS
     if rows.records or seen.departments is None:
         waiting |= dict.fromkeys(project.id for project in services.projects.all())
     departments = in_order(services.departments.departments()) if waiting else []
-    requests, looks = [], Looks()
+    requests, looks, keyless = [], Looks(), []
     busy = busy_projects(services, instance) if waiting else frozenset()
+    keys = set(instance.get_dynamic_partitions(str(department_keys.name)))
     for project_id in [id for id in waiting if id not in busy]:
         if looks.is_over:
             break
         with looks.at(project_id):
             stale = _stale_for_prompts(services, project_id, departments)
+            if not {one.department for one in stale} <= keys:
+                keyless.append(project_id)
+                continue
             if stale:
                 key = f"{project_id}:{digest([[one.department, one.inputs] for one in stale])}"
                 requests.append(gather_request(instance, project_id, [one.department for one in stale], key))
         del waiting[project_id]
     said = [f"waiting for the run in flight of {', '.join(sorted(busy & waiting.keys()))}"] if busy & waiting.keys() else []
+    said += [f"waiting for the sensor changes to add departments of {', '.join(keyless)}"] if keyless else []
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else "; ".join([*said, *looks.said]) or "No brief and no department changed since the last look",

@@ -21,11 +21,11 @@ from gather_pipeline.errors import GatherError
 )
 @click.argument("name", metavar="TASK")
 @click.option("--model", "models", metavar="ID", multiple=True, required=True, help="A model to try; may be given several times.")
-@click.option("--input", "given", metavar="JSON|@FILE|-", help="Inputs beside the task's own examples, as for tlm execute.")
-@click.option("--synthetic", type=Whole(1, 50), default=None, help="Have the first model make up so many further inputs.")
+@click.option("--input", "given", metavar="JSON|@FILE|-", multiple=True, help="Inputs beside the task's own; may be given several times.")
+@click.option("--synthetic", type=Whole(0, 50), default=0, help="Have the first model make up so many further inputs.")
 @click.option("--review", is_flag=True, help="Ask people about every output that no check has accepted (tlm review).")
 @as_json
-def bootstrap(name: str, models: tuple[str, ...], given: str | None, synthetic: int | None, review: bool, as_json: bool) -> None:
+def bootstrap(name: str, models: tuple[str, ...], given: tuple[str, ...], synthetic: int, review: bool, as_json: bool) -> None:
     """Try models at a task that nobody has used yet, and rank them.
 
     Each model does the task on its examples, on the inputs given and on made-up ones. The executions are logged like any other, so that
@@ -35,8 +35,8 @@ def bootstrap(name: str, models: tuple[str, ...], given: str | None, synthetic: 
 
     with opened() as services:
         say_stand_in(services, *models)
-        inputs = all_inputs(given) if given is not None else []
-        made = bootstrapped(services, name, models=models, given=inputs, synthetic=synthetic or 0, review=review)
+        inputs = [one for some in given for one in all_inputs(some)]
+        made = bootstrapped(services, name, models=models, given=inputs, synthetic=synthetic, review=review)
     rows = [
         {
             "model": one.model,

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gather_pipeline.bootstrap import write_whole
-from gather_pipeline.cli.options import as_json, example
-from gather_pipeline.cli.output import print_json, print_table, say
+from gather_pipeline.cli.options import as_json, check_one, example
+from gather_pipeline.cli.output import print_json, print_table, print_text, say
 from gather_pipeline.cli.services import command_settings, opened
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.services import Services
+from gather_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from gather_pipeline.tasks.definition import TaskDefinition
@@ -69,7 +70,7 @@ def create_task(name: str, folder: str | None, as_json: bool) -> None:
     id = name.lower().replace("-", "_").replace(" ", "_")
     if not TASK.fullmatch(id):
         raise InvalidInput.field("name of the task", name, "letters, digits and '_', a letter first, at most 64")
-    place = Path(folder) if folder is not None else settings.tasks[0] if settings.tasks else settings.home / "tasks"
+    place = Path(folder) if folder is not None else own_folders(settings)[0]
     path = place / f"{id}.json"
     if os.path.lexists(path):
         raise InvalidInput.field("file of the task", str(path), "one that is not there yet")
@@ -80,8 +81,13 @@ def create_task(name: str, folder: str | None, as_json: bool) -> None:
         print_json({"task": id, "version": made["version"], "file": str(path)})
     else:
         say(f"Written: {path}")
-        if place.absolute() not in (*settings.tasks, settings.home / "tasks"):
-            say(f"To have it found: GATHER_TASKS={place}")
+        if place.absolute() not in own_folders(settings):
+            say(f"To have it found: GATHER_TASKS={os.pathsep.join(map(str, (*settings.tasks, place)))}")
+
+
+def own_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where a user's own tasks are looked for; new ones are written to the first, which may have to be made."""
+    return settings.tasks or (settings.home / "tasks",)
 
 
 @click.command(
@@ -98,8 +104,7 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
     """
     from gather_pipeline.tasks.catalogue import definition_files, definition_folders, names_of
 
-    if (name is None) is not everything:
-        raise InvalidInput("expected either the name of a task or --all")
+    check_one({"the name of a task": name, "--all": everything})
     with opened() as services:
         files = known = [path for folder in definition_folders(services.settings.tasks) for path in definition_files(folder)]
         if name is not None:
@@ -117,16 +122,16 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
         print_json(checked)
     else:
         for row in checked:
-            click.echo(row["error"] or f"{row['task']} {row['version']}: valid")
+            print_text(row["error"] or f"{row['task']} {row['version']}: valid")
             for told in row["warnings"]:
-                click.echo(f"  warning: {told}")
+                print_text(f"  warning: {told}")
     wrong = sum(not row["valid"] for row in checked)
     if wrong:
         raise InvalidInput(f"{wrong} of {len(checked)} task files {'is' if wrong == 1 else 'are'} not valid")
 
 
 def _read(services: Services, paths: list[Path]) -> tuple[dict[Path, TaskDefinition], dict[Path, str]]:
-    """What can be read of files, and what is wrong with each that is not right, by itself or beside those that can be read."""
+    """The definitions that can be read, and by file what is wrong with it, alone or together with those that can be read."""
     from gather_pipeline.records.definition_files import DefinitionFiles
     from gather_pipeline.tasks.borders import check_borders
     from gather_pipeline.tasks.catalogue import Catalogue, definition_folders, load_definition
@@ -186,9 +191,8 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(list(rows.values()))
     else:
-        print_table(
-            ["task", "versions", "description"], [[row["task"], ", ".join(row["versions"]), row["description"]] for row in rows.values()]
-        )
+        shown = [[row["task"], ", ".join(row["versions"]), row["description"]] for row in rows.values()]
+        print_table(["task", "versions", "description"], shown)
 
 
 @click.command(epilog=example("tlm show judge_duplicate", "tlm show judge_duplicate --version 1.0.0 --json"))
@@ -206,21 +210,22 @@ def show(name: str, version: str | None, as_json: bool) -> None:
     if as_json:
         print_json(definition.to_document())
         return
-    click.echo(f"{definition.id} {definition.version}: {definition.name}\n{definition.description}\n{path}\n")
+    print_text(f"{definition.id} {definition.version}: {definition.name}\n{definition.description}\n{path}\n")
     for title, part in (("Takes", definition.input), ("Gives", definition.output)):
-        click.echo("\n".join([f"{title}:", *_fields(part.json_schema)]))
+        print_text("\n".join([f"{title}:", *_fields(part.json_schema)]))
     for prompt in definition.prompts:
         condition = prompt.usage_conditions.when
-        click.echo(f"Prompt {prompt.id}: {'used by default' if condition is None else f'used with --condition {condition}'}")
+        print_text(f"Prompt {prompt.id}: {'used by default' if condition is None else f'used with --condition {condition}'}")
     for link in definition.verification.links if definition.verification else ():
-        click.echo(f"Verified by: {link.method}")
+        print_text(f"Verified by: {link.method}")
     for dependency in definition.dependencies:
-        click.echo(f"Needs: {dependency.task} for {', '.join(dependency.outputs)}")
+        print_text(f"Needs: {dependency.task} for {', '.join(dependency.outputs)}")
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[str]:
     properties = schema.get("properties", {})
-    for name, part in properties.items():
+    for name, given in properties.items():
+        part = given if isinstance(given, dict) else {}  # true and false are schemas, too
         needed = "required" if name in schema.get("required", ()) else "optional"
         yield f"  {name} ({part.get('type', 'any')}, {needed}){': ' + part['description'] if 'description' in part else ''}"
     if not properties:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
+import uuid
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import click
 
-from gather_pipeline.cli.inputs import read_bytes
+from gather_pipeline.cli.inputs import read_text, source_of
 from gather_pipeline.cli.options import Amount, Whole, as_json, example
-from gather_pipeline.cli.output import print_json, print_line, say
+from gather_pipeline.cli.output import clean, print_json, print_line, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.routing import EMBEDDED
-from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import GatherError, InvalidInput, shorten
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.definition import MAX_TOKENS
@@ -30,6 +32,25 @@ RECENT = 50  # executions among which one that a person has judged is looked for
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """An execution that gave no output.
+
+    Attributes:
+        execution: Id of its record; None where nothing was recorded.
+    """
+
+    error: GatherError
+    execution: str | None = None
+
+
+def once(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> str:
+    """The value of an option that may be given once; of several, click would drop all but the last without a word."""
+    if len(given) > 1:
+        raise InvalidInput(f"{param.opts[-1]} is given {len(given)} times, expected once: a batch is one file or one JSON list")
+    return given[0]
+
+
 @click.command(
     epilog=example(
         """tlm execute skill_decomposition --input '{"skill_name": "Sound editing"}'""",
@@ -38,10 +59,18 @@ Result = TypeVar("Result")
     )
 )
 @click.argument("name")
-@click.option("--input", "given", metavar="JSON|@FILE|-", required=True, help="A JSON object, or JSON lines for a batch.")
+@click.option(
+    "--input",
+    "given",
+    metavar="JSON|@FILE|-",
+    required=True,
+    multiple=True,
+    callback=once,
+    help="A JSON object, or JSON lines for a batch.",
+)
 @click.option("--version", metavar="X.Y.Z", help="Version of the task; the newest if left out.")
 @click.option("--model", metavar="ID", help="Model to ask first; GATHER_MODEL if left out.")
-@click.option("--fallback-model", "fallbacks", metavar="ID", multiple=True, help="Model to ask where the first fails, and for checks.")
+@click.option("--fallback-model", "fallback_models", metavar="ID", multiple=True, help="Model to ask if the first fails, and for checks.")
 @click.option("--prompt-id", metavar="ID", help="Prompt to use, whatever the conditions.")
 @click.option("--condition", "conditions", metavar="NAME", multiple=True, help="A condition that holds; chooses the prompt.")
 @click.option("--temperature", type=float, help="0 to 1; the definition's if left out.")
@@ -50,45 +79,23 @@ Result = TypeVar("Result")
 @click.option("--draw", type=Whole(0), default=0, help="Another number asks anew; the same one gives the kept answer (default 0).")
 @click.option("--max-cost", type=Amount(), help="Most US dollars of one execution, its checks and the tasks before it included.")
 @as_json
-def execute(
-    name: str,
-    given: str,
-    version: str | None,
-    model: str | None,
-    fallbacks: tuple[str, ...],
-    prompt_id: str | None,
-    conditions: tuple[str, ...],
-    temperature: float | None,
-    max_tokens: int | None,
-    seed: int | None,
-    draw: int,
-    max_cost: float | None,
-    as_json: bool,
-) -> None:
+def execute(name: str, given: str, version: str | None, as_json: bool, **chosen: Any) -> None:
     """Run a task with an input, or with each line of a batch.
 
     An answer is kept as soon as it is there: the same task with the same input, model, parameters and draw does not ask again, so a batch
     that was interrupted goes on where it was. A batch prints one JSON object for each input, in order; the failed ones say why.
     """
-    options = ExecutionOptions.read(
-        {
-            "model": model,
-            "fallback_models": fallbacks or None,
-            "prompt_id": prompt_id,
-            "conditions": conditions,
-            "temperature": temperature,
-            "max_tokens": max_tokens,
-            "seed": seed,
-            "draw": draw,
-            "max_cost": max_cost,
-        }
-    )
+    options = ExecutionOptions.read(chosen | {"fallback_models": chosen["fallback_models"] or None})
     with opened() as services, TaskExecutor(name, version, services=services) as executor:
         one, batch = _inputs(given)
-        say_stand_in(services, model or services.settings.model, *fallbacks)
+        say_stand_in(services, options.model or services.settings.model, *(options.fallback_models or ()))
         if one is not None:
-            result = asyncio.run(_closing(services, executor.run_async(one, options)))
-            _print_one(result, as_json)
+            result = asyncio.run(_closing(services, _outcome(executor, one, options)))
+            if isinstance(result, Failed):
+                if as_json and result.execution is not None:
+                    print_json(_row(result))
+                raise result.error
+            print_one(result, as_json)
             if not as_json and sys.stderr.isatty() and not any(one.feedback for one in services.executions.find(task=name, limit=RECENT)):
                 say(f"Nobody has judged an output of {name} yet: tlm feedback {result.execution.id} --accept (or --reject)")
         else:
@@ -116,20 +123,17 @@ async def _run_batch(executor: TaskExecutor, batch: Sequence[tuple[int, Any]], o
     """Runs every input, so many at once, and prints what comes of each in their order; returns how many failed."""
     gate = asyncio.Semaphore(concurrency)
 
-    async def run(given: Any) -> TaskResult:
+    async def run(given: Any) -> TaskResult | Failed:
         async with gate:
-            if isinstance(given, GatherError):
-                raise given
-            return await executor.run_async(given, options)
+            return await _outcome(executor, given, options)
 
     failed = 0
-    running = [asyncio.create_task(_outcome(run(given))) for _, given in batch]
+    running = [asyncio.create_task(run(given)) for _, given in batch]
     try:
         for done, ((line, _), task) in enumerate(zip(batch, running, strict=True), 1):
             outcome = await task
-            failed += isinstance(outcome, GatherError)
-            row = {"output": None, "error": str(outcome)} if isinstance(outcome, GatherError) else _row(outcome)
-            print_line({"line": line} | row)
+            failed += isinstance(outcome, Failed)
+            print_line({"line": line} | _row(outcome))
             if done % max(1, len(batch) // PROGRESS_STEPS) == 0:
                 say(f"{done} of {len(batch)}")
     finally:
@@ -139,19 +143,26 @@ async def _run_batch(executor: TaskExecutor, batch: Sequence[tuple[int, Any]], o
     return failed
 
 
-async def _outcome(run: Coroutine[Any, Any, TaskResult]) -> TaskResult | GatherError:
+async def _outcome(executor: TaskExecutor, given: Any, options: ExecutionOptions) -> TaskResult | Failed:
+    """What an input comes to; one that is an error already is not executed."""
+    if isinstance(given, GatherError):
+        return Failed(error=given)
+    id = uuid.uuid4().hex
     try:
-        return await run
+        return await executor.run_async(given, options, id)
     except GatherError as error:
-        return error
+        with suppress(GatherError):
+            return Failed(error=error, execution=executor.services.executions.get(id).id)
+        return Failed(error=error)
 
 
-def _print_one(result: TaskResult, as_json: bool) -> None:
+def print_one(result: TaskResult, as_json: bool) -> None:
+    """An output, with what checks said of it; control characters in a text go to a file or a pipe, but to no terminal."""
     execution = result.execution
     if as_json:
         print_json(_row(result))
     elif isinstance(result.output, str):
-        click.echo(result.output)
+        click.echo(clean(result.output) if sys.stdout.isatty() else result.output)
     else:
         print_json(result.output)
     for verdict in execution.verdicts:
@@ -162,7 +173,9 @@ def _print_one(result: TaskResult, as_json: bool) -> None:
         say(f"It waits for a person: review {execution.waiting}")
 
 
-def _row(result: TaskResult) -> dict[str, Any]:
+def _row(result: TaskResult | Failed) -> dict[str, Any]:
+    if isinstance(result, Failed):
+        return {"output": None, "error": str(result.error), "execution": result.execution}
     execution = result.execution
     return {
         "output": result.output,
@@ -185,16 +198,14 @@ def _row(result: TaskResult) -> dict[str, Any]:
 
 def _inputs(given: str) -> tuple[Mapping[str, Any] | None, list[tuple[int, Any]]]:
     """One input, or the lines of a batch with their numbers; a line that is none stands as the error to tell."""
-    source = given[1:] if given.startswith("@") else "standard input" if given == "-" else "--input"
     path = given[1:] if given.startswith("@") else given if given == "-" else None
-    text = given
-    if path is not None:
-        data = read_bytes(path, "--input", LIMIT_BYTES, subject=source, expected=f"at most {LIMIT_BYTES}")
-        text = decoded(data, source)
+    source = "--input" if path is None else source_of(path)
+    text = given if path is None else read_text(path, "--input", LIMIT_BYTES)
     try:
         whole = load_json(text)
     except ValueError as error:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        # Not `splitlines`: a text in JSON may hold other characters that end a line, such as U+2028.
+        lines = [(number, line) for number, line in enumerate(io.StringIO(text, newline=None), 1) if line.strip()]
         if path is None or len(lines) < 2:
             if not lines:
                 raise InvalidInput(f"{source} is empty, expected a JSON object") from None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from gather_pipeline.cli.options import Whole, any_project, as_json, example
+from gather_pipeline.cli.options import Whole, any_project, as_json, check_one, example
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.forecast import show_forecast
 from gather_pipeline.domain.automation import AutomationRequest
-from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks.forecast import forecast_task
 
 EXECUTIONS = 200  # newest ones that a forecast rests on
@@ -25,8 +24,7 @@ def forecast(name: str | None, project_id: str | None, count: int, model: str | 
 
     Four of five shall end between low and high. An unknown price is said to be unknown.
     """
-    if (name is None) is (project_id is None):
-        raise InvalidInput("expected either the name of a task or --project")
+    check_one({"the name of a task": name, "--project": project_id})
     with opened() as services:
         if project_id is not None:
             from gather_pipeline.gather.past_runs import forecast_run

@@ -13,13 +13,14 @@ import click
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.bootstrap import write_whole
-from gather_pipeline.cli.inputs import read_bytes
-from gather_pipeline.cli.options import as_json, by_option, example
-from gather_pipeline.cli.output import cell, print_json, print_table, say
+from gather_pipeline.cli.commands.tasks.define import own_folders
+from gather_pipeline.cli.inputs import read_text
+from gather_pipeline.cli.options import as_json, by_option, check_one, example
+from gather_pipeline.cli.output import cell, print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.rankings import Ranking
-from gather_pipeline.domain.texts import decoded, typed
+from gather_pipeline.domain.texts import counted, typed
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.person import person
 from gather_pipeline.services import Services
@@ -44,12 +45,12 @@ def analyze(name: str, period: str, as_json: bool) -> None:
     with opened() as services:
         services.catalogue.get(name)
         now = services.clock.now()
-        executions = [one for one in services.executions.find(task=name, since=_since(period, now)) if one.prompt_id is not None]
-    first = executions[-1].timestamp if executions else now
-    analysis = analyze(executions, _since(period, now) or first, now)
+        since = _since(period, now)
+        executions = [one for one in services.executions.find(task=name, since=since) if one.prompt_id is not None]
+    since = since or (executions[-1].timestamp if executions else now)
+    analysis = analyze(executions, since, now)
     if as_json:
-        shown = to_jsonable_python(analysis)
-        print_json({"task": name, "since": _since(period, now) or first, "until": now, **shown})
+        print_json({"task": name, "since": since, "until": now, **to_jsonable_python(analysis)})
         return
     if not executions:
         say(f"No execution of {name} in this time")
@@ -58,9 +59,9 @@ def analyze(name: str, period: str, as_json: bool) -> None:
     found = [(f"{kind}{one.name}", one) for kind, many in groups.items() for one in many] + [(one.name, one) for one in analysis.halves]
     rows = [[title, *(cell(getattr(one, column)) for column in COLUMNS[:-1]), f"{one.cost:.6f}"] for title, one in found]
     print_table(["", *COLUMNS], rows, right=COLUMNS)
-    unknown = analysis.total
-    if unknown.unknown_tokens or unknown.unknown_cost:
-        say(f"Tokens of {unknown.unknown_tokens} and cost of {unknown.unknown_cost} executions are unknown and in no sum")
+    tokens, cost = analysis.total.unknown_tokens, analysis.total.unknown_cost
+    if tokens or cost:
+        say(f"Tokens of {tokens} and cost of {cost} executions are unknown and in no sum")
 
 
 @click.command(
@@ -86,8 +87,9 @@ def feedback(
     """
     from gather_pipeline.tasks.execution import Feedback
 
-    if (execution_id is None) is (task is None):
-        raise InvalidInput("expected either the id of an execution or --task")
+    check_one({"the id of an execution": execution_id, "--task": task})
+    if task is not None and (accepted is not None or rating is not None or note):
+        raise InvalidInput("--task asks about one output after the other, expected no --accept, --reject, --rating or --note with it")
     with opened() as services:
         who = person(by, services.settings)
         if execution_id is None:
@@ -153,15 +155,15 @@ def update_rankings(name: str | None, dry_run: bool, as_json: bool) -> None:
 def print_ranking(ranking: Ranking) -> None:
     """A ranking with the reasons of its order."""
     of = f" in {ranking.department}" if ranking.department else ""
-    click.echo(f"{ranking.task_id}{of}: {'changed' if ranking.changed else 'unchanged'}; quality is by {ranking.kind} outputs")
+    print_text(f"{ranking.task_id}{of}: {'changed' if ranking.changed else 'unchanged'}; quality is by {ranking.kind} outputs")
     for place, one in enumerate(ranking.models, 1):
         latency = one.latency_s
         time = "no time known" if latency is None else f"{latency.mean:.1f} s ({latency.low:.1f} to {latency.high:.1f})"
         cost = "cost unknown" if one.cost is None else f"${one.cost:.6f}"
         quality = f"quality {one.quality.mean:.2f} ({one.quality.low:.2f} to {one.quality.high:.2f})"
-        click.echo(f"  {place}. {one.model}: {quality}, {time}, {cost}, {one.samples:.1f} executions")
+        print_text(f"  {place}. {one.model}: {quality}, {time}, {cost}, {one.samples:.1f} executions")
     for reason in ranking.reasons:
-        click.echo(f"  {reason}")
+        print_text(f"  {reason}")
 
 
 @click.command("export", epilog=example("tlm export backup", "tlm export backup --period 30d"))
@@ -181,12 +183,12 @@ def export(folder: Path, period: str, as_json: bool) -> None:
         for path, value in files(services, _since(period, services.clock.now())):
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(place, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+            write_whole(place, _pretty(value))
             written.append(path)
     if as_json:
         print_json({"folder": str(folder), "files": written})
     else:
-        say(f"{len(written)} files written: {folder}")
+        say(f"{counted(len(written), 'file')} written: {folder}")
 
 
 @click.command("import", epilog=example("tlm import backup"))
@@ -202,10 +204,17 @@ def import_(folder: Path, as_json: bool) -> None:
     paths = sorted(
         path for pattern in ("config/*.json", "config/task_definitions/*.json", "data/*/*.json") for path in folder.glob(pattern)
     )
+    if not paths:
+        raise InvalidInput.field("FOLDER", str(folder), "one that tlm export wrote")
     with opened() as services:
         taken = take(services, ((path.relative_to(folder).as_posix(), _json(path)) for path in paths))
+        own = own_folders(services.settings)[0]
         for definition in taken.definitions:
-            _write(services, f"{definition.id}-{definition.version}.json", definition.to_document())
+            own.mkdir(parents=True, exist_ok=True)
+            place = own / f"{definition.id}-{definition.version}.json"
+            if place.exists():  # and holds another task
+                raise InvalidInput.field("file of the task", str(place), "one that is not there yet")
+            write_whole(place, _pretty(definition.to_document()))
     told = {**asdict(taken), "definitions": [f"{one.id} {one.version}" for one in taken.definitions]}
     if as_json:
         print_json(told)
@@ -223,15 +232,13 @@ def _since(period: str, now: str) -> str | None:
     return (datetime.fromisoformat(now) - timedelta(days=int(found[1]) * UNITS[found[2]])).isoformat(timespec="microseconds")
 
 
+def _pretty(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
 def _json(path: Path) -> Any:
-    data = read_bytes(str(path), "FOLDER", LIMIT_BYTES, subject=str(path), expected=f"at most {LIMIT_BYTES}")
+    text = read_text(str(path), "FOLDER", LIMIT_BYTES)
     try:
-        return load_json(decoded(data, str(path)))
+        return load_json(text)
     except ValueError as error:
         raise InvalidInput(f"{path} is not JSON: {error}") from None
-
-
-def _write(services: Services, name: str, document: dict[str, Any]) -> None:
-    own = services.settings.tasks[0] if services.settings.tasks else services.settings.home / "tasks"
-    own.mkdir(parents=True, exist_ok=True)
-    write_whole(own / name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")

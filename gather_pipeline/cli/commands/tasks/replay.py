@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from gather_pipeline.cli.commands.tasks.execute import say_stand_in
-from gather_pipeline.cli.options import Amount, Whole, any_project, as_json, example, one_department
+from gather_pipeline.cli.options import Amount, Whole, any_project, as_json, check_one, example, one_department
 from gather_pipeline.cli.output import print_json, print_table, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.tasks.definition import MAX_TOKENS
 from gather_pipeline.tasks.execution import Execution
-from gather_pipeline.tasks.replay import Changes, Replay
+from gather_pipeline.tasks.replay import Changes
 
 
 @click.command(
@@ -40,21 +40,17 @@ def replay(
     task: str | None,
     project_id: str | None,
     department: str | None,
-    model: str | None,
     version: str | None,
-    prompt_id: str | None,
-    temperature: float | None,
-    max_tokens: int | None,
     max_cost: float | None,
     limit: int,
     as_json: bool,
+    **changed: Any,
 ) -> None:
     """Do recorded executions again in another way, side by side with what they were.
 
     Nothing that is stored changes. Replays are logged apart, and count in no ranking and no forecast.
     """
-    if (id is None) is (task is None and project_id is None):
-        raise InvalidInput("expected either the id of an execution, or --task or --project")
+    check_one({"the id of an execution": id, "--task or --project": task or project_id})
     from gather_pipeline.upkeep.replaying import replay as again
 
     with opened() as services:
@@ -70,16 +66,12 @@ def replay(
             if len({one.task_id for one in originals}) > 1:
                 raise InvalidInput("--version is given for executions of several tasks, expected --task with it")
             definition = services.catalogue.get(originals[0].task_id, version)
-        say_stand_in(services, model)
-        changes = Changes(
-            model=model,
-            definition=definition,
-            prompt_id=prompt_id,
-            temperature=temperature,
-            max_tokens=max_tokens,
-            budget=Budget(cost=max_cost),
-        )
-        rows = [replay_row(one) for one in again(services, originals, changes)]
+        say_stand_in(services, changed["model"])
+        changes = Changes(definition=definition, budget=Budget(cost=max_cost), **changed)
+        rows: list[dict[str, Any]] = [
+            {"similarity": one.similarity, "original": _side(one.original), "replay": _side(one.again)}
+            for one in again(services, originals, changes)
+        ]
     if as_json:
         print_json(rows)
         return
@@ -91,12 +83,6 @@ def replay(
     known = [row["similarity"] for row in rows if row["similarity"] is not None]
     mean = f", similarity {sum(known) / len(known):.2f} on the average" if known else ""
     say(f"{len(rows)} replayed{mean}; what is stored is as it was.")
-
-
-def replay_row(replay: Replay) -> dict[str, Any]:
-    """A replay as --json prints it."""
-    sides = {"original": replay.original, "replay": replay.again}
-    return {"similarity": replay.similarity} | {name: _side(one) for name, one in sides.items()}
 
 
 def _side(one: Execution) -> dict[str, Any]:

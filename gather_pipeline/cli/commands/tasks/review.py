@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import click
 
 from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.cli.editor import edited
-from gather_pipeline.cli.inputs import read_bytes
+from gather_pipeline.cli.inputs import read_text
 from gather_pipeline.cli.lazy import NamingGroup
 from gather_pipeline.cli.options import as_json, by_option, example
-from gather_pipeline.cli.output import clean, print_json, print_table, say
+from gather_pipeline.cli.output import clean, print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.reviews import Proposal, Review
-from gather_pipeline.domain.texts import decoded, typed
+from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.people.person import person
 
@@ -64,15 +65,15 @@ def show(id: str, as_json: bool) -> None:
         print_json(found.to_document())
         return
     proposal = found.proposal
-    click.echo(f"{found.id} ({found.status}): {clean(proposal.title)}\n\nProposed:\n{_text(proposal.content)}")
+    print_text(f"{found.id} ({found.status}): {proposal.title}\n\nProposed:\n{_text(proposal.content)}")
     for name, part in {**proposal.subject, **proposal.shown}.items():
         if part not in (None, "", [], {}):
-            click.echo(f"\n{name.capitalize()}:\n{_verdicts(part) if name == 'verdicts' else _text(part)}")
+            print_text(f"\n{name.capitalize()}:\n{_verdicts(part) if name == 'verdicts' else _text(part)}")
     if found.status == "edited":
-        click.echo(f"\nChanged to:\n{_text(found.changed)}")
-    click.echo("\nHistory:")
+        print_text(f"\nChanged to:\n{_text(found.changed)}")
+    print_text("\nHistory:")
     for step in found.history:
-        click.echo(f"  {step.at[:16]} {step.action}{f' by {step.by}' if step.by else ''}{f': {clean(step.note)}' if step.note else ''}")
+        print_text(f"  {step.at[:16]} {step.action}{f' by {step.by}' if step.by else ''}{f': {step.note}' if step.note else ''}")
 
 
 @review.command(
@@ -96,15 +97,18 @@ def decide(id: str, choice: Any, given: str | None, note: str, by: str | None, a
     from gather_pipeline.upkeep.suggesting import decide as decided
 
     with opened() as services:
-        who, proposal = person(by, services.settings), services.reviews.get(id).proposal
+        who, before = person(by, services.settings), services.reviews.get(id)
+        proposal = before.proposal
+        asked: AbstractContextManager[str | None] = nullcontext(_given(given))
         if choice == "edit" and given is None:
-            with edited(services.settings.home, id, _text(proposal.content), [clean(proposal.title)]) as text:
-                if text is None:
-                    say("The output is unchanged: nothing was decided.")
-                    return
-                after, written = decided(services, id, choice, by=who, note=note, changed=_changed(proposal, text), write=write_whole)
-        else:
-            changed = None if given is None else _changed(proposal, _given(given))
+            asked = edited(services.settings.home, id, _text(proposal.content), [clean(proposal.title)])
+        with asked as text:
+            if choice == "edit" and text is None:
+                say("The output is unchanged: nothing was decided.")
+                if as_json:
+                    print_json(before.to_document())
+                return
+            changed = None if text is None else _changed(proposal, text)
             after, written = decided(services, id, choice, by=who, note=note, changed=changed, write=write_whole)
     if written is not None:
         say(f"Written: {written}")
@@ -152,20 +156,18 @@ def _verdicts(given: Any) -> str:
     for one in given:
         confidence = "" if one["confidence"] is None else f", confidence {one['confidence']:.2f}"
         lines += [f"{one['method']}: {one['ruling']}{confidence}", *(f"  {text}" for text in (*one["reasons"], *one["suggestions"]))]
-    return clean("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _text(value: Any) -> str:
-    return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _given(given: str) -> str:
+def _given(given: str | None) -> str | None:
     """The text of an option that may name a file or standard input."""
-    if given != "-" and not given.startswith("@"):
+    if given is None or (given != "-" and not given.startswith("@")):
         return given
-    path = given.removeprefix("@")
-    data = read_bytes(path, "--output", LIMIT_BYTES, subject="the changed output", expected=f"at most {LIMIT_BYTES}")
-    return decoded(data, "standard input" if path == "-" else path)
+    return read_text(given.removeprefix("@"), "--output", LIMIT_BYTES)
 
 
 def _changed(proposal: Proposal, text: str) -> Any:

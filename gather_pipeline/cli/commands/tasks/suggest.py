@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from gather_pipeline.cli.options import Whole, as_json, example
-from gather_pipeline.cli.output import print_json, print_table, say
+from gather_pipeline.cli.output import capitalized, print_json, print_table, say
 from gather_pipeline.cli.services import opened
 
 
@@ -41,4 +41,4 @@ def suggest(name: str, days: int, model: str | None, dry_run: bool, as_json: boo
             for one in made.patterns
         ]
         print_table(headings, rows, right=headings[4:])
-    say(f"{made.told[:1].upper()}{made.told[1:]}." + (f" Type: tlm review show {made.review}" if made.review else ""))
+    say(f"{capitalized(made.told)}." + (f" Type: tlm review show {made.review}" if made.review else ""))

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from gather_pipeline.api import measures
 from gather_pipeline.api.measures import FAMILIES
 from gather_pipeline.errors import StoreUnavailable
+from gather_pipeline.records.projects import Projects
 from gather_pipeline_tests.api.conftest import client_of
 from gather_pipeline_tests.api.served import Served, wait_for
 from gather_pipeline_tests.harness import PROJECT, Studio
@@ -84,6 +85,17 @@ def test_requests_are_counted_by_the_template_of_their_route(api_client: TestCli
     counted = {(labels["route"], labels["status"]): value for labels, value in found}
     assert counted[("/api/projects/{project_id}/events", "422")] == 1 and counted[("/api/projects/{project_id}/events", "404")] == 1
     assert counted[("none", "404")] == 2 and counted[("/health", "200")] == 1
+
+
+def test_a_request_that_failed_unforeseen_is_counted_too(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Projects, project_id: str) -> None:
+        raise ValueError(project_id)
+
+    monkeypatch.setattr(Projects, "find", fail)
+    client = client_of(studio, raise_server_exceptions=False)
+    assert client.get("/health").status_code == 500
+    found = samples(client)["gather_http_request_duration_seconds_count"]
+    assert found == [({"method": "GET", "route": "/health", "status": "500"}, 1)]
 
 
 def test_clients_of_live_events_are_counted_as_long_as_they_are_there(studio: Studio) -> None:

@@ -162,7 +162,7 @@ def test_what_happened_before_is_not_announced_as_new(page: Page, seen: Looked) 
         "line => { told = []; new MutationObserver(() => told.push(line.textContent)).observe(line, { childList: true }); }"
     )
     with page.expect_response(f"**{BASE}"):  # the page looks again
-        happen(seen.studio, "evaluation_triggered", quality_score=1.0)
+        happen(seen.studio, "evaluation_triggered", department_number=1, quality_score=1.0)
     happen(seen.studio, "stagnation_detected", quality_score=1, step=1, reason="no gain at all")
     expect(page.locator("#announce")).to_have_text("story: no gain at all")
     assert page.evaluate("told") == ["story: no gain at all"]

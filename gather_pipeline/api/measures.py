@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client import Gauge as OwnGauge
@@ -29,14 +29,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 DEPARTMENT, CALL = ("project", "department"), ("project", "department", "definition", "model")
 
 
-@dataclass(frozen=True)
-class Family:
-    """A metric of the store.
-
-    Attributes:
-        help: Begins with its requirement, where there is one.
-        labels: Columns of the view `exported`.
-    """
+class Family(NamedTuple):
+    """A metric of the store; `help` begins with its requirement, where there is one, and `labels` are columns of the view `exported`."""
 
     kind: type[Counter | Gauge | Summary]
     help: str

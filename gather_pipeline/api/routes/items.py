@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from gather_pipeline.api.deps import After, Body, GivenAuthor, GivenProject, GivenRecords, GivenRevision, GivenServices, Limit, link_to_next
 from gather_pipeline.api.routes.projects import SEEN, Moment, ProjectIdField, Slug
 from gather_pipeline.domain.executions import Message
-from gather_pipeline.domain.items import Action, Item, Origin, Overruled, State
+from gather_pipeline.domain.items import Item, Origin, Overruled, Revision, State
 from gather_pipeline.domain.ledger import State as EntryState
 from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.people.edit import People, Texts
@@ -36,23 +36,20 @@ Department = Annotated[str | None, Query(description="Only this department", exa
 ItemId = Annotated[str, Path(description="Id of an item, or of a dropped text", examples=["5d0c7a0e9f3b4c2d8a1e6f70"])]
 
 
-class NewNote(Body):
-    """A note that a person wrote."""
-
-    department: Slug
-    content: Content
-    summary: Annotated[str | None, Field(description="The note's first sentence where left out")] = None
-    context: str | None = None
-    aspect: str | None = None
-
-
 class NewTexts(Body):
     """New texts of an item; what is left out stays. A new content without a summary gets its first sentence as one."""
 
     content: Annotated[str | None, Field(examples=["The mayor has one of two keys to the tower."])] = None
-    summary: str | None = None
+    summary: Annotated[str | None, Field(description="The first sentence of a new content where left out")] = None
     context: str | None = None
     aspect: str | None = None
+
+
+class NewNote(NewTexts):
+    """A note that a person wrote."""
+
+    department: Slug
+    content: Content
 
 
 class OtherItem(Body):
@@ -85,19 +82,11 @@ class ShownItem(BaseModel):
     automation: Annotated[dict[str, Any], Field(description="How it came about: task, prompt, model, execution")]
 
 
-class ShownVersion(BaseModel):
-    """A version of an item, with its texts as they were after it."""
+@dataclass(frozen=True, kw_only=True)
+class ShownVersion(Revision):
+    """A version of an item, with its texts as they were after it, and the names of those that it changed."""
 
-    revision: int
-    action: Action
-    by: Annotated[str, Field(description="A person, a model, or the duplicate rules", examples=["ana"])]
-    at: Moment
-    content: Content
-    summary: Summary
-    context: Context
-    aspect: Aspect
-    note: str
-    changed: Annotated[list[str], Field(description="Texts that it changed", examples=[["content", "summary"]])]
+    changed: Sequence[str]
 
 
 class ShownHistory(ShownItem):

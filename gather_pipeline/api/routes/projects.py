@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, JsonValue
 from gather_pipeline.api.deps import Body, ForAll, GivenAccess, GivenAuthor, GivenProject, GivenServices
 from gather_pipeline.domain.departments import CoordinationSettings
 from gather_pipeline.domain.iterations import EndedBy
-from gather_pipeline.domain.projects import ID, ID_EXPECTED, EarlierBrief, check_brief
+from gather_pipeline.domain.projects import ID, ID_EXPECTED, EarlierBrief, Project, check_brief
 from gather_pipeline.errors import GatherError, InvalidInput
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.runs import RunStatus
@@ -22,11 +22,6 @@ router = APIRouter(prefix="/api", tags=["projects"])
 
 SEEN: dict[str, JsonValue] = {"pattern": r"\S"}  # only documented: the rooms that keep the text refuse an empty one
 ProjectIdField = Annotated[str, Field(description="24 hexadecimal digits, or a short name", examples=["salt-ledger"])]
-Name = Annotated[str, Field(description="Name of the project", examples=["The Salt Ledger"], json_schema_extra=SEEN)]
-Brief = Annotated[
-    str,
-    Field(description="What the project is about, Markdown", examples=["Ada Brandt repairs clocks in Lindau."], json_schema_extra=SEEN),
-]
 Slug = Annotated[str, Field(description="Slug of a department", examples=["story"])]
 Moment = Annotated[str, Field(description="UTC, ISO 8601", examples=["2026-03-02T09:15:00.000000+00:00"])]
 Score = Annotated[float | None, Field(description="0 to 100; null where it was never scored", examples=[81.5])]
@@ -35,14 +30,14 @@ Score = Annotated[float | None, Field(description="0 to 100; null where it was n
 class NewProject(Body):
     """A project to create."""
 
-    name: Name
-    brief: Brief
-    id: Annotated[
-        str | None,
-        Field(
-            description=f"{ID_EXPECTED}; made up where left out", examples=["salt-ledger"], json_schema_extra={"pattern": f"^{ID.pattern}$"}
-        ),
-    ] = None
+    name: str = Field(examples=["The Salt Ledger"], json_schema_extra=SEEN)
+    brief: str = Field(description="Markdown", examples=["Ada Brandt repairs clocks in Lindau."], json_schema_extra=SEEN)
+    id: str | None = Field(
+        None,
+        description=f"{ID_EXPECTED}; made up where left out",
+        examples=["salt-ledger"],
+        json_schema_extra={"pattern": f"^{ID.pattern}$"},
+    )
 
 
 class ProjectChange(Body):
@@ -52,14 +47,7 @@ class ProjectChange(Body):
     brief: Annotated[str | None, Field(examples=["Ada Brandt repairs clocks in Lindau, and sells them."])] = None
 
 
-class Project(BaseModel):
-    """A project."""
-
-    id: ProjectIdField
-    name: Name
-    brief: Brief
-
-
+@dataclass(frozen=True, kw_only=True)
 class ShownProject(Project):
     """A project with the names and briefs that it had before, oldest first."""
 
@@ -73,13 +61,15 @@ class StaleDepartment(BaseModel):
     reason: Annotated[str, Field(examples=["the brief has changed"])]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ChangedProject(Project):
-    """A project after a change."""
+    """A project after a change: whether anything differed, and what the change made stale.
 
-    changed: Annotated[bool, Field(description="False where nothing differed")]
-    stale: Annotated[
-        list[StaleDepartment] | None, Field(description="What the change made stale; null where the list of departments cannot be had")
-    ]
+    `stale` is null where the list of departments cannot be had.
+    """
+
+    changed: bool
+    stale: list[StaleDepartment] | None
 
 
 class Progress(BaseModel):
@@ -136,7 +126,7 @@ class ProjectDepartment(ShownDepartment, Progress):
 @router.get("/projects")
 def list_projects(services: GivenServices, access: GivenAccess) -> list[Project]:
     """List the projects that you may see, oldest first."""
-    return [Project(**asdict(one)) for one in services.projects.all() if access.project_id in (None, one.id)]
+    return [one for one in services.projects.all() if access.project_id in (None, one.id)]
 
 
 @router.post("/projects", status_code=201, dependencies=[ForAll])
@@ -144,13 +134,13 @@ def create_project(given: NewProject, services: GivenServices, response: Respons
     """Create a project from a brief."""
     created = services.projects.create(given.name, _checked(given.brief), given.id)
     response.headers["Location"] = f"/api/projects/{created.id}"
-    return Project(**asdict(created))
+    return created
 
 
 @router.get("/projects/{project_id}")
 def show_project(project_id: GivenProject, services: GivenServices) -> ShownProject:
     """Show a project's brief, and the names and briefs that it had before."""
-    return ShownProject(**asdict(services.projects.get(project_id)), earlier=services.projects.earlier(project_id))
+    return ShownProject(**vars(services.projects.get(project_id)), earlier=services.projects.earlier(project_id))
 
 
 @router.patch("/projects/{project_id}")
@@ -160,7 +150,7 @@ def update_project(project_id: GivenProject, given: ProjectChange, services: Giv
         raise InvalidInput("neither name nor brief is given, expected what is to change")
     brief = None if given.brief is None else _checked(given.brief)
     updated, changed = services.projects.update(project_id, name=given.name, brief=brief, by=author)
-    return ChangedProject(**asdict(updated), changed=changed, stale=_stale(services, project_id) if changed else [])
+    return ChangedProject(**vars(updated), changed=changed, stale=_stale(services, project_id) if changed else [])
 
 
 @router.get("/projects/{project_id}/status")

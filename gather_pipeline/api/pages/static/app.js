@@ -63,7 +63,7 @@ function putAnswer(page, answer, from) {
 async function ask(from, address, options) {
   try {
     const answer = await fetch(address, options);
-    if (answer.status === 401) location.reload();
+    if (answer.status === 401) announce("You are signed out: sign in on another tab, then try again. Nothing was lost here.", true);
     else if (answer.headers.get("content-type")?.includes("problem")) announce((await answer.json()).detail, true);
     else putAnswer(await parse(answer), answer, from);
   } catch {

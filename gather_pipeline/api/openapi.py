@@ -25,7 +25,7 @@ TAGS = {
 }
 MEANS = {
     401: "There are tokens, and the request names none that is valid",
-    403: "The token is for another project, or the request comes from where none is answered",
+    403: "The token is for another project, or the request comes from an address or a page that may not ask",
     404: "There is no such thing",
     409: "Somebody else was first, or another run holds the project",
     413: "The body is larger than the limit",
@@ -77,9 +77,9 @@ def _complete(found: dict[str, Any]) -> None:
 
 def _problems(path: str, method: str, operation: dict[str, Any], is_open: bool) -> Iterator[int]:
     """Statuses in which an operation may be refused."""
-    yield from (500, 503, 429, 413)
+    yield from (500, 503, 429, 413, 403)
     if not is_open:
-        yield from (401, 403)
+        yield 401
     if "422" in operation["responses"]:
         yield 422
     if "{" in path:

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, WebSocket
@@ -15,11 +14,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Send
 from starlette.websockets import WebSocketDisconnect
 
-from gather_pipeline.api.access import Access
 from gather_pipeline.api.deps import GivenAccess, GivenRecords, GivenServices
 from gather_pipeline.api.live import FAREWELL_S, HEARTBEAT_S, STALL_S, TOO_SLOW, Line, Live, TooSlow, in_time
 from gather_pipeline.errors import StoreUnavailable
-from gather_pipeline.services import Services
 
 router = APIRouter(tags=["events"])
 
@@ -33,21 +30,29 @@ EXAMPLE = (
 )
 
 
-@dataclass
 class Following:
     """A client of a project's events, from where it left off for as long as it may see them; `is_revoked` once it may not."""
 
-    services: Services
-    access: Access
-    live: Live
-    project_id: str
-    after: int
-    is_revoked: bool = False
+    def __init__(
+        self,
+        connection: HTTPConnection,
+        services: GivenServices,
+        access: GivenAccess,
+        records: GivenRecords,
+        after: Annotated[
+            int, Query(ge=0, description="Number of the last event that you have; 0 for all that are stored", examples=[41])
+        ] = 0,
+        last_event_id: Annotated[int | None, Header(ge=0, description="The same, as browsers send it; wins over `after`")] = None,
+    ) -> None:
+        self._tokens, self._token_id, self._project_id = services.tokens, access.token_id, records.project_id
+        self._live: Live = connection.app.state.live
+        self._after = min(after if last_event_id is None else last_event_id, records.last_sequence())  # a store put back has fewer
+        self.is_revoked = False
 
     async def lines(self, way: str) -> AsyncGenerator[list[Line]]:
         """Events in order, and an empty list now and then."""
         checked = time.monotonic()
-        async with aclosing(self.live.follow(self.project_id, self.after, way)) as found:
+        async with aclosing(self._live.follow(self._project_id, self._after, way)) as found:
             async for lines in found:
                 if time.monotonic() - checked >= HEARTBEAT_S:
                     checked = time.monotonic()
@@ -57,26 +62,13 @@ class Following:
                 yield lines
 
     def _may_see(self) -> bool:
-        tokens = self.services.tokens
         try:
-            return tokens.is_valid(self.access.token_id) if self.access.token_id else not tokens.exist()
+            return self._tokens.is_valid(self._token_id) if self._token_id else not self._tokens.exist()
         except StoreUnavailable:  # it is asked again; until it answers there are no events either
             return True
 
 
-def _following(
-    connection: HTTPConnection,
-    services: GivenServices,
-    access: GivenAccess,
-    records: GivenRecords,
-    after: Annotated[int, Query(ge=0, description="Number of the last event that you have; 0 for all that are stored", examples=[41])] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0, description="The same, as browsers send it; wins over `after`")] = None,
-) -> Following:
-    after = min(after if last_event_id is None else last_event_id, records.last_sequence())  # fewer in a store put back from a copy
-    return Following(services, access, connection.app.state.live, records.project_id, after)
-
-
-GivenFollowing = Annotated[Following, Depends(_following)]
+GivenFollowing = Annotated[Following, Depends()]
 
 
 class EventStream(StreamingResponse):

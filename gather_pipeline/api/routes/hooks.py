@@ -60,7 +60,7 @@ class Looks:
             logger.warning("[AutoGather] The CMS told of a change, and the list could not be read: %s", error)
 
 
-@router.post("/payload", status_code=202, openapi_extra={"x-problems": [401, 403]})
+@router.post("/payload", status_code=202, openapi_extra={"x-problems": [401]})
 def payload(
     change: Change,
     request: Request,

@@ -68,18 +68,18 @@ class OfStore(Collector):
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics, self._lock = metrics, threading.Lock()
-        self._at, self._kept, self._is_up = -FRESH_S, list[Metric](), 0
+        self._at, self._kept, self._is_up = -FRESH_S, list[Metric](), True
 
     def collect(self) -> Iterable[Metric]:
         """Every family of the store, and whether the database could be read."""
         with self._lock:
             if time.monotonic() - self._at >= FRESH_S:
-                self._is_up = 1
                 try:
-                    self._kept = [*_families(self._metrics)]
+                    self._kept, self._is_up = [*_families(self._metrics)], True
                 except GatherError as error:
-                    self._is_up = 0
-                    logger.warning("[AutoGather] /metrics tells of the store as it was: %s", error)
+                    if self._is_up:  # once an outage
+                        logger.warning("[AutoGather] /metrics tells of the store as it was: %s", error)
+                    self._is_up = False
                 self._at = time.monotonic()
             return [*self._kept, Gauge("gather_metrics_up", UP, value=self._is_up)]
 

@@ -59,7 +59,7 @@ def test_every_required_metric_is_exported_also_before_anything_was_measured(tmp
 
 
 def test_samples_of_the_store_are_kept_some_seconds_and_a_store_that_is_away_leaves_them_as_they_were(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = client_of(studio)
     before = samples(client)
@@ -73,7 +73,8 @@ def test_samples_of_the_store_are_kept_some_seconds_and_a_store_that_is_away_lea
         raise StoreUnavailable("held by another process")
 
     monkeypatch.setattr(type(studio.services.metrics), "query", lambda self, sql: away(sql))
-    late = samples(client)
+    late, _ = samples(client), samples(client)
+    assert caplog.text.count("held by another process") == 1
     assert late["gather_metrics_up"] == [({}, 0.0)]
     assert late["gather_iterations_total"] == after["gather_iterations_total"]
 

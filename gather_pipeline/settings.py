@@ -13,7 +13,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
@@ -31,21 +31,30 @@ from pydantic import (
 from pydantic_core import from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, expected
 
 PACKAGED_SAMPLE = Path(__file__).with_name("sample")
 PRICES = 'JSON like {"vendor/model": [dollars per million tokens in, out]}, with numbers from 0 up'
-
 SERVICE_KEYS = 'JSON like {"facts.example.org": "key"}'
 
 
 def _models_dir() -> Path:
-    """The user's folder for such files, or the system's temporary one for a user whom the system gives no home."""
+    """The user's cache folder for weights, or one in the temporary folder for a user without a home."""
     try:
         cache = user_cache_path()
     except RuntimeError:
         cache = Path(tempfile.gettempdir())
     return cache / "gather_pipeline" / "models"
+
+
+def _parts(address: str, *schemes: str) -> SplitResult | None:
+    """The parts of an address of one of these schemes; None where it is none, for Python's reasons quote what may be a password."""
+    try:
+        parts = urlsplit(address)
+        place = parts.path if parts.scheme == "unix" else parts.hostname
+        return parts if parts.scheme in schemes and place and parts.port != 0 and address.isprintable() else None
+    except ValueError:
+        return None
 
 
 class Settings(BaseSettings):
@@ -62,7 +71,7 @@ class Settings(BaseSettings):
 
     cms_url: str | None = Field(None, validation_alias="NEXT_PUBLIC_APP_URL")
     payload_api_key: SecretStr | None = Field(None, validation_alias="PAYLOAD_API_KEY")
-    payload_webhook_secret: SecretStr | None = Field(None, validation_alias="PAYLOAD_WEBHOOK_SECRET", min_length=8)
+    payload_webhook_secret: SecretStr | None = Field(None, validation_alias="PAYLOAD_WEBHOOK_SECRET")
 
     brain_url: str | None = Field(None, validation_alias="BRAIN_SERVICE_BASE_URL")
     brain_api_key: SecretStr | None = Field(None, validation_alias="BRAIN_SERVICE_API_KEY")
@@ -90,8 +99,7 @@ class Settings(BaseSettings):
 
     openrouter_api_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
-    # Not shown: an address may carry a login.
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$", repr=False)
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", repr=False)  # which may carry a login
 
     service_keys: Annotated[Mapping[str, SecretStr], NoDecode] = Field({}, validation_alias="GATHER_SERVICE_KEYS")
 
@@ -146,21 +154,24 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
-            if not (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) and not (
-                parts.scheme == "unix" and parts.path
-            ):
-                raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path")
+        if value is not None and _parts(value.get_secret_value(), "redis", "rediss", "unix") is None:
+            raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path")
         return value
 
     @field_validator("webhook_url")
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+            parts = _parts(value.get_secret_value(), "http", "https")
+            if parts is None or parts.username is not None:
                 raise ValueError("an address like https://host/path, without a login")
+        return value
+
+    @field_validator("payload_webhook_secret")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < 8:
+            raise ValueError("at least 8 characters")
         return value
 
     @field_validator("webhook_secret")
@@ -169,9 +180,11 @@ class Settings(BaseSettings):
         """After `whsec_` Base64, as Standard Webhooks has it; any other text is a key as it is."""
         if value is not None and (text := value.get_secret_value()).startswith("whsec_"):
             try:
-                b64decode(text.removeprefix("whsec_"), validate=True)
+                key = b64decode(text.removeprefix("whsec_"), validate=True)
             except ValueError:
-                raise ValueError("whsec_ and Base64 after it, or any other text") from None
+                key = b""
+            if not key:
+                raise ValueError("whsec_ and Base64 after it, or any other text")
         return value
 
     @field_validator("cms_url", "brain_url")
@@ -180,8 +193,8 @@ class Settings(BaseSettings):
         """The application's address, without the end of what people copy it from."""
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
+        parts = _parts(value, "http", "https")
+        if parts is None or parts.username is not None or parts.query or parts.fragment:
             raise ValueError("an address like https://app.example.com, without a login and a query")
         return re.sub(r"(/api(/v1)?|/admin)?/*$", "", value)
 
@@ -205,7 +218,7 @@ class Settings(BaseSettings):
     def _parse(cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
             return check(from_json(value) if isinstance(value, str) else value)
-        except ValueError:
+        except (ValueError, TypeError):  # the second where it is no text
             raise ValueError(PRICES if info.field_name == "prices" else SERVICE_KEYS) from None
 
     @field_validator("timezone")
@@ -258,21 +271,13 @@ class Settings(BaseSettings):
         return self.task_folders if self.task_folders is not None else (own,) if own.is_dir() else ()
 
     @property
-    def metrics_dir(self) -> Path:
-        """Folder of the measurements not yet ingested, and of `metrics.duckdb`."""
-        return self.home / "metrics"
-
-    @property
     def metrics_database(self) -> Path:
         """The metrics store."""
-        return self.metrics_dir / "metrics.duckdb"
+        return self.home / "metrics" / "metrics.duckdb"
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Reads and checks all settings.
-
-    Args:
-        overrides: Values by field name that win over the environment, for tests and embedding programs.
+    """Reads and checks all settings; `overrides` by field name win over the environment, for tests and embedding programs.
 
     Raises:
         InvalidInput: A variable is wrong; names the variable, its value (never a secret's) and what was expected.
@@ -286,7 +291,7 @@ def load_settings(**overrides: object) -> Settings:
         name, given = _variable(str(first["loc"][0])), first["input"]  # a default's place has the field's name
         is_secret = any(word in name for word in ("KEY", "SECRET", "URI", "URL"))
         value = "not shown" if is_secret else str(given) if isinstance(given, Path) else given
-        raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from None
+        raise InvalidInput.field(name, value, expected(first["msg"])) from None
 
 
 def _variable(name: str) -> str:

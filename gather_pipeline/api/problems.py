@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
@@ -17,7 +16,7 @@ from starlette.routing import BaseRoute, Match
 
 from gather_pipeline import errors
 from gather_pipeline.domain.secrets import Secrets
-from gather_pipeline.errors import GatherError, InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput, expected
 
 STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -45,7 +44,6 @@ STATUS: Mapping[type[GatherError], HTTPStatus] = {
 
 NO_JSON = "the body is no JSON, expected a JSON object"
 UNUSABLE = {"missing": "is missing", "extra_forbidden": "is not a known field"}  # by pydantic's type of a fault
-EXPECTED = re.compile(r"^(Value error, |(Input|String|List|Tuple|Dictionary) should (be|have|match) )")  # how pydantic begins
 
 
 class Fault(BaseModel):
@@ -114,7 +112,9 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
         if first["loc"] == ("body",) and isinstance(first["input"], bytes):  # read as JSON only where it is called that
             return problem_of(InvalidInput.field("Content-Type", request.headers.get("content-type", ""), "application/json"), secrets)
         faults = [
-            Fault(field=secrets.mask(".".join(map(str, one["loc"]))), detail=secrets.mask(_expected(one)))
+            Fault(
+                field=secrets.mask(".".join(map(str, one["loc"]))), detail=secrets.mask(UNUSABLE.get(one["type"]) or expected(one["msg"]))
+            )
             for one in error.errors()  # their `input` may be a secret or of any length
         ]
         field = ".".join(map(str, first["loc"]))
@@ -149,8 +149,3 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
 def faults_in(error: ValidationError, *place: str) -> RequestValidationError:
     """What was refused in a part of a request that the framework did not check itself."""
     return RequestValidationError([{**one, "loc": (*place, *one["loc"])} for one in error.errors(include_url=False)])
-
-
-def _expected(fault: Mapping[str, Any]) -> str:
-    """What would have been right, in words that follow `expected`; what is wrong where there is nothing to expect."""
-    return UNUSABLE.get(fault["type"]) or EXPECTED.sub("", fault["msg"])

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from gather_pipeline.domain.cms import in_one_language, listed_texts, name_of_related, plain_text
 from gather_pipeline.domain.texts import clean, typed
-from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
+from gather_pipeline.errors import InvalidInput, UnknownEntity, expected, listed, shorten
 
 logger = logging.getLogger(__name__)
 
@@ -123,8 +123,8 @@ def parse_departments(answer: object, source: str) -> list[Department]:
             raise InvalidInput(f"{source}: {where}, {_described(error)}") from None
         first = numbers.setdefault(department.slug, number)
         if first != number:
-            expected = f"a slug of its own (row {first} has it already)"
-            raise InvalidInput(f"{source}: {where}, field slug is {department.slug!r}, expected {expected}")
+            told = f"field slug is {department.slug!r}, expected a slug of its own (row {first} has it already)"
+            raise InvalidInput(f"{source}: {where}, {told}")
         departments.append(department)
     return departments
 
@@ -159,8 +159,7 @@ def _described(error: ValidationError) -> str:
     field = ".".join(str(part) for part in first["loc"] if part not in branches and "constrained" not in str(part))
     if first["type"] == "missing":
         return f"field {field} is missing, expected {SLUG_EXPECTED if field == 'slug' else 'a value'}"
-    expected = SLUG_EXPECTED if field == "slug" else first["msg"].removeprefix("Input should be ")
-    return str(InvalidInput.field(f"field {field}", first["input"], expected))
+    return str(InvalidInput.field(f"field {field}", first["input"], SLUG_EXPECTED if field == "slug" else expected(first["msg"])))
 
 
 def in_order(departments: Sequence[Department]) -> list[Department]:

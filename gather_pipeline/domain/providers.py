@@ -168,6 +168,9 @@ def read_provider_files(*files: tuple[object, str]) -> ProviderFile:
                 raise InvalidInput(
                     f"{source}: key providers.{name}.base_url is not a web address, expected one like http://localhost:8000/v1"
                 )
+            for header, value in entry.headers.items():
+                if not f"{header}{value}".isascii() or not f"{header}{value}".isprintable():
+                    raise InvalidInput(f"{source}: key providers.{name}.headers.{header} holds a line break or a letter that no header has")
             earlier = merged["providers"].get(name, {})
             said = entry.model_dump(exclude_unset=True)
             merged["providers"][name] = {**earlier, **said, "models": {**earlier.get("models", {}), **said.get("models", {})}}
@@ -183,11 +186,8 @@ def configure(
 ) -> Providers:
     """The providers of a file as far as they are configured: by the variable of the key, else by that of the address, else as they stand.
 
-    Args:
-        file: What the files say.
-        variable: The value of an environment variable.
-        plugins: Gives the names of providers that other packages bring.
-        default: Who answers for model ids without a provider's name.
+    `variable` gives the value of an environment variable, `plugins` the names of providers that other packages bring, and `default` is who
+    answers for model ids without a provider's name.
 
     Raises:
         InvalidInput: A variable holds no web address.

@@ -85,6 +85,7 @@ def test_an_own_file_is_laid_over_the_packaged_one_key_by_key() -> None:
         ({"providers": {"A b": {}}}, "own.yaml: key providers.A b is no name"),
         ({"providers": {"embedded": {}}}, "own.yaml: key providers.embedded is no name"),
         ({"providers": {"a": {"base_url": "gpu"}}}, "own.yaml: key providers.a.base_url is not a web address"),
+        ({"providers": {"a": {"headers": {"X-Title": "Küche"}}}}, "own.yaml: key providers.a.headers.X-Title holds a line break"),
         ([1], "own.yaml: "),
     ],
 )

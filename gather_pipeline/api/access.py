@@ -7,16 +7,17 @@ or a local address along for, is refused unless `GATHER_API_ORIGINS` names it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from gather_pipeline.api.limits import Rates, check_size
+from gather_pipeline.api.limits import Rates
 from gather_pipeline.api.problems import problem_of
 from gather_pipeline.domain.tokens import is_loopback
 from gather_pipeline.errors import GatherError, InvalidInput, NotAllowed, NotSignedIn
@@ -24,10 +25,11 @@ from gather_pipeline.people.person import person
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings
 
-COOKIE, SIGN_IN = "gather_token", "sign_in"
+COOKIE = "gather_token"
 OPEN = ("/health", "/session")
 HOOKS = "/api/hooks/"  # whose callers show a secret of their own
-OPEN_BELOW = (HOOKS, "/static/")  # the latter is what the form for a token looks like
+OPEN_BELOW = (HOOKS, "/static/")  # the sign-in page needs its style
+UNKNOWN_TOKEN = "the token is not known or is revoked, expected one that gather token create printed"
 NO_TOKENS = "expected a request from this machine to a name of it, such as 127.0.0.1, or a token: gather token create makes one"
 
 
@@ -36,7 +38,7 @@ class Access:
     """Who asks.
 
     Attributes:
-        name: Under which what they change is kept: the token's, or this machine's user's where there are no tokens.
+        name: The token's, or this machine's user's where there are no tokens; changes are kept under it.
         token_id: The token's, for `Tokens.is_valid`; empty where there are none.
         project_id: The only project that may be seen; None for all.
     """
@@ -46,26 +48,25 @@ class Access:
     project_id: str | None = None
 
     def check(self, project_id: str | None) -> None:
-        """Refuses another project than the token's; None stands for more than one project.
-
-        Raises:
-            NotAllowed: The token is for another project.
-        """
+        """Raises `NotAllowed` where the token is for another project; None stands for more than one project."""
         if self.project_id is not None and self.project_id != project_id:
             wanted = "all projects" if project_id is None else f"project {project_id}"
             raise NotAllowed(f"the token {self.name!r} is for project {self.project_id}, expected one for {wanted}")
 
 
 class Gate:
-    """Middleware that lets through who may ask, and no more and no larger than the settings allow.
+    """Middleware that lets through who may ask, and no more often than the settings allow.
 
-    Where `app.state` has a function `SIGN_IN` (scope, sentence) -> response of status 401, a browser without a token gets that page.
+    Args:
+        app: What is asked.
+        services: The engines.
+        sign_in: Makes the page, of status 401, that a browser without a token gets; of a scope and the sentence to show.
     """
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
-        self._app, self._services = app, services
+    def __init__(self, app: ASGIApp, services: Services, sign_in: Callable[[Scope, str], Response]) -> None:
+        self._app, self._services, self._sign_in = app, services, sign_in
         settings = services.settings
-        self._rates, self._most, self._origins = Rates(settings.api_rate, services.clock), settings.api_body_bytes, settings.api_origins
+        self._rates, self._origins = Rates(settings.api_rate, services.clock), settings.api_origins
         self._local = Access(name=_local_name(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,16 +75,16 @@ class Gate:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        path, address = connection.url.path, connection.client.host if connection.client else ""
+        path = scope["path"]  # that routes are found by; the one of `connection.url` depends on the header Host
+        address = connection.client.host if connection.client else ""
         try:
-            check_size(_length(connection), self._most)
             self._check_origin(connection)
             if path in OPEN or path.startswith(OPEN_BELOW):
                 self._rates.take(address)
                 access = None
             else:
                 try:
-                    access = await run_in_threadpool(self._identify, connection, address)
+                    access = await run_in_threadpool(self._identify, connection)
                 except NotSignedIn:
                     self._rates.take(address)
                     raise
@@ -92,41 +93,47 @@ class Gate:
             await self._refuse(error, scope, receive, send)
             return
         connection.state.access = access
-        await self._app(scope, _counted(receive, self._most), send)
+        await self._app(scope, receive, send)
 
     def _check_origin(self, connection: HTTPConnection) -> None:
         origin = connection.headers.get("origin")
-        is_own = origin is None or urlsplit(origin).netloc == connection.headers.get("host") or origin in self._origins
+        is_own = origin is None or origin.partition("://")[2] == connection.headers.get("host") or origin in self._origins
         if not is_own and "authorization" not in connection.headers:
             raise NotAllowed(f"the request comes from a page of {origin}, expected one of this server or of GATHER_API_ORIGINS")
 
-    def _identify(self, connection: HTTPConnection, address: str) -> Access:
+    def _identify(self, connection: HTTPConnection) -> Access:
         secret = _secret(connection)
         tokens = self._services.tokens
         if secret is not None:
             token = tokens.find(secret)
             if token is None:
-                raise NotSignedIn("the token is not known or is revoked, expected one that gather token create printed")
+                raise NotSignedIn(UNKNOWN_TOKEN)
             return Access(name=token.name, token_id=token.id, project_id=token.project_id)
         if tokens.exist():
             raise NotSignedIn("the request has no token, expected Authorization: Bearer and one that gather token create printed")
-        host = connection.headers.get("host", "")
-        if not is_loopback(address):
-            raise NotAllowed(f"there are no tokens and the request comes from {address or 'nowhere'}, {NO_TOKENS}")
-        if not is_loopback(urlsplit(f"//{host}").hostname or ""):
-            raise NotAllowed(f"there are no tokens and the request is for host {host!r}, {NO_TOKENS}")
+        if not is_local(connection):
+            address, host = connection.client.host if connection.client else "nowhere", connection.headers.get("host", "")
+            raise NotAllowed(f"there are no tokens and the request comes from {address} and is for host {host!r}, {NO_TOKENS}")
         return self._local
 
     async def _refuse(self, error: GatherError, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers instead of the application, a WebSocket before it is opened."""
-        response: Response = problem_of(error, self._services.secrets)
+        response = problem_of(error, self._services.secrets)
         if scope["type"] == "websocket":
             await WebSocket(scope, receive, send).send_denial_response(response)
             return
-        page = getattr(scope["app"].state, SIGN_IN, None)
-        if page is not None and isinstance(error, NotSignedIn) and "text/html" in HTTPConnection(scope).headers.get("accept", ""):
-            response = page(scope, str(error))
+        if isinstance(error, NotSignedIn) and "text/html" in HTTPConnection(scope).headers.get("accept", ""):
+            response = self._sign_in(scope, str(error))
         await response(scope, receive, send)
+
+
+def is_local(connection: HTTPConnection) -> bool:
+    """Whether a request comes from this machine, and by a name of it that no resolver can give to another."""
+    try:
+        name = urlsplit(f"//{connection.headers.get('host', '')}").hostname
+    except ValueError:
+        return False
+    return connection.client is not None and is_loopback(connection.client.host) and is_loopback(name or "")
 
 
 def _local_name(settings: Settings) -> str:
@@ -142,25 +149,3 @@ def _secret(connection: HTTPConnection) -> str | None:
         return connection.cookies.get(COOKIE)
     scheme, _, secret = given.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
-
-
-def _length(connection: HTTPConnection) -> int:
-    given = connection.headers.get("content-length", "0")
-    if not given.isdecimal():
-        raise InvalidInput.field("Content-Length", given, "a number of bytes")
-    return int(given)
-
-
-def _counted(receive: Receive, most: int) -> Receive:
-    """Counts what comes of a body whose length was not told."""
-    size = 0
-
-    async def counted() -> Message:
-        nonlocal size
-        message = await receive()
-        if message["type"] == "http.request":
-            size += len(message.get("body", b""))
-            check_size(size, most)
-        return message
-
-    return counted

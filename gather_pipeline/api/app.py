@@ -1,18 +1,20 @@
-"""The application: its routes by a table, what stands before them, and how errors are told."""
+"""The application: its routes, the middleware before them, and its end."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from importlib import import_module
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
-from gather_pipeline.api.access import SIGN_IN, Gate
+from gather_pipeline.api.access import Gate
 from gather_pipeline.api.executing import Executing
+from gather_pipeline.api.limits import Bounded
 from gather_pipeline.api.live import Live
 from gather_pipeline.api.measures import Measuring, OfServer
 from gather_pipeline.api.openapi import document
@@ -40,10 +42,12 @@ ROUTERS = (
 )
 
 
-def create_app(services: Services) -> FastAPI:
-    """The application over these services, which whoever made them closes.
+def create_app(services: Services, closing: ExitStack | None = None) -> FastAPI:
+    """The application.
 
-    Whatever a room of it opens, it puts on `app.state.closing`, which is closed at the application's end.
+    Args:
+        services: The engines; whoever made them closes them.
+        closing: What is closed at the application's end, after what the application opened itself.
     """
     app = FastAPI(
         title="gather_pipeline",
@@ -53,21 +57,20 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.services, app.state.closing, app.state.live = services, ExitStack(), Live(services)
+    app.state.services, app.state.closing, app.state.live = services, closing or ExitStack(), Live(services)
     app.state.executing, app.state.looks = Executing(services), hooks.Looks(services)
     app.state.closing.callback(app.state.executing.close)
     app.state.closing.callback(app.state.looks.close)
     app.state.measures = OfServer(services.metrics, app.state.live)
-    setattr(app.state, SIGN_IN, sign_in_page)
     for router in ROUTERS:
         app.include_router(router)
     document(app)
     add_handlers(app, services.secrets, [route for router in ROUTERS for route in router.routes])
-    app.add_middleware(Gate, services=services)
+    app.add_middleware(Bounded, most=services.settings.api_body_bytes, secrets=services.secrets)
+    app.add_middleware(Gate, services=services, sign_in=sign_in_page)
     if origins := services.settings.api_origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Location", "Retry-After"]
-        )
+        shown = ["ETag", "Link", "Location", "Retry-After"]
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=shown)
     app.add_middleware(Measuring, of_server=app.state.measures)
     return app
 
@@ -81,16 +84,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def from_environment() -> FastAPI:
     """The application that `gather serve` has uvicorn serve, over the services that the environment names."""
-    services = build_services()
-    app = create_app(services)
-    whole = ExitStack()
-    whole.callback(services.close)
-    whole.push(app.state.closing)
-    app.state.closing = whole
-    threading.Thread(target=_load_dagster, name="load-dagster", daemon=True).start()
-    return app
-
-
-def _load_dagster() -> None:
-    """Loads what takes seconds before the first run is asked for."""
-    from gather_pipeline.defs import starting  # noqa: F401
+    services, closing = build_services(), ExitStack()
+    closing.callback(services.close)
+    # Dagster takes seconds to load, which the first run would wait for.
+    threading.Thread(target=import_module, args=("gather_pipeline.defs.starting",), name="load-dagster", daemon=True).start()
+    return create_app(services, closing)

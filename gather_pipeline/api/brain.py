@@ -8,24 +8,24 @@ from __future__ import annotations
 import hmac
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
 import yaml
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
-from gather_pipeline.api.limits import check_size
-from gather_pipeline.api.problems import Problem, add_handlers, problem_of
+from gather_pipeline.api.access import is_local
+from gather_pipeline.api.limits import Bounded
+from gather_pipeline.api.problems import Problem, add_handlers
 from gather_pipeline.bootstrap import build_services, served_brain
 from gather_pipeline.domain.departments import Department, parse_departments
 from gather_pipeline.domain.nodes import Node
 from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.domain.secrets import Secrets
-from gather_pipeline.domain.tokens import is_loopback
-from gather_pipeline.errors import GatherError, NotAllowed, NotSignedIn
+from gather_pipeline.errors import NotAllowed, NotSignedIn
 from gather_pipeline.ports import LocalBrain, Remembered
 from gather_pipeline.records.nodes import Nodes
 
@@ -157,26 +157,18 @@ def create_brain_app(brain: LocalBrain, nodes: Nodes, key: str, secrets: Secrets
         version=VERSION,
         description="A project's memory, asked by meaning: what seed S001 asks of its Brain.",
         responses={"default": {"model": Problem, "description": "What went wrong (RFC 9457)"}},
+        docs_url=None,  # FastAPI's pages take their script from another server
         redoc_url=None,
     )
     lock = threading.Lock()
 
     def check_key(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
         if key and (given is None or not hmac.compare_digest(given.credentials.encode(), key.encode())):
-            raise NotSignedIn("the request has not the key that BRAIN_SERVICE_API_KEY is here, expected Authorization: Bearer and it")
-        if not key and (request.headers.get("origin") or not is_loopback(request.url.hostname or "")):
+            raise NotSignedIn("the request does not have this server's key, expected Authorization: Bearer and its BRAIN_SERVICE_API_KEY")
+        if not key and ("origin" in request.headers or not is_local(request)):
             raise NotAllowed("BRAIN_SERVICE_API_KEY is not set here, expected a request from this machine")
 
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(check_key)])
-
-    @app.middleware("http")
-    async def bounded(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        length = request.headers.get("content-length", "0")
-        try:
-            check_size(int(length) if length.isdecimal() else BODY_BYTES + 1, BODY_BYTES)
-        except GatherError as error:
-            return problem_of(error, secrets)
-        return await answer(request)
 
     @app.get("/health", operation_id="health")
     def health() -> Health:
@@ -224,7 +216,8 @@ def create_brain_app(brain: LocalBrain, nodes: Nodes, key: str, secrets: Secrets
         return CoverageAnswer(coverage_score=found.score, least_covered=list(found.least_covered))
 
     app.include_router(router)
-    add_handlers(app, secrets, app.routes)
+    add_handlers(app, secrets, [*app.routes, *router.routes])
+    app.add_middleware(Bounded, most=BODY_BYTES, secrets=secrets)
     return app
 
 

@@ -1,6 +1,6 @@
 """What routes are given: the services, who asks, a project that they may see, and what lists and changes have in common.
 
-Nothing in them waits for anything, so they are coroutines: a plain function would take FastAPI a turn of the thread pool each.
+Those that wait for nothing are coroutines, for FastAPI takes a plain function to a thread.
 """
 
 from __future__ import annotations
@@ -16,23 +16,22 @@ from gather_pipeline.api.access import Access
 from gather_pipeline.domain.projects import ID, ID_EXPECTED, check_project_id
 from gather_pipeline.domain.texts import NAME_LIMIT, checked_name
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 
 
 async def _services(connection: HTTPConnection) -> Services:
-    services = connection.app.state.services
-    assert isinstance(services, Services)
+    services: Services = connection.app.state.services
     return services
 
 
 async def _access(connection: HTTPConnection) -> Access:
-    access = connection.state.access
-    assert isinstance(access, Access)
+    access: Access = connection.state.access
     return access
 
 
 class Body(BaseModel):
-    """What a request gives, in JSON's own types; a name that is not known is refused, for it may be a slip of one that is."""
+    """A request's body, in JSON's own types; an unknown field is refused, for it may be a slip of a known one."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -59,6 +58,14 @@ GivenProject = Annotated[str, Depends(_project)]
 ForAll = Depends(_for_all)
 
 
+def _records(project_id: GivenProject, services: GivenServices) -> ProjectRecords:
+    return services.project(services.projects.get(project_id).id)
+
+
+# The records of `GivenProject`: 404 where there is no such project.
+GivenRecords = Annotated[ProjectRecords, Depends(_records)]
+
+
 async def _author(
     access: GivenAccess,
     by: Annotated[
@@ -66,7 +73,7 @@ async def _author(
         Query(
             description="Who does it; the token's name where left out",
             examples=["ana"],
-            json_schema_extra={"minLength": 1, "maxLength": NAME_LIMIT},  # told alone: refused with the command line's sentence
+            json_schema_extra={"minLength": 1, "maxLength": NAME_LIMIT},  # only documented: `checked_name` refuses
         ),
     ] = None,
 ) -> str:
@@ -79,13 +86,13 @@ async def _revision(
         Header(
             description="The version that the change was made from: the ETag that it was read with",
             examples=['"3"'],
-            json_schema_extra={"pattern": '^("[1-9][0-9]{0,8}"|[*])$'},
+            json_schema_extra={"pattern": '^((W/)?"[1-9][0-9]{0,8}"|[*])$'},
         ),
     ] = None,
 ) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
-    number = if_match.strip().removeprefix('"').removesuffix('"')
+    number = if_match.strip().removeprefix("W/").removeprefix('"').removesuffix('"')  # a proxy that compresses weakens an ETag
     if not (number.isascii() and number.isdecimal() and len(number) <= 9 and int(number)):
         raise InvalidInput.field("If-Match", if_match, 'an ETag as it was read, such as "3"')
     return int(number)
@@ -93,15 +100,10 @@ async def _revision(
 
 # Whose name a change is kept under.
 GivenAuthor = Annotated[str, Depends(_author)]
-# The revision that a change was made from: another person's later one makes the change a conflict. None where none is named.
+# The revision that a change was made from, None where none is named: another person's later one makes the change a conflict.
 GivenRevision = Annotated[int | None, Depends(_revision)]
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most to give")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most rows")]
 After = Annotated[str | None, Query(description="Begin behind this id, the last of the page before")]
-
-
-def tag(revision: int) -> str:
-    """The ETag of an item's revision."""
-    return f'"{revision}"'
 
 
 def link_to_next(request: Request, response: Response, last: str | None) -> None:

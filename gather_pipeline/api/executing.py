@@ -21,24 +21,24 @@ from gather_pipeline.tasks.options import ExecutionOptions
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 AWAY_S = 2.0  # between two tries at a store that does not answer
-LOOK_S = 0.5  # between two looks whether somebody wants an execution's end
+LOOK_S = 0.5  # between two looks whether an execution is to be cancelled
 
 
 class Executing:
-    """Executes definitions; who wants one's end says so in the store, in this process or another."""
+    """Executes definitions; each is cancelled once its submission in the store says so."""
 
     def __init__(self, services: Services) -> None:
         self._services, self._stack = services, ExitStack()
         self._begun: set[Future[None]] = set()
 
     def begin(self, task_id: str, executor: TaskExecutor, given: Mapping[str, Any], options: ExecutionOptions) -> None:
-        """Begins an execution, or has it wait for others; `task_id` becomes the id of its record."""
+        """Begins an execution, as soon as fewer than `GATHER_CONCURRENCY` are under way; `task_id` becomes the id of its record."""
         future = self._portal.start_task_soon(self._run, task_id, executor, given, options)
         self._begun.add(future)
         future.add_done_callback(self._begun.discard)
 
     def close(self) -> None:
-        """Cancels what is under way; each execution writes down that it was."""
+        """Cancels what is under way; each execution notes that it was cancelled."""
         for future in list(self._begun):
             future.cancel()
         self._stack.close()  # waits for them
@@ -76,18 +76,18 @@ class Executing:
             finally:
                 work.cancel()
             for execution in unstored:
-                with suppress(DuplicateKey):  # it was stored, and what is made of it was not
+                with suppress(DuplicateKey):  # the record was stored, what follows from it was not
                     await _stored(task_id, self._services.store_execution, execution)
             error = asyncio.CancelledError() if work.cancelled() else work.exception()
             if error is None:
                 return
             if not isinstance(error, GatherError | asyncio.CancelledError):
                 logger.error("[AutoGather] Task %s: unexpected: %s", task_id, error, exc_info=error)
-            await _stored(task_id, submissions.failed, task_id, str(error) or "cancelled")  # which the record of the execution may lack
+            await _stored(task_id, submissions.failed, task_id, str(error) or "cancelled")  # there may be no record of the execution
 
 
 async def _stored(task_id: str, call: Callable[..., Answer], *args: Any) -> Answer:
-    """Asks the store in a thread, again and again while it does not answer: else nobody would ever hear of the task again."""
+    """Asks the store in a thread, again and again while it does not answer: else the task would stay as it is for ever."""
     is_away = False
     while True:
         try:

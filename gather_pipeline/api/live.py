@@ -1,8 +1,8 @@
 """Live events: one follower a project reads what is stored by sequence number, for any number of clients.
 
-A follower keeps the newest events as texts that all its clients share; a client is nothing but the number of the last event that it was
-sent, so none can slow another. Who is further back than what is kept reads the store by himself, until he has caught up. Followers look
-at the store a few times a second, and at once where an event channel (Redis) tells them to.
+A follower keeps the newest events as texts that all its clients share; a client is the number of the last event that it was sent, so none
+can slow another. A client that is further back than what is kept reads the store until it has caught up. Followers look at the store a few
+times a second, and at once where an event channel (Redis) tells of an event.
 """
 
 from __future__ import annotations
@@ -55,10 +55,11 @@ class Live:
         self.is_closed = False
         self.clients: Counter[str] = Counter()  # by the way in which they are connected
 
-    async def follow(self, project_id: str, after: int) -> AsyncGenerator[list[Line]]:
+    async def follow(self, project_id: str, after: int, way: str) -> AsyncGenerator[list[Line]]:
         """A project's events after a number, in order, without a gap and each once, until the server ends; in between empty heartbeats."""
         follower = self._follower(project_id)
         follower.clients += 1
+        self.clients[way] += 1
         try:
             while not self.is_closed:
                 news = follower.news  # before the look, so that what comes meanwhile is not missed
@@ -66,7 +67,7 @@ class Live:
                 if lines is None:
                     try:
                         lines = await asyncio.to_thread(follower.read, after)
-                    except GatherError:  # of which the follower tells
+                    except GatherError:  # the follower logs it
                         await asyncio.sleep(AWAY_S)
                         continue
                 if not lines:
@@ -79,19 +80,11 @@ class Live:
                 yield lines
                 after = lines[-1].sequence
         finally:
+            self.clients[way] -= 1
             follower.clients -= 1
             if not follower.clients:
                 follower.task.cancel()
                 del self._followers[project_id]
-
-    @contextmanager
-    def counted(self, way: str) -> Iterator[None]:
-        """Counts a client for as long as the block lasts."""
-        self.clients[way] += 1
-        try:
-            yield
-        finally:
-            self.clients[way] -= 1
 
     def close(self) -> None:
         """Ends every stream."""
@@ -103,7 +96,7 @@ class Live:
 
     @contextmanager
     def closing_at_signals(self) -> Iterator[None]:
-        """Within the block a signal that ends the process ends the streams too: a server waits for them before it ends the application."""
+        """Within the block SIGINT and SIGTERM end the streams too, for a server waits for these before it ends the application."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -135,14 +128,14 @@ class Live:
         return HEARING_POLL_S if self._hears else POLL_S
 
     async def _hear(self, channels: EventChannels) -> None:
-        """Wakes followers of projects of which something is told; where nothing can be heard, they look more often."""
+        """Wakes the followers of projects that have news; where nothing can be heard, followers look more often."""
         is_away = False
         while True:
             try:
                 async for project_id in channels.heard():
                     self._hears, is_away = True, False
                     self._wake(project_id)
-            except Exception as error:  # whatever it is: the store is read more often without it
+            except Exception as error:  # of any kind: live events go on from the store
                 if not is_away:
                     logger.warning("[AutoGather] %s: live events come from the store alone until it does", error)
                 self._hears, is_away = False, True
@@ -167,13 +160,13 @@ class _Follower:
         self.task = asyncio.create_task(self._follow())
 
     def after(self, sequence: int) -> list[Line] | None:
-        """What is kept after a number; None where more than that may be stored."""
+        """Kept events after a number; None where the store may have more."""
         if self._last is None or sequence < self._last and (not self._kept or sequence < self._kept[0].sequence - 1):
             return None
         return [line for line in self._kept if line.sequence > sequence]
 
     def read(self, after: int) -> list[Line]:
-        """What is stored after a number, a page of it."""
+        """Stored events after a number, `PAGE` at most."""
         return [Line(event.sequence, event.to_json()) for event in self._records.events(after, PAGE)]
 
     def tell(self) -> None:
@@ -187,7 +180,7 @@ class _Follower:
             self.wake.clear()
             try:
                 found = await asyncio.to_thread(self._look)
-            except Exception as error:  # whatever it is: a task that ends in silence would leave its clients waiting
+            except Exception as error:  # of any kind: if this task ended, its clients would wait for ever
                 if not is_away:
                     logger.warning("[AutoGather] Live events of project %s wait: %s", self._records.project_id, error)
                 is_away = True
@@ -204,16 +197,12 @@ class _Follower:
                         await self.wake.wait()
 
     def _look(self) -> list[Line]:
-        """What is new; at the first look only the newest event, for whoever comes reads what was before."""
+        """New events; at the first look only the newest one, for each client reads those before it from the store."""
         return self.read(max(0, self._records.last_sequence() - 1) if self._last is None else self._last)
 
 
 async def in_time(sending: Awaitable[None], seconds: float) -> None:
-    """Waits for a message to be taken.
-
-    Raises:
-        TooSlow: It was not, for so many seconds.
-    """
+    """Waits so long for a message to be taken; raises `TooSlow` where it was not."""
     try:
         async with asyncio.timeout(seconds):
             await sending

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from http import HTTPStatus
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,9 +23,8 @@ TAGS = {
     "operations": "Whether the server works, and how well.",
 }
 MEANS = {
-    400: "The body is no JSON",
     401: "There are tokens, and the request names none that is valid",
-    403: "The token is for another project, or the request comes from where nobody may ask",
+    403: "The token is for another project, or the request comes from an address or a page that may not ask",
     404: "There is no such thing",
     409: "Somebody else was first, or another run holds the project",
     413: "The body is larger than the limit",
@@ -35,25 +33,23 @@ MEANS = {
     500: "The store refuses, or something unexpected went wrong; the server's log says more",
     503: "A service does not answer, or something has to be set up first; the same request may succeed later",
 }
-METHODS = ("get", "put", "post", "patch", "delete")
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def document(app: FastAPI) -> None:
-    """Has the application tell what every operation may answer."""
+    """Completes the application's OpenAPI document."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            found = plain()
-            _complete(found)
+            _complete(plain())  # which the application keeps
         return plain()
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _complete(found: dict[str, Any]) -> None:
-    schemas = found.setdefault("components", {}).setdefault("schemas", {})
+    schemas = found["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     made = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -65,42 +61,28 @@ def _complete(found: dict[str, Any]) -> None:
             "description": "From `gather token create`. Without any token this machine alone is served, and needs none.",
         }
     }
-    used = set()
-    for path, method, operation in _operations(found["paths"]):
-        used |= {*operation.get("tags", ())}
+    found["tags"] = [{"name": name, "description": told} for name, told in TAGS.items()]
+    for path, method, operation in ((path, method, one) for path, item in found["paths"].items() for method, one in item.items()):
         is_open = path in OPEN or path.startswith(HOOKS)  # a hook shows a secret of its own
         if not is_open:
             operation["security"] = [{"token": []}, {}]
-        problems = {str(status): _problem(status) for status in _problems(path, method, operation, is_open)}
+        means = {status: MEANS[status] for status in _problems(path, method, operation, is_open)}
+        problems = {str(status): {"description": told, "content": PROBLEM} for status, told in means.items()}
         own = {status: answer for status, answer in operation["responses"].items() if status != "422"}
         for status in own.keys() & problems:
             problems[status]["content"] = PROBLEM | own[status].get("content", {})
         operation["responses"] = own | problems
-    found["tags"] = [{"name": name, "description": told} for name, told in TAGS.items() if name in used]
-
-
-def _operations(paths: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, item in paths.items():
-        for method in METHODS:
-            if method in item:
-                yield path, method, item[method]
 
 
 def _problems(path: str, method: str, operation: dict[str, Any], is_open: bool) -> Iterator[int]:
     """Statuses in which an operation may be refused."""
-    yield from (500, 503, 429, 413)
+    yield from (500, 503, 429, 413, 403)
     if not is_open:
-        yield from (401, 403)
+        yield 401
     if "422" in operation["responses"]:
         yield 422
-    if "requestBody" in operation:
-        yield 400
     if "{" in path:
         yield 404
     if method != "get":
         yield 409
     yield from operation.pop("x-problems", ())
-
-
-def _problem(status: int) -> dict[str, Any]:
-    return {"description": MEANS.get(status, HTTPStatus(status).phrase), "content": PROBLEM}

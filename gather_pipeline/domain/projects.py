@@ -16,7 +16,7 @@ BRIEF_LIMIT_BYTES = 200_000  # about 50,000 tokens: more than any model's useful
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A project as the loop needs it."""
+    """A project; its brief, Markdown, says what it is about."""
 
     id: str
     name: str

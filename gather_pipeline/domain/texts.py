@@ -50,8 +50,8 @@ def checked_name(field: str, name: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """So many of something, such as ``1 item`` or ``2 items``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """So many of something, such as ``1 item`` or ``2,000 items``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def check_texts(texts: Sequence[str]) -> None:

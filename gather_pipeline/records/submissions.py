@@ -88,6 +88,10 @@ class Submissions:
         """Notes why it ended without a result."""
         self._update(task_id, {"error": error})
 
+    def withdraw(self, task_id: str) -> None:
+        """Forgets a task that could not be begun: it may be asked for again."""
+        self._store.delete(self._database, SUBMISSIONS, {"_id": task_id})
+
     def request_cancel(self, task_id: str) -> None:
         """Notes that its end is asked for; the process that does it looks."""
         self._update(task_id, {"cancel_requested": True})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.report.tables import ReportTables, rows
 
 Row = Mapping[str, Any]
@@ -88,14 +88,7 @@ def bars(tables: ReportTables) -> list[Bars]:
     return [
         _bars("Kept against dropped", "What became of the texts that the models gave.", rows(tables.kept), KEPT, str, _kept),
         _bars("Tokens", "Of every model call of a department, scoring and judging included.", spending, TOKENS, "{:,.0f}".format, _tokens),
-        _bars(
-            "Time",
-            "By phase of the loop; calls of one iteration run side by side.",
-            timed,
-            PHASES,
-            duration,
-            lambda row: duration(row["duration_s"]),
-        ),
+        _bars("Time", "By phase of the loop; calls of one iteration run side by side.", timed, PHASES, duration, _time),
     ]
 
 
@@ -130,12 +123,16 @@ def _tokens(row: Row) -> str:
     if unknown and unknown == row["calls"]:
         return "unknown"
     known = f"{sum(row[column] or 0 for column in TOKENS):,.0f}"
-    return f"{known} and {unknown} {'call' if unknown == 1 else 'calls'} unknown" if unknown else known
+    return f"{known} and {counted(unknown, 'call')} unknown" if unknown else known
+
+
+def _time(row: Row) -> str:
+    return duration(row["duration_s"])
 
 
 def duration(seconds: float | None) -> str:
     """Seconds in the unit that suits them, ``unknown`` where it is None."""
-    if seconds is None or math.isnan(seconds):
+    if seconds is None:
         return "unknown"
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

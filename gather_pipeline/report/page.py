@@ -6,7 +6,6 @@ page, so that they follow its width and its colours, light or dark, and their fi
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import WEIGHTS, Quality
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.report.brief import brief_parts
 from gather_pipeline.report.figures import bars, curves, duration
 from gather_pipeline.report.tables import ReportTables, rows
@@ -25,12 +25,11 @@ from gather_pipeline.text.injection import injection, item_injection
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-Thing = TypeVar("Thing")
+Thing = TypeVar("Thing", Item, DecidedText)
 
 FOLDER = Path(__file__).parent
 
-ITEMS_SHOWN = 4  # newest of each department
-DROPS_SHOWN = 4  # newest of each department
+SHOWN = 4  # newest items, and dropped texts, of each department
 ENDED_BY = {
     "threshold": "threshold reached",
     "maxIterations": "iterations used up",
@@ -62,8 +61,8 @@ def render_page(
         tables: Its figures.
         qualities: Present score of each department, whose reasons are shown.
         departments: Known departments, for their names; a slug that none has is shown as it is.
-        items: Kept items, each department's oldest first; the newest `ITEMS_SHOWN` of each department are shown.
-        drops: Dropped texts, each department's oldest first. The newest `DROPS_SHOWN` of each department are shown, all are counted.
+        items: Kept items, each department's oldest first; the newest `SHOWN` of each department are shown.
+        drops: Dropped texts, each department's oldest first. The newest `SHOWN` of each department are shown, all are counted.
         threshold: From which probability texts are dropped and why, one clause.
         generated_at: When the report was made, ISO 8601.
     """
@@ -92,8 +91,8 @@ def render_page(
         runs=rows(tables.runs),
         brief_flag=injection(project.brief),
         flags={item.id: found for item in items if (found := item_injection(item))},
-        newest_items=_newest([(item.department, item) for item in items], order, ITEMS_SHOWN),
-        newest_drops=_newest([(drop.department, drop) for drop in drops], order, DROPS_SHOWN),
+        newest_items=_newest(items, order),
+        newest_drops=_newest(drops, order),
         drop_count=len(drops),
         threshold=threshold,
         drop_rules=Counter(drop.decision.rule for drop in drops).most_common(),
@@ -106,18 +105,18 @@ def environment(*folders: Path) -> Environment:
 
     loader = FileSystemLoader([*folders, FOLDER])
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters.update(number=number, money=money, duration=duration, moment=moment, counted=_counted)
+    made.filters.update(number=number, money=money, duration=duration, moment=moment, counted=counted)
     return made
 
 
 def number(value: float | None, digits: int = 0) -> str:
     """A number with its thousands apart, ``unknown`` where it is None."""
-    return "unknown" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
+    return "unknown" if value is None else f"{value:,.{digits}f}"
 
 
 def money(value: float | None) -> str:
     """US dollars, with more digits for small sums, ``unknown`` where it is None."""
-    if value is None or math.isnan(value):
+    if value is None:
         return "unknown"
     return "$0" if value == 0 else f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
@@ -138,7 +137,7 @@ def _tiles(tables: ReportTables, measured: Sequence[Mapping[str, Any]]) -> list[
     return [
         (f"{reached} of {len(measured)}", "departments reached their threshold", ""),
         (number(kept), "items kept", f"{number(duplicates)} duplicates and {number(filtered)} filtered texts dropped"),
-        (number(sum(row["iterations"] for row in measured)), "iterations", f"in {_counted(len(tables.runs), 'run')}"),
+        (number(sum(row["iterations"] for row in measured)), "iterations", f"in {counted(len(tables.runs), 'run')}"),
         (duration(seconds), "of work in departments", ""),
         (number(tokens), "tokens", _apart(spending, "calls_with_unknown_tokens")),
         (money(cost), "cost", _apart(spending, "calls_with_unknown_cost")),
@@ -153,19 +152,15 @@ def _known(spending: Sequence[Mapping[str, Any]], *columns: str) -> float | None
 
 def _apart(spending: Sequence[Mapping[str, Any]], column: str) -> str:
     calls = sum(row[column] for row in spending)
-    return f"{_counted(calls, 'call')} unknown" if calls else ""
+    return f"{counted(calls, 'call')} unknown" if calls else ""
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _newest(things: Sequence[tuple[str, Thing]], order: Sequence[str], limit: int) -> list[tuple[str, int, list[Thing]]]:
+def _newest(things: Sequence[Thing], order: Sequence[str]) -> list[tuple[str, int, list[Thing]]]:
     """For each department, measured ones first: slug, how many things it has, its newest ones, newest first."""
     by_department: dict[str, list[Thing]] = {slug: [] for slug in order}
-    for slug, thing in things:
-        by_department.setdefault(slug, []).append(thing)
-    return [(slug, len(found), found[::-1][:limit]) for slug, found in by_department.items() if found]
+    for thing in things:
+        by_department.setdefault(thing.department, []).append(thing)
+    return [(slug, len(found), found[::-1][:SHOWN]) for slug, found in by_department.items() if found]
 
 
 def reasons(quality: Quality) -> tuple[Quality, str | None, list[str]]:

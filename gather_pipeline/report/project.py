@@ -1,14 +1,15 @@
-"""A project's figures and its page, as the command line and the schedules both show them."""
+"""A project's figures and its page, as the command line, the API and the schedules show them."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Quality
-from gather_pipeline.errors import GatherError, StoreError, StoreUnavailable, UnknownEntity
+from gather_pipeline.errors import GatherError, SetupMissing, StoreError, StoreUnavailable, UnknownEntity
 from gather_pipeline.ports import IngestReport
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.report.page import render_page
@@ -16,15 +17,17 @@ from gather_pipeline.report.tables import ReportTables, report_tables
 from gather_pipeline.services import Services
 from gather_pipeline.similarity.project import threshold_of
 
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
 def brought_up_to_date(services: Services, report: Callable[[Services, IngestReport], None], tell: Callable[[str], None]) -> Iterator[None]:
-    """Takes in what happened since; where that cannot be done, what there is answers and that is told, once it has answered.
+    """Takes in the newest measurements before the block reads them; where they cannot be had, it reads the older ones.
 
     Args:
         services: The engines.
-        report: Is given what was taken in.
-        tell: Is given the sentence.
+        report: Tells Dagster of what was taken in; where it cannot, that is logged.
+        tell: Is given a sentence after the block, where the newest measurements were not read.
     """
     fault: GatherError | None = None
     try:
@@ -32,11 +35,14 @@ def brought_up_to_date(services: Services, report: Callable[[Services, IngestRep
     except (StoreUnavailable, StoreError) as error:
         fault = error
     else:
-        if done.rows:
-            report(services, done)
+        try:
+            if done.rows:
+                report(services, done)
+        except (SetupMissing, StoreError) as error:
+            logger.warning("[AutoGather] Dagster was not told of the newest measurements: %s", error)
     try:
         yield
-    except UnknownEntity as error:  # nothing is there yet that could answer
+    except UnknownEntity as error:  # nothing was ever measured
         raise fault or error from None
     if fault is not None:
         tell(f"The newest measurements are not shown: {fault}")

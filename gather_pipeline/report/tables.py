@@ -1,4 +1,4 @@
-"""The tables of a project's report, read from the metrics by whoever may open them.
+"""The tables of a project's report.
 
 The sums are views in the metrics database, so that `gather sql` shows the same figures as the report; here they only become
 pandas frames, in the order in which the departments ran, and plain values for ``--json``. What people changed since is not measured:
@@ -69,7 +69,7 @@ def report_tables(read: Read, project_id: str, now: Mapping[str, Mapping[str, An
     Args:
         read: Answers a SQL query on the metrics database with a frame; what it raises goes through.
         project_id: Id of the project.
-        now: What became of departments since they were measured: values of columns of table `departments` by department.
+        now: By department, present values of columns of table `departments`, which replace the measured ones.
 
     Raises:
         InvalidInput: The id could not be a project's.

@@ -36,13 +36,13 @@ def test_without_tokens_only_this_machine_is_served(studio: Studio) -> None:
     assert "from 192.0.2.7" in refused.json()["detail"]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", ""])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "", "["])
 def test_without_tokens_a_foreign_name_of_this_machine_is_refused(api_client: TestClient, host: str) -> None:
     assert api_client.get(ANY, headers={"host": "localhost:8000"}).status_code == 200
     assert api_client.get(ANY, headers={"host": host}).status_code == 403
 
 
-@pytest.mark.parametrize("origin", [OTHER, "null", "http://127.0.0.1:9999", "http://127.0.0.1:8000.evil.example"])
+@pytest.mark.parametrize("origin", [OTHER, "null", "http://127.0.0.1:9999", "http://127.0.0.1:8000.evil.example", "http://["])
 def test_a_page_of_another_origin_drives_no_server_that_asks_for_no_token(api_client: TestClient, origin: str) -> None:
     assert api_client.post("/api/tasks/cancel/x", headers={"origin": "http://127.0.0.1:8000"}).status_code == 404
     assert api_client.post("/api/tasks/cancel/x", headers={"origin": origin}).status_code == 403
@@ -60,6 +60,7 @@ def test_once_a_token_was_made_everything_but_health_needs_one(studio: Studio) -
         assert client.get(ANY, headers=bearer(wrong)).status_code == 401
     assert client.get(ANY, headers={"authorization": f"Basic {secret}"}).status_code == 401
     assert client.get(ANY, params={"token": secret}).status_code == 401
+    assert client.get(ANY, headers={"host": "127.0.0.1/health?"}).status_code == 401, "a path in the header Host opens nothing"
 
 
 def test_a_revoked_token_opens_nothing_and_revoking_the_last_does_not_open_the_server(studio: Studio) -> None:
@@ -168,5 +169,7 @@ def test_only_a_page_that_a_setting_names_may_ask_from_elsewhere(studio: Studio,
     asks = {"origin": "https://app.example.com", "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
     allowed = client_of(open_studio).options(ANY, headers=asks)
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "https://app.example.com")
+    shown = client_of(open_studio).get("/health", headers=asks).headers["access-control-expose-headers"]
+    assert set(shown.split(", ")) >= {"ETag", "Link"}
     assert "access-control-allow-origin" not in client_of(open_studio).options(ANY, headers=asks | {"origin": OTHER}).headers
     assert "access-control-allow-origin" not in client_of(studio).options(ANY, headers=asks).headers

@@ -81,6 +81,13 @@ def test_every_wrong_value_is_named(api_client: TestClient) -> None:
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (422, "urn:gather:problem:invalid-input")
     assert {one["field"] for one in problem["errors"]} == {"body.task_type", "body.priority", "body.more"}
-    for kind, told in (("application/json", "the body is no JSON, expected a JSON object"), ("text/plain", "expected application/json")):
-        answer = api_client.post("/api/tasks/execute", content=b"{", headers={"content-type": kind})
+    no_json = "the body is no JSON, expected a JSON object"
+    for body, kind, told in (
+        (b"{", "application/json", no_json),
+        (b'"\xff"', "application/json", no_json),
+        (b"{", "text/plain", "expected application/json"),
+        (b'{"task_type": "x", "more": 1}', "application/json", "body.more is not a known field"),
+        (b'{"task_type": ""}', "application/json", "body.task_type is '', expected at least 1 character"),
+    ):
+        answer = api_client.post("/api/tasks/execute", content=body, headers={"content-type": kind})
         assert answer.status_code == 422 and told in answer.json()["detail"]

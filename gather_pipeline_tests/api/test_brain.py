@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from starlette.testclient import TestClient
 
 from gather_pipeline import bootstrap
+from gather_pipeline.api import brain
 from gather_pipeline.api.brain import contract, create_brain_app
 from gather_pipeline.services import Services
 from gather_pipeline_tests.harness import PROJECT, make_settings
@@ -37,9 +39,12 @@ def services(tmp_path: Path) -> Iterator[Services]:
     services.close()
 
 
-def client_of(services: Services, key: str = KEY, sent: str | None = KEY, base: str = "http://127.0.0.1:8100") -> TestClient:
+def client_of(
+    services: Services, key: str = KEY, sent: str | None = KEY, base: str = "http://127.0.0.1:8100", address: str = "127.0.0.1"
+) -> TestClient:
     app = create_brain_app(*bootstrap.served_brain(services), key, services.secrets)
-    return TestClient(app, base, headers={"Authorization": f"Bearer {sent}"} if sent else {}, raise_server_exceptions=False)
+    headers = {"Authorization": f"Bearer {sent}"} if sent else {}
+    return TestClient(app, base, headers=headers, client=(address, 50_000), raise_server_exceptions=False)
 
 
 def test_the_contract_file_is_what_the_server_offers() -> None:
@@ -90,8 +95,8 @@ def test_every_call_needs_the_key(services: Services, method: str, path: str, op
 def test_without_a_key_it_serves_this_machine_alone(services: Services) -> None:
     method, path, options = ASKED[1]
     assert client_of(services, key="", sent=None).request(method, path, **options).status_code == 200
-    elsewhere = client_of(services, key="", sent=None, base="http://brain.example:8100")
-    assert elsewhere.request(method, path, **options).status_code == 403
+    for elsewhere in ({"base": "http://brain.example:8100"}, {"address": "192.0.2.7"}):
+        assert client_of(services, key="", sent=None, **elsewhere).request(method, path, **options).status_code == 403
     page = client_of(services, key="", sent=None)
     assert page.request(method, path, headers={"Origin": "https://evil.example"}, **options).status_code == 403
 
@@ -109,3 +114,19 @@ def test_without_a_key_it_serves_this_machine_alone(services: Services) -> None:
 def test_what_is_wrong_is_told(services: Services, path: str, body: dict[str, Any]) -> None:
     answer = client_of(services).post(path, json=body)
     assert answer.status_code == 422 and answer.json()["detail"]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_body_beyond_the_limit_is_refused_also_where_its_length_is_not_told(
+    services: Services, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    monkeypatch.setattr(brain, "BODY_BYTES", 100)
+    body = json.dumps(BATCH).encode()
+    headers = {"content-type": "application/json"}
+    answer = client_of(services).post(ASKED[1][1], content=body if told else iter([body[:90], body[90:]]), headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:gather:problem:too-large")
+
+
+def test_another_method_is_refused_with_those_that_there_are(services: Services) -> None:
+    answer = client_of(services).get(ASKED[1][1])
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

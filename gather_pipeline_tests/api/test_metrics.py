@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from gather_pipeline.api import measures
 from gather_pipeline.api.measures import FAMILIES
 from gather_pipeline.errors import StoreUnavailable
+from gather_pipeline.records.projects import Projects
 from gather_pipeline_tests.api.conftest import client_of
 from gather_pipeline_tests.api.served import Served, wait_for
 from gather_pipeline_tests.harness import PROJECT, Studio
@@ -58,7 +59,7 @@ def test_every_required_metric_is_exported_also_before_anything_was_measured(tmp
 
 
 def test_samples_of_the_store_are_kept_some_seconds_and_a_store_that_is_away_leaves_them_as_they_were(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = client_of(studio)
     before = samples(client)
@@ -72,7 +73,8 @@ def test_samples_of_the_store_are_kept_some_seconds_and_a_store_that_is_away_lea
         raise StoreUnavailable("held by another process")
 
     monkeypatch.setattr(type(studio.services.metrics), "query", lambda self, sql: away(sql))
-    late = samples(client)
+    late, _ = samples(client), samples(client)
+    assert caplog.text.count("held by another process") == 1
     assert late["gather_metrics_up"] == [({}, 0.0)]
     assert late["gather_iterations_total"] == after["gather_iterations_total"]
 
@@ -84,6 +86,17 @@ def test_requests_are_counted_by_the_template_of_their_route(api_client: TestCli
     counted = {(labels["route"], labels["status"]): value for labels, value in found}
     assert counted[("/api/projects/{project_id}/events", "422")] == 1 and counted[("/api/projects/{project_id}/events", "404")] == 1
     assert counted[("none", "404")] == 2 and counted[("/health", "200")] == 1
+
+
+def test_a_request_that_failed_unforeseen_is_counted_too(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Projects, project_id: str) -> None:
+        raise ValueError(project_id)
+
+    monkeypatch.setattr(Projects, "find", fail)
+    client = client_of(studio, raise_server_exceptions=False)
+    assert client.get("/health").status_code == 500
+    found = samples(client)["gather_http_request_duration_seconds_count"]
+    assert found == [({"method": "GET", "route": "/health", "status": "500"}, 1)]
 
 
 def test_clients_of_live_events_are_counted_as_long_as_they_are_there(studio: Studio) -> None:

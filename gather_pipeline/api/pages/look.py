@@ -1,4 +1,4 @@
-"""How a page is made: templates in which everything is escaped, its headers, and what it says of an error."""
+"""How a page is made: templates in which everything is escaped, its headers, and how it tells an error."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from gather_pipeline.api.access import COOKIE
-from gather_pipeline.api.problems import problem_of
+from gather_pipeline.api.problems import status_of
 from gather_pipeline.domain.texts import CONTROL, clean
 from gather_pipeline.errors import GatherError
 from gather_pipeline.report.page import ENDED_BY, FOLDER, environment
-from gather_pipeline.services import Services
 
 HERE = Path(__file__).parent
 STATIC: Mapping[str, tuple[Path, str]] = {  # by name: file and media type
@@ -47,21 +46,14 @@ TITLES = {401: "Sign in", 403: "Not for you", 404: "Not found", 409: "Not now", 
 
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
-    """The page that a template makes of values."""
+    """A page, made by a template of these values."""
     common = {"access": getattr(request.state, "access", None), "said": "", "ended_by": ENDED_BY}
     return HTMLResponse(_environment().get_template(f"{name}.html.j2").render(common | values), status, HEADERS)
 
 
-def fault_page(request: Request, error: GatherError) -> Response:
-    """The page that says what went wrong, with the status and the sentence of its problem document."""
-    services: Services = request.app.state.services
-    status = problem_of(error, services.secrets).status_code
-    return page(request, "error", status, title=TITLES.get(status, "Something went wrong"), told=services.secrets.mask(str(error)))
-
-
-def faults_of(error: GatherError, *fields: str) -> dict[str, str]:
+def faults_of(request: Request, error: GatherError, *fields: str) -> dict[str, str]:
     """The sentence of an error by the field that it begins with; by an empty name where it is of none of these."""
-    told = str(error)
+    told = request.app.state.services.secrets.mask(str(error))
     return {next((name for name in fields if told.startswith((f"{name} ", f"project {name} "))), ""): told}
 
 
@@ -69,26 +61,24 @@ def sign_in_page(scope: Scope, told: str, wanted: str = "") -> Response:
     """The form for a token, for a browser that came without one or with one that is of no use."""
     request = Request(scope)
     is_known = COOKIE in request.cookies or request.method == "POST"
-    return page(request, "sign_in", 401, faults={"token": told} if is_known else {}, next=wanted or _address(request))
-
-
-def _address(request: Request) -> str:
-    """Where to go on to once signed in: the page that was asked for."""
-    return f"{request.url.path}{'?' if request.url.query else ''}{request.url.query}" if request.method == "GET" else "/"
+    asked = f"{request.url.path}{'?' if request.url.query else ''}{request.url.query}" if request.method == "GET" else "/"
+    return page(request, "sign_in", 401, faults={"token": told} if is_known else {}, next=wanted or asked)
 
 
 class PageRoute(APIRoute):
-    """A route whose errors are told by a page."""
+    """A route whose errors are told by a page, with the status and the sentence of the problem document."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler with the errors of ours answered."""
+        """The handler, with errors of ours answered."""
         handle = super().get_route_handler()
 
         async def answered(request: Request) -> Response:
             try:
                 return await handle(request)
             except GatherError as error:
-                return fault_page(request, error)
+                status = status_of(error)
+                title = TITLES.get(status, "Something went wrong")
+                return page(request, "error", status, title=title, faults=faults_of(request, error))
 
         return answered
 
@@ -103,7 +93,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """A text without controls, which might show what follows it backwards; what is HTML already stays as it is."""
+    """A text without control characters, of which some show what follows backwards; HTML stays as it is."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -114,7 +104,7 @@ def _static(name: str) -> str:
 
 
 def _against(text: str, other: str | None) -> list[tuple[str, bool]]:
-    """A text in pieces, each with whether it is missing in the other; all of it is there where there is no other."""
+    """A text in pieces, each with whether the other text lacks it; in one piece where there is no other text."""
     words = [re.findall(r"\S+\s*|\s+", one) for one in (text, other or "")]
     said = [[word.strip().lower() for word in one] for one in words]
     places = SequenceMatcher(None, said[0], said[1], autojunk=False).get_opcodes() if other else [("equal", 0, len(words[0]), 0, 0)]

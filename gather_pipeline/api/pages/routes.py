@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from gather_pipeline.api.access import Access
 from gather_pipeline.api.deps import GivenAccess, GivenProject, GivenServices
 from gather_pipeline.api.pages.look import HEADERS, STATIC, PageRoute, faults_of, page
+from gather_pipeline.api.problems import status_of
 from gather_pipeline.api.routes import tasks
 from gather_pipeline.api.routes.session import without_cookie
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department, to_automate
 from gather_pipeline.domain.event_lines import sentence
-from gather_pipeline.domain.events import EventType
+from gather_pipeline.domain.events import Event, EventType
 from gather_pipeline.domain.items import TEXTS
 from gather_pipeline.domain.projects import Project, check_brief
 from gather_pipeline.domain.quality import WEIGHTS
@@ -31,7 +34,6 @@ from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.people.history import DroppedText, history_of
 from gather_pipeline.people.listing import Page, drops_page, items_page
 from gather_pipeline.people.why import why
-from gather_pipeline.records.view import ProjectView
 from gather_pipeline.report.brief import brief_parts
 from gather_pipeline.report.figures import curves
 from gather_pipeline.report.page import reasons
@@ -41,7 +43,7 @@ from gather_pipeline.text.injection import injection, item_injection
 from gather_pipeline.upkeep.progress import RunProgress, run_progress
 from gather_pipeline.upkeep.runs import RunStatus, project_run, run_status
 from gather_pipeline.upkeep.standing import Standing, progress, retired_standings, standings
-from gather_pipeline.upkeep.tasks import AUTOMATION
+from gather_pipeline.upkeep.tasks import AUTOMATION, TaskStatus
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Text = Annotated[str, Form()]
@@ -63,52 +65,42 @@ SAID = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A project as a request sees it.
+    """A project as a request sees it, read as far as it is looked at.
 
     Attributes:
-        departments: As their source has them, in order; none where the source is out of order.
-        trouble: What is wrong with the source, empty where nothing is.
+        base: Path of the project's pages.
+        sequence: Number of the newest event before the rest was read: the page listens for those after it.
     """
 
-    request: Request
-    services: Services
-    project: Project
-    view: ProjectView
-    departments: Sequence[Department]
-    trouble: str
+    def __init__(self, request: Request, services: GivenServices, access: GivenAccess, project_id: GivenProject) -> None:
+        self.request, self.services, self.access = request, services, access
+        self.project, self.base = services.projects.get(project_id), f"/projects/{project_id}"
+        self.view = services.project(project_id).view()
+        self.sequence = self.view.records.last_sequence()
 
-    @classmethod
-    def of(cls, request: Request, services: Services, project_id: str) -> Seen:
-        project, departments, trouble = services.projects.get(project_id), list[Department](), ""
+    @cached_property
+    def source(self) -> tuple[Sequence[Department], str]:
+        """The departments, in order, and what is wrong with their source, empty where nothing is."""
         try:
-            departments = to_automate(services.departments.departments())
+            return to_automate(self.services.departments.departments()), ""
         except GatherError as error:
-            trouble = services.secrets.mask(str(error))
-        view = services.project(project_id).view()
-        return cls(request=request, services=services, project=project, view=view, departments=departments, trouble=trouble)
+            return (), self.services.secrets.mask(str(error))
 
-    @property
-    def base(self) -> str:
-        """Path of the project's pages."""
-        return f"/projects/{self.project.id}"
-
-    @property
+    @cached_property
     def names(self) -> dict[str, str]:
         """Names of departments by slug."""
-        return {stored.slug: stored.department.name for stored in self.view.departments} | {one.slug: one.name for one in self.departments}
+        return {stored.slug: stored.department.name for stored in self.view.departments} | {one.slug: one.name for one in self.source[0]}
 
-    @property
+    @cached_property
     def standings(self) -> list[Standing]:
-        """How its departments stand; without a look at what is stale where their source is out of order."""
-        if self.trouble:
+        """How its departments stand; whether they are stale is left out where their source cannot be read."""
+        departments, trouble = self.source
+        if trouble:
             return [progress(self.view, stored.department, retired=stored.retired) for stored in self.view.departments]
-        return [
-            *standings(self.services, self.view, self.project, self.departments),
-            *retired_standings(self.view, self.departments),
-        ]
+        return [*standings(self.services, self.view, self.project, departments), *retired_standings(self.view, departments)]
 
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Notes of each department, those without any included."""
         return {slug: self.view.count(slug) for slug in self.names}
@@ -120,13 +112,30 @@ class Seen:
             "base": self.base,
             "tab": tab,
             "names": self.names,
-            "sequence": self.view.records.last_sequence(),
-            "notes_count": sum(self.counts().values()),
+            "sequence": self.sequence,
+            "notes_count": sum(self.counts.values()),
             "drops_count": len(self.view.dropped),
             "runs_count": len(self.services.runs.of_project(self.project.id)),
             "said": SAID.get(self.request.query_params.get("said", ""), ""),
         }
         return page(self.request, name, status, **common | values)
+
+
+GivenSeen = Annotated[Seen, Depends()]
+
+
+class Note(BaseModel):
+    """The form of a new note, or of one that is edited."""
+
+    revision: str = ""
+    department: str = ""
+    content: str = ""
+    summary: str = ""
+    context: str = ""
+    aspect: str = ""
+
+
+GivenNote = Annotated[Note, Form()]
 
 
 @router.get("/static/{name}")
@@ -196,45 +205,43 @@ def create_project(
     try:
         created = services.projects.create(name, check_brief(brief.encode("utf-8", "replace"), "of the form"), id.strip() or None)
     except InvalidInput as error:
-        faults = faults_of(error, "name", "brief", "id")
+        faults = faults_of(request, error, "name", "brief", "id")
         return _projects(request, services, access, status=422, faults=faults, given={"name": name, "brief": brief, "id": id})
     return _to(f"/projects/{created.id}", "created")
 
 
 @router.get("/projects/{project_id}")
-def overview(request: Request, services: GivenServices, access: GivenAccess, project_id: GivenProject) -> Response:
+def overview(seen: GivenSeen) -> Response:
     """A project's run, departments and quality."""
-    return _overview(Seen.of(request, services, project_id), access)
+    return _overview(seen)
 
 
-def _overview(seen: Seen, access: Access, status: int = 200, **values: Any) -> Response:
+def _overview(seen: Seen, status: int = 200, **values: Any) -> Response:
     records, project = seen.view.records, seen.project
     run, found = project_run(seen.services, seen.view), seen.standings
     if run is not None and run.process == "gone":
-        tasks.shown(seen.services, access, run.task_id)  # which has the store and Dagster say so
+        tasks.shown(seen.services, seen.access, run.task_id)  # which notes its end in the store and in Dagster
     brief, brief_rest = brief_parts(project)
-    under_way, ends_at = None, None
-    if run is not None and run.status == "running":
-        under_way, ends_at = _under_way(seen, run)
+    under_way, ends_at = _under_way(seen, run) if run is not None and run.status == "running" else (None, None)
     rows = [
         {"department": one.department, "iteration": one.number, "quality": one.score, "threshold": one.threshold}
         for slug in seen.names
         for one in seen.view.history(slug)
     ]
-    newest = records.events(after=max(0, records.last_sequence() - 4 * HAPPENED))
+    newest = records.events(after=max(0, seen.sequence - 4 * HAPPENED))
     common: dict[str, Any] = {
         "brief": brief,
         "brief_rest": brief_rest,
         "brief_flag": injection(project.brief),
         "run": run,
-        "asked": _asked_for(seen, access, run),
+        "asked": _asked_for(seen, run),
         "progress": under_way,
         "ends_at": ends_at,
-        "fault_count": len(_told(event for event in records.events_of(task_id=[run.task_id]) if event.type in FAULTS)) if run else 0,
+        "fault_count": len(_told(records.events_of(task_id=[run.task_id], type=FAULTS))) if run else 0,
         "standings": found,
         "stale": [one for one in found if one.is_stale],
-        "choices": [one.slug for one in seen.departments],
-        "trouble": seen.trouble,
+        "choices": [one.slug for one in seen.source[0]],
+        "trouble": seen.source[1],
         "curves": curves(rows),
         "happened": _told(newest)[::-1][:HAPPENED],
         "run_faults": {},
@@ -244,39 +251,32 @@ def _overview(seen: Seen, access: Access, status: int = 200, **values: Any) -> R
     return seen.page("overview", "", status, **common | values)
 
 
-def _asked_for(seen: Seen, access: Access, last: RunStatus | None) -> tasks.Task | None:
+def _asked_for(seen: Seen, last: RunStatus | None) -> TaskStatus | None:
     """The run that was asked for last, where it has not begun yet or never did."""
     asked = seen.services.submissions.newest(seen.project.id, AUTOMATION)
     if asked is None or (last is not None and (last.task_id == asked.task_id or last.started_at > asked.submitted_at)):
         return None
-    return tasks.shown(seen.services, access, asked.task_id)
+    return tasks.shown(seen.services, seen.access, asked.task_id)
 
 
 def _under_way(seen: Seen, run: RunStatus) -> tuple[RunProgress, str | None]:
     """What is known of a run that is at work, and when it may end."""
-    slugs = run.request.get("departments") or [one.slug for one in seen.departments]
+    slugs = run.request.get("departments") or [one.slug for one in seen.source[0]]
     found = run_progress(slugs, run.started_at, seen.view.records.events_of(task_id=[run.task_id]))
     now = datetime.fromisoformat(seen.services.clock.now()).timestamp()
     left = found.left(now)
     return found, datetime.fromtimestamp(now + left, UTC).isoformat() if left else None
 
 
-def _told(events: Any) -> list[tuple[str, str]]:
-    """When and what, of those events that are of interest by themselves."""
+def _told(events: Iterable[Event]) -> list[tuple[str, str]]:
+    """Time and sentence of the events that a person is shown."""
     return [(event.at, line) for event in events if event.type not in LEFT_OUT and (line := sentence(event))]
 
 
 @router.get("/projects/{project_id}/notes")
-def notes(
-    request: Request,
-    services: GivenServices,
-    project_id: GivenProject,
-    department: str | None = None,
-    deleted: str | None = None,
-    after: str | None = None,
-) -> Response:
+def notes(seen: GivenSeen, department: str | None = None, deleted: str | None = None, after: str | None = None) -> Response:
     """Notes to read and to edit."""
-    return _notes(Seen.of(request, services, project_id), department or None, bool(deleted), after or None)
+    return _notes(seen, department or None, bool(deleted), after or None)
 
 
 def _notes(seen: Seen, department: str | None, deleted: bool, after: str | None, status: int = 200, **values: Any) -> Response:
@@ -285,7 +285,7 @@ def _notes(seen: Seen, department: str | None, deleted: bool, after: str | None,
     except UnknownEntity:
         if department not in seen.names or after is not None:
             raise
-        found = Page(rows=(), last=None)  # no run has found it yet
+        found = Page(rows=(), last=None)  # no run has found this department yet
     quality = qualities(seen.view).get(department) if department else None
     common: dict[str, Any] = {
         "page": found,
@@ -293,7 +293,7 @@ def _notes(seen: Seen, department: str | None, deleted: bool, after: str | None,
         "department": department,
         "deleted": deleted,
         "after": after,
-        "counts": seen.counts(),
+        "counts": seen.counts,
         "standing": next((one for one in seen.standings if one.department == department), None) if department else None,
         "scored": reasons(quality) if quality else None,
         "weights": WEIGHTS,
@@ -304,31 +304,21 @@ def _notes(seen: Seen, department: str | None, deleted: bool, after: str | None,
 
 
 @router.post("/projects/{project_id}/notes")
-def add_note(
-    request: Request,
-    services: GivenServices,
-    access: GivenAccess,
-    project_id: GivenProject,
-    department: Text = "",
-    content: Text = "",
-    summary: Text = "",
-    aspect: Text = "",
-) -> Response:
+def add_note(seen: GivenSeen, given: GivenNote) -> Response:
     """Adds a note that a person wrote."""
-    texts = Texts(content=content, summary=summary if typed(summary) else None, aspect=aspect)
+    texts = Texts(content=given.content, summary=given.summary if typed(given.summary) else None, aspect=given.aspect)
     try:
-        added = People(services).add(project_id, department, texts, access.name)
+        added = People(seen.services).add(seen.project.id, given.department, texts, seen.access.name)
     except InvalidInput as error:
-        given = {"department": department, "content": content, "summary": summary, "aspect": aspect}
-        seen = Seen.of(request, services, project_id)
-        return _notes(seen, None, False, None, 422, faults=faults_of(error, "department", *TEXTS), given=given)
-    return _to(f"/projects/{project_id}/notes/{added.id}", "added")
+        faults = faults_of(seen.request, error, "department", *TEXTS)
+        return _notes(seen, None, False, None, 422, faults=faults, given=given.model_dump())
+    return _to(f"{seen.base}/notes/{added.id}", "added")
 
 
 @router.get("/projects/{project_id}/notes/{id}")
-def note(request: Request, services: GivenServices, project_id: GivenProject, id: str, edit: str | None = None) -> Response:
+def note(seen: GivenSeen, id: str, edit: str | None = None) -> Response:
     """A note with its versions and how it came about; with `edit`, the form for it."""
-    return _note(Seen.of(request, services, project_id), id, with_form=bool(edit))
+    return _note(seen, id, with_form=bool(edit))
 
 
 def _note(seen: Seen, id: str, *, with_form: bool = False, status: int = 200, **values: Any) -> Response:
@@ -348,88 +338,61 @@ def _note(seen: Seen, id: str, *, with_form: bool = False, status: int = 200, **
 
 
 @router.post("/projects/{project_id}/notes/{id}")
-def edit_note(
-    request: Request,
-    services: GivenServices,
-    access: GivenAccess,
-    project_id: GivenProject,
-    id: str,
-    revision: Text = "",
-    content: Text = "",
-    summary: Text = "",
-    context: Text = "",
-    aspect: Text = "",
-) -> Response:
+def edit_note(seen: GivenSeen, id: str, given: GivenNote) -> Response:
     """Gives a note new texts; what somebody else wrote meanwhile is shown beside them first."""
-    people, given = People(services), {"content": content, "summary": summary, "context": context, "aspect": aspect}
+    people, project_id = People(seen.services), seen.project.id
     before = people.find(id, project_id)
-    texts = Texts(**given | {"summary": None if typed(summary) == typed(before.summary) else summary})
+    summary = None if typed(given.summary) == typed(before.summary) else given.summary
+    texts = Texts(content=given.content, summary=summary, context=given.context, aspect=given.aspect)
     try:
-        after = people.edit(id, texts, access.name, revision=_whole("revision", revision), project_id=project_id)
+        after = people.edit(id, texts, seen.access.name, revision=_whole("revision", given.revision), project_id=project_id)
     except (InvalidInput, EditConflict) as error:
-        is_late = isinstance(error, EditConflict)
-        now = people.find(id, project_id)
-        form = given | {"revision": now.revision if is_late else revision}
-        seen = Seen.of(request, services, project_id)
-        return _note(
-            seen,
-            id,
-            status=409 if is_late else 422,
-            form=form,
-            faults=faults_of(error, *TEXTS),
-            theirs=now.content if is_late else None,
-        )
+        form, theirs = given.model_dump(), None
+        if isinstance(error, EditConflict):
+            now = people.find(id, project_id)
+            form["revision"], theirs = now.revision, now.content
+        return _note(seen, id, status=status_of(error), form=form, faults=faults_of(seen.request, error, *TEXTS), theirs=theirs)
     said = "unchanged" if after.revision == before.revision else "edited"
-    return _to(f"/projects/{project_id}/notes/{id}", said, f"note-{id}")
+    return _to(f"{seen.base}/notes/{id}", said, f"note-{id}")
 
 
 @router.post("/projects/{project_id}/notes/{id}/delete")
-def delete_note(services: GivenServices, access: GivenAccess, project_id: GivenProject, id: str) -> Response:
+def delete_note(seen: GivenSeen, id: str) -> Response:
     """Takes a note out of prompts, duplicates and scores."""
-    People(services).delete(id, access.name, project_id=project_id)
-    return _to(f"/projects/{project_id}/notes/{id}", "deleted", f"note-{id}")
+    People(seen.services).delete(id, seen.access.name, project_id=seen.project.id)
+    return _to(f"{seen.base}/notes/{id}", "deleted", f"note-{id}")
 
 
 @router.post("/projects/{project_id}/notes/{id}/restore")
-def restore(request: Request, services: GivenServices, access: GivenAccess, project_id: GivenProject, id: str, drop: Text = "") -> Response:
-    """Brings back a deleted note or a dropped text; of the latter its reader goes on where he was."""
-    People(services).restore(id, access.name, project_id=project_id)
-    if not drop:
-        return _to(f"/projects/{project_id}/notes/{id}", "restored", f"note-{id}")
-    path, came_from = f"/projects/{project_id}/drops", urlsplit(request.headers.get("referer", ""))
-    shown = {name: value for name, value in parse_qsl(came_from.query) if name in ("department", "after")}
-    return _to(path, "restored", **(shown if came_from.path == path else {}))
+def restore(seen: GivenSeen, id: str, drop: Text = "", department: Text = "", after: Text = "") -> Response:
+    """Brings back a deleted note or a dropped text; the latter leads back to the list that it stood in."""
+    People(seen.services).restore(id, seen.access.name, project_id=seen.project.id)
+    if drop:
+        return _to(f"{seen.base}/drops", "restored", department=department, after=after)
+    return _to(f"{seen.base}/notes/{id}", "restored", f"note-{id}")
 
 
 @router.get("/projects/{project_id}/drops")
-def drops(
-    request: Request, services: GivenServices, project_id: GivenProject, department: str | None = None, after: str | None = None
-) -> Response:
+def drops(seen: GivenSeen, department: str | None = None, after: str | None = None) -> Response:
     """Dropped texts with what they were held to repeat."""
-    seen = Seen.of(request, services, project_id)
-    counts: dict[str, int] = {}
-    for one in seen.view.dropped:
-        counts[one.department] = counts.get(one.department, 0) + 1
+    counts = Counter(one.department for one in seen.view.dropped)
     found = drops_page(seen.view, department or None, limit=PAGE, after=after or None)
     values: dict[str, Any] = {"page": found, "counts": counts, "department": department or None, "after": after}
-    return seen.page("drops", "/drops", threshold=threshold_reason(services, seen.view) if found.rows else "", **values)
+    return seen.page("drops", "/drops", threshold=threshold_reason(seen.services, seen.view) if found.rows else "", **values)
 
 
 @router.get("/projects/{project_id}/runs")
-def runs(request: Request, services: GivenServices, project_id: GivenProject) -> Response:
-    """Runs, and what went wrong in them."""
-    seen = Seen.of(request, services, project_id)
-    found = [run_status(services, one.task_id, seen.view) for one in services.runs.of_project(project_id)[-PAGE:]]
-    faults = _told(seen.view.records.events_of(type=FAULTS))
-    return seen.page("runs", "/runs", runs=found[::-1], faults=faults[::-1][:FAULTS_SHOWN])
+def runs(seen: GivenSeen) -> Response:
+    """The newest runs, and what went wrong last."""
+    newest = seen.services.runs.of_project(seen.project.id)[-PAGE:]
+    found = [run_status(seen.services, one.task_id, seen.view) for one in reversed(newest)]
+    faults = _told(seen.view.records.events_of(type=FAULTS))[::-1]
+    return seen.page("runs", "/runs", runs=found, faults=faults[:FAULTS_SHOWN], faults_count=len(faults))
 
 
 @router.post("/projects/{project_id}/run")
 def start(
-    request: Request,
-    services: GivenServices,
-    access: GivenAccess,
-    project_id: GivenProject,
+    seen: GivenSeen,
     department: Annotated[list[str], Form()] = [],  # noqa: B006
     max_iterations: Text = "50",
     max_cost: Text = "",
@@ -437,31 +400,25 @@ def start(
     """Starts a run."""
     try:
         asked = AutomationRequest(
-            project_id=project_id,
-            user_id=access.name,
+            project_id=seen.project.id,
+            user_id=seen.access.name,
             max_iterations=_whole("max_iterations", max_iterations),
             max_cost=_amount("max_cost", max_cost) if max_cost.strip() else None,
             departments=tuple(department),
         )
-        tasks.execute(
-            tasks.Execute.model_validate({"task_type": AUTOMATION, "parameters": asked.to_document()}),
-            request,
-            Response(),
-            services,
-            access,
-        )
+        body = tasks.Execute.model_validate({"task_type": AUTOMATION, "parameters": asked.to_document()})
+        tasks.execute(body, seen.request, Response(), seen.services, seen.access)
     except GatherError as error:
         given = {"max_iterations": max_iterations, "max_cost": max_cost}
-        values = {"run_faults": faults_of(error, *given), "given": given, "chosen": department}
-        return _overview(Seen.of(request, services, project_id), access, 422 if isinstance(error, InvalidInput) else 409, **values)
-    return _to(f"/projects/{project_id}", "started", "run")
+        return _overview(seen, status_of(error), run_faults=faults_of(seen.request, error, *given), given=given, chosen=department)
+    return _to(seen.base, "started", "run")
 
 
 @router.post("/projects/{project_id}/cancel")
-def cancel(services: GivenServices, access: GivenAccess, project_id: GivenProject, task_id: Text = "") -> Response:
+def cancel(seen: GivenSeen, task_id: Text = "") -> Response:
     """Asks a run to end."""
-    tasks.cancel(task_id, services, access)
-    return _to(f"/projects/{project_id}", "cancelling", "run")
+    tasks.cancel(task_id, seen.services, seen.access)
+    return _to(seen.base, "cancelling", "run")
 
 
 def _whole(name: str, given: str) -> int:
@@ -478,5 +435,6 @@ def _amount(name: str, given: str) -> float:
 
 
 def _to(path: str, said: str, place: str = "", **query: str) -> Response:
-    """The answer to a form: go there, where it is said that it is done."""
-    return RedirectResponse(f"{path}?{urlencode({**query, 'said': said})}{f'#{place}' if place else ''}", 303)
+    """The answer to a form that did something: the page at `path`, which says `SAID[said]`."""
+    given = {name: value for name, value in query.items() if value} | {"said": said}
+    return RedirectResponse(f"{path}?{urlencode(given)}{f'#{place}' if place else ''}", 303)

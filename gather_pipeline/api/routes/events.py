@@ -6,8 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, WebSocket
 from starlette.requests import HTTPConnection
@@ -15,11 +14,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Send
 from starlette.websockets import WebSocketDisconnect
 
-from gather_pipeline.api.access import Access
-from gather_pipeline.api.deps import GivenAccess, GivenProject, GivenServices
+from gather_pipeline.api.deps import GivenAccess, GivenRecords, GivenServices
 from gather_pipeline.api.live import FAREWELL_S, HEARTBEAT_S, STALL_S, TOO_SLOW, Line, Live, TooSlow, in_time
 from gather_pipeline.errors import StoreUnavailable
-from gather_pipeline.services import Services
 
 router = APIRouter(tags=["events"])
 
@@ -33,61 +30,49 @@ EXAMPLE = (
 )
 
 
-@dataclass
 class Following:
-    """A client of a project's events, from where it left off for as long as it may see them.
+    """A client of a project's events, from where it left off for as long as it may see them; `is_revoked` once it may not."""
 
-    Attributes:
-        has_ended: Why it is sent no more, once it is not.
-    """
-
-    services: Services
-    access: Access
-    live: Live
-    project_id: str
-    after: int
-    has_ended: Literal["", "stops", "revoked"] = ""
+    def __init__(
+        self,
+        connection: HTTPConnection,
+        services: GivenServices,
+        access: GivenAccess,
+        records: GivenRecords,
+        after: Annotated[
+            int, Query(ge=0, description="Number of the last event that you have; 0 for all that are stored", examples=[41])
+        ] = 0,
+        last_event_id: Annotated[int | None, Header(ge=0, description="The same, as browsers send it; wins over `after`")] = None,
+    ) -> None:
+        self._tokens, self._token_id, self._project_id = services.tokens, access.token_id, records.project_id
+        self._live: Live = connection.app.state.live
+        self._after = min(after if last_event_id is None else last_event_id, records.last_sequence())  # a store put back has fewer
+        self.is_revoked = False
 
     async def lines(self, way: str) -> AsyncGenerator[list[Line]]:
         """Events in order, and an empty list now and then."""
         checked = time.monotonic()
-        with self.live.counted(way):
-            async with aclosing(self.live.follow(self.project_id, self.after)) as found:
-                async for lines in found:
-                    if time.monotonic() - checked >= HEARTBEAT_S:
-                        checked = time.monotonic()
-                        if not await asyncio.to_thread(self._may_see):
-                            self.has_ended = "revoked"
-                            return
-                    yield lines
-        self.has_ended = "stops"
+        async with aclosing(self._live.follow(self._project_id, self._after, way)) as found:
+            async for lines in found:
+                if time.monotonic() - checked >= HEARTBEAT_S:
+                    checked = time.monotonic()
+                    self.is_revoked = not await asyncio.to_thread(self._may_see)
+                    if self.is_revoked:
+                        return
+                yield lines
 
     def _may_see(self) -> bool:
-        tokens = self.services.tokens
         try:
-            return tokens.is_valid(self.access.token_id) if self.access.token_id else not tokens.exist()
-        except StoreUnavailable:  # it is asked again; until then there is nothing to be seen
+            return self._tokens.is_valid(self._token_id) if self._token_id else not self._tokens.exist()
+        except StoreUnavailable:  # it is asked again; until it answers there are no events either
             return True
 
 
-def _following(
-    connection: HTTPConnection,
-    services: GivenServices,
-    access: GivenAccess,
-    project_id: GivenProject,
-    after: Annotated[int, Query(ge=0, description="Number of the last event that you have; 0 for all that are stored", examples=[41])] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0, description="The same, as browsers send it; wins over `after`")] = None,
-) -> Following:
-    last = services.project(services.projects.get(project_id).id).last_sequence()
-    after = min(after if last_event_id is None else last_event_id, last)  # a store that was put back from a copy has fewer
-    return Following(services, access, connection.app.state.live, project_id, after)
-
-
-GivenFollowing = Annotated[Following, Depends(_following)]
+GivenFollowing = Annotated[Following, Depends()]
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events; a client that does not take them is let go with an event that says why."""
+    """Server-sent events; a client that does not take them gets a last event that says why."""
 
     media_type = "text/event-stream"
 
@@ -117,7 +102,7 @@ async def _texts(following: Following) -> AsyncGenerator[str]:
             yield f"id: {line.sequence}\ndata: {line.text}\n\n"
         if not lines:
             yield ": nothing new\n\n"
-    yield f": {REVOKED if following.has_ended == 'revoked' else STOPS}\n\n"
+    yield f": {REVOKED if following.is_revoked else STOPS}\n\n"
 
 
 @router.get(
@@ -152,7 +137,7 @@ async def socket(socket: WebSocket, following: GivenFollowing) -> None:
 
 
 async def _read(socket: WebSocket) -> None:
-    """Until the client goes; what it says is not listened to."""
+    """Reads until the client goes; what it sends is ignored."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass
 
@@ -167,5 +152,4 @@ async def _send(socket: WebSocket, following: Following) -> None:
         except TooSlow:
             await in_time(socket.close(TRY_AGAIN_LATER, TOO_SLOW), FAREWELL_S)
         else:
-            revoked = following.has_ended == "revoked"
-            await in_time(socket.close(*((SIGNED_OUT, REVOKED) if revoked else (GOING_AWAY, STOPS))), STALL_S)
+            await in_time(socket.close(*((SIGNED_OUT, REVOKED) if following.is_revoked else (GOING_AWAY, STOPS))), STALL_S)

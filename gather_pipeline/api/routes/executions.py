@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_jsonable_python
 
 from gather_pipeline.api.deps import Body, ForAll, GivenAuthor, GivenServices, Limit
 from gather_pipeline.api.routes.projects import Moment
@@ -15,7 +15,6 @@ from gather_pipeline.domain.texts import typed
 from gather_pipeline.tasks.execution import Execution, Feedback
 
 router = APIRouter(prefix="/api", tags=["executions"], dependencies=[ForAll])
-
 
 ExecutionId = Annotated[str, Path(description="Id of an execution", examples=["0f8c2f0e6d0b4d429d7e2f5f0c1f7c55"])]
 
@@ -49,7 +48,7 @@ class ShownFeedback(BaseModel):
     execution: str
     accepted: bool | None
     rating: Annotated[float | None, Field(description="Mean of all ratings")]
-    feedback: list[dict[str, Any]]
+    feedback: Sequence[Feedback]
 
 
 @router.get("/executions")
@@ -75,9 +74,7 @@ def give_feedback(execution_id: ExecutionId, given: NewFeedback, services: Given
     """Say what an output was worth. Rankings of models count it before any check's verdict."""
     said = Feedback(by=author, at=services.clock.now(), accepted=given.accepted, rating=given.rating, note=typed(given.note))
     execution = services.executions.feedback(execution_id, said)
-    return ShownFeedback(
-        execution=execution.id, accepted=execution.accepted, rating=execution.rating, feedback=to_jsonable_python(execution.feedback)
-    )
+    return ShownFeedback(execution=execution.id, accepted=execution.accepted, rating=execution.rating, feedback=execution.feedback)
 
 
 @router.get("/rankings")

@@ -1,4 +1,4 @@
-"""`POST /api/hooks/payload`: the CMS says that a department was changed, so that nobody waits for the next look at its list."""
+"""`POST /api/hooks/payload`: the CMS says that a department was changed, so that its list is read before a sensor's next look."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from gather_pipeline.api.deps import GivenServices
 from gather_pipeline.errors import GatherError, InvalidInput, NotAllowed, NotSignedIn
@@ -20,36 +20,34 @@ SETTLED_S = 1.0  # Payload runs its hooks before it commits, so that a look from
 
 
 class Change(BaseModel):
-    """What an afterChange or afterDelete hook sends; the changed row itself is not needed, the list is read anew."""
-
-    model_config = ConfigDict(extra="ignore")
+    """What an afterChange or afterDelete hook sends; the changed row in it is not needed, for the list is read anew."""
 
     collection: str = Field("departments", max_length=200, examples=["departments"])
     operation: str | None = Field(None, max_length=200, examples=["update"])
 
 
 class Heard(BaseModel):
-    """What follows: a look at the list, or nothing where the collection is another."""
+    """What follows: the list is read, or nothing where the collection is another."""
 
     status: Literal["looking", "ignored"]
 
 
 class Looks:
-    """One look at the list after the last of several hooks that come one upon the other."""
+    """Reads the list of departments once, `SETTLED_S` after the last of several hooks."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._waiting: threading.Timer | None = None
 
     def soon(self) -> None:
-        """Looks in a moment."""
+        """Reads it in a moment; a read that is still waiting is put off."""
         self.close()
         self._waiting = threading.Timer(SETTLED_S, self._look)
         self._waiting.daemon = True
         self._waiting.start()
 
     def close(self) -> None:
-        """Leaves out a look that has not begun."""
+        """Cancels a read that has not begun."""
         if self._waiting is not None:
             self._waiting.cancel()
 
@@ -62,7 +60,7 @@ class Looks:
             logger.warning("[AutoGather] The CMS told of a change, and the list could not be read: %s", error)
 
 
-@router.post("/payload", status_code=202, openapi_extra={"x-problems": [401, 403]})
+@router.post("/payload", status_code=202, openapi_extra={"x-problems": [401]})
 def payload(
     change: Change,
     request: Request,
@@ -80,7 +78,6 @@ def payload(
         raise InvalidInput("departments come from a file, expected NEXT_PUBLIC_APP_URL to be set and GATHER_DEPARTMENTS not to be")
     if change.collection != "departments":
         return Heard(status="ignored")
-    looks = request.app.state.looks
-    assert isinstance(looks, Looks)
+    looks: Looks = request.app.state.looks
     looks.soon()
     return Heard(status="looking")

@@ -5,19 +5,21 @@ What a person wrote, edited or restored is never overwritten, generated anew or 
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from gather_pipeline.api.deps import After, Body, GivenAuthor, GivenProject, GivenRevision, GivenServices, Limit, link_to_next, tag
+from gather_pipeline.api.deps import After, Body, GivenAuthor, GivenProject, GivenRecords, GivenRevision, GivenServices, Limit, link_to_next
 from gather_pipeline.api.routes.projects import SEEN, Moment, ProjectIdField, Slug
-from gather_pipeline.domain.items import Action, Item, Origin, State
+from gather_pipeline.domain.executions import Message
+from gather_pipeline.domain.items import Item, Origin, Overruled, Revision, State
 from gather_pipeline.domain.ledger import State as EntryState
-from gather_pipeline.domain.verdicts import Ruling
+from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.people.edit import People, Texts
-from gather_pipeline.people.history import DroppedText, UsedState, history_of, item_document
+from gather_pipeline.people.history import Drop, DroppedText, UsedItem, history_of, item_document
 from gather_pipeline.people.listing import drops_page, items_page
 from gather_pipeline.people.why import why
 
@@ -34,23 +36,20 @@ Department = Annotated[str | None, Query(description="Only this department", exa
 ItemId = Annotated[str, Path(description="Id of an item, or of a dropped text", examples=["5d0c7a0e9f3b4c2d8a1e6f70"])]
 
 
-class NewNote(Body):
-    """A note that a person wrote."""
-
-    department: Slug
-    content: Content
-    summary: Annotated[str | None, Field(description="The note's first sentence where left out")] = None
-    context: str | None = None
-    aspect: str | None = None
-
-
 class NewTexts(Body):
     """New texts of an item; what is left out stays. A new content without a summary gets its first sentence as one."""
 
     content: Annotated[str | None, Field(examples=["The mayor has one of two keys to the tower."])] = None
-    summary: str | None = None
+    summary: Annotated[str | None, Field(description="The first sentence of a new content where left out")] = None
     context: str | None = None
     aspect: str | None = None
+
+
+class NewNote(NewTexts):
+    """A note that a person wrote."""
+
+    department: Slug
+    content: Content
 
 
 class OtherItem(Body):
@@ -83,80 +82,28 @@ class ShownItem(BaseModel):
     automation: Annotated[dict[str, Any], Field(description="How it came about: task, prompt, model, execution")]
 
 
-class ShownVersion(BaseModel):
-    """A version of an item, with its texts as they were after it."""
+@dataclass(frozen=True, kw_only=True)
+class ShownVersion(Revision):
+    """A version of an item, with its texts as they were after it, and the names of those that it changed."""
 
-    revision: int
-    action: Action
-    by: Annotated[str, Field(description="A person, a model, or the duplicate rules", examples=["ana"])]
-    at: Moment
-    content: Content
-    summary: Summary
-    context: Context
-    aspect: Aspect
-    note: str
-    changed: Annotated[list[str], Field(description="Texts that it changed", examples=[["content", "summary"]])]
-
-
-class ShownUse(BaseModel):
-    """An item that the prompt had, and whether it is still as it was then."""
-
-    id: str
-    department: str | None
-    summary: str | None
-    state: UsedState
-
-
-class ShownOverruling(BaseModel):
-    """A drop that a person overruled."""
-
-    hashes: list[str]
-    match_id: str | None
-    rule: str
-    by: str
-    at: Moment
-    similarity: float | None
-
-
-class ShownDrop(BaseModel):
-    """A text that was dropped, with what it was held to repeat."""
-
-    id: Annotated[str, Field(description="Key of the decision", examples=["story|000001|002|task-1"])]
-    item_id: Annotated[str, Field(description="Id to restore it by", examples=["71503c47b2db043f651c1da2"])]
-    content: Content
-    match_id: Annotated[str | None, Field(description="Item that it was held to repeat")]
-    match_content: str | None
-    similarity: Annotated[float | None, Field(description="0 to 1; null where nothing was compared", examples=[0.93])]
-    cosine: float | None
-    rule: Annotated[str, Field(description="The rule that decided", examples=["embedding"])]
-    reason: str
-    department: Slug
-    iteration: int
-    rules_version: str | None
-    restored_by: Annotated[str | None, Field(description="Who restored it since")]
+    changed: Sequence[str]
 
 
 class ShownHistory(ShownItem):
     """An item with everything that is kept of it."""
 
     history: Annotated[list[ShownVersion], Field(description="Every version in order, the present one last")]
-    context_items: Annotated[list[ShownUse], Field(description="What the prompt that made it had of other items")]
-    overruled: list[ShownOverruling]
-    drops: Annotated[list[ShownDrop], Field(description="When its text was dropped")]
+    context_items: Annotated[list[UsedItem], Field(description="What the prompt that made it had of other items")]
+    overruled: list[Overruled]
+    drops: Annotated[list[Drop], Field(description="When its text was dropped")]
 
 
-class ShownDroppedText(ShownDrop):
+@dataclass(frozen=True, kw_only=True)
+class ShownDroppedText(Drop):
     """A text that was dropped before it became an item."""
 
-    project_id: ProjectIdField
-    state: Annotated[str, Field(examples=["dropped"])]
-
-
-class ShownTurn(BaseModel):
-    """A message of a prompt."""
-
-    role: str
-    content: str
+    project_id: str
+    state: Literal["dropped"]
 
 
 class ShownEntry(BaseModel):
@@ -187,19 +134,6 @@ class ShownLedger(BaseModel):
     elements: list[ShownEntry]
 
 
-class ShownVerdict(BaseModel):
-    """What a check said of it."""
-
-    ruling: Ruling
-    method: str
-    confidence: float | None
-    reasons: list[str]
-    suggestions: list[str]
-    evidence: dict[str, Any]
-    waiting: str | None
-    replacement: Any
-
-
 class ShownWhy(BaseModel):
     """How an item, or a text that was dropped before it was one, came about; null stands for what is not known."""
 
@@ -215,10 +149,10 @@ class ShownWhy(BaseModel):
     parameters: dict[str, Any] | None
     prompt_id: str | None
     prompt_hash: str | None
-    prompt: Annotated[list[ShownTurn] | None, Field(description="Made again from the record")]
+    prompt: Annotated[list[Message] | None, Field(description="Made again from the record")]
     prompt_rebuilt: Annotated[bool | None, Field(description="Whether that is byte for byte what was sent")]
     ledger: ShownLedger | None
-    verdicts: list[ShownVerdict]
+    verdicts: list[Verdict]
     calls: int | None
     tokens: int | None
     cost: Annotated[float | None, Field(description="US dollars")]
@@ -227,8 +161,7 @@ class ShownWhy(BaseModel):
 
 @router.get("/items")
 def list_items(
-    project_id: GivenProject,
-    services: GivenServices,
+    records: GivenRecords,
     request: Request,
     response: Response,
     department: Department = None,
@@ -237,27 +170,19 @@ def list_items(
     after: After = None,
 ) -> list[ShownItem]:
     """List a project's items in order, a page at a time."""
-    view = services.project(services.projects.get(project_id).id).view()
-    page = items_page(view, department, "deleted" if deleted else "active", limit=limit, after=after)
+    page = items_page(records.view(), department, "deleted" if deleted else "active", limit=limit, after=after)
     link_to_next(request, response, page.last)
     return [ShownItem(**item_document(item)) for item in page.rows]
 
 
 @router.get("/drops")
 def list_drops(
-    project_id: GivenProject,
-    services: GivenServices,
-    request: Request,
-    response: Response,
-    department: Department = None,
-    limit: Limit = 50,
-    after: After = None,
-) -> list[ShownDrop]:
+    records: GivenRecords, request: Request, response: Response, department: Department = None, limit: Limit = 50, after: After = None
+) -> Sequence[Drop]:
     """List what was dropped, each text with its match, similarity and rule. One that was restored since is marked."""
-    view = services.project(services.projects.get(project_id).id).view()
-    page = drops_page(view, department, limit=limit, after=after)
+    page = drops_page(records.view(), department, limit=limit, after=after)
     link_to_next(request, response, page.last)
-    return [ShownDrop(**asdict(drop)) for drop in page.rows]
+    return page.rows
 
 
 @router.post("/items", status_code=201)
@@ -275,7 +200,7 @@ def show_item(project_id: GivenProject, item_id: ItemId, services: GivenServices
     found = history_of(services, item_id, project_id)
     if isinstance(found, DroppedText):
         return ShownDroppedText(**found.to_document())
-    response.headers["ETag"] = tag(found.item.revision)
+    response.headers["ETag"] = f'"{found.item.revision}"'
     return ShownHistory(**found.to_document())
 
 
@@ -325,5 +250,5 @@ def explain_item(project_id: GivenProject, item_id: ItemId, services: GivenServi
 
 
 def _shown(item: Item, response: Response) -> ShownItem:
-    response.headers["ETag"] = tag(item.revision)
+    response.headers["ETag"] = f'"{item.revision}"'
     return ShownItem(**item_document(item))

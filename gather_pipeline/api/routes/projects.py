@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from gather_pipeline.api.deps import Body, ForAll, GivenAccess, GivenAuthor, GivenProject, GivenServices
-from gather_pipeline.domain.automation import Status
 from gather_pipeline.domain.departments import CoordinationSettings
 from gather_pipeline.domain.iterations import EndedBy
-from gather_pipeline.domain.projects import ID, ID_EXPECTED, check_brief
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.domain.projects import ID, ID_EXPECTED, EarlierBrief, Project, check_brief
+from gather_pipeline.errors import GatherError, InvalidInput
 from gather_pipeline.services import Services
-from gather_pipeline.upkeep.runs import Process
+from gather_pipeline.upkeep.runs import RunStatus
 from gather_pipeline.upkeep.standing import Stage, made_stale, project_rows, project_status, source_rows, stale_of
 
 router = APIRouter(prefix="/api", tags=["projects"])
 
-SEEN: dict[str, JsonValue] = {"pattern": r"\S"}  # documented alone: what is refused is told by the room that refuses it
+SEEN: dict[str, JsonValue] = {"pattern": r"\S"}  # only documented: the rooms that keep the text refuse an empty one
 ProjectIdField = Annotated[str, Field(description="24 hexadecimal digits, or a short name", examples=["salt-ledger"])]
-Name = Annotated[str, Field(description="Name of the project", examples=["The Salt Ledger"], json_schema_extra=SEEN)]
-Brief = Annotated[
-    str,
-    Field(description="What the project is about, Markdown", examples=["Ada Brandt repairs clocks in Lindau."], json_schema_extra=SEEN),
-]
 Slug = Annotated[str, Field(description="Slug of a department", examples=["story"])]
 Moment = Annotated[str, Field(description="UTC, ISO 8601", examples=["2026-03-02T09:15:00.000000+00:00"])]
 Score = Annotated[float | None, Field(description="0 to 100; null where it was never scored", examples=[81.5])]
 
 
 class NewProject(Body):
-    """A project to be made."""
+    """A project to create."""
 
-    name: Name
-    brief: Brief
-    id: Annotated[
-        str | None,
-        Field(
-            description=f"{ID_EXPECTED}; made up where left out", examples=["salt-ledger"], json_schema_extra={"pattern": f"^{ID.pattern}$"}
-        ),
-    ] = None
+    name: str = Field(examples=["The Salt Ledger"], json_schema_extra=SEEN)
+    brief: str = Field(description="Markdown", examples=["Ada Brandt repairs clocks in Lindau."], json_schema_extra=SEEN)
+    id: str | None = Field(
+        None,
+        description=f"{ID_EXPECTED}; made up where left out",
+        examples=["salt-ledger"],
+        json_schema_extra={"pattern": f"^{ID.pattern}$"},
+    )
 
 
 class ProjectChange(Body):
@@ -52,27 +47,11 @@ class ProjectChange(Body):
     brief: Annotated[str | None, Field(examples=["Ada Brandt repairs clocks in Lindau, and sells them."])] = None
 
 
-class Project(BaseModel):
-    """A project."""
-
-    id: ProjectIdField
-    name: Name
-    brief: Brief
-
-
-class EarlierBrief(BaseModel):
-    """A name and brief that a project had before."""
-
-    name: Name
-    brief: Brief
-    until: Moment
-    by: Annotated[str, Field(description="Who replaced them; empty where nobody is known", examples=["ana"])]
-
-
+@dataclass(frozen=True, kw_only=True)
 class ShownProject(Project):
     """A project with the names and briefs that it had before, oldest first."""
 
-    earlier: list[EarlierBrief]
+    earlier: Sequence[EarlierBrief]
 
 
 class StaleDepartment(BaseModel):
@@ -82,13 +61,15 @@ class StaleDepartment(BaseModel):
     reason: Annotated[str, Field(examples=["the brief has changed"])]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ChangedProject(Project):
-    """A project after a change."""
+    """A project after a change: whether anything differed, and what the change made stale.
 
-    changed: Annotated[bool, Field(description="False where nothing differed")]
-    stale: Annotated[
-        list[StaleDepartment] | None, Field(description="What the change made stale; null where the list of departments is wrong")
-    ]
+    `stale` is null where the list of departments cannot be had.
+    """
+
+    changed: bool
+    stale: list[StaleDepartment] | None
 
 
 class Progress(BaseModel):
@@ -111,48 +92,11 @@ class StandingDepartment(Progress):
     unscored: Annotated[bool, Field(description="Whether its score or its draft is of other items or by other rules than now")]
 
 
-class DepartmentSummary(BaseModel):
-    """How a department of a run went; counts are this run's."""
-
-    department: Slug
-    name: str
-    quality_score: Score
-    threshold: float
-    iterations: int
-    items_created: int
-    ended_by: EndedBy
-    reason: Annotated[str, Field(examples=["threshold 80 reached"])]
-    judged: bool
-
-
-class ShownRun(BaseModel):
-    """A run as it stands."""
-
-    task_id: Annotated[str, Field(examples=["0f8c2f0e-6d0b-4d42-9d7e-2f5f0c1f7c55"])]
-    project_id: ProjectIdField
-    status: Status
-    reason: Annotated[str | None, Field(description="Why it ended; null as long as it runs")]
-    process: Process
-    cancel_requested: bool
-    away_rounds: Annotated[int, Field(description="Times that it has waited for a model server that went away")]
-    away_s: float
-    started_at: Moment
-    ended_at: str | None
-    request: Annotated[dict[str, Any], Field(description="What it was asked to do")]
-    iterations: int
-    departments_processed: int
-    items_created: int
-    processing_time_ms: Annotated[int | None, Field(description="Null as long as it runs")]
-    tokens: Annotated[int | None, Field(description="Null where a provider did not say")]
-    cost: Annotated[float | None, Field(description="US dollars; null where unknown")]
-    summary: list[DepartmentSummary]
-
-
 class ShownStatus(BaseModel):
     """How a project stands."""
 
     project_id: ProjectIdField
-    run: Annotated[ShownRun | None, Field(description="The run at work, else the last one")]
+    run: Annotated[RunStatus | None, Field(description="The run at work, else the last one")]
     departments: Annotated[list[StandingDepartment], Field(description="In the order in which they run, those that left the list last")]
     stale: list[StaleDepartment]
     unscored: Annotated[list[str], Field(description="Departments whose score or draft is behind")]
@@ -161,19 +105,17 @@ class ShownStatus(BaseModel):
 class ShownDepartment(BaseModel):
     """A department in the CMS's own fields, with what they come to."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
-    id: str | None = None
+    id: str | None
     slug: Slug
     name: Annotated[str, Field(examples=["Story Department"])]
     description: str
-    codeDepNumber: Annotated[int | None, Field(description="Departments run in this order", examples=[1])] = None
+    codeDepNumber: Annotated[int | None, Field(description="Departments run in this order", examples=[1])]
     gatherCheck: bool
     isActive: bool
-    defaultModel: Annotated[str | None, Field(examples=["vendor/model"])] = None
+    defaultModel: Annotated[str | None, Field(examples=["vendor/model"])]
     coordinationSettings: CoordinationSettings
     threshold: Annotated[float, Field(description="Quality at which it is good enough", examples=[80])]
-    maxIterations: int | None = None
+    maxIterations: int | None
     automated: Annotated[bool, Field(description="Whether runs take it")]
 
 
@@ -184,7 +126,7 @@ class ProjectDepartment(ShownDepartment, Progress):
 @router.get("/projects")
 def list_projects(services: GivenServices, access: GivenAccess) -> list[Project]:
     """List the projects that you may see, oldest first."""
-    return [Project(**asdict(one)) for one in services.projects.all() if access.project_id in (None, one.id)]
+    return [one for one in services.projects.all() if access.project_id in (None, one.id)]
 
 
 @router.post("/projects", status_code=201, dependencies=[ForAll])
@@ -192,14 +134,13 @@ def create_project(given: NewProject, services: GivenServices, response: Respons
     """Create a project from a brief."""
     created = services.projects.create(given.name, _checked(given.brief), given.id)
     response.headers["Location"] = f"/api/projects/{created.id}"
-    return Project(**asdict(created))
+    return created
 
 
 @router.get("/projects/{project_id}")
 def show_project(project_id: GivenProject, services: GivenServices) -> ShownProject:
     """Show a project's brief, and the names and briefs that it had before."""
-    earlier = [EarlierBrief(**asdict(one)) for one in services.projects.earlier(project_id)]
-    return ShownProject(**asdict(services.projects.get(project_id)), earlier=earlier)
+    return ShownProject(**vars(services.projects.get(project_id)), earlier=services.projects.earlier(project_id))
 
 
 @router.patch("/projects/{project_id}")
@@ -209,7 +150,7 @@ def update_project(project_id: GivenProject, given: ProjectChange, services: Giv
         raise InvalidInput("neither name nor brief is given, expected what is to change")
     brief = None if given.brief is None else _checked(given.brief)
     updated, changed = services.projects.update(project_id, name=given.name, brief=brief, by=author)
-    return ChangedProject(**asdict(updated), changed=changed, stale=_stale(services, project_id) if changed else [])
+    return ChangedProject(**vars(updated), changed=changed, stale=_stale(services, project_id) if changed else [])
 
 
 @router.get("/projects/{project_id}/status")
@@ -237,5 +178,5 @@ def _checked(brief: str) -> str:
 def _stale(services: Services, project_id: str) -> list[StaleDepartment] | None:
     try:
         return [StaleDepartment(**one) for one in stale_of(made_stale(services, project_id))]
-    except InvalidInput:
+    except GatherError:  # the change is made, whatever is wrong with the list of departments
         return None

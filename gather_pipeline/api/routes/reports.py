@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
-from gather_pipeline.api.deps import GivenProject, GivenServices
+from gather_pipeline.api.deps import GivenProject, GivenRecords, GivenServices
 from gather_pipeline.api.routes.projects import ProjectIdField
 from gather_pipeline.ports import IngestReport
+from gather_pipeline.records.view import ProjectView
 from gather_pipeline.report.project import brought_up_to_date, project_page, project_tables
 from gather_pipeline.report.tables import ReportTables
 from gather_pipeline.services import Services
@@ -33,22 +34,22 @@ class Report(BaseModel):
 
 
 @router.get("/report")
-def show_report(project_id: GivenProject, services: GivenServices) -> Report:
+def show_report(records: GivenRecords, services: GivenServices) -> Report:
     """Show a project's figures."""
-    tables, told = _measured(services, project_id)
+    tables, told = _measured(services, records.view())
     return Report(**tables.to_dict(), told=told)
 
 
 @router.get("/report/page", response_class=HTMLResponse)
 def show_page(project_id: GivenProject, services: GivenServices) -> str:
     """Show a project's report as one HTML page with plots, which needs nothing else."""
-    tables, _ = _measured(services, project_id)
-    return project_page(services, services.projects.get(project_id), services.project(project_id).view(), tables)
+    project, view = services.projects.get(project_id), services.project(project_id).view()
+    tables, _ = _measured(services, view)
+    return project_page(services, project, view, tables)
 
 
-def _measured(services: Services, project_id: str) -> tuple[ReportTables, str | None]:
+def _measured(services: Services, view: ProjectView) -> tuple[ReportTables, str | None]:
     told: list[str] = []
-    view = services.project(services.projects.get(project_id).id).view()
     with brought_up_to_date(services, _report, told.append):
         tables = project_tables(services, view)
     return tables, next(iter(told), None)

@@ -13,15 +13,13 @@ from pydantic import BaseModel, Field, JsonValue
 from gather_pipeline.api.deps import Body, ForAll, GivenAuthor, GivenServices
 from gather_pipeline.api.routes.projects import Moment
 from gather_pipeline.bootstrap import write_whole
-from gather_pipeline.domain.reviews import Choice, Status
+from gather_pipeline.domain.reviews import Choice, Status, Step
 from gather_pipeline.domain.texts import checked_name, typed
 from gather_pipeline.upkeep.suggesting import decide
 
 router = APIRouter(prefix="/api/reviews", tags=["reviews"], dependencies=[ForAll])
 
 Note = Annotated[str, Field(description="Why, for whoever reads it later", max_length=20_000, examples=["two skills are the same"])]
-
-
 ReviewId = Annotated[str, Path(description="Id of a review", examples=["r1f0c7a0e9f3b4c2d8a1e6f7"])]
 
 
@@ -58,15 +56,6 @@ class ShownReview(BaseModel):
     sources: Annotated[list[str], Field(description="Executions that wait for it")]
 
 
-class ShownStep(BaseModel):
-    """One thing that happened to a review."""
-
-    at: Moment
-    by: Annotated[str, Field(description="Who did it; empty for the program")]
-    action: Literal["proposed", "reassigned", "accepted", "edited", "rejected", "expired"]
-    note: str
-
-
 class WholeReview(ShownReview):
     """A review with what is proposed, what it is for, what checks said of it, and what happened since."""
 
@@ -76,7 +65,7 @@ class WholeReview(ShownReview):
     shown: dict[str, Any]
     schema_: Annotated[dict[str, Any], Field(alias="schema", description="JSON Schema that a changed output must fit")]
     validations: list[str]
-    history: list[ShownStep]
+    history: list[Step]
 
 
 @router.get("")

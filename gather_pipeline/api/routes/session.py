@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import RedirectResponse, Response
 
-from gather_pipeline.api.access import COOKIE, SIGN_IN
+from gather_pipeline.api.access import COOKIE, UNKNOWN_TOKEN
 from gather_pipeline.api.deps import GivenServices
+from gather_pipeline.api.pages.look import sign_in_page
+from gather_pipeline.api.problems import faults_in
 from gather_pipeline.errors import NotSignedIn
 
 router = APIRouter(prefix="/session", tags=["session"])
@@ -34,11 +35,10 @@ async def _given(request: Request) -> SignIn:
     data = await request.body()
     try:
         if _is_form(request):
-            fields = parse_qs(data.decode(errors="replace"))
-            return SignIn.model_validate({name: values[0].strip() for name, values in fields.items()})
+            return SignIn.model_validate({name: value.strip() for name, value in parse_qsl(data.decode(errors="replace"))})
         return SignIn.model_validate_json(data)
     except ValidationError as error:
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]) from None
+        raise faults_in(error, "body") from None
 
 
 def _is_form(request: Request) -> bool:
@@ -61,14 +61,12 @@ def sign_in(given: Annotated[SignIn, Depends(_given)], request: Request, service
     those that change something are refused where they come from another origin.
     """
     if services.tokens.find(given.token) is None:
-        refusal = NotSignedIn("the token is not known or is revoked, expected one that gather token create printed")
-        if _is_form(request) and (page := getattr(request.app.state, SIGN_IN, None)) is not None:
-            shown: Response = page(request.scope, str(refusal), given.next)
-            return shown
-        raise refusal
+        if _is_form(request):
+            return sign_in_page(request.scope, UNKNOWN_TOKEN, given.next)
+        raise NotSignedIn(UNKNOWN_TOKEN)
     response = RedirectResponse(given.next, 303) if _is_form(request) else Response(status_code=204)
-    is_safe = request.url.scheme == "https"
-    response.set_cookie(COOKIE, given.token, max_age=KEPT_S, httponly=True, samesite="lax", secure=is_safe)
+    is_secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, given.token, max_age=KEPT_S, httponly=True, samesite="lax", secure=is_secure)
     return response
 
 

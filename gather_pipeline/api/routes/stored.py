@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from gather_pipeline.api.deps import GivenProject, GivenServices, Limit
+from gather_pipeline.api.deps import GivenRecords, GivenServices, Limit
 from gather_pipeline.api.routes.projects import Moment, ProjectIdField
 
 router = APIRouter(prefix="/api/projects/{project_id}", tags=["events"])
@@ -58,15 +58,13 @@ Sequence = Annotated[int, Query(ge=0, lt=2**63, description="Only events with a 
 
 
 @router.get("/events/stored")
-def list_events(project_id: GivenProject, services: GivenServices, after: Sequence = 0, limit: Limit = 50) -> list[ShownEvent]:
+def list_events(records: GivenRecords, after: Sequence = 0, limit: Limit = 50) -> list[ShownEvent]:
     """List stored events in order, from a sequence number on; go on behind the last one's."""
-    records = services.project(services.projects.get(project_id).id)
     return [ShownEvent(**event.to_document()) for event in records.events(after, limit)]
 
 
 @router.get("/events/undelivered")
-def list_undelivered(project_id: GivenProject, services: GivenServices, after: Sequence = 0, limit: Limit = 50) -> list[ShownLetter]:
+def list_undelivered(records: GivenRecords, services: GivenServices, after: Sequence = 0, limit: Limit = 50) -> list[ShownLetter]:
     """List events that a webhook lacks: waiting, or dead, which are sent again only by `gather events --redeliver`."""
-    records = services.project(services.projects.get(project_id).id)
-    letters = [one for one in services.outbox.undelivered(records) if one.event.sequence > after or not after]
+    letters = [one for one in services.outbox.undelivered(records) if not after or one.event.sequence > after]  # an alert has no number
     return [ShownLetter(**one.to_document()) for one in letters[:limit]]

@@ -8,29 +8,28 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 
 from gather_pipeline.api.access import Access
 from gather_pipeline.api.deps import GivenAccess, GivenServices
 from gather_pipeline.api.executing import Executing
+from gather_pipeline.api.problems import faults_in
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest
 from gather_pipeline.domain.departments import select, to_automate
 from gather_pipeline.domain.iterations import digest
-from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.submissions import Submission
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.options import ExecutionOptions
 from gather_pipeline.tasks.runner import check_given
-from gather_pipeline.upkeep.tasks import AUTOMATION, State, cancel_task, task_status
+from gather_pipeline.upkeep.tasks import AUTOMATION, State, TaskStatus, cancel_task, task_status
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
-KEYS = uuid.UUID("6f0c8a52-5d0e-4a53-9d8e-0b5f3f2a7c11")  # the namespace of ids that idempotency keys are made into
+KEYS = uuid.UUID("6f0c8a52-5d0e-4a53-9d8e-0b5f3f2a7c11")  # the namespace of task ids that are made of idempotency keys
 
 
 class Automation(BaseModel):
@@ -76,23 +75,6 @@ class Accepted(BaseModel):
     task_id: str
     task_type: str
     status: Literal["pending"] = "pending"
-
-
-class Task(BaseModel):
-    """A task as it stands now."""
-
-    task_id: str
-    task_type: str
-    status: State
-    reason: str | None = Field(description="Why it ended as it did, or what it waits for.")
-    project_id: str | None
-    priority: int | None
-    cancel_requested: bool
-    submitted_at: str | None
-    started_at: str | None
-    ended_at: str | None
-    progress: dict[str, JsonValue] | None = Field(description="Of the automation: what it has committed so far.")
-    result: JsonValue = Field(description="The output; null as long as there is none.")
 
 
 class TaskType(BaseModel):
@@ -144,9 +126,7 @@ def _begin_automation(services: Services, access: Access, body: Execute, submiss
     try:
         given = Automation.model_validate(body.parameters)
     except ValidationError as error:
-        raise RequestValidationError(
-            [{**one, "loc": ("body", "parameters", *one["loc"])} for one in error.errors(include_url=False)]
-        ) from None
+        raise faults_in(error, "body", "parameters") from None
     if body.version is not None or body.options is not None:
         raise InvalidInput(f"version or options are given, expected none of them for {AUTOMATION}")
     asked = AutomationRequest(**given.model_dump())
@@ -159,8 +139,8 @@ def _begin_automation(services: Services, access: Access, body: Execute, submiss
 
     try:
         place, owner = begin_run(services, asked, submission.task_id, submission.priority)
-    except GatherError as error:
-        services.submissions.failed(submission.task_id, str(error))
+    except Exception:
+        services.submissions.withdraw(submission.task_id)  # so that the same key may ask again
         raise
     services.submissions.placed(submission.task_id, place, owner)
 
@@ -184,13 +164,13 @@ def _add(services: Services, submission: Submission) -> bool:
 
 
 @router.get("/status/{task_id}")
-async def status(task_id: TaskId, services: GivenServices, access: GivenAccess) -> Task:
+async def status(task_id: TaskId, services: GivenServices, access: GivenAccess) -> TaskStatus:
     """Say how a task is going, whoever began it."""
-    return await run_in_threadpool(shown, services, access, task_id)  # asked most: of a plain function the answer costs another turn
+    return await run_in_threadpool(shown, services, access, task_id)  # asked most, and the answer of a plain function costs a second thread
 
 
 @router.post("/cancel/{task_id}")
-def cancel(task_id: TaskId, services: GivenServices, access: GivenAccess) -> Task:
+def cancel(task_id: TaskId, services: GivenServices, access: GivenAccess) -> TaskStatus:
     """Ask a task to save its work and end; answers at once. One that has ended is left as it is."""
     shown(services, access, task_id)
     if cancel_task(services, task_id):
@@ -228,8 +208,8 @@ def types(services: GivenServices) -> list[TaskType]:
     ]
 
 
-def shown(services: Services, access: Access, task_id: str) -> Task:
-    """A task as it stands; of a run whose process is gone the store and Dagster say the same afterwards."""
+def shown(services: Services, access: Access, task_id: str) -> TaskStatus:
+    """A task as it stands; where a run's process is gone, its end is noted in the store and in Dagster first."""
 
     def queued(task_id: str) -> tuple[State, str | None]:
         from gather_pipeline.defs.starting import run_state
@@ -241,10 +221,10 @@ def shown(services: Services, access: Access, task_id: str) -> Task:
     if found.ended_at is None and found.status in ("failed", "cancelled") and _is_open(services, task_id):
         from gather_pipeline.defs.launch import settle_runs
 
-        with suppress(StoreError, StoreUnavailable):  # which cannot be written now: whoever looks next does it, and what is known is told
+        with suppress(StoreError, StoreUnavailable):  # its end cannot be noted now: the next look does it, and what is known is told
             settle_runs(services)
             found = task_status(services, task_id, queued)
-    return Task.model_validate(to_jsonable_python(found))
+    return found
 
 
 def _is_open(services: Services, task_id: str) -> bool:

@@ -12,7 +12,7 @@ from gather_pipeline.cli.options import ProjectId, as_json, by_option, example
 from gather_pipeline.cli.output import cell, print_json, print_table, print_text, say
 from gather_pipeline.cli.services import opened
 from gather_pipeline.cli.views.standing import tell_stale, told_quality
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput
 from gather_pipeline.people.person import person
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.standing import made_stale, project_rows, source_rows, stale_of
@@ -86,10 +86,10 @@ def update(project_id: str, path: str | None, name: str | None, by: str | None, 
 
 
 def _made_stale(services: Services, project_id: str) -> list[dict[str, str]] | None:
-    """Departments that the change made stale, None where a wrong list of departments leaves that unknown."""
+    """Departments that the change made stale, None where the list of departments cannot be had."""
     try:
         return stale_of(made_stale(services, project_id))
-    except InvalidInput as error:
+    except GatherError as error:  # the change is made
         say(f"Which departments are stale now cannot be told: {error}")
         return None
 

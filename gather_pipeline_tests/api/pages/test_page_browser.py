@@ -157,6 +157,31 @@ def test_the_page_follows_the_project_and_leaves_alone_where_somebody_types(page
     expect(page.get_by_label("Most iterations")).to_be_focused()
 
 
+def test_what_happened_before_is_not_announced_as_new(page: Page, seen: Looked) -> None:
+    page.goto(BASE)
+    page.locator("#announce").evaluate(
+        "line => { told = []; new MutationObserver(() => told.push(line.textContent)).observe(line, { childList: true }); }"
+    )
+    with page.expect_response(f"**{BASE}"):  # the page looks again
+        happen(seen.studio, "evaluation_triggered", department_number=1, quality_score=1.0)
+    happen(seen.studio, "stagnation_detected", quality_score=1, step=1, reason="no gain at all")
+    expect(page.locator("#announce")).to_have_text("story: no gain at all")
+    assert page.evaluate("told") == ["story: no gain at all"]
+
+
+def test_a_refusal_that_is_no_page_is_told_and_forgotten_at_the_next_success(page: Page, seen: Looked) -> None:
+    id = People(seen.studio.services).add(PROJECT, "music", Texts(content="A drum."), "ana").id
+    page.goto(f"{BASE}/notes/{id}")
+    told = {"detail": "more than 3 requests a minute, expected another in 9.0 s"}
+    for status, shown in ((429, told["detail"]), (401, "You are signed out: sign in on another tab")):
+        answer = {"status": status, "json": told, "content_type": "application/problem+json"}
+        page.route("**/delete", lambda route: route.fulfill(**answer), times=1)  # noqa: B023  # it is asked before the next turn
+        page.get_by_role("button", name="Delete").click()
+        expect(page.locator("#announce.fault")).to_contain_text(shown)
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator("#announce.unseen")).to_contain_text("The note is deleted")
+
+
 def test_the_page_listens_again_where_its_events_were_refused(page: Page) -> None:
     page.route("**/events?after=*", lambda route: route.fulfill(status=503))
     page.clock.install()

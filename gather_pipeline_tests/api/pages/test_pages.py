@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.events import Event
+from gather_pipeline.errors import CmsUnavailable
 from gather_pipeline.people.edit import People, Texts
+from gather_pipeline.ports import DepartmentSource
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.submissions import Submission
 from gather_pipeline.upkeep.tasks import AUTOMATION
 from gather_pipeline_tests.api.conftest import client_of
 from gather_pipeline_tests.api.pages.conftest import BASE, EVIL
+from gather_pipeline_tests.api.served import happen
 from gather_pipeline_tests.harness import PROJECT, Studio
 from gather_pipeline_tests.report.test_page import Outline
 
@@ -129,6 +134,34 @@ def test_a_run_that_cannot_be_is_told_beside_its_field(api_client: TestClient, f
     assert re.search(r'value="music" checked', answer.text) and f'value="{value}"' in answer.text
 
 
+def test_a_run_that_cannot_be_begun_is_told_with_its_status_and_no_secret(
+    api_client: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "planted-key/0123456789"
+
+    def away(self: object) -> None:
+        raise CmsUnavailable(f"the CMS does not answer to {secret}")
+
+    monkeypatch.setattr(studio.services.secrets, "_telling", [secret])
+    monkeypatch.setattr(type(studio.services.departments), "departments", away)
+    answer = api_client.post(f"{BASE}/run")
+    assert (answer.status_code, secret in answer.text) == (503, False)
+    assert "the CMS does not answer to ***" in seen(answer)
+
+
+def test_a_page_listens_for_what_happened_while_it_was_made(
+    api_client: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, read = studio.records.last_sequence(), type(studio.services.departments).departments
+
+    def meanwhile(self: DepartmentSource) -> list[Department]:
+        happen(studio, 1)
+        return read(self)
+
+    monkeypatch.setattr(type(studio.services.departments), "departments", meanwhile)
+    assert f'data-sequence="{last}"' in api_client.get(BASE).text
+
+
 def test_a_run_that_has_not_begun_or_never_did_is_told(api_client: TestClient, studio: Studio) -> None:
     asked = Submission(
         task_id="task-9",
@@ -174,6 +207,8 @@ def test_failures_are_told_with_their_reason(api_client: TestClient, studio: Stu
     studio.records.add_events([event])
     assert "1 thing went wrong in it" in seen(api_client.get(BASE))
     assert "story: a call to m failed: the key is refused" in seen(api_client.get(f"{BASE}/runs"))
+    studio.records.add_events([replace(event, sequence=last + number) for number in range(2, 103)])
+    assert "newest 100 of 102" in seen(api_client.get(f"{BASE}/runs"))
 
 
 def test_a_note_is_edited_by_a_form_and_a_wrong_text_is_told_beside_its_field(api_client: TestClient, studio: Studio) -> None:
@@ -214,9 +249,10 @@ def test_a_note_is_deleted_and_comes_back(api_client: TestClient, studio: Studio
 def test_a_dropped_text_stands_beside_its_match_and_is_restored(api_client: TestClient, studio: Studio, dropped: str) -> None:
     path = f"{BASE}/drops?department=story"
     page = api_client.get(path)
+    assert '<input type="hidden" name="department" value="story">' in page.text
     assert "embedding 0.93" in seen(page)
     assert "<mark>Once more: </mark>" in page.text  # what differs
-    answer = api_client.post(f"{BASE}/notes/{dropped}/restore", data={"drop": "1"}, headers={"referer": f"http://127.0.0.1:8000{path}"})
+    answer = api_client.post(f"{BASE}/notes/{dropped}/restore", data={"drop": "1", "department": "story", "after": ""})
     assert str(answer.url).endswith(f"{path}&said=restored") and "restored by" in seen(answer)
     assert People(studio.services).find(dropped).is_active
 

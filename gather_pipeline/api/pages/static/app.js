@@ -4,7 +4,12 @@
 
 const body = document.body;
 const parse = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
-const announce = (text) => { document.getElementById("announce").textContent = text.trim(); };
+
+function announce(text, isFault = false) {
+  const line = document.getElementById("announce");
+  line.textContent = text.trim();
+  line.className = isFault ? "fault" : "unseen";
+}
 
 function put(fresh, old) {
   const held = document.activeElement && old.contains(document.activeElement) ? document.activeElement.id : "";
@@ -58,11 +63,11 @@ function putAnswer(page, answer, from) {
 async function ask(from, address, options) {
   try {
     const answer = await fetch(address, options);
-    if (answer.status === 401) location.reload();
+    if (answer.status === 401) announce("You are signed out: sign in on another tab, then try again. Nothing was lost here.", true);
+    else if (answer.headers.get("content-type")?.includes("problem")) announce((await answer.json()).detail, true);
     else putAnswer(await parse(answer), answer, from);
   } catch {
-    announce("The server does not answer. Nothing was lost here: try again.");
-    document.getElementById("announce").className = "fault";
+    announce("The server does not answer. Nothing was lost here: try again.", true);
   }
 }
 
@@ -121,14 +126,15 @@ document.addEventListener("keydown", (event) => {
 
 // Live: an event of the project has its page looked at anew, several within a moment once.
 let waiting = 0;
-let newest = document.querySelector("#happened li")?.textContent;
+const newestTold = () => document.querySelector("#happened li span")?.textContent;
+let newest = newestTold();
 
 async function look() {
   waiting = 0;
-  const answer = await fetch(location.pathname + location.search, { headers: { "X-Look": "1" } });
+  const answer = await fetch(location.pathname + location.search);
   if (!answer.ok || new URL(answer.url).pathname !== location.pathname) return;
   putLive(await parse(answer));
-  const now = document.querySelector("#happened li span")?.textContent;
+  const now = newestTold();
   if (now && now !== newest) announce(now);
   newest = now;
 }

@@ -13,7 +13,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
@@ -34,8 +34,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from gather_pipeline.errors import InvalidInput
 
 PACKAGED_SAMPLE = Path(__file__).with_name("sample")
+ENCODING = "utf-8-sig"  # of `.env`; editors of Windows put a mark before the first name
 PRICES = 'JSON like {"vendor/model": [dollars per million tokens in, out]}, with numbers from 0 up'
-
 SERVICE_KEYS = 'JSON like {"facts.example.org": "key"}'
 
 
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     # Not populate_by_name: it would read variables called like the fields as well, and HOME is always set.
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, allow_inf_nan=False
+        env_file=".env", env_file_encoding=ENCODING, env_ignore_empty=True, extra="ignore", frozen=True, allow_inf_nan=False
     )
 
     home: Path = Field(Path(".gather"), validation_alias="GATHER_HOME", validate_default=True)
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     user: str | None = Field(None, validation_alias="GATHER_USER", min_length=1, max_length=200)
 
     mongodb_uri: SecretStr | None = Field(None, validation_alias="MONGODB_URI")
-    mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB", pattern=r"^[A-Za-z0-9_-]{1,63}$")
+    mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB")
 
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
 
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     openrouter_api_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     # Not shown: an address may carry a login.
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s]+$", repr=False)
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", repr=False)
 
     service_keys: Annotated[Mapping[str, SecretStr], NoDecode] = Field({}, validation_alias="GATHER_SERVICE_KEYS")
 
@@ -117,9 +117,9 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """What is blank counts as not set; white space around a value, such as the line end of a file with a key, is no part of it."""
-        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-        return {name: value for name, value in stripped.items() if value != ""}
+        """What is blank counts as not set."""
+        bare = {name: _bare(value) if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in bare.items() if value != ""}
 
     @field_validator("fallback_models", "api_origins", mode="before")
     @classmethod
@@ -143,24 +143,33 @@ class Settings(BaseSettings):
             raise ValueError("an address that begins with mongodb:// or mongodb+srv://")
         return value
 
+    @field_validator("mongodb_db")
+    @classmethod
+    def _is_database(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value):
+            raise ValueError("1 to 63 letters, digits, '_' and '-'")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
-            if not (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) and not (
-                parts.scheme == "unix" and parts.path
-            ):
-                raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path")
+        parts = _parts(value.get_secret_value(), "redis", "rediss", "unix") if value is not None else None
+        if value is not None and (parts is None or not re.fullmatch(r".+" if parts.scheme == "unix" else r"/?\d*/?", parts.path)):
+            raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path, a password in it percent-encoded")
+        return value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_base_url(cls, value: str | None) -> str | None:
+        if value is not None and _parts(value, "http", "https") is None:
+            raise ValueError("an address like http://localhost:8000/v1")
         return value
 
     @field_validator("webhook_url")
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parts = urlsplit(value.get_secret_value())  # its ValueError is told as this one's
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-                raise ValueError("an address like https://host/path, without a login")
+        if value is not None and ((parts := _parts(value.get_secret_value(), "http", "https")) is None or parts.username is not None):
+            raise ValueError("an address like https://host/path, without a login")
         return value
 
     @field_validator("webhook_secret")
@@ -180,17 +189,18 @@ class Settings(BaseSettings):
         """The application's address, without the end of what people copy it from."""
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
+        parts = _parts(value, "http", "https")
+        if parts is None or parts.username is not None or parts.query or parts.fragment:
             raise ValueError("an address like https://app.example.com, without a login and a query")
         return re.sub(r"(/api(/v1)?|/admin)?/*$", "", value)
 
     @field_validator("api_origins")
     @classmethod
     def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"https?://[^/\s*]+", origin) for origin in value):
+        origins = tuple(origin.rstrip("/") for origin in value)
+        if not all(re.fullmatch(r"https?://[^/\s*]+", origin) for origin in origins):
             raise ValueError("origins of pages like https://app.example.com, with commas between")
-        return value
+        return origins
 
     @field_validator("context_buffer_tokens")
     @classmethod
@@ -248,8 +258,8 @@ class Settings(BaseSettings):
 
     def variable(self, name: str) -> str | None:
         """The value of another variable, which a file of providers names; from the environment, then `.env`."""
-        value = os.environ.get(name) or (dotenv_values(".env").get(name) if Path(".env").is_file() else None)
-        return (value or "").strip() or None
+        value = os.environ.get(name) or (dotenv_values(".env", encoding=ENCODING).get(name) if Path(".env").is_file() else None)
+        return _bare(value or "") or None
 
     @property
     def tasks(self) -> tuple[Path, ...]:
@@ -286,7 +296,24 @@ def load_settings(**overrides: object) -> Settings:
         name, given = _variable(str(first["loc"][0])), first["input"]  # a default's place has the field's name
         is_secret = any(word in name for word in ("KEY", "SECRET", "URI", "URL"))
         value = "not shown" if is_secret else str(given) if isinstance(given, Path) else given
-        raise InvalidInput.field(name, value, first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from None
+        expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("String should have ")
+        raise InvalidInput.field(name, value, expected) from None
+
+
+def _bare(value: str) -> str:
+    """A value without what is no part of it: the line end of a file with a key, or the quotes that `docker --env-file` leaves around it."""
+    value = value.strip()
+    return value[1:-1].strip() if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
+
+
+def _parts(url: str, *schemes: str) -> SplitResult | None:
+    """An address of one of these schemes in its parts; None where it is none, for the words of `urlsplit` may show a part of a password."""
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in schemes and (parts.hostname or parts.scheme == "unix") and parts.port != 0 and not re.search(r"\s", url)
+    except ValueError:
+        return None
+    return parts if is_one else None
 
 
 def _variable(name: str) -> str:

@@ -100,7 +100,7 @@ def _kind(file: BinaryIO) -> tuple[bool, bool]:
 def _document(file: BinaryIO) -> tuple[Any, str]:
     """The value of a file that is one JSON text, and why it is none, empty where it is."""
     file.seek(0)
-    text = file.read().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    text = file.read().decode("utf-8", "surrogateescape")
     fault = stray(text)
     return (None, fault) if fault else _parsed(text)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 import threading
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gather_pipeline.api.deps import GivenServices
 from gather_pipeline.errors import GatherError, InvalidInput, NotAllowed, NotSignedIn
@@ -19,12 +21,17 @@ router = APIRouter(prefix="/api/hooks", tags=["hooks"])
 SETTLED_S = 1.0  # Payload runs its hooks before it commits, so that a look from within one would see the list as it was
 
 
+def _slug(collection: object) -> object:
+    """The slug of a collection that a hook hands on as Payload gives it, with its whole configuration."""
+    return collection.get("slug") if isinstance(collection, Mapping) else collection
+
+
 class Change(BaseModel):
     """What an afterChange or afterDelete hook sends; the changed row itself is not needed, the list is read anew."""
 
     model_config = ConfigDict(extra="ignore")
 
-    collection: str = Field("departments", max_length=200, examples=["departments"])
+    collection: Annotated[str, BeforeValidator(_slug)] = Field("departments", max_length=200, examples=["departments"])
     operation: str | None = Field(None, max_length=200, examples=["update"])
 
 
@@ -73,8 +80,8 @@ def payload(
     settings = services.settings
     if settings.payload_webhook_secret is None:
         raise NotAllowed("PAYLOAD_WEBHOOK_SECRET is not set, expected the secret that the CMS's hook sends")
-    given = x_payload_secret or request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(given.encode(), settings.payload_webhook_secret.get_secret_value().encode()):
+    given = x_payload_secret or re.sub(r"(?i)^bearer\s+", "", request.headers.get("authorization", ""))
+    if not hmac.compare_digest(given.encode("latin-1"), settings.payload_webhook_secret.get_secret_value().encode()):
         raise NotSignedIn("the hook's secret is another, expected PAYLOAD_WEBHOOK_SECRET in the header X-Payload-Secret")
     if not settings.reads_cms:
         raise InvalidInput("departments come from a file, expected NEXT_PUBLIC_APP_URL to be set and GATHER_DEPARTMENTS not to be")

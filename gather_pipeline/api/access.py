@@ -56,6 +56,24 @@ class Access:
             raise NotAllowed(f"the token {self.name!r} is for project {self.project_id}, expected one for {wanted}")
 
 
+class Lenient:
+    """Middleware that takes a path with a slash at its end as the same without one, and HEAD as a GET whose body the server keeps back.
+
+    A redirect to the other path would name this server by what the proxy before it calls it. Streams of events have no head alone.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands a request on as it is meant."""
+        if scope["type"] in ("http", "websocket"):
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}  # a copy, for the server looks at its own
+            if scope.get("method") == "HEAD" and not scope["path"].endswith("/events"):
+                scope["method"] = "GET"
+        await self._app(scope, receive, send)
+
+
 class Gate:
     """Middleware that lets through who may ask, and no more and no larger than the settings allow.
 
@@ -96,7 +114,7 @@ class Gate:
 
     def _check_origin(self, connection: HTTPConnection) -> None:
         origin = connection.headers.get("origin")
-        is_own = origin is None or urlsplit(origin).netloc == connection.headers.get("host") or origin in self._origins
+        is_own = origin is None or origin.partition("://")[2] == connection.headers.get("host") or origin in self._origins
         if not is_own and "authorization" not in connection.headers:
             raise NotAllowed(f"the request comes from a page of {origin}, expected one of this server or of GATHER_API_ORIGINS")
 
@@ -113,7 +131,7 @@ class Gate:
         host = connection.headers.get("host", "")
         if not is_loopback(address):
             raise NotAllowed(f"there are no tokens and the request comes from {address or 'nowhere'}, {NO_TOKENS}")
-        if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if not is_loopback(_name(host)):
             raise NotAllowed(f"there are no tokens and the request is for host {host!r}, {NO_TOKENS}")
         return self._local
 
@@ -127,6 +145,14 @@ class Gate:
         if page is not None and isinstance(error, NotSignedIn) and "text/html" in HTTPConnection(scope).headers.get("accept", ""):
             response = page(scope, str(error))
         await response(scope, receive, send)
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, empty where there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _local_name(settings: Settings) -> str:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
-from gather_pipeline.api.access import SIGN_IN, Gate
+from gather_pipeline.api.access import SIGN_IN, Gate, Lenient
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.live import Live
 from gather_pipeline.api.measures import Measuring, OfServer
@@ -69,6 +69,7 @@ def create_app(services: Services) -> FastAPI:
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Location", "Retry-After"]
         )
     app.add_middleware(Measuring, of_server=app.state.measures)
+    app.add_middleware(Lenient)
     return app
 
 

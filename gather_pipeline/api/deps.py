@@ -5,6 +5,7 @@ Nothing in them waits for anything, so they are coroutines: a plain function wou
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -29,6 +30,9 @@ async def _access(connection: HTTPConnection) -> Access:
     access = connection.state.access
     assert isinstance(access, Access)
     return access
+
+
+TAG = re.compile(r'(?:W/)?"?([1-9][0-9]{0,8})(?:[-;]+[a-z]+)?"?')  # what proxies make of an ETag where they pack an answer: W/"3", "3-gzip"
 
 
 class Body(BaseModel):
@@ -85,10 +89,9 @@ async def _revision(
 ) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
-    number = if_match.strip().removeprefix('"').removesuffix('"')
-    if not (number.isascii() and number.isdecimal() and len(number) <= 9 and int(number)):
+    if (found := TAG.fullmatch(if_match.strip())) is None:
         raise InvalidInput.field("If-Match", if_match, 'an ETag as it was read, such as "3"')
-    return int(number)
+    return int(found[1])
 
 
 # Whose name a change is kept under.

@@ -36,13 +36,13 @@ def test_without_tokens_only_this_machine_is_served(studio: Studio) -> None:
     assert "from 192.0.2.7" in refused.json()["detail"]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", ""])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "", "[::1", "[evil]"])
 def test_without_tokens_a_foreign_name_of_this_machine_is_refused(api_client: TestClient, host: str) -> None:
     assert api_client.get(ANY, headers={"host": "localhost:8000"}).status_code == 200
     assert api_client.get(ANY, headers={"host": host}).status_code == 403
 
 
-@pytest.mark.parametrize("origin", [OTHER, "null", "http://127.0.0.1:9999", "http://127.0.0.1:8000.evil.example"])
+@pytest.mark.parametrize("origin", [OTHER, "null", "http://127.0.0.1:9999", "http://127.0.0.1:8000.evil.example", "http://["])
 def test_a_page_of_another_origin_drives_no_server_that_asks_for_no_token(api_client: TestClient, origin: str) -> None:
     assert api_client.post("/api/tasks/cancel/x", headers={"origin": "http://127.0.0.1:8000"}).status_code == 404
     assert api_client.post("/api/tasks/cancel/x", headers={"origin": origin}).status_code == 403

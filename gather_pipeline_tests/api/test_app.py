@@ -21,6 +21,18 @@ def test_health_is_told_to_everyone(studio: Studio) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
 
 
+@pytest.mark.parametrize("path", ["/health", "/api/projects", "/", "/openapi.json"])
+def test_every_path_that_can_be_read_has_a_head(api_client: TestClient, path: str) -> None:
+    assert api_client.head(path).headers["content-type"] == api_client.get(path).headers["content-type"]
+
+
+def test_a_slash_at_a_paths_end_changes_nothing(api_client: TestClient) -> None:
+    for path in ("/health", "/api/projects", "/docs"):
+        assert api_client.get(f"{path}/", follow_redirects=False).status_code == 200
+    asked = {"name": "Other", "brief": "Another film.", "id": "other"}
+    assert api_client.post("/api/projects/", json=asked, follow_redirects=False).status_code == 201
+
+
 def test_what_is_not_there_is_a_problem_document(api_client: TestClient) -> None:
     answer = api_client.get("/api/nothing")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError, model_validator
 
 from gather_pipeline.domain.routing import LOCAL, Provider, is_local, is_web_address, resolve_model
 from gather_pipeline.errors import InvalidInput, shorten
@@ -20,9 +20,16 @@ SECRET_HEADER = re.compile(r"(?i)auth|key|token|secret|cookie")
 
 
 class Part(BaseModel):
-    """A part of the file: frozen, and with no key that is not known."""
+    """A part of the file: frozen, and with no key that is not known; a key without a value counts as left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, part: object) -> object:
+        if not isinstance(part, Mapping):
+            return part
+        return {name: value for name, value in part.items() if value is not None or name not in cls.model_fields}
 
 
 class ModelFacts(Part):

@@ -51,7 +51,7 @@ def _registered(group: Group) -> dict[str, EntryPoint]:
 def _loaded(group: Group, point: EntryPoint) -> Any:
     try:
         return point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module that is a script ends the process
         package = point.dist.name if point.dist else "unknown"
         told = shorten(f"{type(error).__name__}: {error}")
         raise InvalidInput(f"plugin {point.name} ({group}) of package {package} cannot be loaded from {point.value}: {told}") from error

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.projects import check_project_id
+from gather_pipeline.domain.routing import is_web_address
 from gather_pipeline.errors import InvalidInput
 
 MAX_ITERATIONS = 10_000
@@ -51,10 +52,9 @@ class AutomationRequest:
         if self.max_cost is not None and not 0 < self.max_cost < float("inf"):
             raise InvalidInput.field("max_cost", self.max_cost, "an amount of US dollars above 0")
         if self.webhook_url is not None:
-            parts = urlsplit(self.webhook_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
+            if not is_web_address(self.webhook_url):
                 raise InvalidInput(f"webhook_url begins with {self.webhook_url[:8]!r}, expected an address like https://host/path")
-            if parts.username is not None:
+            if (parts := urlsplit(self.webhook_url)).username is not None:
                 raise InvalidInput(f"webhook_url for {parts.hostname} carries a login, expected an address without one")
 
     def to_document(self) -> dict[str, Any]:

@@ -137,6 +137,7 @@ def test_what_is_exported_comes_back_into_an_empty_home(log: Shell, capsys: pyte
     kept = before.executions.find(), before.rankings.all()
     before.close()
     tlm(log, capsys, "export", str(folder))
+    (folder / "data" / "task_executions" / "._greeting.json").write_bytes(b"\0\5\x16\7")  # which macOS puts beside a file
     log.extra["GATHER_HOME"] = str(tmp_path / "other")
     taken = tlm(log, capsys, "import", str(folder), "--json").document
     assert taken == {"rankings": 1, "executions": 62, "feedback": 0, "definitions": ["greeting 1.0.0"], "known": 0}

@@ -194,7 +194,7 @@ def _inputs(given: str) -> tuple[Mapping[str, Any] | None, list[tuple[int, Any]]
     try:
         whole = load_json(text)
     except ValueError as error:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         if path is None or len(lines) < 2:
             if not lines:
                 raise InvalidInput(f"{source} is empty, expected a JSON object") from None

@@ -199,9 +199,7 @@ def import_(folder: Path, as_json: bool) -> None:
     """
     from gather_pipeline.upkeep.task_files import take
 
-    paths = sorted(
-        path for pattern in ("config/*.json", "config/task_definitions/*.json", "data/*/*.json") for path in folder.glob(pattern)
-    )
+    paths = sorted(path for place in ("config", "config/task_definitions", "data/*") for path in folder.glob(f"{place}/[!.]*.json"))
     with opened() as services:
         taken = take(services, ((path.relative_to(folder).as_posix(), _json(path)) for path in paths))
         for definition in taken.definitions:

@@ -192,8 +192,8 @@ def _rows(value: Any, department: str = "", *, inside: bool = False) -> Iterator
 
 
 def _one(row: Mapping[str, Any], department: str) -> Remembered:
-    inner = next((row[name] for name in ("node", "item", "properties", "metadata") if isinstance(row.get(name), Mapping)), {})
-    given = {**_folded(inner), **{name: value for name, value in row.items() if value is not None}}
+    inner = [row[name] for name in ("node", "item", "properties", "metadata") if isinstance(row.get(name), Mapping)]
+    given = {**(_folded(inner[0]) if inner else {}), **{name: value for name, value in row.items() if value is not None}}
 
     def first(*names: str) -> Any:
         return next((given[name] for name in names if given.get(name) is not None), None)

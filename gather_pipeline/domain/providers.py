@@ -7,14 +7,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, ValidationError, model_validator
 
 from gather_pipeline.domain.routing import LOCAL, Provider, is_local, is_web_address, resolve_model
 from gather_pipeline.errors import InvalidInput, shorten
 
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Count = Annotated[int, Field(ge=1)]
-Chain = tuple[Annotated[str, Field(min_length=1)], ...]
+Chain = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
+]
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 SECRET_HEADER = re.compile(r"(?i)auth|key|token|secret|cookie")
 
@@ -22,7 +24,7 @@ SECRET_HEADER = re.compile(r"(?i)auth|key|token|secret|cookie")
 class Part(BaseModel):
     """A part of the file: frozen, and with no key that is not known; a key without a value counts as left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -171,6 +173,9 @@ def read_provider_files(*files: tuple[object, str]) -> ProviderFile:
         for name, entry in file.providers.items():
             if not NAME.fullmatch(name) or name in LOCAL:
                 raise InvalidInput(f"{source}: key providers.{name} is no name, expected lower-case letters, digits, '-' and '_'")
+            for header, value in entry.headers.items():  # the value may be a key
+                if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", header, re.ASCII) or not (value.isascii() and value.isprintable()):
+                    raise InvalidInput(f"{source}: key providers.{name}.headers.{header} is no header, expected one line of ASCII")
             if entry.base_url is not None and not is_web_address(entry.base_url):
                 raise InvalidInput(
                     f"{source}: key providers.{name}.base_url is not a web address, expected one like http://localhost:8000/v1"

@@ -81,6 +81,12 @@ def test_a_key_without_a_value_counts_as_left_out() -> None:
     assert providers(own).named["studio"].base_url == "http://gpu/v1"
 
 
+def test_yaml_may_say_a_text_as_a_number_and_a_list_of_one_as_a_text() -> None:
+    studio = {"base_url": "http://gpu/v1", "headers": {"X-Version": 2}}
+    found = providers({"providers": {"studio": studio}, "fallbacks": {"tasks": {"tagline": "studio:a"}}})
+    assert (found.entries["studio"].headers, found.fallbacks.tasks) == ({"X-Version": "2"}, {"tagline": ("studio:a",)})
+
+
 @pytest.mark.parametrize(
     ("own", "told"),
     [
@@ -91,6 +97,8 @@ def test_a_key_without_a_value_counts_as_left_out() -> None:
         ({"providers": {"A b": {}}}, "own.yaml: key providers.A b is no name"),
         ({"providers": {"embedded": {}}}, "own.yaml: key providers.embedded is no name"),
         ({"providers": {"a": {"base_url": "gpu"}}}, "own.yaml: key providers.a.base_url is not a web address"),
+        ({"providers": {"a": {"headers": {"X-Title": "Größe"}}}}, "own.yaml: key providers.a.headers.X-Title is no header, expected"),
+        ({"providers": {"a": {"headers": {"X Title": "x"}}}}, "own.yaml: key providers.a.headers.X Title is no header, expected"),
         ([1], "own.yaml: "),
     ],
 )

@@ -78,11 +78,19 @@ def test_where_no_secret_is_set_no_hook_is_heard(api_client: TestClient) -> None
     [
         ({"collection": {"slug": "departments", "fields": []}, "operation": None, "doc": {"id": 1}}, "looking"),
         ({"collection": {"slug": "media"}}, "ignored"),
-        ({"doc": {"id": 1}}, "looking"),
+        ({"collection": None, "doc": {"id": 1}}, "looking"),
     ],
 )
 def test_a_hook_may_send_the_collection_as_payload_hands_it_on(client: TestClient, asked: dict[str, object], status: str) -> None:
     assert client.post(HOOK, json=asked, headers={"authorization": f"bearer {SECRET}"}).json() == {"status": status}
+
+
+@pytest.mark.parametrize("kind", ["text/plain;charset=UTF-8", "application/json", None])
+@pytest.mark.parametrize("body", [b"", b'{"collection": "departments"}'])
+def test_a_hook_is_heard_whatever_it_calls_its_body(client: TestClient, kind: str | None, body: bytes) -> None:
+    headers = {"x-payload-secret": SECRET} | ({"content-type": kind} if kind else {})
+    assert client.post(HOOK, content=body, headers=headers).json() == {"status": "looking"}
+    assert client.post(HOOK, content=body + b"x", headers=headers).status_code == 422
 
 
 def test_a_secret_of_other_letters_is_compared_as_it_is_sent(cms: CmsServer, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import threading
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gather_pipeline.api.deps import GivenServices
 from gather_pipeline.errors import GatherError, InvalidInput, NotAllowed, NotSignedIn
@@ -22,8 +23,8 @@ SETTLED_S = 1.0  # Payload runs its hooks before it commits, so that a look from
 
 
 def _slug(collection: object) -> object:
-    """The slug of a collection that a hook hands on as Payload gives it, with its whole configuration."""
-    return collection.get("slug") if isinstance(collection, Mapping) else collection
+    """The slug of a collection that a hook hands on as Payload gives it, with its whole configuration; where it names none, of ours."""
+    return (collection.get("slug") if isinstance(collection, Mapping) else collection) or "departments"
 
 
 class Change(BaseModel):
@@ -33,6 +34,14 @@ class Change(BaseModel):
 
     collection: Annotated[str, BeforeValidator(_slug)] = Field("departments", max_length=200, examples=["departments"])
     operation: str | None = Field(None, max_length=200, examples=["update"])
+
+
+async def _change(request: Request) -> Change:
+    """What the body says, whatever it is called: JavaScript's `fetch` calls a text plain."""
+    try:
+        return Change.model_validate_json((await request.body()).strip() or b"{}")
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]) from None
 
 
 class Heard(BaseModel):
@@ -69,9 +78,12 @@ class Looks:
             logger.warning("[AutoGather] The CMS told of a change, and the list could not be read: %s", error)
 
 
-@router.post("/payload", status_code=202, openapi_extra={"x-problems": [401, 403]})
+BODY = {"content": {"application/json": {"schema": Change.model_json_schema()}}}
+
+
+@router.post("/payload", status_code=202, openapi_extra={"requestBody": BODY, "x-problems": [401, 403, 422]})
 def payload(
-    change: Change,
+    change: Annotated[Change, Depends(_change)],
     request: Request,
     services: GivenServices,
     x_payload_secret: Annotated[str | None, Header(description="PAYLOAD_WEBHOOK_SECRET; or as Authorization: Bearer.")] = None,

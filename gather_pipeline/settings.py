@@ -62,7 +62,7 @@ class Settings(BaseSettings):
 
     cms_url: str | None = Field(None, validation_alias="NEXT_PUBLIC_APP_URL")
     payload_api_key: SecretStr | None = Field(None, validation_alias="PAYLOAD_API_KEY")
-    payload_webhook_secret: SecretStr | None = Field(None, validation_alias="PAYLOAD_WEBHOOK_SECRET", min_length=8)
+    payload_webhook_secret: SecretStr | None = Field(None, validation_alias="PAYLOAD_WEBHOOK_SECRET")
 
     brain_url: str | None = Field(None, validation_alias="BRAIN_SERVICE_BASE_URL")
     brain_api_key: SecretStr | None = Field(None, validation_alias="BRAIN_SERVICE_API_KEY")
@@ -172,6 +172,20 @@ class Settings(BaseSettings):
             raise ValueError("an address like https://host/path, without a login")
         return value
 
+    @field_validator("payload_webhook_secret")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 8:
+            raise ValueError("at least 8 characters")
+        return value
+
+    @field_validator("home")
+    @classmethod
+    def _can_hold_the_metrics(cls, value: Path) -> Path:
+        if "?" in str(value.absolute()):  # what follows one DuckDB takes for no part of a file's name
+            raise ValueError("a path without a question mark, for the metrics database cannot be made under one")
+        return value
+
     @field_validator("webhook_secret")
     @classmethod
     def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -217,6 +231,13 @@ class Settings(BaseSettings):
             return check(from_json(value) if isinstance(value, str) else value)
         except ValueError:
             raise ValueError(PRICES if info.field_name == "prices" else SERVICE_KEYS) from None
+
+    @field_validator("service_keys")
+    @classmethod
+    def _are_keys(cls, value: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+        if not all(re.fullmatch(r"[!-~]+", key.get_secret_value()) for key in value.values()):
+            raise ValueError(f"{SERVICE_KEYS}, a key of ASCII without a blank")
+        return value
 
     @field_validator("timezone")
     @classmethod

@@ -57,9 +57,9 @@ class Access:
 
 
 class Lenient:
-    """Middleware that takes a path with a slash at its end as the same without one, and HEAD as a GET whose body the server keeps back.
+    """Middleware that reads what clients send for the same: a slash at a path's end, HEAD for a GET, and filters without a value.
 
-    A redirect to the other path would name this server by what the proxy before it calls it. Streams of events have no head alone.
+    The server keeps the body of an answer to HEAD back. A redirect to the other path would name it by what the proxy before it calls it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -69,8 +69,11 @@ class Lenient:
         """Hands a request on as it is meant."""
         if scope["type"] in ("http", "websocket"):
             scope = {**scope, "path": scope["path"].rstrip("/") or "/"}  # a copy, for the server looks at its own
-            if scope.get("method") == "HEAD" and not scope["path"].endswith("/events"):
+            if scope.get("method") == "HEAD" and not scope["path"].endswith("/events"):  # streams have no end
                 scope["method"] = "GET"
+            if scope.get("method", "GET") == "GET":
+                parts = scope["query_string"].split(b"&")
+                scope["query_string"] = b"&".join(part for part in parts if part.partition(b"=")[1:] != (b"=", b""))
         await self._app(scope, receive, send)
 
 

@@ -43,6 +43,9 @@ STATUS: Mapping[type[GatherError], HTTPStatus] = {
 }
 
 
+NO_JSON = "the body is no JSON, expected a JSON object in UTF-8"
+
+
 class Fault(BaseModel):
     """A value of the request that is wrong."""
 
@@ -96,7 +99,7 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
         ]
         first = error.errors()[0]
         if first["type"] == "json_invalid":
-            return problem_of(InvalidInput("the body is no JSON, expected a JSON object"), secrets)
+            return problem_of(InvalidInput(NO_JSON), secrets)
         if first["loc"] == ("body",) and isinstance(first["input"], bytes):  # read as JSON only where it is called that
             return problem_of(InvalidInput.field("Content-Type", request.headers.get("content-type", ""), "application/json"), secrets)
         field = ".".join(map(str, first["loc"]))
@@ -109,6 +112,9 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
             return problem_of(error.__cause__, secrets)
         title = HTTPStatus(error.status_code).phrase
         detail = f"{request.method} {request.url.path}: {error.detail}"
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
+            packed = request.headers.get("content-encoding", "identity")
+            detail = str(InvalidInput.field("Content-Encoding", packed, "a body as it is")) if packed != "identity" else NO_JSON
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names the methods of the path's first route alone
             there = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
@@ -127,4 +133,4 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
 
 
 def _expected(message: str) -> str:
-    return message.removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("String should ")
+    return message.removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("String should ").removeprefix("have ")

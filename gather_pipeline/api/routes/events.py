@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, WebSocket
+from pydantic import BeforeValidator
 from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Send
@@ -76,7 +77,11 @@ def _following(
     access: GivenAccess,
     project_id: GivenProject,
     after: Annotated[int, Query(ge=0, description="Number of the last event that you have; 0 for all that are stored", examples=[41])] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0, description="The same, as browsers send it; wins over `after`")] = None,
+    last_event_id: Annotated[
+        int | None,
+        BeforeValidator(lambda given: given or None),  # some clients send it empty before the first event
+        Header(ge=0, description="The same, as browsers send it; wins over `after`"),
+    ] = None,
 ) -> Following:
     last = services.project(services.projects.get(project_id).id).last_sequence()
     after = min(after if last_event_id is None else last_event_id, last)  # a store that was put back from a copy has fewer

@@ -98,6 +98,7 @@ def test_tuples_become_lists():
         ({"a": float("inf")}, r"input\.a is inf"),
         ({"a": [{"b": float("nan")}]}, r"input\.a is \[\{'b': nan"),
         ({"a": b"\xff"}, r"input\.a is b'"),
+        ({"a": [{"b": 2**63}]}, r"input\.a is .*, expected whole numbers of at most 64 bits"),
     ],
 )
 def test_what_is_no_json_is_named(value: Any, told: str):

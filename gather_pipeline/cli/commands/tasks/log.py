@@ -215,7 +215,7 @@ def _since(period: str, now: str) -> str | None:
     """Start of a period that ends now; None for all."""
     if period == "all":
         return None
-    found = re.fullmatch(r"([1-9]\d{0,4})([hdw])", period)
+    found = re.fullmatch(r"([1-9]\d{0,4})\s*([hdw])", period.lower())
     if found is None:
         raise InvalidInput.field("--period", period, "a number of hours, days or weeks, such as 12h, 7d or 4w, or all")
     return (datetime.fromisoformat(now) - timedelta(days=int(found[1]) * UNITS[found[2]])).isoformat(timespec="microseconds")

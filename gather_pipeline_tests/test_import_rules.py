@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ SEEDS_DOORS = (Path("tasks/executor.py"), Path("tasks/llm.py"), Path("upkeep/bra
 MODULES = [path.relative_to(ROOT) for path in sorted(ROOT.rglob("*.py"))]
 
 
+def name_of(module: Path) -> str:
+    return ".".join(("gather_pipeline", *module.with_suffix("").parts)).removesuffix(".__init__")
+
+
+NAMES = {name_of(module) for module in MODULES}
+
+
 def imports(source: str) -> Iterator[str]:
     """Full names of what a module imports, wherever in it; `from a import b` may name a module, so it gives a.b."""
     for node in ast.walk(ast.parse(source)):
@@ -73,6 +81,22 @@ def imports(source: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: relative import"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def needed(module: Path) -> set[str]:
+    """Names of the modules, and the packages around them, that this one cannot be imported without."""
+    own_name = name_of(module)
+    statements: list[ast.stmt] = [*ast.parse((ROOT / module).read_text(encoding="utf-8")).body]
+    found: set[str] = set()
+    for node in statements:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Try):
+            statements += node.body
+    around = {".".join(name.split(".")[:length]) for name in found for length in range(1, name.count(".") + 2)}
+    return {name for name in around & NAMES if not is_below(own_name, (name,))}
 
 
 def is_below(name: str, roots: tuple[str, ...]) -> bool:
@@ -100,6 +124,10 @@ def test_every_room_has_its_row() -> None:
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_a_module_imports_what_its_room_may(module: Path) -> None:
     assert offences(module, (ROOT / module).read_text(encoding="utf-8")) == []
+
+
+def test_no_module_needs_one_that_needs_it() -> None:
+    TopologicalSorter({name_of(module): needed(module) for module in MODULES}).prepare()
 
 
 def test_the_rule_sees_imports_inside_functions_and_through_from() -> None:

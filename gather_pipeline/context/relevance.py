@@ -85,7 +85,7 @@ class Index:
         import numpy as np
 
         vectors, asked = self._meaning(embedder), embedder.embed([query])[0]
-        worth = _relative(self._by_words(query)) + _relative(vectors @ asked)
+        worth = relative(self._by_words(query)) + relative(vectors @ asked)
         if names := self._asked_about(query):
             worth += SPEAKER * np.isin(self._says, list(names))
         best = np.argsort(-worth, kind="stable")
@@ -144,10 +144,12 @@ def index_of(texts: tuple[str, ...], said_by: tuple[str, ...], meanings: tuple[s
     return index
 
 
-def _relative(scores: NDArray[Any]) -> NDArray[Any]:
-    """Scores as shares of the best one; none where there is none."""
-    best = scores.max(initial=0.0)
-    return scores / best if best > 0 else scores * 0.0
+def relative(scores: NDArray[Any]) -> NDArray[Any]:
+    """Scores as shares of the best of their column; 0 where none is above 0."""
+    import numpy as np
+
+    best = scores.max(axis=0, initial=0.0)
+    return scores / np.where(best > 0, best, np.inf)
 
 
 def _spread(worth: NDArray[Any], vectors: Vectors) -> list[int]:

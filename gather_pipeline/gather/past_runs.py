@@ -17,11 +17,11 @@ from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.routing import EMBEDDED, SCRIPTED, is_local
 from gather_pipeline.errors import StoreError
 from gather_pipeline.gather.forecast import COLD_LATENCY_S, Job, Past, Series, Step, Work, foretell
-from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.distilling import TASKS
 from gather_pipeline.tasks.forecast import KNOWN, Forecast, Range, counted, scaled
+from gather_pipeline.text.sentences import first_sentences
 from gather_pipeline.upkeep.inputs import chain_of, inputs_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _shown(services: Services, project: Project, model: str) -> int:
     """Tokens of the brief that a prompt for a model shows, estimated."""
     size, budget = estimate_tokens(project.brief), services.settings.gather_context_tokens
     if model == EMBEDDED:
-        return min(size, estimate_tokens(digest(project.brief)))
+        return min(size, estimate_tokens(first_sentences(project.brief)))
     return size if size <= budget else budget if is_local(model) else budget // 2
 
 

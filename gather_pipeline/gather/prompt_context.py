@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from gather_pipeline.context.budget import allocate
 from gather_pipeline.context.distillation import distil
-from gather_pipeline.context.relevance import TokenCounter
+from gather_pipeline.context.relevance import TokenCounter, relative
 from gather_pipeline.context.selection import Assembly, Candidate, fitting, select
 from gather_pipeline.domain.departments import Department
 from gather_pipeline.domain.items import Item, content_hash
@@ -15,12 +17,14 @@ from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.errors import GatherError
 from gather_pipeline.gather.session import Session
-from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.ports import Distiller, Remembered, Vectors
+from gather_pipeline.quality.statistics import telling
 from gather_pipeline.tasks.plugins import plugins
+from gather_pipeline.text.sentences import first_sentences
+from gather_pipeline.text.words import tokens
 
 BRAIN_ITEMS = 8
-SHORT_NOTE = 40  # tokens: of so many notes as would fill a budget were they as short, those nearest to an aspect are weighed for its prompt
+SHORT_NOTE = 40  # tokens: as many notes are weighed for each aspect as would fill the budget were they as short
 SMALL_POOL = 100  # items of predecessors weighed for a small window
 SMALL_TOKENS = 80  # two or three lines of predecessors for a small window
 AVOIDED = 20  # summaries of own items beyond the budget
@@ -122,8 +126,8 @@ def assemble(
     """
     faults: list[str] = []
     slugs = [one.slug for one in before]
-    own = _nearest(session, department, [department.slug], budget // SHORT_NOTE)
-    earlier = _nearest(session, department, slugs, budget // SHORT_NOTE)
+    own = _about_aspects(session, department, [department.slug], budget // SHORT_NOTE)
+    earlier = _about_aspects(session, department, slugs, budget // SHORT_NOTE)
     seen = {item.id for slug in (department.slug, *slugs) for item in session.items.get(slug, [])}
     nearest = _from_brain(session, department, seen)
     distilled = _distilled(session, budget, counter, distiller, faults)
@@ -151,8 +155,8 @@ def assemble_small(session: Session, department: Department, before: Sequence[De
 
     One for all prompts of an iteration: what stays the same is read once by the model, which is most of the time of a call.
     """
-    brief = digest(session.project.brief)
-    earlier = _nearest(session, department, [one.slug for one in before], SMALL_POOL)[::-1]
+    brief = first_sentences(session.project.brief)
+    earlier = _about_aspects(session, department, [one.slug for one in before], SMALL_POOL)[::-1]
     candidates = [_brief(session, brief), *(_candidate(item, "predecessor", item.summary) for item in earlier)]
     budget = counter(brief) + SMALL_TOKENS
     query = _query(department, department.aspects)
@@ -164,20 +168,34 @@ def _query(department: Department, aspects: Sequence[str]) -> str:
     return f"{department.name}: {', '.join(aspects)}. {department.description}"
 
 
-def _nearest(session: Session, department: Department, slugs: Sequence[str], most: int) -> list[Item]:
-    """Items of these departments, in order: so many that lie nearest to each of a department's aspects; all where there are no more.
+def _about_aspects(session: Session, department: Department, slugs: Sequence[str], most: int) -> list[Item]:
+    """Items of these departments, in order: so many that say most about each of a department's aspects; all where there are no more.
 
-    Reading a note's words costs a hundred times what its cosine does, and a grown project has thousands for a prompt that takes a hundred.
+    By meaning, and by the words that are stored with their analyses: reading a note costs a hundred times what its cosine does, and a grown
+    project has thousands for a prompt that takes a hundred.
     """
     items = [item for slug in slugs for item in session.items.get(slug, [])]
     if len(items) <= most:
         return items
     import numpy as np  # not above: a command that only reads starts without it
 
+    queries = [_query(department, [aspect]) for aspect in department.aspects]
     rows = np.concatenate([session.vectors_of(slug) for slug in slugs if session.items.get(slug)])
-    asked = session.services.embedder.embed([_query(department, [aspect]) for aspect in department.aspects])
-    near = np.argpartition(rows @ asked.T, -most, axis=0)[-most:]
-    return [items[place] for place in np.unique(near).tolist()]
+    words = [one.worths.keys() for slug in slugs for one in session.analyses.of(slug, session.items.get(slug, []))]
+    scores = relative(rows @ session.services.embedder.embed(queries).T) + relative(_by_words(words, queries))
+    best = np.argpartition(scores, -most, axis=0)[-most:]
+    return [items[place] for place in np.unique(best).tolist()]
+
+
+def _by_words(words: Sequence[Set[str]], queries: Sequence[str]) -> Vectors:
+    """How rare, among these notes, the words are that each shares with each query; float32 of shape (notes, queries)."""
+    import numpy as np
+
+    asked = [telling(tokens(query)) for query in queries]
+    shared = [frozenset().union(*asked) & own for own in words]
+    having = Counter(word for own in shared for word in own)
+    rarity = {word: math.log1p((len(words) - many + 0.5) / (many + 0.5)) for word, many in having.items()}  # as BM25 has it
+    return np.array([[sum(rarity[word] for word in own & query) for query in asked] for own in shared], np.float32)
 
 
 class _Embedded:

@@ -123,25 +123,22 @@ def read_notes(
 def _news(analyses: Sequence[Analysis], rows: Vectors, known: frozenset[str]) -> Iterator[tuple[float, float]]:
     """Of each note in turn what its news are worth, and its highest cosine to an earlier note.
 
-    In blocks, for a department may have tens of thousands of notes; a word is looked up in the notes that have it.
+    In blocks, for a department may have tens of thousands of notes; sets of notes are whole numbers, one bit a note.
     """
-    having: dict[str, list[int]] = {}
-    for place, analysis in enumerate(analyses):
-        for word in analysis.worths:
-            having.setdefault(word, []).append(place)
-    places = {word: np.array(found) for word, found in having.items() if len(found) > 1 and word not in known}
+    having: dict[str, int] = {}
     for start in range(0, len(rows), BLOCK):
         cosines = rows[start : start + BLOCK] @ rows[: start + BLOCK].T
-        near = cosines >= NEAR
+        near = np.packbits(cosines >= NEAR, axis=1, bitorder="little")
         for place in range(start, min(start + BLOCK, len(rows))):
-            is_near = near[place - start, :place]
+            is_near = int.from_bytes(near[place - start].tobytes(), "little")
             mass = 0.0
             for word, worth in analyses[place].worths.items():
                 if word in known:
                     continue
-                earlier = places.get(word)
-                if earlier is None or not is_near[earlier[: earlier.searchsorted(place)]].any():
+                earlier = having.get(word, 0)
+                if not earlier & is_near:
                     mass += worth
+                having[word] = earlier | 1 << place
             yield mass, float(cosines[place - start, :place].max()) if place else 0.0
 
 

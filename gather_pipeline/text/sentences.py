@@ -53,6 +53,16 @@ def summary_line(text: str) -> str:
     return first if len(first) <= LINE_CHARS else first[: LINE_CHARS - 1].rsplit(" ", 1)[0] + "…"
 
 
+def first_sentences(text: str, words: int = 70) -> str:
+    """The first whole sentences of a text without its headings, about that many words, for a model with a small window."""
+    kept: list[str] = []
+    for sentence in sentences("\n".join(line for line in text.split("\n") if not line.startswith("#"))):
+        if kept and len(" ".join([*kept, sentence]).split()) > words:
+            break
+        kept.append(sentence)
+    return " ".join(kept).strip()[: words * 10]
+
+
 def _pieces(text: str) -> list[str]:
     """Stretches of the text, a sentence and the white space after it each, that together are the whole text."""
     import sentencex  # not above: a command that only reads starts without it

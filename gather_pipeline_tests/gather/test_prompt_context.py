@@ -75,6 +75,19 @@ def test_an_old_note_that_the_aspect_is_about_reaches_the_prompt_before_newer_on
     studio.close()
 
 
+def test_a_note_with_the_rare_word_of_an_aspect_is_weighed_though_many_lie_nearer_by_meaning(tmp_path: Path) -> None:
+    visual = department_row("visual", 2)
+    visual["coordinationSettings"]["aspects"] = ["the colour of the harbour crane"]
+    studio = Studio.open(tmp_path, [department_row("story", 1), visual], context_tokens=300)
+    people, rare = People(studio.services), f"{' '.join(f'It weighs {number} tons.' for number in range(4))} Nobody oils the harbour crane."
+    id = people.add(PROJECT, "story", Texts(content=rare), "ana").id
+    for place in range(30):
+        people.add(PROJECT, "story", Texts(content=f"The colour in view {place} is the colour of the sea."), "ana")
+    studio.run()
+    assert all(id in {entry.id for entry in ledger.entries} for ledger in studio.records.ledgers("visual", 1))
+    studio.close()
+
+
 def test_every_note_leads_to_the_ledger_of_its_prompt_and_to_the_prompt_itself(tmp_path: Path) -> None:
     studio = Studio.open(tmp_path, [department_row("story", 1), department_row("visual", 2)], context_tokens=400)
     studio.run()

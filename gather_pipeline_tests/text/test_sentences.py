@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gather_pipeline.text.sentences import sentence_ends, summary_line
+from gather_pipeline.text.sentences import first_sentences, sentence_ends, summary_line
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,9 @@ def test_a_summary_is_the_first_sentence_and_never_longer_than_a_line() -> None:
     long = summary_line("word " * 60 + "end.")
     assert len(long) <= 140
     assert long.endswith("…")
+
+
+def test_first_sentences_are_whole_and_skip_headings() -> None:
+    assert first_sentences("# Title\nOne two three. Four five six. Seven.", words=6) == "One two three. Four five six."
+    assert len(first_sentences("word " * 5000)) <= 700
+    assert first_sentences("こんにちは。" * 300)

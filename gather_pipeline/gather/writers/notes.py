@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.gather.writers.openings import digest
 from gather_pipeline.ports import Embedder, Vectors
 from gather_pipeline.text.names import Names, strangers
+from gather_pipeline.text.sentences import first_sentences
 from gather_pipeline.text.words import WORD
 
 MIN_WORDS = 12
@@ -46,7 +46,7 @@ def best_of(texts: Sequence[str], aspect: str, brief: str, kept: Vectors, embedd
         return 0
     import numpy as np  # not above: a command that shows an item starts without it
 
-    vectors = embedder.embed([f"{aspect}. {digest(brief)}", *texts])
+    vectors = embedder.embed([f"{aspect}. {first_sentences(brief)}", *texts])
     candidates = vectors[1:]
     worth = candidates @ vectors[0]
     if len(kept):

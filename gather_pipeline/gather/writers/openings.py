@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from gather_pipeline.text.names import Names
-from gather_pipeline.text.sentences import sentences
 
 # Each ends in a word that asks for a verb or a thing: after a bare name the model would go on with a surname.
 OPENINGS = (
@@ -37,13 +36,3 @@ def opening(names: Names, aspect: str, turn: int) -> str:
     usable = [template for template in OPENINGS if "{other}" not in template or len(people) > 1]
     text = usable[turn % len(usable)].format(**words)
     return text[0].upper() + text[1:]
-
-
-def digest(text: str, words: int = 70) -> str:
-    """The first whole sentences of a text, about that many words, for a model with a small window."""
-    kept: list[str] = []
-    for sentence in sentences("\n".join(line for line in text.split("\n") if not line.startswith("#"))):
-        if kept and len(" ".join([*kept, sentence]).split()) > words:
-            break
-        kept.append(sentence)
-    return " ".join(kept).strip()[: words * 10]

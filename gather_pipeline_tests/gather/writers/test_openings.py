@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from gather_pipeline.gather.writers.openings import digest, opening
+from gather_pipeline.gather.writers.openings import opening
 from gather_pipeline.text.names import Names, find_names, strangers
 
 SAMPLE = (files("gather_pipeline") / "sample" / "brief.md").read_text(encoding="utf-8")
@@ -43,9 +43,3 @@ def test_an_opening_names_the_aspect_without_its_article_or_a_name_of_the_brief(
 def test_names_that_the_brief_does_not_know_are_counted() -> None:
     assert strangers("At night Elias Varga waits for Mara in Norhavn.", SAMPLE) == 0
     assert strangers("At night Elias waits for Mercedes Alvarado in Lisbon.", SAMPLE) == 2
-
-
-def test_a_digest_is_whole_sentences_and_skips_headings() -> None:
-    assert digest("# Title\nOne two three. Four five six. Seven.", words=6) == "One two three. Four five six."
-    assert len(digest("word " * 5000)) <= 700
-    assert digest("こんにちは。" * 300)

@@ -16,6 +16,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from gather_pipeline.adapters.documents import rules
 from gather_pipeline.adapters.documents.sqlite.file import StoreFile, open_file, value_of
 from gather_pipeline.errors import DuplicateKey, StoreError, UnknownEntity, VersionConflict, shorten
@@ -260,8 +262,8 @@ def _get(file: StoreFile, collection: str, id: str) -> Document | None:
 
 
 def _document(id: str, version: int, doc: str) -> Document:
-    fields = json.loads(doc, object_hook=_restore) if BYTES in doc else json.loads(doc)
-    return {"_id": id, **fields, "_version": version}
+    fields = from_json(doc)
+    return {"_id": id, **(_restored(fields) if BYTES in doc else fields), "_version": version}
 
 
 def _to_json(fields: Mapping[str, Any]) -> str:
@@ -272,5 +274,7 @@ def _plain(value: Any) -> Any:
     return {BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else dict(value)
 
 
-def _restore(found: dict[str, Any]) -> Any:
-    return base64.b64decode(found[BYTES]) if found.keys() == {BYTES} else found
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return base64.b64decode(value[BYTES]) if value.keys() == {BYTES} else {name: _restored(one) for name, one in value.items()}
+    return [_restored(one) for one in value] if isinstance(value, list) else value

@@ -179,13 +179,6 @@ class Settings(BaseSettings):
             raise ValueError("at least 8 characters")
         return value
 
-    @field_validator("home")
-    @classmethod
-    def _can_hold_the_metrics(cls, value: Path) -> Path:
-        if "?" in str(value.absolute()):  # what follows one DuckDB takes for no part of a file's name
-            raise ValueError("a path without a question mark, for the metrics database cannot be made under one")
-        return value
-
     @field_validator("webhook_secret")
     @classmethod
     def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -255,6 +248,13 @@ class Settings(BaseSettings):
             raise ValueError("a path without ~, for the system names no home folder") from None
         except OSError as error:
             raise ValueError(f"an absolute path, for the current folder cannot be used ({error.strerror})") from None
+
+    @field_validator("home")
+    @classmethod
+    def _can_hold_the_metrics(cls, value: Path) -> Path:
+        if "?" in str(value):  # what follows one DuckDB takes for no part of a file's name
+            raise ValueError("a path without a question mark, for the metrics database cannot be made under one")
+        return value
 
     @property
     def reads_cms(self) -> bool:

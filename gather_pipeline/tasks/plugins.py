@@ -5,7 +5,9 @@ A part of this package wins over a plugin's of the same name.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -50,7 +52,8 @@ def _registered(group: Group) -> dict[str, EntryPoint]:
 
 def _loaded(group: Group, point: EntryPoint) -> Any:
     try:
-        return point.load()
+        with redirect_stdout(sys.stderr):  # what a module prints as it is imported is no part of a command's document
+            return point.load()
     except (Exception, SystemExit) as error:  # a module that is a script ends the process
         package = point.dist.name if point.dist else "unknown"
         told = shorten(f"{type(error).__name__}: {error}")

@@ -22,8 +22,9 @@ from typing import Any
 import bm25s
 import numpy as np
 
-from gather_pipeline.context import Candidate, estimate_tokens, select
 from gather_pipeline.context.relevance import terms
+from gather_pipeline.context.selection import Candidate, select
+from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.gather import default_embedder
 from gather_pipeline.text.words import raw_words
 

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
 from gather_pipeline.domain.quality import WEIGHTS, Part, Quality, Score
+
+
+@dataclass
+class Dial:
+    """A clock that shows what it is set to."""
+
+    time: str = "2026-11-26T08:00:00.000000+00:00"
+
+    def now(self) -> str:
+        return self.time
+
+    def monotonic(self) -> float:
+        raise AssertionError
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError
 
 
 def a_quality(value: float = 60.0, **changes: Any) -> Quality:

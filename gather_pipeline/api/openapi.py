@@ -13,8 +13,7 @@ from gather_pipeline.api.problems import Problem
 
 TAGS = {
     "tasks": "Start, watch and cancel whatever is executed: the automation of a project, and every task definition.",
-    "projects": "A studio's projects, and how each and its departments stand.",
-    "departments": "The departments that the source has.",
+    "projects": "A studio's projects, how each and its departments stand, and the departments that the source has.",
     "items": "Gather items in people's hands. Every version is kept; what a person wrote is never overwritten.",
     "events": "What happens and what has happened, in order, by sequence number.",
     "reports": "What the runs were measured to do.",

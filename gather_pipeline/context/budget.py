@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from gather_pipeline.domain.layers import Layer
 from gather_pipeline.errors import InvalidInput
 
-LAYER_TOKENS: Mapping[Layer, int] = {"A": 2_000, "B": 0, "C": 13_000, "D": 5_000, "E": 10_000}  # B lives on what the others leave
-
 logger = logging.getLogger(__name__)
 
 
@@ -22,21 +20,14 @@ class Allocation:
     shares: Mapping[Layer, int]
 
 
-def allocate(tokens: int, layers: Mapping[Layer, int] = LAYER_TOKENS) -> Allocation:
-    """Spreads a budget over layers in the proportion of their tokens.
-
-    Args:
-        tokens: Budget.
-        layers: Tokens of each layer where there is room for all.
-    """
+def allocate(tokens: int, layers: Mapping[Layer, int]) -> Allocation:
+    """Spreads a budget over layers in the proportion of the tokens that each has where there is room for all."""
     wanted = sum(layers.values())
     part = min(1.0, tokens / wanted) if wanted else 1.0
     return Allocation(tokens=tokens, shares={layer: int(size * part) for layer, size in layers.items()})
 
 
-def budget_of(
-    max_tokens: int, buffer: int, layers: Mapping[Layer, int] = LAYER_TOKENS, *, window: int | None = None, answer: int = 0
-) -> Allocation:
+def budget_of(max_tokens: int, buffer: int, layers: Mapping[Layer, int], *, window: int | None = None, answer: int = 0) -> Allocation:
     """What a prompt's context may take, with a warning where the layers are scaled down to it.
 
     Args:
@@ -59,9 +50,6 @@ def budget_of(
             + "; raise the first, or lower the answer's tokens"
         )
     if tokens < sum(layers.values()):
-        logger.warning(
-            "[AutoGather] The context's layers ask for %d tokens and %d are there, so each gets less in proportion",
-            sum(layers.values()),
-            tokens,
-        )
+        told = "[AutoGather] The context's layers ask for %d tokens and %d are there, so each gets less in proportion"
+        logger.warning(told, sum(layers.values()), tokens)
     return allocate(tokens, layers)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gather_pipeline.context.relevance import TokenCounter
 from gather_pipeline.context.selection import Candidate
 from gather_pipeline.context.tokens import estimate_tokens
 from gather_pipeline.domain.iterations import digest
+from gather_pipeline.errors import StoreError, StoreUnavailable
 from gather_pipeline.ports import Cache, Distiller
 
 VERBOSE = 120  # tokens; below it a text has nothing to lose but what it says
@@ -73,7 +75,8 @@ async def distil(
         budget: Likewise.
         distiller: Shortens one text.
         counter: Counts tokens.
-        cache: Where shortened texts are kept, by text, kind and target; forgotten with the entity that the candidate's id names.
+        cache: Where shortened texts are kept, by text, kind and target; forgotten with the entity that the candidate's id names. One that
+            fails stops nothing: a warning is logged.
 
     Raises:
         GatherError: As the distiller: what has to be shortened and cannot be is the caller's to decide about.
@@ -82,17 +85,27 @@ async def distil(
     async def shortened(section: Section) -> str | None:
         candidate = section.candidate
         key = digest(["distilled", distiller.name, candidate.kind, candidate.text, section.target])
-        if cache is not None and (kept := cache.get("context", key)) is not None:
-            return kept.decode()
+        with _unless_away():
+            if cache is not None and (kept := cache.get("context", key)) is not None:
+                return kept.decode()
         text = await distiller.distil(candidate.text, candidate.kind, section.target)
         if (size := counter(text)) < LEAST_OF_TARGET * section.target:
             told = "[AutoGather] %s is not distilled: the summary has %d tokens, expected about %d"
             logger.warning(told, candidate.id, size, section.target)
             return None
-        if cache is not None:
-            cache.put("context", key, text.encode(), entities=(candidate.id,))
+        with _unless_away():
+            if cache is not None:
+                cache.put("context", key, text.encode(), entities=(candidate.id,))
         return text
 
     sections = verbose_sections(candidates, budget, counter)
     texts = await asyncio.gather(*(shortened(section) for section in sections))
     return {section.candidate.id: text for section, text in zip(sections, texts, strict=True) if text is not None}
+
+
+@contextmanager
+def _unless_away() -> Iterator[None]:
+    try:
+        yield
+    except (StoreUnavailable, StoreError) as error:
+        logger.warning("[AutoGather] Distilled texts are not kept: %s", error)

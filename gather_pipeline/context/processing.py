@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +16,7 @@ from gather_pipeline.domain.items import content_hash
 from gather_pipeline.domain.layers import Kind
 from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.ports import Cache, Distiller, Embedder
+from gather_pipeline.text.fences import fenced
 
 Told = TypeVar("Told", bound=Element | Candidate)
 Filter = Callable[[Element], bool]
@@ -88,14 +88,9 @@ async def process_context_for_agent(
     assembly = select(candidates, allocation.tokens, counter, query=query, embedder=embedder, shares=allocation.shares, distilled=distilled)
     included = _turned(assembly.included) if recency else assembly.included
     system = [one.text for one in included if one.kind == "instruction"]
-    parts = [fenced([one.text for one in included if one.kind == kind], tag) for kind, tag in TAGS.items()]
-    return AgentContext(system="\n".join([*system, PREAMBLE]), text="\n\n".join(part for part in parts if part), ledger=assembly.ledger)
-
-
-def fenced(texts: Sequence[str], tag: str) -> str:
-    """Texts between tags that they cannot close, so that what comes from data stays data; empty for no text."""
-    inside = "\n".join(re.sub(rf"<\s*(/?)\s*{tag}\b[^>]*>?", rf"[\1{tag}]", text, flags=re.IGNORECASE) for text in texts)
-    return f"<{tag}>\n{inside}\n</{tag}>" if texts else ""
+    by_kind = {tag: [one.text for one in included if one.kind == kind] for kind, tag in TAGS.items()}
+    text = "\n\n".join(fenced("\n".join(texts), tag) for tag, texts in by_kind.items() if texts)
+    return AgentContext(system="\n".join([*system, PREAMBLE]), text=text, ledger=assembly.ledger)
 
 
 def _turned(elements: Sequence[Told]) -> list[Told]:

@@ -42,7 +42,7 @@ def terms(text: str) -> tuple[str, ...]:
 def speakers_of(texts: Sequence[str]) -> tuple[str, ...]:
     """Who speaks in each of the lines of a dialogue, ``Ada: We leave at dawn``, also with a date before it or behind the name.
 
-    Nobody in any of them where most are no such lines: a note like ``Light: all from the left`` is nobody's.
+    Empty for all where most are no such lines: in a note like ``Light: all from the left`` no one speaks.
     """
     found = [SPEAKS.search(text[:LINE_HEAD]) for text in texts]
     is_dialogue = 2 * sum(line is not None for line in found) > len(found)

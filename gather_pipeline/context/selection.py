@@ -114,14 +114,12 @@ def select(
         sizes = [size for _, size in sorted(zip(places, sizes, strict=True))]
     filling = _Filling(candidates, sizes, budget, counter, shares, distilled or {})
     filling.take_what_must()
-    asked = query if sum(sizes) > budget else ""  # where all goes in, nothing needs to be ranked
-    ranking = range(len(candidates)) if not asked.strip() else index.order(asked, embedder or default_embedder())
-    by_priority: dict[Priority, list[int]] = {priority: [] for priority in PRIORITIES}
-    for at in ranking:
-        place = places[at] if asked else at
-        by_priority[candidates[place].priority].append(place)
-    filling.take(by_priority["medium"])
-    filling.take(by_priority["low"])
+    asked = query if query.strip() and sum(sizes) > budget else ""  # where all goes in, nothing needs to be ranked
+    ranking: Sequence[int] = range(len(candidates))
+    if asked:
+        ranking = [places[at] for at in index.order(asked, embedder or default_embedder())]
+    for priority in PRIORITIES[1:]:
+        filling.take([place for place in ranking if candidates[place].priority == priority])
     return Assembly(filling.included(), filling, asked)
 
 
@@ -278,4 +276,4 @@ def _least(text: str, size: int, counter: TokenCounter) -> int:
 
 
 def _layer(candidate: Candidate) -> Layer:
-    return candidate.layer or LAYER_OF.get(candidate.kind, "E")  # a kind of somebody else's is material
+    return candidate.layer or LAYER_OF.get(candidate.kind, "E")  # an unknown kind is material

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from gather_pipeline.domain.providers import Providers
 from gather_pipeline.domain.routing import EMBEDDED, Provider, is_local
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.errors import InvalidInput, ServiceUnavailable, StoreError, UnknownEntity, listed
 from gather_pipeline.operations.doctor import STORE_S, Check, Seen, Site, Verdict
 from gather_pipeline.ports import HttpAnswer
@@ -24,7 +25,6 @@ from gather_pipeline.tasks.catalogue import Catalogue
 FULL_MB, NARROW_MB = 100, 1_000
 SLOW_S = 0.25  # a run asks the store some dozens of times an iteration
 VERDICTS = ("ok", "warning", "fault")
-SETUP = "Run gather setup."
 
 
 def home(site: Site) -> Seen:
@@ -148,7 +148,7 @@ def _provider(site: Site, provider: Provider, providers: Providers, wanted: str 
         remedy = f"Set GATHER_MODEL to one of its models, such as {known[0]}."
         return Seen(text=f"{where} does not list GATHER_MODEL {wanted!r}", verdict="warning", remedy=remedy, latency_s=said.latency_s)
     taken = "takes the key" if provider.api_key else "needs no key"
-    return Seen(text=f"{where} {taken}, {len(known)} models", latency_s=said.latency_s)
+    return Seen(text=f"{where} {taken}, {counted(len(known), 'model')}", latency_s=said.latency_s)
 
 
 def weights(site: Site) -> Seen:
@@ -170,7 +170,7 @@ def departments(site: Site) -> Seen:
     """Where departments come from."""
     source = site.probes.departments()
     is_sample = not site.settings.reads_cms and "departments" not in site.settings.model_fields_set
-    return Seen(text=f"{len(source.departments())} departments in {source.place}", embedded=is_sample)
+    return Seen(text=f"{counted(len(source.departments()), 'department')} in {source.place}", embedded=is_sample)
 
 
 def tasks(site: Site) -> Seen:
@@ -183,7 +183,7 @@ def tasks(site: Site) -> Seen:
     if catalogue.faults:
         raise InvalidInput("; ".join(catalogue.faults.values()))
     own = sum(path.parent in folders for path in catalogue.paths.values())
-    return Seen(text=f"{len(catalogue.paths)} definitions, {own} of them in your folders", embedded=not folders)
+    return Seen(text=f"{counted(len(catalogue.paths), 'definition')}, {own} of them in your folders", embedded=not folders)
 
 
 def dagster(site: Site) -> Seen:
@@ -198,7 +198,7 @@ def metrics(site: Site) -> Seen:
         ((rows,),) = site.services.metrics.query("SELECT count(*) FROM run").to_numpy().tolist()
     except UnknownEntity:
         return Seen(text="no run has been measured yet", embedded=True)
-    return Seen(text=f"{site.settings.metrics_database} can be read, {rows} runs", embedded=True)
+    return Seen(text=f"{site.settings.metrics_database} can be read, {counted(rows, 'run')}", embedded=True)
 
 
 def brain(site: Site) -> Seen:
@@ -211,7 +211,8 @@ def brain(site: Site) -> Seen:
     behind = [cursor.project_id for cursor in site.services.indexing.behind(receiver=service.key) if not cursor.is_held]
     refused = sum(len(cursor.refused) for cursor in site.services.indexing.of(service))
     if behind or refused:
-        lacks = ([f"it lacks items of {listed(behind, 5)}"] if behind else []) + ([f"it refused {refused} items"] if refused else [])
+        lacks = [f"it lacks items of {listed(behind, 5)}"] if behind else []
+        lacks += [f"it refused {counted(refused, 'item')}"] if refused else []
         remedy = "Start the next run of the project, or Dagster's daemon: its sensor deliveries brings them there."
         return Seen(text=f"{text}; {', '.join(lacks)}", verdict="warning", remedy=remedy, latency_s=state.latency_s)
     return Seen(text=text, latency_s=state.latency_s)
@@ -237,7 +238,7 @@ def redis(site: Site) -> Seen:
 
 
 def webhook(site: Site) -> Seen:
-    """Whether somebody answers at the webhook's address; a HEAD request, which no receiver takes for an event."""
+    """Whether the webhook's address answers a HEAD request, which no receiver takes for an event."""
     address = site.settings.webhook_url
     if address is None:
         return Seen(text="not set, events stay in the store", embedded=True)
@@ -265,9 +266,9 @@ def api(site: Site) -> Seen:
         return Seen(text="no token was made: it serves this machine alone, whoever asks from here", embedded=True)
     if not valid:
         remedy = "Make a token: gather token create."
-        return Seen(text=f"all {len(tokens)} tokens are revoked, nobody gets in", verdict="warning", remedy=remedy)
-    origins = site.settings.api_origins
-    return Seen(text=f"{valid} tokens open it" + (f", pages of {', '.join(origins)} may ask" if origins else ""))
+        return Seen(text="every token is revoked, nobody gets in", verdict="warning", remedy=remedy)
+    pages = f", pages of {', '.join(site.settings.api_origins)} may ask" if site.settings.api_origins else ""
+    return Seen(text=f"{counted(valid, 'valid token')}{pages}")
 
 
 def timezone(site: Site) -> Seen:
@@ -299,7 +300,7 @@ CHECKS = (
         look=model,
         remedy="Check the address, the network and the provider's status page.",
     ),
-    Check(name="weights", setting="MODEL_PATH, GATHER_MODELS_DIR", look=weights, remedy=SETUP),
+    Check(name="weights", setting="MODEL_PATH, GATHER_MODELS_DIR", look=weights, remedy="Run gather setup."),
     Check(name="embedder", setting="GATHER_EMBEDDER", look=embedder, remedy="Install the package again: pip install -e ."),
     Check(
         name="departments",

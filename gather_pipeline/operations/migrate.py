@@ -1,7 +1,7 @@
 """Moves everything that is stored from one document store to another: copied by differences, then counted and compared.
 
 Versions move with their documents. Change cursors do not: none of another store is known to the target, or what was written over one
-that is known counts as changed, so that whoever follows reads it (docs/decisions/0019).
+that is known counts as changed, so that followers read it (docs/decisions/0019).
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gather_pipeline.domain.projects import project_database
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.errors import EditConflict, InvalidInput, ProjectBusy, listed
 from gather_pipeline.ports import MaintainedStore
 from gather_pipeline.records.copying import LEFT_BEHIND, CopiedCollection, Copies, DatabaseCopy, project_ids
@@ -45,6 +47,11 @@ class Migration:
         """How many the target had beyond the source."""
         return sum(row.deleted for row in self.collections)
 
+    @property
+    def differences(self) -> int:
+        """How many the target lacked or had beyond the source."""
+        return self.written + self.deleted
+
 
 def migrate(
     source: MaintainedStore,
@@ -59,7 +66,7 @@ def migrate(
 
     Args:
         source: Where everything is; it is only read.
-        target: Where it is to be. What a killed call left there is gone on with.
+        target: Where it is to be. A copy that was killed is continued.
         database: The database that projects share.
         into_existing: Whether the target may hold other data: what has the same id is replaced, what the source's projects have no more
             is deleted, and the rest stays.
@@ -77,35 +84,37 @@ def migrate(
         raise InvalidInput(f"the store at {source.place} holds nothing to be copied, expected a project or an execution")
     _check_idle(source, target, database)
     shared, *own = (DatabaseCopy(source=source, target=target, database=name) for name in names)
-    copies = [replace(shared, projects=projects), *own]
+    walk = partial(_walk, projects, [replace(shared, projects=projects), *own])
     noted = Copies(target, database)
     if not into_existing and not noted.is_under_way(source.place):
         held = [name for name in names if any(_has_documents(target, name, one) for one in target.collections(name))]
         if held:
             progress(f"the store at {target.place} holds data already, comparing")
-            compared = _walk(copies, write=False)
-            if compared.written or compared.deleted:
+            compared = walk(write=False)
+            if compared.differences:
                 raise InvalidInput(
                     f"the store at {target.place} holds other data in {listed(held, 3)}, expected an empty one or --into-existing: "
                     "that replaces what has the same id, deletes what these projects have no more, and leaves the rest"
                 )
-            return replace(compared, projects=projects)
+            return compared
     if dry_run:
-        return replace(_walk(copies, write=False, progress=progress), projects=projects)
+        return walk(write=False, progress=progress)
     noted.note(source.place, done=False)
-    done = _walk(copies, write=True, progress=progress)
+    done = walk(write=True, progress=progress)
     progress("comparing both sides")
-    compared = _walk(copies, write=False)
+    compared = walk(write=False)
     _check_idle(source, target, database)
-    if compared.written or compared.deleted:
-        raise EditConflict(f"{compared.written + compared.deleted} documents were changed while they were copied: call it again")
+    if compared.differences:
+        raise EditConflict(f"{counted(compared.differences, 'document')} changed while everything was copied: call it again")
     noted.note(source.place, done=True)
     taken = {(row.database, row.collection): row for row in done.collections}
-    rows = [(now, taken.get((now.database, now.collection), now)) for now in compared.collections]
-    return Migration(projects=projects, collections=tuple(replace(now, written=then.written, deleted=then.deleted) for now, then in rows))
+    rows = ((now, taken.get((now.database, now.collection), now)) for now in compared.collections)
+    return replace(compared, collections=tuple(replace(now, written=then.written, deleted=then.deleted) for now, then in rows))
 
 
-def _walk(copies: list[DatabaseCopy], *, write: bool, progress: Callable[[str], None] = lambda sentence: None) -> Migration:
+def _walk(
+    projects: tuple[str, ...], copies: list[DatabaseCopy], *, write: bool, progress: Callable[[str], None] = lambda sentence: None
+) -> Migration:
     rows = []
     last = time.monotonic()
     for number, copy in enumerate(copies, 1):
@@ -121,7 +130,7 @@ def _walk(copies: list[DatabaseCopy], *, write: bool, progress: Callable[[str], 
             row = copy.run(collection, write=write, told=told)
             rows.append(row)
             progress(f"{where}: {row.written:,} of {row.documents:,} documents {'copied' if write else 'to be copied'}")
-    return Migration(projects=(), collections=tuple(rows))
+    return Migration(projects=projects, collections=tuple(rows))
 
 
 def _has_documents(store: MaintainedStore, database: str, collection: str) -> bool:

@@ -1,34 +1,31 @@
 """What people do to gather items: add, edit, delete, restore, say that two are the same. No model is asked and nothing is embedded.
 
-A change is one write of one document, so that two at once cannot lose a word: the second is told. Its department's mark is set before it,
-which is how sensors hear of it.
+A change is one write of one document, so that the second of two at once is refused and no text is lost. The department's mark is set
+before it, which is how sensors notice it.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from gather_pipeline.domain.decisions import DecidedText, Decision, set_aside_key
 from gather_pipeline.domain.items import TEXTS, Item, NewItem, Overruled, content_hash
 from gather_pipeline.domain.texts import typed
-from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity, VersionConflict, listed
+from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, StoreError, UnknownEntity, VersionConflict, listed
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
 from gather_pipeline.text.sentences import summary_line
 
 logger = logging.getLogger(__name__)
 
-LIMITS = {
-    "content": 20_000,
-    "summary": 2_000,
-    "context": 2_000,
-    "aspect": 200,
-}  # characters; a content of ten pages is far more than a note
+LIMITS = {"content": 20_000, "summary": 2_000, "context": 2_000, "aspect": 200}  # characters; ten pages are far more than a note
 ATTEMPTS = 5
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +38,7 @@ class Texts:
     aspect: str | None = None
 
     def checked(self) -> Texts:
-        """The texts as they are stored.
-
-        Raises:
-            InvalidInput: One is empty where it may not be, or too long.
-        """
+        """The texts as they are stored; raises `InvalidInput` where one is empty that may not be, or too long."""
         texts = {name: typed(text) for name, text in self.given().items()}
         for name, text in texts.items():
             if name in ("content", "summary") and not text:
@@ -74,6 +67,17 @@ class People:
         """The item with that id, whatever its state."""
         return self._find(id, project_id)[1]
 
+    def find_text(self, id: str, project_id: str | None = None) -> Item | tuple[str, DecidedText]:
+        """The item with that id, or the project and the decision of a text that was dropped before it became that item."""
+        try:
+            return self.find(id, project_id)
+        except UnknownEntity:
+            found = self._look(project_id, lambda records: next((drop for drop in records.view().dropped if drop.item_id == id), None))
+            if found is None:
+                raise
+        records, drop = found
+        return records.project_id, drop
+
     def check_department(self, project_id: str, slug: str) -> None:
         """Raises `UnknownEntity` where there is no such project, or neither it nor the source of departments has this department."""
         self._services.projects.get(project_id)
@@ -84,12 +88,7 @@ class People:
             raise UnknownEntity.field("department", slug, f"one of {listed(known) or 'none: the list is empty'}")
 
     def add(self, project_id: str, slug: str, texts: Texts, by: str) -> Item:
-        """Adds an item that a person wrote; equal texts are not refused, for a person's are never duplicates.
-
-        Raises:
-            InvalidInput: A text is wrong.
-            UnknownEntity: As `check_department`.
-        """
+        """Adds a person's item, even of a text that is there; raises `InvalidInput` for a wrong text, and as `check_department`."""
         texts = texts.checked()
         if texts.content is None:
             raise InvalidInput("content is missing, expected the note's text")
@@ -144,16 +143,18 @@ class People:
         try:
             return self._change(id, change, revision, project_id)
         except UnknownEntity:
-            for records in self._records(project_id):
-                if drop := next((drop for drop in records.view().dropped if drop.item_id == id), None):
-                    return self._make_item(records.project_id, drop, by)
-            raise
+            found = self.find_text(id, project_id)
+        if isinstance(found, Item):
+            return found
+        try:
+            return self._make_item(*found, by)
+        except DuplicateKey:  # somebody else restored it at the same moment
+            return self.find(id, found[0])
 
     def mark_same(self, id: str, other: str, by: str, *, project_id: str | None = None) -> Item:
-        """Sets an item aside because a person says that `other`, which stays, says the same; it is listed with the drops and restorable.
+        """Drops an item because a person says that `other`, which stays, says the same; it can be restored as any drop.
 
-        Raises:
-            InvalidInput: The two are one item, or one of them is not active.
+        Raises `InvalidInput` where the two are one item, or one of them is not active.
         """
         if id == other:
             raise InvalidInput.field("other", other, f"another item than {id}")
@@ -206,18 +207,26 @@ class People:
 
     def _find(self, id: str, project_id: str | None) -> tuple[ProjectRecords, Item, int]:
         """An item with its project's records and the version of its document."""
-        for records in self._records(project_id):
-            found = records.item(id)
-            if found is not None:
-                return records, *found
+        if found := self._look(project_id, lambda records: records.item(id)):
+            records, (item, version) = found
+            return records, item, version
         if project_id:
             self._services.projects.get(project_id)
         where = f"project {project_id}" if project_id else "any project"
         raise UnknownEntity.field("item", id, f"the id of an item of {where}, as gather items prints it")
 
-    def _records(self, project_id: str | None) -> Iterator[ProjectRecords]:
-        ids = [project_id] if project_id else [project.id for project in self._services.projects.all()]
-        return (self._services.project(id) for id in ids)
+    def _look(self, project_id: str | None, look: Callable[[ProjectRecords], Found | None]) -> tuple[ProjectRecords, Found] | None:
+        """The first thing found in a project, or in all of them; of all, those whose database is damaged are left out with a warning."""
+        for id in [project_id] if project_id else [project.id for project in self._services.projects.all()]:
+            records = self._services.project(id)
+            try:
+                if (found := look(records)) is not None:
+                    return records, found
+            except StoreError as error:
+                if project_id:
+                    raise
+                logger.warning("[AutoGather] Items of project %s are left out: %s", id, error)
+        return None
 
     def _now(self, item: Item) -> str:
         now, newest = self._services.clock.now(), item.history()[-1].at

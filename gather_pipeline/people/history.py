@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.items import TEXTS, Item, Revision, content_hash
-from gather_pipeline.errors import UnknownEntity
 from gather_pipeline.people.edit import People
 from gather_pipeline.services import Services
 from gather_pipeline.text.injection import item_injection
@@ -110,18 +109,10 @@ def item_document(item: Item) -> dict[str, Any]:
 
 
 def history_of(services: Services, id: str, project_id: str | None = None) -> ItemHistory | DroppedText:
-    """Everything that is kept of an item, or of a dropped text by the id that its item would have had, in that project or any.
-
-    Raises:
-        UnknownEntity: There is neither.
-    """
-    try:
-        item = People(services).find(id, project_id)
-    except UnknownEntity:
-        found = dropped_text(services, id, project_id)
-        if found is None:
-            raise
-        return DroppedText(project_id=found[0], drop=_drop(found[1], None))
+    """Everything that is kept of an item or a dropped text, as `People.find_text` finds it."""
+    item = People(services).find_text(id, project_id)
+    if not isinstance(item, Item):
+        return DroppedText(project_id=item[0], drop=_drop(item[1], None))
     records, used, revisions = services.project(item.project_id), item.provenance.get("context_items"), item.history()
     hashes = used if isinstance(used, Mapping) else {}
     known = {one.id: one for one in records.items(hashes)}
@@ -136,22 +127,8 @@ def history_of(services: Services, id: str, project_id: str | None = None) -> It
     )
 
 
-def dropped_text(services: Services, id: str, project_id: str | None = None) -> tuple[str, DecidedText] | None:
-    """The project and the decision of a text that was dropped before it became an item, by the id that its item would have had."""
-    for project in [services.projects.get(project_id)] if project_id else services.projects.all():
-        for one in services.project(project.id).view().dropped:
-            if one.item_id == id:
-                return project.id, one
-    return None
-
-
 def drops_of(decided: Iterable[DecidedText], items: Sequence[Item]) -> list[Drop]:
-    """Dropped texts with what people want to know of them.
-
-    Args:
-        decided: Decisions that dropped a text.
-        items: Committed items whatever their state: one that was set aside is listed too, and one that was restored is marked.
-    """
+    """Dropped texts with what people want to know of them; of `items`, those set aside are listed too, and those restored are marked."""
     by_id = {item.id: item for item in items}
     drops = [_drop(one, by_id.get(one.item_id)) for one in decided]
     listed = {drop.item_id for drop in drops}
@@ -160,6 +137,9 @@ def drops_of(decided: Iterable[DecidedText], items: Sequence[Item]) -> list[Drop
 
 def _drop(decided: DecidedText, item: Item | None) -> Drop:
     why = {name: value for name, value in vars(decided.decision).items() if name != "duplicate"}
+    restored_by = None
+    if item is not None and item.state != "dropped":
+        restored_by = next((version.by for version in reversed(item.history()) if version.action == "restored"), item.written_by)
     return Drop(
         id=decided.key,
         item_id=decided.item_id,
@@ -167,14 +147,9 @@ def _drop(decided: DecidedText, item: Item | None) -> Drop:
         department=decided.department,
         iteration=decided.iteration,
         rules_version=decided.rules_version or None,
-        restored_by=_restorer(item) if item is not None and item.state != "dropped" else None,
+        restored_by=restored_by,
         **why,
     )
-
-
-def _restorer(item: Item) -> str | None:
-    restored = [version.by for version in item.history() if version.action == "restored"]
-    return restored[-1] if restored else item.written_by
 
 
 def _set_aside(item: Item) -> Drop:

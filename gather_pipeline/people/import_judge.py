@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gather_pipeline.domain.decisions import DecidedText, Decision
+from gather_pipeline.domain.decisions import DecidedText
 from gather_pipeline.domain.items import Item
 from gather_pipeline.people.import_lines import CheckedLines, ImportedLine
 from gather_pipeline.ports import Vectors
@@ -26,14 +26,7 @@ from gather_pipeline.similarity.project import detector_of
 
 @dataclass(frozen=True, kw_only=True)
 class ImportDecision:
-    """What is to be done with some lines.
-
-    Attributes:
-        kept: Lines to store.
-        vectors: Embeddings by id of those of them that have one.
-        dropped: Lines that repeat something, with the decision about each.
-        dropped_before: How many lines an earlier attempt at this import dropped.
-    """
+    """Lines to store, those of them that have an embedding, and lines that repeat something, now or at an earlier attempt."""
 
     kept: list[ImportedLine]
     vectors: Mapping[str, Vectors]
@@ -79,22 +72,19 @@ class ImportJudge:
         decisions = self._detector.screen_by_rules(contents, vectors, known, within=by_hand)
         ids = {batch_id(place): line.item.id for place, line in enumerate(judged)}
         return [
-            self._decided(line, replace(decision, match_id=ids.get(decision.match_id or "", decision.match_id)))
+            DecidedText(
+                key=f"{line.item.department}|{line.item.id}|import",
+                item_id=line.item.id,
+                department=line.item.department,
+                iteration=line.item.iteration,
+                place=line.place,
+                text=line.item,
+                decision=replace(decision, match_id=ids.get(decision.match_id or "", decision.match_id)),
+                rules_version=self._detector.version,
+            )
             for line, decision in zip(judged, decisions, strict=True)
             if decision.duplicate
         ]
-
-    def _decided(self, line: ImportedLine, decision: Decision) -> DecidedText:
-        return DecidedText(
-            key=f"{line.item.department}|{line.item.id}|import",
-            item_id=line.item.id,
-            department=line.item.department,
-            iteration=line.item.iteration,
-            place=line.place,
-            text=line.item,
-            decision=decision,
-            rules_version=self._detector.version,
-        )
 
     def _known_of(self, compared: _ComparedItems) -> KnownItems:
         """What lines are compared with, embedded; embeddings of stored items are kept, but those of a person's text."""

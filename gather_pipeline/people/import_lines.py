@@ -129,16 +129,10 @@ def _disk() -> Iterator[None]:
 
 
 def check_lines(order: Order, departments: Collection[str], now: str, lines: CheckedLines) -> tuple[list[Refusal], list[str]]:
-    """Checks every line of a file, whose items may belong to these departments and come into the project now.
-
-    Args:
-        order: Whose lines are checked.
-        departments: Slugs.
-        now: The time.
-        lines: Gets what stands for an item.
+    """Checks every line of a file, and adds to `lines` what can be an item of one of these departments.
 
     Returns:
-        Lines that cannot be items here, and columns that no item has.
+        Lines that cannot, and columns that no item has.
 
     Raises:
         InvalidInput: No line can be an item of this project.

@@ -7,8 +7,7 @@ them whole; a repeat of an import that was killed passes over what is there and 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,23 +83,21 @@ class Importer:
         return found | {department.slug for department in self._services.departments.departments()}
 
     def _take(self, records: ProjectRecords, lines: CheckedLines, report: Imported, progress: ImportProgress, lease: Lease | None) -> None:
-        """Decides and stores, window after window: first what an export decided among itself, then what a person made by hand.
-
-        Args:
-            records: The project's.
-            lines: Checked ones.
-            report: Is brought up to date.
-            progress: Is told of every window.
-            lease: Under which is stored, None where nothing is to be.
-        """
+        """Decides and stores, window after window: first lines of an export, then those made by hand; without a lease stores nothing."""
         view = records.view()  # anew: until the lease was taken, others may have written
         present = {item.id: item for item in view.everything}
         if lease is not None:
             records.free([id for id in lines.numbers if id not in present], lease)
         judge = ImportJudge(self._services, view, lines, dry_run=lease is None)
-        new = {slug for slug, ids in lines.ids.items() if not all(id in present for id in ids)}
+        new = sorted(slug for slug, ids in lines.ids.items() if not all(id in present for id in ids))
+
+        def mark() -> None:
+            for slug in new if lease is not None else ():
+                self._services.marks.set(records.project_id, slug)
+
         done = 0
-        with nullcontext() if lease is None else self._marked(records.project_id, new):
+        mark()
+        try:
             for by_hand, size in ((False, WINDOW), (True, WINDOW_BY_HAND)):
                 for window in lines.windows(size, by_hand=by_hand):
                     fresh = []
@@ -119,17 +116,8 @@ class Importer:
                     report.dropped += len(decision.dropped) + decision.dropped_before
                     done += len(window)
                     progress(done, len(lines))
-
-    @contextmanager
-    def _marked(self, project_id: str, slugs: set[str]) -> Iterator[None]:
-        """Marks departments before their first new item, and again after the last, whatever ends the import."""
-        for slug in sorted(slugs):
-            self._services.marks.set(project_id, slug)
-        try:
-            yield
-        finally:
-            for slug in sorted(slugs):
-                self._services.marks.set(project_id, slug)
+        finally:  # also after the last new item, whatever ends the import
+            mark()
 
     def _store(self, records: ProjectRecords, decision: ImportDecision) -> None:
         """Stores a window; the insert of the items comes last, and at once."""

@@ -10,11 +10,7 @@ from gather_pipeline.settings import Settings
 
 
 def person(by: str | None, settings: Settings) -> str:
-    """The name that a change is kept under: the option's, else the setting's, else the login's.
-
-    Raises:
-        InvalidInput: It is empty, too long or not of one line, or there is none.
-    """
+    """The name that a change is kept under: the option's, else the setting's, else the login's; raises `InvalidInput` as `checked_name`."""
     source, name = ("--by", by) if by is not None else ("GATHER_USER", settings.user)
     if name is None:
         try:

@@ -1,8 +1,8 @@
-"""How an item came about: its model, prompt, ledger, verdicts and cost, told from what is stored (N01, N08)."""
+"""How an item came about: its model, prompt, ledger, verdicts and cost, from what is stored (N01, N08)."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gather_pipeline.domain.decisions import DecidedText
@@ -11,7 +11,6 @@ from gather_pipeline.domain.ledger import Ledger
 from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.errors import GatherError, UnknownEntity
 from gather_pipeline.people.edit import People
-from gather_pipeline.people.history import dropped_text
 from gather_pipeline.records.documents import ledger_document
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
@@ -67,31 +66,21 @@ class Why:
 
 
 def why(services: Services, id: str, project_id: str | None = None) -> Why:
-    """How an item came about, or a dropped text, by the id that its item would have had; in that project or any.
-
-    Raises:
-        UnknownEntity: There is neither.
-    """
-    made: Item | DecidedText
-    try:
-        made = People(services).find(id, project_id)
-    except UnknownEntity:
-        found = dropped_text(services, id, project_id)
-        if found is None:
-            raise
-        project_id, made = found
-    text, project = (made, made.project_id) if isinstance(made, Item) else (made.text, str(project_id))
+    """How an item or a dropped text came about, as `People.find_text` finds it."""
+    found = People(services).find_text(id, project_id)
+    project, made = (found.project_id, found) if isinstance(found, Item) else found
+    text = made if isinstance(made, Item) else made.text
     records = services.project(project)
-    place: dict[str, Any] = {"id": id, "project_id": project, "department": made.department, "iteration": made.iteration}
     verdicts = tuple(_verdict(one) for one in records.decisions(records.view(made.department).iterations, id))
     origin = _origin(made)
+    known = Why(id=id, project_id=project, department=made.department, iteration=made.iteration, told=origin or "", verdicts=verdicts)
     if origin:
-        return Why(**place, told=origin, verdicts=verdicts)
+        return known
     try:
         execution = services.executions.get(str(text.provenance.get("execution_id")))
     except UnknownEntity:
-        told = f"{text.provenance.get('generated_by', 'a model')} wrote it, and the record of that is not in this store"
-        return Why(**place, told=told, verdicts=verdicts)
+        author = text.provenance.get("generated_by", "a model")
+        return replace(known, told=f"{author} wrote it, and the record of that is not in this store")
     told = f"{execution.model or execution.models_used[-1]} wrote it by task {execution.task_id} {execution.task_version}"
     if isinstance(made, Item) and made.revision > 1:
         last = made.history()[-1]
@@ -103,14 +92,8 @@ def why(services: Services, id: str, project_id: str | None = None) -> Why:
         rebuilt = rebuild(execution, definition, [services.executions.get(id) for id in shown])
     except GatherError as error:
         told += f"; its prompt cannot be made again: {error}"
-    return Why(
-        **place,
-        told=told,
-        execution=execution,
-        rebuilt=rebuilt,
-        ledger=_ledger(records, made),
-        verdicts=(*execution.verdicts, *verdicts),
-    )
+    ledger, verdicts = _ledger(records, made), (*execution.verdicts, *verdicts)
+    return replace(known, told=told, execution=execution, rebuilt=rebuilt, ledger=ledger, verdicts=verdicts)
 
 
 def _origin(made: Item | DecidedText) -> str | None:

@@ -18,13 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_changes(store: DocumentStore, database: str, seen: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str, Changes]]:
-    """Body of `ports.ReadChanges`; a project whose database is damaged is left out and told of.
-
-    Args:
-        store: The document store.
-        database: The database that projects share.
-        seen: Cursors by database and collection.
-    """
+    """Body of `ports.ReadChanges`; a project whose database is damaged is left out with a warning."""
 
     def changed(name: str, collection: str) -> tuple[str, str, Changes]:
         return name, collection, store.changed_since(name, collection, seen.get((name, collection), ""))

@@ -60,12 +60,9 @@ class DatabaseCopy:
         return sorted(names.difference(LEFT_BEHIND))
 
     def run(self, collection: str, *, write: bool, told: Callable[[int], None]) -> CopiedCollection:
-        """Makes the target's collection what the source's is; without `write` counts and compares alone.
+        """Makes the target's collection what the source's is; without `write` only counts and compares.
 
-        Args:
-            collection: Its name.
-            write: Whether the target is changed.
-            told: Gets the number of documents that are done with, after each page.
+        `told` gets the number of documents that are done, after each page.
         """
         documents = written = deleted = 0
         hashes = hashlib.sha256(), hashlib.sha256()

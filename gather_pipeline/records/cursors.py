@@ -1,4 +1,4 @@
-"""Cursors over what a project has for somebody beyond the store, each held by one process at a time."""
+"""Cursors of what receivers beyond the store have of a project, each held by one process at a time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gather_pipeline.errors import DuplicateKey, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Document, DocumentStore
-from gather_pipeline.records.lease import Holder, Owner
+from gather_pipeline.records.lease import Owner
 
 FREE = {"owner": None, "expires": 0.0}  # a cursor that nobody holds
 HOLD_S = 90.0  # longer than any request and any wait of our own between two of them
 
 
 class Receiver(Protocol):
-    """Who is to get what a project has: `key` tells it from every other without giving its address away, `host` is for messages."""
+    """Who gets what a project has; `key` identifies it without giving its address away, `host` is for messages."""
 
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def host(self) -> str: ...
+    key: str
+    host: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +28,9 @@ class Cursor:
 
     Attributes:
         receiver: Key of the receiver.
-        host: Its host.
         behind: False once there is nothing more that it was to get.
         owner: Who delivers, None for nobody.
         expires: Until when its owner holds it without a word, seconds since the epoch.
-        version: Version of its document.
     """
 
     id: str
@@ -50,21 +45,14 @@ class Cursor:
     @property
     def is_held(self) -> bool:
         """Whether a live process delivers."""
-        if self.owner is None or time.time() > self.expires:
-            return False
-        return not Holder(project_id=self.project_id, owner=self.owner, expires=self.expires, version=self.version).is_dead
+        return self.owner is not None and time.time() <= self.expires and not self.owner.is_gone(self.expires)
 
 
 CursorT = TypeVar("CursorT", bound=Cursor)
 
 
 class Cursors(Generic[CursorT]):
-    """The cursors of one kind of all projects, in the shared database.
-
-    Args:
-        collection: Where they are kept.
-        kind: Makes one of the fields of its document.
-    """
+    """The cursors of one kind of all projects, in a collection of the shared database."""
 
     def __init__(self, store: DocumentStore, database: str, collection: str, kind: Callable[..., CursorT]) -> None:
         self._store, self._database, self._collection, self._kind = store, database, collection, kind
@@ -72,11 +60,7 @@ class Cursors(Generic[CursorT]):
     def open(self, project_id: str, receiver: Receiver, fresh: Mapping[str, Any], *, again: Mapping[str, Any] | None = None) -> None:
         """Notes that a receiver is to get something, from where it stopped.
 
-        Args:
-            project_id: The project.
-            receiver: Who is to get it.
-            fresh: Fields of a cursor that is not there yet.
-            again: Fields that change where it lacked nothing; as `fresh` where None.
+        `fresh` are fields of a cursor that is not there yet, `again` those that change where it lacked nothing; as `fresh` where None.
         """
         id = f"{project_id}|{receiver.key}"
         document = self._store.get(self._database, self._collection, id)
@@ -85,9 +69,9 @@ class Cursors(Generic[CursorT]):
                 named = {"_id": id, "project_id": project_id, "receiver": receiver.key, "host": receiver.host}
                 self._store.insert_many(self._database, self._collection, [{**named, **fresh, "behind": True, **FREE}])
             else:
-                # Also where it is behind: whoever is about to note that nothing is left must not do so any more.
-                changes = {"behind": True} if document["behind"] else {**(fresh if again is None else again), "behind": True}
-                self._store.update(self._database, self._collection, id, changes, expected_version=document["_version"])
+                # Also where it is behind, so that a process about to note that nothing is left gets a version conflict.
+                changes = {} if document["behind"] else fresh if again is None else again
+                self._update(id, {**changes, "behind": True}, document["_version"])
         except (DuplicateKey, VersionConflict):
             self.open(project_id, receiver, fresh, again=again)
 
@@ -106,7 +90,7 @@ class Cursors(Generic[CursorT]):
             return None
         changes = {"owner": asdict(owner), "expires": time.time() + HOLD_S, "behind": True}
         try:
-            return self._read(self._store.update(self._database, self._collection, cursor.id, changes, expected_version=cursor.version))
+            return self._update(cursor.id, changes, cursor.version)
         except VersionConflict:
             return None
 
@@ -116,7 +100,7 @@ class Cursors(Generic[CursorT]):
         version = cursor.version
         while True:
             try:
-                return self._read(self._store.update(self._database, self._collection, cursor.id, fields, expected_version=version))
+                return self._update(cursor.id, fields, version)
             except VersionConflict:  # somebody began a delivery, or took this one over
                 document = self._store.get(self._database, self._collection, cursor.id)
                 if document is None or self._read(document).owner != cursor.owner:
@@ -126,18 +110,23 @@ class Cursors(Generic[CursorT]):
     def leave(self, cursor: CursorT, *, done: bool) -> None:
         """Lets go of a held cursor; where all is done it is behind no more, unless a delivery was begun meanwhile."""
         try:
-            changes = FREE | ({"behind": False} if done else {})
-            self._store.update(self._database, self._collection, cursor.id, changes, expected_version=cursor.version)
+            self._update(cursor.id, FREE | ({"behind": False} if done else {}), cursor.version)
         except VersionConflict:
             self.move(cursor, **FREE)
 
     def behind(self, **where: str) -> list[CursorT]:
         """Cursors with something on its way, of those whose fields have these values."""
-        return [self._read(one) for one in self._store.find(self._database, self._collection, {"behind": True, **where})]
+        return self._find({"behind": True, **where})
 
     def of(self, receiver: Receiver) -> list[CursorT]:
         """Cursors of a receiver."""
-        return [self._read(one) for one in self._store.find(self._database, self._collection, {"receiver": receiver.key})]
+        return self._find({"receiver": receiver.key})
+
+    def _find(self, where: Mapping[str, Any]) -> list[CursorT]:
+        return [self._read(one) for one in self._store.find(self._database, self._collection, where)]
+
+    def _update(self, id: str, changes: Mapping[str, Any], version: int) -> CursorT:
+        return self._read(self._store.update(self._database, self._collection, id, changes, expected_version=version))
 
     def _read(self, document: Document) -> CursorT:
         own = {name: value for name, value in document.items() if not name.startswith("_")}

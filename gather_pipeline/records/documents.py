@@ -11,11 +11,11 @@ from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.departments import Department, StoredDepartment
 from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.events import Event
-from gather_pipeline.domain.items import Item, NewItem, item_id
+from gather_pipeline.domain.items import TEXTS, Item, NewItem, item_id
 from gather_pipeline.domain.iterations import Fingerprint, Iteration
 from gather_pipeline.domain.layers import LAYER_OF
 from gather_pipeline.domain.ledger import Entry, Ledger
-from gather_pipeline.domain.projects import EarlierBrief, Project
+from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import WEIGHTS, Analysis, Part, Quality, Score
 from gather_pipeline.ports import Document, Vectors
 
@@ -150,9 +150,8 @@ def department_document(stored: StoredDepartment) -> Document:
 
 def department_of(document: Mapping[str, Any]) -> StoredDepartment:
     """The department of a row."""
-    return StoredDepartment(
-        department=Department.model_validate(dict(document)), place=document["place"], retired=bool(document.get("retired"))
-    )
+    department = Department.model_validate(dict(document))
+    return StoredDepartment(department=department, place=document["place"], retired=bool(document.get("retired")))
 
 
 def embedding_document(item: Item, vector: Vectors, model: str) -> Document:
@@ -178,55 +177,29 @@ def analysis_document(item: Item, key: str, analysis: Analysis) -> Document:
 
 def analysis_of(document: Mapping[str, Any]) -> Analysis:
     """The analysis of a row."""
-    return Analysis(
-        worths=dict(zip(document["words"], document["worths"], strict=True)),
-        faults=tuple(document["faults"]),
-        copied=document["copied"],
-        circling=document["circling"],
-        directs=document["directs"],
-        clashes=tuple((sentence, kind, clash) for sentence, kind, clash in document["clashes"]),
-    )
+    worths = dict(zip(document["words"], document["worths"], strict=True))
+    clashes = tuple((sentence, kind, clash) for sentence, kind, clash in document["clashes"])
+    return Analysis(**_known(Analysis, document) | {"worths": worths, "faults": tuple(document["faults"]), "clashes": clashes})
 
 
 def decided_document(decided: DecidedText) -> Document:
     """A row of `duplicate_decisions`; where a text came from is kept only of those that were dropped."""
     text, decision = decided.text, decided.decision
-    return {
-        "_id": decided.key,
-        "item_id": decided.item_id,
-        "department": decided.department,
-        "iteration": decided.iteration,
-        "task_id": decided.task_id,
-        "place": decided.place,
-        "content": text.content,
-        "summary": text.summary,
-        "context": text.context,
-        "aspect": text.aspect,
-        "automation": dict(text.provenance) if decision.duplicate else {},
-        **asdict(decision),
-        "rules_version": decided.rules_version,
-    }
+    own = {name: getattr(decided, name) for name in ("item_id", "department", "iteration", "task_id", "place", "rules_version")}
+    texts = {name: getattr(text, name) for name in TEXTS}
+    return {"_id": decided.key, **own, **texts, "automation": dict(text.provenance) if decision.duplicate else {}, **asdict(decision)}
 
 
 def decided_of(document: Mapping[str, Any], project_id: str) -> DecidedText:
     """The decision of a row; rows of earlier releases lack ids and some texts."""
-    department, iteration, place = document["department"], document["iteration"], document["place"]
+    own = {"key": document["_id"], "rules_version": ""} | _known(DecidedText, document)
+    if not own.get("item_id"):
+        own["item_id"] = item_id(project_id, own["department"], own["iteration"], own["place"])
+    texts = {name: document.get(name, "") for name in TEXTS}
     return DecidedText(
-        key=document["_id"],
-        item_id=document.get("item_id") or item_id(project_id, department, iteration, place),
-        department=department,
-        iteration=iteration,
-        task_id=document.get("task_id", ""),
-        place=place,
-        text=NewItem(
-            content=document["content"],
-            summary=document.get("summary", ""),
-            context=document.get("context", ""),
-            aspect=document.get("aspect", ""),
-            provenance=document.get("automation") or {},
-        ),
+        **own,
+        text=NewItem(**texts, provenance=document.get("automation") or {}),
         decision=Decision(**_known(Decision, document)),
-        rules_version=document.get("rules_version", ""),
     )
 
 
@@ -250,11 +223,6 @@ def project_document(project: Project, created_at: str) -> Document:
 def project_of(document: Mapping[str, Any]) -> Project:
     """The project of a row."""
     return Project(id=document["_id"], name=document["name"], brief=document["brief"])
-
-
-def earlier_of(document: Mapping[str, Any]) -> tuple[EarlierBrief, ...]:
-    """What the project of a row was called and asked for before, oldest first."""
-    return tuple(EarlierBrief(**past) for past in document.get("before", ()))
 
 
 def run_of(document: Mapping[str, Any]) -> Run:

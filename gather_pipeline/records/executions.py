@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.secrets import Secrets
@@ -25,20 +26,18 @@ if TYPE_CHECKING:
 
 EXECUTIONS, REPLAYS = "executions", "replays"
 LARGE = 4000  # characters as JSON from which a value is stored by its hash
+LONG_NUMBER = re.compile(r"\d{19}")  # may have more than 64 bits
 TRIES = 10  # people who give feedback on one execution at the same moment
+
+Read = TypeVar("Read")
 
 logger = logging.getLogger(__name__)
 
 
 class Executions:
-    """Every execution, once, at its end; and what was said of it later.
+    """Every execution, once, at its end; and what was said of it later. Replays have a collection of their own, so that they do not count.
 
-    Args:
-        store: The document store.
-        database: The database that projects share.
-        secrets: What no record may show.
-        definition: Gives a definition by task and version, to be kept with the records of it.
-        collection: Where the records are: replays have one of their own, so that they count in nothing.
+    `definition` gives a definition by task and version, to be kept with the records of it.
     """
 
     def __init__(
@@ -58,7 +57,8 @@ class Executions:
         if not executions:
             return
         database = self._database if project_id is None else project_database(project_id)
-        documents, large = [], [*self._definitions(database, executions)]
+        definitions = self._definitions(database, executions)
+        documents, large = [], [*definitions.values()]
         for execution in executions:
             document = _masked(execution.to_document(), self._secrets)
             documents.append(document)
@@ -70,14 +70,11 @@ class Executions:
                     hashes[place] = digest(value)
                     holder[name] = None
         Contents(self._store, database).put(large)
+        self._kept |= {(database, hash) for hash in definitions}
         self._store.insert_many(database, self._collection, documents)
 
     def get(self, id: str) -> Execution:
-        """The execution of that id, whichever project it belongs to.
-
-        Raises:
-            UnknownEntity: There is none.
-        """
+        """The execution of that id, whichever project it belongs to; raises `UnknownEntity` where there is none."""
         database, document = self._find_one(id)
         return self._read(database, [document])[0]
 
@@ -95,19 +92,10 @@ class Executions:
         department: str | None = None,
         limit: int | None = None,
     ) -> list[Execution]:
-        """Executions that have all that is named, the newest first.
+        """Executions that have all that is named, the newest first; of all projects and of none where no project is named.
 
-        Args:
-            task: Id of the definition.
-            version: Its version.
-            model: One of the models asked.
-            status: succeeded, failed or cancelled.
-            accepted: What people said of the output last.
-            since: Start in UTC, ISO 8601, from then on.
-            until: Likewise, before then.
-            project_id: Of this project alone; of all projects and of none where None.
-            department: Slug.
-            limit: Most to give.
+        `model` is one of those asked, `accepted` what people said of the output last; they began at `since` or later and before `until`,
+        UTC in ISO 8601. At most `limit` are given.
         """
         named = {"task_id": task, "task_version": version, "status": status, "accepted": accepted}
         where: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
@@ -116,14 +104,11 @@ class Executions:
             where["timestamp"] = times
         few = limit if model is None and department is None else None
         found = []
-        for database in self._databases(project_id):
-            try:
-                rows = self._store.find(database, self._collection, where, sort=[("timestamp", -1)], limit=few)
-            except StoreError as error:
-                if database == self._database or project_id is not None:
-                    raise
-                logger.warning("[AutoGather] Executions in %s are left out: %s", database, error)
-                continue
+
+        def read(database: str) -> list[Document]:
+            return self._store.find(database, self._collection, where, sort=[("timestamp", -1)], limit=few)
+
+        for database, rows in self._each(read, project_id):
             if model is not None:
                 rows = [row for row in rows if model in row["models_used"]]
             if department is not None:
@@ -158,16 +143,16 @@ class Executions:
         """The definition that an execution was made by, as it was then; None where it was not kept."""
         from gather_pipeline.tasks.catalogue import parse_definition  # not above: a command that only reads starts without it
 
-        for database in self._databases(execution.tags.get("project_id")):
-            found = Contents(self._store, database).get([execution.definition_hash])
+        for _, found in self._each(lambda database: Contents(self._store, database).get([execution.definition_hash])):
             if found:
                 return parse_definition(found[execution.definition_hash], f"definition of execution {execution.id}")
         return None
 
-    def _definitions(self, database: str, executions: Sequence[Execution]) -> Iterator[Document]:
-        """Documents of definitions that this process has not kept in that database yet."""
+    def _definitions(self, database: str, executions: Sequence[Execution]) -> dict[str, Document]:
+        """Documents, by hash, of definitions that this process has not kept in that database yet."""
+        found: dict[str, Document] = {}
         for one in executions:
-            if self._definition is None or (database, one.definition_hash) in self._kept:
+            if self._definition is None or one.definition_hash in found or (database, one.definition_hash) in self._kept:
                 continue
             try:
                 definition = self._definition(one.task_id, one.task_version)
@@ -175,26 +160,26 @@ class Executions:
                 logger.warning("[AutoGather] The definition of %s %s is not kept: %s", one.task_id, one.task_version, error)
                 continue
             if definition.hash == one.definition_hash:
-                self._kept.add((database, one.definition_hash))
-                yield definition.to_document()
+                found[one.definition_hash] = definition.to_document()
+        return found
 
-    def _databases(self, project_id: str | None) -> Iterator[str]:
-        """Where executions may be: of one project, or of none and of all."""
+    def _each(self, read: Callable[[str], Read], project_id: str | None = None) -> Iterator[tuple[str, Read]]:
+        """What is read from a project's database, or from the shared one and then from every project's that is not damaged."""
         if project_id is not None:
-            yield project_database(project_id)
+            yield (database := project_database(project_id)), read(database)
             return
-        yield self._database
-        yield from (project_database(row["_id"]) for row in self._store.find(self._database, PROJECTS))
+        yield self._database, read(self._database)
+        for project in self._store.find(self._database, PROJECTS):
+            database = project_database(project["_id"])
+            try:
+                found = read(database)
+            except StoreError as error:
+                logger.warning("[AutoGather] Executions in %s are left out: %s", database, error)
+            else:
+                yield database, found
 
     def _find_one(self, id: str) -> tuple[str, Document]:
-        for database in self._databases(None):
-            try:
-                document = self._store.get(database, self._collection, id)
-            except StoreError as error:
-                if database == self._database:
-                    raise
-                logger.warning("[AutoGather] Executions in %s are left out: %s", database, error)
-                continue
+        for database, document in self._each(lambda database: self._store.get(database, self._collection, id)):
             if document is not None:
                 return database, document
         raise UnknownEntity.field("execution", id, "the id of an execution, as tlm execute --json prints it")
@@ -221,11 +206,11 @@ def _places(document: Document) -> Iterator[tuple[str, Document, str]]:
 
 
 def _is_apart(place: str, value: Any) -> bool:
-    """Whether a value is stored by its hash: it is large, or may have keys that the store refuses."""
+    """Whether a value is stored by its hash, as text: it is large, or may have keys or numbers that the store refuses."""
     if place == "input":  # whose parts have places of their own
         return any(name.startswith("$") for name in value)
     text = json.dumps(value, ensure_ascii=False)
-    return len(text) > LARGE or '"$' in text
+    return len(text) > LARGE or '"$' in text or LONG_NUMBER.search(text) is not None
 
 
 def _masked(value: Any, secrets: Secrets) -> Any:

@@ -13,20 +13,14 @@ from gather_pipeline.tasks.execution import Call
 
 HEALTH = "model_health"
 LONGEST_PAUSE_S = 3600.0
-# A request of its own that a model refuses (HTTP 400) says nothing of its health, a key or a model that is gone does.
+# A single request that a model refuses (HTTP 400) does not count, a wrong key and a model that is gone do.
 FAILURES = re.compile(r"(?:ModelUnavailable|ModelUnreachable|ModelTimeout|RateLimited)\b|ModelRefused: .*\(HTTP 40[1-4]\)")
 
 logger = logging.getLogger(__name__)
 
 
 class ModelHealth:
-    """Failures in a row by model.
-
-    Args:
-        store: The document store.
-        database: The database that projects share.
-        rule: Gives the rule of a model's provider.
-    """
+    """Failures in a row by model; `rule` gives the rule of a model's provider."""
 
     def __init__(self, store: DocumentStore, database: str, clock: Clock, rule: Callable[[str], Health]) -> None:
         self._store, self._database, self._clock, self._rule = store, database, clock, rule
@@ -54,7 +48,7 @@ class ModelHealth:
     def _fail(self, model: str) -> None:
         row = self._store.get(self._database, HEALTH, model)
         if row and row["until"] is not None and row["until"] > self._clock.now():
-            return  # of a call that was under way already, or that somebody wanted all the same
+            return  # of a call that had begun before, or that was made all the same
         failures, rule, until = (row["failures"] if row else 0) + 1, self._rule(model), None
         if failures >= rule.failures:
             pause = min(LONGEST_PAUSE_S, rule.pause_s * 2.0 ** min(failures - rule.failures, 20))

@@ -1,4 +1,4 @@
-"""How far a Brain service has been told of each project's items.
+"""How far each project's items are indexed in a Brain service.
 
 The items are the outbox: one is on its way once it is committed or changed, whatever becomes of its process. One process at a time tells a
 service of a project, and moves the cursors once it took everything before them; where it was killed in between, the same is told again,
@@ -58,11 +58,11 @@ class Indexing(Cursors[IndexCursor]):
         self._store.upsert(self._database, MARKS_SEEN, {"_id": id, "cursor": cursor})
 
     def pending(self, cursor: IndexCursor, records: ProjectRecords) -> tuple[list[Node], str, str]:
-        """What a Brain has still to be told, and the cursors after it."""
+        """What is still to be indexed in a Brain, and the cursors after it."""
         try:
             items, after_items, after_iterations = records.committed_since(cursor.items, cursor.iterations)
         except StaleCursor:
             items, after_items, after_iterations = records.committed_since("", "")
-        # A Brain that was told of nothing yet has nothing to forget.
+        # A Brain that has nothing yet has nothing to forget.
         nodes = [Node.of(item) for item in items if item.is_active or cursor.items]
         return nodes, after_items, after_iterations

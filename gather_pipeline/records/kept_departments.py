@@ -25,11 +25,11 @@ class KeptDepartments:
         self.place = source.place
 
     def look_again(self) -> None:
-        """Has the source be asked at once, for it is heard of."""
+        """Has the source asked at once: it was seen to answer."""
         self._outages.pop(self.place, None)
 
     def departments(self) -> list[Department]:
-        """The source's list; where it does not answer, the last good one, which is said once an outage.
+        """The source's list; where it does not answer the last good one, with one warning an outage.
 
         Raises:
             CmsUnavailable: The source does not answer, and no list of it is kept.

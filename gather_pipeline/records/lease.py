@@ -48,16 +48,20 @@ class Owner:
         found = _process(pid)
         return cls(task_id=task_id, host=socket.gethostname(), pid=pid, started=found.started if found else 0.0)
 
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Owner:
+        """The owner whose fields a document has among others."""
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
     @property
     def is_of_this_machine(self) -> bool:
         """Whether its process can be looked for."""
         return self.host == socket.gethostname()
 
     def is_gone(self, until: float) -> bool:
-        """True where it can no longer be at work: its process is gone (same machine) or its time ran out (elsewhere, or it is stopped).
+        """True where it can no longer work: its process is gone (this machine), or its time ran out (another one, or it is stopped).
 
-        Args:
-            until: End of its time, seconds since the epoch.
+        `until` is the end of its time, in seconds since the epoch.
         """
         if self.is_of_this_machine:
             found = _process(self.pid)
@@ -69,7 +73,7 @@ class Owner:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether its process was stopped on this machine (Ctrl-Z, SIGSTOP), so that it hears of nothing."""
+        """Whether its process was stopped on this machine (Ctrl-Z, SIGSTOP) and notices nothing."""
         found = _process(self.pid) if self.is_of_this_machine else None
         return found is not None and found.is_stopped
 
@@ -99,7 +103,6 @@ class Holder:
     Attributes:
         owner: The run, as it took the lease.
         expires: Until when it holds without a heartbeat, seconds since the epoch.
-        version: Version of the lease's document.
         token: Of this one holding, however often a run holds the project; empty in leases of earlier releases.
     """
 
@@ -147,14 +150,8 @@ class Leases:
 
 
 def _holder(document: Document) -> Holder:
-    owner = Owner(task_id=document["task_id"], host=document["host"], pid=int(document["pid"]), started=float(document["started"]))
-    return Holder(
-        project_id=document["_id"],
-        owner=owner,
-        expires=float(document["expires"]),
-        version=int(document["_version"]),
-        token=document.get("token", ""),
-    )
+    own = {"expires": document["expires"], "version": document["_version"], "token": document.get("token", "")}
+    return Holder(project_id=document["_id"], owner=Owner.of_row(document), **own)
 
 
 class Lease:
@@ -180,24 +177,13 @@ class Lease:
         return self.lost.is_set()
 
     def confirm(self) -> None:
-        """Has the store say that the project is still held: whatever was read before is then of no successor.
-
-        Raises:
-            ProjectBusy: Somebody else holds it.
-        """
+        """Asks the store whether the project is still held, so that what was read before is of no successor; else raises `ProjectBusy`."""
         self.renew()
         if self.lost.is_set():
             raise ProjectBusy(LOST)
 
     def take(self) -> str | None:
-        """Takes the lease.
-
-        Returns:
-            Task id of the dead owner that it was taken from, None where it was free.
-
-        Raises:
-            ProjectBusy: A live run holds it.
-        """
+        """Takes the lease, perhaps from a dead owner, whose task id is returned; raises `ProjectBusy` where a live run holds it."""
         try:
             terms = self._terms()
             self._store.insert_many(self._database, LEASES, [{"_id": self.project_id, **terms}])
@@ -217,7 +203,7 @@ class Lease:
         return held.owner.task_id
 
     def renew(self) -> None:
-        """Moves the end of the lease; sets `lost`, and says so, where somebody else holds it now."""
+        """Moves the end of the lease; sets `lost`, with an error in the log, where another run holds it now."""
         with self._renewing:
             if self._extend({"token": self.token, "task_id": self.owner.task_id}) or self.lost.is_set():
                 return
@@ -286,5 +272,5 @@ def holding(lease: Lease) -> Iterator[str | None]:
         thread.join(JOIN_S)
         try:
             lease.release()
-        except GatherError as error:  # whoever comes next finds the owner dead; what ended the run is what is to be told
+        except GatherError as error:  # the next run finds the owner dead; what ended this one must not be hidden
             logger.warning("[AutoGather] The lease of project %s could not be given back: %s", lease.project_id, error)

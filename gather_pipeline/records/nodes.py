@@ -1,4 +1,4 @@
-"""What `gather brain serve` was told, kept with its embeddings, so that a server that is started anew knows it."""
+"""The nodes of `gather brain serve` with their embeddings, so that it has them after a restart."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from gather_pipeline.domain.nodes import Node
 from gather_pipeline.ports import DocumentStore, Embedder, Vectors
 
 NODES = "brain_nodes"
+TEXTS = ("department", "content", "summary", "context")
 
 
 class Nodes:
-    """The nodes of all projects, in the shared database.
-
-    Args:
-        store: The document store.
-        database: The database that projects share.
-        embedder: Embeds texts.
-    """
+    """The nodes of all projects, in the shared database."""
 
     def __init__(self, store: DocumentStore, database: str, embedder: Embedder) -> None:
         self._store, self._database, self._embedder = store, database, embedder
@@ -30,23 +25,10 @@ class Nodes:
         fresh = [node for node in newest.values() if node.version > known.get(node.id, 0)]
         vectors = self._embedder.embed([node.content for node in fresh])
         for node, vector in zip(fresh, vectors, strict=True):
-            self._store.upsert(
-                self._database,
-                NODES,
-                {
-                    "_id": f"{project_id}|{node.id}",
-                    "project_id": project_id,
-                    "node_id": node.id,
-                    "node_version": node.version,
-                    "department": node.department,
-                    "content": node.content,
-                    "summary": node.summary,
-                    "context": node.context,
-                    "is_active": node.is_active,
-                    "model": self._embedder.name,
-                    "vector": vector.tobytes(),
-                },
-            )
+            named = {"_id": f"{project_id}|{node.id}", "project_id": project_id, "node_id": node.id, "node_version": node.version}
+            own = {name: getattr(node, name) for name in (*TEXTS, "is_active")}
+            embedding = {"model": self._embedder.name, "vector": vector.tobytes()}
+            self._store.upsert(self._database, NODES, {**named, **own, **embedding})
         return fresh
 
     def all(self, project_id: str) -> tuple[list[Node], Vectors]:
@@ -54,17 +36,7 @@ class Nodes:
         import numpy as np  # not above: a command that only reads starts without it
 
         rows = self._store.find(self._database, NODES, {"project_id": project_id, "is_active": True})
-        nodes = [
-            Node(
-                id=row["node_id"],
-                version=row["node_version"],
-                department=row["department"],
-                content=row["content"],
-                summary=row["summary"],
-                context=row["context"],
-            )
-            for row in rows
-        ]
+        nodes = [Node(id=row["node_id"], version=row["node_version"], **{name: row[name] for name in TEXTS}) for row in rows]
         if any(row["model"] != self._embedder.name for row in rows):
             return nodes, self._embedder.embed([node.content for node in nodes])
         vectors = [np.frombuffer(row["vector"], np.float32) for row in rows]

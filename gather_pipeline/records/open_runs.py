@@ -1,4 +1,4 @@
-"""Runs that the store and Dagster may tell of differently: noted before either knows of them, let go once both say the same."""
+"""Runs of which the store and Dagster may disagree: noted before either knows of them, removed once both agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPEN_RUNS = "open_runs"
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRun:
-    """A run whose end is not known to be told alike.
+    """A run on whose end the store and Dagster may not agree yet.
 
     Attributes:
         owner: Its process.
@@ -54,11 +54,8 @@ class OpenRuns:
     def all(self) -> list[OpenRun]:
         """Every open run; they are few."""
         found = self._store.find(self._database, OPEN_RUNS)
-        fields = Owner.__dataclass_fields__
-        return [
-            OpenRun(project_id=row["project_id"], owner=Owner(**{name: row[name] for name in fields}), until=row["until"]) for row in found
-        ]
+        return [OpenRun(project_id=row["project_id"], owner=Owner.of_row(row), until=row["until"]) for row in found]
 
     def close(self, task_id: str) -> None:
-        """Lets a run go, for both sides say the same of it."""
+        """Removes a run on which both agree."""
         self._store.delete(self._database, OPEN_RUNS, {"_id": task_id})

@@ -114,10 +114,5 @@ class Outbox(Cursors[DeliveryCursor]):
 
 
 def _letter_of(document: Document) -> Letter:
-    return Letter(
-        event=event_of(document["event"]),
-        host=document["host"],
-        attempts=document["attempts"],
-        reason=document["reason"],
-        is_dead=document["dead"],
-    )
+    own = {name: document[name] for name in ("host", "attempts", "reason")}
+    return Letter(event=event_of(document["event"]), is_dead=document["dead"], **own)

@@ -66,13 +66,7 @@ def completed_vectors(stored: Iterable[Embedding], items: Sequence[Item], embedd
 
 
 class ProjectRecords:
-    """The records of one project.
-
-    Args:
-        store: The document store.
-        project_id: Id of the project.
-        marks: Tell when people changed its departments; where None, a department's items are always looked at.
-    """
+    """The records of one project; without `marks`, which tell when people changed a department, its items are always looked at."""
 
     def __init__(self, store: DocumentStore, project_id: str, marks: Marks | None = None) -> None:
         self._store, self.marks = store, marks
@@ -92,12 +86,8 @@ class ProjectRecords:
     def placed(self, iterations: Iterable[Iteration], department: str | None = None) -> list[tuple[Item, int]]:
         """Committed items whatever their state, each with its place among those of its department and iteration.
 
-        Args:
-            iterations: The project's, or the department's, which say what is committed.
-            department: None for all.
-
-        Returns:
-            In the order of department, iteration and place; what no iteration made comes last, by time.
+        They come in the order of department, iteration and place, and what no iteration made last, by time. `iterations` are the project's,
+        or those of the department that is given.
         """
         places = {id: place for iteration in iterations for place, id in enumerate(iteration.item_ids)}
         where = {} if department is None else {"department": department}
@@ -140,19 +130,14 @@ class ProjectRecords:
         """Items that a person wrote, edited or restored, whatever their state, in no order."""
         return [Item.from_document(one) for one in self._find(ITEMS, {"written_by": {"$gt": ""}})]
 
-    def embeddings(self, model: str | None = None, department: str | None = None) -> list[Embedding]:
-        """Stored embeddings, of one model and one department where they are given."""
+    def embeddings(self, department: str | None = None) -> list[Embedding]:
+        """Stored embeddings of every model, of one department where it is given."""
         import numpy as np  # not above: a command that only reads starts without it
 
-        where = {name: value for name, value in (("model", model), ("department", department)) if value is not None}
+        names = ("item_id", "content_hash", "model")
         return [
-            Embedding(
-                item_id=one["item_id"],
-                content_hash=one["content_hash"],
-                model=one["model"],
-                vector=np.frombuffer(one["vector"], np.float32),
-            )
-            for one in self._find(EMBEDDINGS, where)
+            Embedding(**{name: one[name] for name in names}, vector=np.frombuffer(one["vector"], np.float32))
+            for one in self._find(EMBEDDINGS, {} if department is None else {"department": department})
         ]
 
     def analyses(self, department: str) -> dict[str, tuple[str, Analysis]]:
@@ -161,11 +146,7 @@ class ProjectRecords:
 
     def save_analyses(self, analysed: Sequence[tuple[Item, str, Analysis]], replaced: Collection[str] = ()) -> None:
         """Stores what is counted of notes, each with its key; `replaced` are ids of items that are known to have an older one."""
-        documents = [rows.analysis_document(*one) for one in analysed]
-        self._put(ANALYSES, [one for one in documents if one["_id"] not in replaced])
-        for one in documents:
-            if one["_id"] in replaced:
-                self._store.upsert(self._database, ANALYSES, one)
+        self._put(ANALYSES, [rows.analysis_document(*one) for one in analysed], replaced)
 
     def dropped(self, iterations: Iterable[Iteration], department: str | None = None) -> list[DecidedText]:
         """Committed decisions that dropped a text, in order; `iterations` are the project's, or those of the department that is given."""
@@ -216,7 +197,7 @@ class ProjectRecords:
         return int(newest[0]["sequence"]) if newest else 0
 
     def position(self) -> str:
-        """The cursor from which `changed_items` tells only what changes from now on."""
+        """The cursor from which `changed_items` gives only what changes from now on."""
         return self._store.position(self._database)
 
     def has_same_items(self, cursor: str) -> bool:
@@ -254,19 +235,9 @@ class ProjectRecords:
         self._store.update(self._database, ITEMS, item.id, fields, expected_version=expected_version)
 
     def save_embeddings(self, items: Sequence[Item], vectors: Vectors, model: str, replaced: Collection[str] = ()) -> None:
-        """Stores one vector an item, over an older one of the same model.
-
-        Args:
-            items: Stored items.
-            vectors: Float32 rows of shape (len(items), d).
-            model: Name of the embedder.
-            replaced: Ids of items that are known to have an older one.
-        """
+        """Stores one vector an item, row by row, over an older one of the same model; `replaced` are ids of items known to have one."""
         documents = [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
-        self._put(EMBEDDINGS, [one for one in documents if one["item_id"] not in replaced])
-        for one in documents:
-            if one["item_id"] in replaced:
-                self._store.upsert(self._database, EMBEDDINGS, one)
+        self._put(EMBEDDINGS, documents, {one["_id"] for one in documents if one["item_id"] in replaced})
 
     def drop_embeddings(self, item_ids: Iterable[str]) -> None:
         """Deletes the embeddings of these items, of every model."""
@@ -276,11 +247,7 @@ class ProjectRecords:
     def open_iteration(self, department: str, number: int, lease: Lease) -> bool:
         """Reserves an iteration for the holder of the lease, before anything of it is stored; a second time it begins anew.
 
-        Returns:
-            False where the holder has committed it already.
-
-        Raises:
-            ProjectBusy: The lease is lost.
+        False where the holder has committed it already; raises `ProjectBusy` where the lease is lost.
         """
         id = iteration_id(department, number)
         row = {"_id": id, "department": department, "number": number, "task_id": lease.owner.task_id, OPEN: lease.token}
@@ -301,14 +268,7 @@ class ProjectRecords:
         return True
 
     def save_iteration_rows(self, items: Sequence[Item], vectors: Vectors, model: str, decided: Sequence[DecidedText]) -> None:
-        """Stores what an open iteration made; not seen by anyone before `commit`.
-
-        Args:
-            items: Accepted items.
-            vectors: Their embeddings, row by row.
-            model: Name of the embedder.
-            decided: One for each text decided on.
-        """
+        """Stores what an open iteration made, not seen before `commit`; the vectors are the items' embeddings, row by row."""
         embeddings = [rows.embedding_document(item, vector, model) for item, vector in zip(items, vectors, strict=True)]
         self._insert(ITEMS, [item.to_document() for item in items])
         self._insert(EMBEDDINGS, embeddings)
@@ -334,11 +294,7 @@ class ProjectRecords:
         return [rows.early_ledger_of(iteration["ledger"])] if iteration.get("ledger") else []
 
     def commit(self, iteration: Iteration, lease: Lease) -> None:
-        """Makes the rows of an open iteration seen: the one write that counts; a second time it changes nothing.
-
-        Raises:
-            ProjectBusy: Another run took the lease over; what was stored of the iteration is removed.
-        """
+        """Makes the rows of an open iteration seen, by one write; removes them and raises `ProjectBusy` where the lease was taken over."""
         row = rows.iteration_document(iteration)
         fields = {name: value for name, value in row.items() if name != "_id"} | {OPEN: ""}
         try:
@@ -352,22 +308,14 @@ class ProjectRecords:
     def settle(self, lease: Lease) -> int:
         """Removes what runs that are gone left open and returns how many rows; what they would still commit is refused from now on.
 
-        Call it before anything else is written under a lease.
-
-        Raises:
-            ProjectBusy: The lease is lost.
+        Call it before anything else is written under a lease; raises `ProjectBusy` where that is lost.
         """
         left = self._find(ITERATIONS, {OPEN: {"$gt": ""}})
         lease.confirm()  # after they were read, so that none is of a successor
         return sum(self._discard(row, lease) for row in left)
 
     def free(self, ids: Sequence[str], lease: Lease) -> None:
-        """Deletes items under these ids that no iteration committed, as earlier releases left them after a kill.
-
-        Args:
-            ids: None of them of a committed item.
-            lease: Of whoever needs the ids.
-        """
+        """Deletes items under these ids, none of which is a committed item's: earlier releases left them after a kill."""
         left = [row["_id"] for row in self._find(ITEMS, {"_id": {"$in": ids}}) if not row.get(SELF_COMMITTED)]
         if left:
             lease.confirm()  # after they were read, so that none is of a successor
@@ -431,10 +379,12 @@ class ProjectRecords:
                 lease.confirm()
                 revision = int(held["_version"]) if held else None
 
-    def _put(self, collection: str, documents: Sequence[Document]) -> None:
-        """Stores documents over those of the same ids: at once where none is there, as nearly always."""
+    def _put(self, collection: str, documents: Sequence[Document], replaced: Collection[str] = ()) -> None:
+        """Stores documents over those of the same ids: at once what is not there, as nearly always; `replaced` is known to be there."""
+        there = [one for one in documents if one["_id"] in replaced]
         try:
-            self._insert(collection, documents)
+            self._insert(collection, [one for one in documents if one["_id"] not in replaced])
         except DuplicateKey:
-            for document in documents:
-                self._store.upsert(self._database, collection, document)
+            there = list(documents)
+        for document in there:
+            self._store.upsert(self._database, collection, document)

@@ -8,7 +8,7 @@ from gather_pipeline.domain.projects import EarlierBrief, Project, check_project
 from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, UnknownEntity, VersionConflict, listed
 from gather_pipeline.ports import Clock, DocumentStore
-from gather_pipeline.records.documents import earlier_of, project_document, project_of
+from gather_pipeline.records.documents import project_document, project_of
 
 PROJECTS = "projects"
 KEPT_BRIEFS = 50  # of 200 kB at most each: all of them fit into one document
@@ -21,11 +21,7 @@ class Projects:
         self._store, self._database, self._clock = store, database, clock
 
     def create(self, name: str, brief: str, project_id: str | None = None) -> Project:
-        """Stores a new project.
-
-        Raises:
-            InvalidInput: The name is empty or the id has a wrong form or is taken.
-        """
+        """Stores a new project; raises `InvalidInput` where the name is empty, or the id has a wrong form or is taken."""
         id = check_project_id(project_id) if project_id is not None else new_project_id()
         created = Project(id=id, name=_checked(name), brief=brief)
         try:
@@ -40,16 +36,15 @@ class Projects:
         return None if document is None else project_of(document)
 
     def get(self, project_id: str) -> Project:
-        """The project with that id.
-
-        Raises:
-            UnknownEntity: There is none.
-        """
+        """The project with that id; raises `UnknownEntity` where there is none."""
         found = self.find(project_id)
         if found is None:
-            known = listed((project.id for project in self.all()), 5)
-            raise UnknownEntity.field("project id", project_id, f"one of {known}" if known else "a project: none is created yet")
+            raise self._unknown(project_id)
         return found
+
+    def _unknown(self, project_id: str) -> InvalidInput:
+        known = listed((project.id for project in self.all()), 5)
+        return UnknownEntity.field("project id", project_id, f"one of {known}" if known else "a project: none is created yet")
 
     def all(self) -> list[Project]:
         """Every project, oldest first."""
@@ -66,11 +61,13 @@ class Projects:
             UnknownEntity: There is no such project.
             EditConflict: Somebody else changed it at the same moment.
         """
-        before = self.get(project_id)
+        document = self._store.get(self._database, PROJECTS, project_id)
+        if document is None:
+            raise self._unknown(project_id)
+        before = project_of(document)
         after = Project(id=before.id, name=before.name if name is None else _checked(name), brief=brief or before.brief)
         if after == before:
             return before, False
-        document = self._store.get(self._database, PROJECTS, project_id) or {}
         past = {"name": before.name, "brief": before.brief, "until": self._clock.now(), "by": by}
         changes = {"name": after.name, "brief": after.brief, "before": [*document.get("before", []), past][-KEPT_BRIEFS:]}
         try:
@@ -84,7 +81,7 @@ class Projects:
     def earlier(self, project_id: str) -> Sequence[EarlierBrief]:
         """Names and briefs that the project had before, oldest first."""
         document = self._store.get(self._database, PROJECTS, project_id)
-        return earlier_of(document) if document else ()
+        return [EarlierBrief(**past) for past in (document or {}).get("before", ())]
 
     def changed_since(self, cursor: str) -> tuple[list[str], str]:
         """Ids of projects that are new or changed after the cursor, and the cursor after them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -15,8 +15,6 @@ from gather_pipeline.ports import Clock, Document, DocumentStore
 
 REVIEWS = "reviews"
 KEPT_SOURCES = 200  # the newest: a batch that is run again and again must not let a document grow for ever
-
-Changed = TypeVar("Changed")
 
 
 class Reviews:
@@ -52,41 +50,26 @@ class Reviews:
         def decided(review: Review) -> dict[str, Any]:
             if review.is_decided and (review.status, review.history[-1].by, review.changed) == (BECOMES[choice], by, changed):
                 return {}
-            _check_open(review)
-            return {"status": BECOMES[choice], "changed": json.dumps(changed), "history": _with(review, step)}
+            return _while_open(review, step, status=BECOMES[choice], changed=json.dumps(changed))
 
         return self._change(id, decided)
 
     def reassign(self, id: str, assignee: str | None, *, by: str, note: str = "") -> Review:
         """Gives a review to somebody else, to anybody where None; raises as `decide` does."""
         step = self._step(by, "reassigned", note or f"to {assignee or 'anybody'}")
-
-        def reassigned(review: Review) -> dict[str, Any]:
-            _check_open(review)
-            return {"assignee": assignee, "history": _with(review, step)}
-
-        return self._change(id, reassigned)
+        return self._change(id, lambda review: _while_open(review, step, assignee=assignee))
 
     def expire(self, id: str, *, by: str, note: str = "") -> Review:
         """Lets a review lapse; raises as `decide` does."""
         step = self._step(by, "expired", note)
-
-        def expired(review: Review) -> dict[str, Any]:
-            _check_open(review)
-            return {"status": "expired", "history": _with(review, step)}
-
-        return self._change(id, expired)
+        return self._change(id, lambda review: _while_open(review, step, status="expired"))
 
     def _proposed_again(self, review: Review, proposal: Proposal) -> dict[str, Any]:
         sources = [*(source for source in review.sources if source != proposal.source), proposal.source][-KEPT_SOURCES:]
         changes: dict[str, Any] = {} if tuple(sources) == review.sources else {"sources": sources}
         if review.status == "expired":
-            changes |= {
-                "status": "open",
-                "assignee": proposal.assignee,
-                "expires_at": proposal.expires_at,
-                "history": _with(review, self._step("", "proposed")),
-            }
+            again = {"status": "open", "assignee": proposal.assignee, "expires_at": proposal.expires_at}
+            changes |= again | {"history": _with(review, self._step("", "proposed"))}
         return changes
 
     def _change(self, id: str, change: Callable[[Review], dict[str, Any]]) -> Review:
@@ -119,9 +102,11 @@ class Reviews:
         return Step(at=self._clock.now(), by=by, action=action, note=note)
 
 
-def _check_open(review: Review) -> None:
+def _while_open(review: Review, step: Step, **changes: Any) -> dict[str, Any]:
+    """Changes of a review that nobody has ended yet, with the step that makes them."""
     if review.status != "open":
         raise EditConflict(f"review {review.id} is not open: {review.told}")
+    return {**changes, "history": _with(review, step)}
 
 
 def _with(review: Review, step: Step) -> list[dict[str, Any]]:

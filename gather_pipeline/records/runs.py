@@ -47,7 +47,7 @@ class Runs:
             self.end_gone(run.task_id, cancelled=run.cancel_requested)
 
     def end_gone(self, task_id: str, *, cancelled: bool) -> None:
-        """Notes the end of a run whose process is gone: failed, or cancelled where somebody wished its end."""
+        """Notes the end of a run whose process is gone: failed, or cancelled where that was asked for."""
         ended = {"status": "cancelled", "reason": CUT_SHORT} if cancelled else {"status": "failed", "reason": ABANDONED}
         self._end(task_id, ended)
 
@@ -57,11 +57,7 @@ class Runs:
         self._store.update(self._database, RUNS, task_id, {"away_rounds": run.away_rounds + 1, "away_s": run.away_s + seconds})
 
     def get(self, task_id: str) -> Run:
-        """The run with that task id.
-
-        Raises:
-            UnknownEntity: There is none.
-        """
+        """The run with that task id; raises `UnknownEntity` where there is none."""
         document = self._store.get(self._database, RUNS, task_id)
         if document is None:
             raise UnknownEntity.field("task id", task_id, "the task_id that gather run printed")
@@ -73,13 +69,7 @@ class Runs:
         return [run_of(document) for document in found]
 
     def request_cancel(self, task_id: str) -> Run:
-        """Asks a run to end; it saves its work first. A run that has ended is returned as it is.
-
-        A run of this process hears of it at once, also where the store does not answer.
-
-        Raises:
-            UnknownEntity: There is no such run.
-        """
+        """Asks a run to save its work and end, one of this process even where the store does not answer; raises as `get`."""
         self._asked_here.add(task_id)
         run = self.get(task_id)
         if run.status != "running":

@@ -1,4 +1,4 @@
-"""What was asked of the API: one row a task, made before the task begins, so that its id can be told at once and a request is done once."""
+"""Requests to the API: one row a task, made before it begins, so that its id is known at once and a request is done once."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ class Submission:
 
     Attributes:
         task_id: Id of the run or the execution that it became or is to become.
-        project_id: Whose task it is; None for nobody's.
         priority: 1, first, to 10.
         place: Dagster's queue, a process of its own, or the server's.
         owner: The process that is to do it; in the queue the one that put it there.
         request: SHA-256 of what was asked.
-        submitted_at: When, UTC.
         started_at: When a task of the server's own process began.
         error: Why it could not be begun, or ended without a result.
         until: When an owner on another machine counts as gone, seconds since the epoch.
@@ -48,7 +46,7 @@ class Submission:
 
     @property
     def is_abandoned(self) -> bool:
-        """True where nobody will begin it any more; what stands in the queue outlives who put it there."""
+        """True where its process is gone before it began; a run in the queue does not need the process that put it there."""
         return self.place != "queue" and self.owner.is_gone(self.until)
 
 
@@ -91,11 +89,11 @@ class Submissions:
         self._update(task_id, {"error": error})
 
     def request_cancel(self, task_id: str) -> None:
-        """Notes that somebody wants its end; whoever does it looks."""
+        """Notes that its end is asked for; the process that does it looks."""
         self._update(task_id, {"cancel_requested": True})
 
     def cancel_requested(self, task_id: str) -> bool:
-        """Whether somebody wants its end."""
+        """Whether its end was asked for."""
         found = self.find(task_id)
         return found is not None and found.cancel_requested
 

@@ -22,11 +22,7 @@ class Tokens:
         self._store, self._database, self._clock = store, database, clock
 
     def create(self, name: str, project_id: str | None) -> str:
-        """Stores a new token and returns its secret, which cannot be had again.
-
-        Raises:
-            InvalidInput: The name is of no use, or a token that is not revoked has it.
-        """
+        """Stores a new token and returns its secret, this once; raises `InvalidInput` where the name is wrong or a valid token has it."""
         name = checked_name("token name", name)
         if any(one.name == name and one.revoked_at is None for one in self.all()):
             raise InvalidInput.field("token name", name, "one that no other token has; revoke that one first")
@@ -55,15 +51,11 @@ class Tokens:
         return token
 
     def is_valid(self, id: str) -> bool:
-        """Whether a token still opens something, for whoever let it in a while ago."""
+        """Whether a token that was accepted a while ago still is valid."""
         return any(row["revoked_at"] is None for row in self._store.find(self._database, TOKENS, {"id": id}))
 
     def revoke(self, which: str) -> Token:
-        """Has a token, named by its id or its name, open nothing any more; one that is revoked stays as it is.
-
-        Raises:
-            UnknownEntity: There is no such token.
-        """
+        """Makes a token, named by its id or its name, open nothing any more; raises `UnknownEntity` where there is none."""
         rows = self._store.find(self._database, TOKENS, sort=[("made_at", 1)])
         found = [row for row in rows if which in (row["id"], row["name"])]
         if not found:

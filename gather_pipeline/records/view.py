@@ -21,12 +21,7 @@ SETTLED = timedelta(minutes=1)  # far longer than a change takes from its mark t
 
 
 class ProjectView:
-    """What is stored of a project. A view does not follow changes: whoever wants to see them takes a new one.
-
-    Args:
-        records: Where it is read from.
-        department: Slug of the one department that is read; None for all of them.
-    """
+    """What is stored of a project, or of one of its departments. A view does not follow changes: take a new one to see them."""
 
     def __init__(self, records: ProjectRecords, department: str | None = None) -> None:
         self.records, self._department = records, department
@@ -101,7 +96,7 @@ class ProjectView:
     @cached_property
     def embeddings(self) -> Sequence[Embedding]:
         """Embeddings of the items, of every model."""
-        return self.records.embeddings(department=self._department)
+        return self.records.embeddings(self._department)
 
     def hashes(self, ids: Collection[str]) -> Mapping[str, str]:
         """Content hash by id of those of these items that are active; no other item is read for it."""
@@ -110,14 +105,7 @@ class ProjectView:
 
     def items_of(self, slug: str) -> list[Item]:
         """Active items of a department, in order."""
-        return list(self._by_department.get(slug, ()))
-
-    @cached_property
-    def _by_department(self) -> Mapping[str, list[Item]]:
-        found: dict[str, list[Item]] = {}
-        for item in self.items:
-            found.setdefault(item.department, []).append(item)
-        return found
+        return [item for item in self.items if item.department == slug]
 
     def history(self, slug: str) -> list[Iteration]:
         """Iterations of a department, oldest first."""

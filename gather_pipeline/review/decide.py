@@ -40,8 +40,8 @@ def decide(
         changed = _checked(proposal, changed)
     review = queue.decide(id, choice, by=by, note=note, changed=changed)
     last = review.history[-1]
-    told = f"review {id} {last.action}. {note}".strip()
-    said = Feedback(by=by, at=last.at, source="review", accepted=choice != "reject", note=told, corrected=review.changed)
+    told = f"review {id} {last.action}. {last.note}".strip()
+    said = Feedback(by=last.by, at=last.at, source="review", accepted=choice != "reject", note=told, corrected=review.changed)
     for source in review.sources if proposal.kind == TASK_OUTPUT else ():
         with suppress(UnknownEntity):  # its process ended before its record
             feedback(source, said)

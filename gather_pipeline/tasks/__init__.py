@@ -5,6 +5,7 @@
 and `executor` is the door of a program.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,18 +14,11 @@ if TYPE_CHECKING:
     from gather_pipeline.tasks.options import ExecutionOptions as ExecutionOptions
 
 
+MODULES = {"TaskExecutor": "executor", "ExecutionOptions": "options", "get_llm_model": "llm"}
+
+
 def __getattr__(name: str) -> Any:
-    """Imported when it is asked for: who reads a definition needs no executor."""
-    if name == "TaskExecutor":
-        from gather_pipeline.tasks.executor import TaskExecutor
-
-        return TaskExecutor
-    if name == "ExecutionOptions":
-        from gather_pipeline.tasks.options import ExecutionOptions
-
-        return ExecutionOptions
-    if name == "get_llm_model":
-        from gather_pipeline.tasks.llm import get_llm_model
-
-        return get_llm_model
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Imports a name when it is first used: reading a definition needs no executor."""
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{MODULES[name]}"), name)

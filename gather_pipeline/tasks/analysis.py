@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,18 +77,15 @@ def analyze(executions: Sequence[Execution], since: str, until: str) -> Analysis
         groups: dict[str, list[Execution]] = {}
         for one in executions:
             groups.setdefault(key(one) or "none", []).append(one)
-        return tuple(_figures(name, found) for name, found in groups.items())
-
-    def size(figures: Figures) -> tuple[int, str]:
-        return -figures.executions, figures.name
+        return tuple(sorted((_figures(*group) for group in groups.items()), key=lambda figures: (-figures.executions, figures.name)))
 
     begin, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
     middle = (begin + (end - begin) / 2).isoformat(timespec="microseconds")
     return Analysis(
         total=_figures("all", executions),
-        models=tuple(sorted(by(lambda one: one.model or (one.models_used[-1] if one.calls else None)), key=size)),
-        prompts=tuple(sorted(by(lambda one: one.prompt_id), key=size)),
-        versions=tuple(sorted(by(lambda one: one.task_version), key=size)),
+        models=by(lambda one: one.writer),
+        prompts=by(lambda one: one.prompt_id),
+        versions=by(lambda one: one.task_version),
         days=tuple(sorted(by(lambda one: one.timestamp[:10]), key=lambda figures: figures.name)),
         halves=(
             _figures("earlier", [one for one in executions if one.timestamp < middle]),
@@ -102,21 +100,18 @@ def _figures(name: str, executions: Sequence[Execution]) -> Figures:
     times = [one.execution_time_s for one in asked]
     quantiles = [float(value) for value in np.quantile(times, [0.5, 0.9, 0.99])] if times else [None] * 3
     usages = [one.usage for one in executions]
-
-    def count(holds: Callable[[Execution], bool]) -> int:
-        return sum(map(holds, executions))
-
+    status, verified, accepted = (Counter(getattr(one, name) for one in executions) for name in ("status", "verified", "accepted"))
     return Figures(
         name=name,
         executions=len(executions),
-        succeeded=count(lambda one: one.status == "succeeded"),
-        failed=count(lambda one: one.status == "failed"),
-        cancelled=count(lambda one: one.status == "cancelled"),
-        cached=count(lambda one: one.cached),
-        verified=count(lambda one: one.verified is True),
-        unverified=count(lambda one: one.verified is False),
-        accepted=count(lambda one: one.accepted is True),
-        rejected=count(lambda one: one.accepted is False),
+        succeeded=status["succeeded"],
+        failed=status["failed"],
+        cancelled=status["cancelled"],
+        cached=sum(one.cached for one in executions),
+        verified=verified[True],
+        unverified=verified[False],
+        accepted=accepted[True],
+        rejected=accepted[False],
         fitted=sum(first) / len(first) if first else None,
         p50_s=quantiles[0],
         p90_s=quantiles[1],

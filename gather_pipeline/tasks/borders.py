@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gather_pipeline.errors import UnknownEntity
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks import schemas
 from gather_pipeline.tasks.definition import OUTPUT, Dependency, TaskDefinition
 
@@ -19,27 +19,8 @@ def check_borders(definition: TaskDefinition, get: Callable[[str, str | None], T
             needed = get(dependency.task, dependency.version)
             _check_circle(definition, needed, get)
             _check_border(definition, dependency, needed)
-        except (ValueError, UnknownEntity) as error:
+        except (ValueError, InvalidInput) as error:
             raise ValueError(f"key dependencies.{index}: {error}") from None
-
-
-def part_of_output(needed: TaskDefinition, source: str) -> tuple[Schema, bool]:
-    """Schema of a place in a task's output, such as ``output.job_title``, and whether it is always there.
-
-    Raises:
-        ValueError: The output has no such place.
-    """
-    first, *path = source.split(".")
-    part: Any = needed.output.json_schema
-    always = True
-    for name in path:
-        if name not in part.get("properties", {}):
-            raise ValueError(f"{source!r} is not in the output of {needed.id}, expected 'output' or 'output.' and a property of its schema")
-        always = always and name in part.get("required", ())
-        part = part["properties"][name]
-    if first != OUTPUT:
-        raise ValueError(f"{source!r} is no place in the output of {needed.id}, expected one that begins with 'output'")
-    return part, always
 
 
 def _check_circle(
@@ -49,44 +30,65 @@ def _check_circle(
     if needed.id == definition.id:
         raise ValueError(f"{definition.id} needs itself by way of {' and '.join(way)}, expected no circle")
     if needed.id in before:
-        return  # a circle of others, who tell it themselves
+        return  # a circle of other tasks, whose own check tells it
     for further in needed.dependencies:
         _check_circle(definition, get(further.task, further.version), get, way)
 
 
 def _check_border(definition: TaskDefinition, dependency: Dependency, needed: TaskDefinition) -> None:
-    own: Schema = definition.input.json_schema
-    other: Schema = needed.input.json_schema
+    schema: Schema = definition.input.json_schema
+    taken: Schema = needed.input.json_schema
+    own, other = _properties(schema), _properties(taken)
     for target, source in dependency.inputs.items():
-        if source not in own.get("properties", {}):
+        if source not in own:
             raise ValueError(f"inputs.{target} is {source!r}, expected a property of the input of {definition.id}")
-        if target not in other.get("properties", {}):
+        if target not in other:
             raise ValueError(f"inputs names {target!r}, expected a property of the input of {needed.id}")
-        _check_fit(f"inputs.{target}", own["properties"][source], other["properties"][target])
-    lacking = [name for name in other.get("required", ()) if name not in dependency.inputs]
+        _check_fit(f"inputs.{target}", own[source], other[target])
+    lacking = [name for name in taken.get("required", ()) if name not in dependency.inputs]
     if lacking:
         raise ValueError(f"inputs lacks {', '.join(lacking)}, which {needed.id} requires")
+    if unknown := dependency.fallback.keys() - dependency.outputs.keys():
+        raise ValueError(f"fallback names {', '.join(sorted(unknown))}, expected properties that outputs names")
     for target, source in dependency.outputs.items():
-        if target not in own.get("properties", {}):
+        if target not in own:
             raise ValueError(f"outputs names {target!r}, expected a property of the input of {definition.id}")
-        part, always = part_of_output(needed, source)
-        _check_fit(f"outputs.{target}", part, own["properties"][target])
-        is_needed = target in own.get("required", ()) and "default" not in own["properties"][target]
-        if is_needed and not always:
+        part, is_always_there = _part_of_output(needed, source)
+        _check_fit(f"outputs.{target}", part, own[target])
+        is_needed = target in schema.get("required", ()) and "default" not in own[target]
+        if is_needed and not is_always_there:
             raise ValueError(f"outputs.{target} is {source!r}, which {needed.id} may leave out, and {definition.id} requires it")
         if is_needed and dependency.on_error == "skip":
             raise ValueError(f"on_error is 'skip', expected 'stop' or 'fallback', for {definition.id} requires {target}")
         if dependency.on_error == "fallback" and target in dependency.fallback:
-            wrong = schemas.complaint(own["properties"][target], dependency.fallback[target])
-            if wrong:
+            if wrong := schemas.complaint(own[target], dependency.fallback[target]):
                 raise ValueError(f"fallback.{target} does not fit the input of {definition.id}: {wrong}")
         elif dependency.on_error == "fallback" and is_needed:
             raise ValueError(f"fallback lacks {target}, which {definition.id} requires")
 
 
-def _check_fit(key: str, given: Any, taken: Any) -> None:
-    wrong = misfit(given, taken)
-    if wrong:
+def _part_of_output(needed: TaskDefinition, source: str) -> tuple[Schema, bool]:
+    """Schema of a place in a task's output, such as ``output.job_title``, and whether it is always there."""
+    first, *path = source.split(".")
+    if first != OUTPUT:
+        raise ValueError(f"{source!r} is no place in the output of {needed.id}, expected one that begins with 'output'")
+    part: Schema = needed.output.json_schema
+    is_always_there = True
+    for name in path:
+        if name not in _properties(part):
+            raise ValueError(f"{source!r} is not in the output of {needed.id}, expected 'output' or 'output.' and a property of its schema")
+        is_always_there = is_always_there and name in part.get("required", ())
+        part = _properties(part)[name]
+    return part, is_always_there
+
+
+def _properties(schema: Schema) -> dict[str, Schema]:
+    """Schemas of an object's properties; one that is just true or false says nothing, and is an empty one here."""
+    return {name: part if isinstance(part, Mapping) else {} for name, part in schema.get("properties", {}).items()}
+
+
+def _check_fit(key: str, given: Schema, taken: Schema) -> None:
+    if wrong := misfit(given, taken):
         raise ValueError(f"{key} does not fit: {wrong}")
 
 

@@ -1,6 +1,6 @@
 """Task definitions read from files, found by id and version.
 
-Every fault of a file is told in one sentence that names the file and the key: whoever writes a definition has nothing else to go by.
+Every fault of a file is one sentence that names the file and the key, for the author of a definition has nothing else to go by.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -68,10 +69,10 @@ class Catalogue:
         self.paths: dict[tuple[str, str], Path] = {**(under.paths if under else {}), **paths}
         self.faults: dict[Path, str] = {**(under.faults if under else {})}
         self._refused: dict[str, Path] = {**(under._refused if under else {})}
-        below = {(task, version): one for task, versions in (under._by_id if under else {}).items() for version, one in versions.items()}
-        self._by_id: dict[str, dict[str, TaskDefinition]] = {}
-        for (task, version), definition in sorted({**below, **found}.items(), key=lambda pair: (pair[0][0], version_key(pair[0][1]))):
-            self._by_id.setdefault(task, {})[version] = definition
+        known = {**(under._known if under else {}), **found}
+        self._known: dict[tuple[str, str], TaskDefinition] = {
+            key: known[key] for key in sorted(known, key=lambda key: (key[0], version_key(key[1])))
+        }
         for definition in found.values() if fitting else ():
             try:
                 check_borders(definition, self.get)
@@ -133,17 +134,15 @@ class Catalogue:
         return made
 
     def refuse(self, path: Path, fault: str) -> None:
-        """Takes a file as one that holds no valid definition: whoever asks for its task is told the fault."""
+        """Takes a file out as not valid: from now on `get` raises the fault where its task is asked for."""
         self.faults[path] = fault
         self._refused |= dict.fromkeys(names_of(path), path)
-        for task, version in [key for key, place in self.paths.items() if place == path]:
-            del self.paths[task, version], self._by_id[task][version]
+        for key in [key for key, place in self.paths.items() if place == path]:
+            del self.paths[key], self._known[key]
 
     def __iter__(self) -> Iterator[TaskDefinition]:
-        """All that `get` gives without being told a version, in all their versions."""
-        for task, versions in self._by_id.items():
-            if task not in self._refused:
-                yield from versions.values()
+        """All versions of the tasks that `get` gives where no version is named."""
+        return (one for one in self._known.values() if one.id not in self._refused)
 
     def get(self, task_id: str, version: str | None = None) -> TaskDefinition:
         """The definition of that id, in its newest version where none is named.
@@ -152,11 +151,12 @@ class Catalogue:
             UnknownEntity: No such task or version; names those there are.
             InvalidInput: A file of the task is wrong, and it cannot be told whether that version is meant.
         """
-        versions = self._by_id.get(task_id) or {}
+        versions = {version: one for (task, version), one in self._known.items() if task == task_id}
         if task_id in self._refused and version not in versions:
             raise InvalidInput(self.faults[self._refused[task_id]])
         if not versions:
-            raise UnknownEntity.field("task", task_id, f"one of {listed(self._by_id) or 'none: there are none'}")
+            tasks = dict.fromkeys(task for task, _ in self._known)
+            raise UnknownEntity.field("task", task_id, f"one of {listed(tasks) or 'none: there are none'}")
         if version is None:
             return list(versions.values())[-1]
         if version not in versions:
@@ -173,10 +173,9 @@ def _with_prompts(known: Catalogue, task: str, prompts: Sequence[Mapping[str, An
 def names_of(path: Path) -> set[str]:
     """What a file may be asked for by: its own name, without a version too, and, as far as it can be read, the id of its task."""
     names = {path.stem, path.stem.partition("-")[0]}
-    try:
-        return names | {str(load_json(path.read_text(encoding="utf-8")).get("id") if path.is_file() else None)}
-    except (OSError, ValueError, AttributeError):
-        return names
+    with suppress(InvalidInput, ValueError, AttributeError):
+        names.add(str(load_json(_text(path)).get("id")))
+    return names
 
 
 def definition_folders(own: Sequence[Path]) -> list[Path]:
@@ -208,6 +207,18 @@ def load_definition(path: Path) -> TaskDefinition:
     Raises:
         InvalidInput: The file cannot be read, is not JSON, or is no definition; names file and key.
     """
+    text = _text(path)
+    try:
+        document = load_json(text, object_pairs_hook=_unique)
+    except ValueError as error:
+        raise InvalidInput(f"{path.name}: is not JSON: {error}") from None
+    definition = parse_definition(document, path.name)
+    for told in definition.warnings:
+        logger.info("[AutoGather] %s: %s", path.name, told)
+    return definition
+
+
+def _text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise InvalidInput(f"{path.name}: is no file")
@@ -217,14 +228,7 @@ def load_definition(path: Path) -> TaskDefinition:
         raise InvalidInput(f"{path.name}: cannot be read: {error.strerror}") from None
     if len(data) > LIMIT:
         raise InvalidInput(f"{path.name}: has more than {LIMIT} bytes, expected at most {LIMIT}")
-    try:
-        document = load_json(decoded(data, path.name), object_pairs_hook=_unique)
-    except ValueError as error:
-        raise InvalidInput(f"{path.name}: is not JSON: {error}") from None
-    definition = parse_definition(document, path.name)
-    for told in definition.warnings:
-        logger.info("[AutoGather] %s: %s", path.name, told)
-    return definition
+    return decoded(data, path.name)
 
 
 def parse_definition(document: Mapping[str, Any], source: str) -> TaskDefinition:

@@ -1,9 +1,8 @@
 """What a task is: the definition of seed S004 as values, checked as a whole when it is read.
 
-Keys that are not known are refused, so that a typo fails at load and not as a strange prompt. Whoever holds a `TaskDefinition`
-holds one whose schemas, examples, templates and validations belong together. `task-definition-v1.schema.json` is the same as JSON
-Schema, for editors (S004-DEF-22). What was added to the seed's form, and why, is in
-`docs/decisions/0004-task-engine.md`.
+Unknown keys are refused, so that a typo fails at load and not as a strange prompt. The schemas, examples, templates and validations of
+a `TaskDefinition` belong together. `task-definition-v1.schema.json` is the same as JSON Schema, for editors (S004-DEF-22). What was
+added to the seed's form, and why, is in `docs/decisions/0004-task-engine.md`.
 """
 
 from __future__ import annotations
@@ -61,7 +60,8 @@ class Specification(Part):
     @cached_property
     def asked(self) -> dict[str, JsonValue]:
         """The schema to send with a request: what every provider takes, with the rules that a schema can say."""
-        return schemas.portable(narrowed(self.json_schema, self.validations))
+        made: dict[str, JsonValue] = schemas.portable(narrowed(self.json_schema, self.validations))
+        return made
 
     @cached_property
     def _rules(self) -> dict[str, Validation]:

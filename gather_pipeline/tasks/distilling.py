@@ -11,7 +11,7 @@ from gather_pipeline.tasks.execution import digest
 from gather_pipeline.tasks.runner import TaskResult
 
 Run = Callable[..., Awaitable[TaskResult]]
-WORDS_A_TOKEN = 0.7  # a model is told how long in words, which it can count
+WORDS_A_TOKEN = 0.7  # a model gets its limit in words, which it can count
 TASKS = {
     "plot": "distil_plot",
     "character": "distil_character",

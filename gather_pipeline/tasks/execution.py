@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -131,12 +132,12 @@ class Execution:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the output is nobody's to use before a person has decided on it."""
-        return self.waiting is not None and self.fallback != "use_highest_ranked_model"
+        """Whether the output must not be used: it waits for a person, or waited for one who has rejected it."""
+        return self.waiting is not None and not self.accepted and self.fallback != "use_highest_ranked_model"
 
     @property
     def decision(self) -> Feedback | None:
-        """The newest word of a person on whether the output is accepted; None where nobody gave one."""
+        """The newest decision of a person on whether the output is accepted; None where there is none."""
         said = [one for one in self.feedback if one.accepted is not None and one.source != "check"]
         return said[-1] if said else None
 
@@ -144,6 +145,13 @@ class Execution:
     def accepted(self) -> bool | None:
         """Whether people accept the output, as it is or corrected; None where none of them said."""
         return None if self.decision is None else self.decision.accepted
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether checks accept the output as its writer gave it; None where no check decided, such as while it waits for a person."""
+        made = [verdict for verdict in self.verdicts if verdict.evidence.get("checks") != []]  # without an adaptive one that chose no check
+        is_decided = not self.verdicts or any(verdict.ruling in ("accept", "reject") for verdict in made)
+        return self.verified and all(verdict.replacement is None for verdict in made) if is_decided else None
 
     def accepted_output(self, until: str | None = None) -> Any:
         """The output as people accepted it: as it came, or as one of them corrected it until then, at any time where None."""
@@ -160,6 +168,11 @@ class Execution:
     def models_used(self) -> tuple[str, ...]:
         """Models asked, each once, in order."""
         return tuple(dict.fromkeys(call.model for call in self.calls))
+
+    @property
+    def writer(self) -> str | None:
+        """The model whose output it is, else the last one asked; None where none was."""
+        return self.model or (self.calls[-1].model if self.calls else None)
 
     @property
     def usage(self) -> Usage:
@@ -182,8 +195,8 @@ class Execution:
     @property
     def reasks(self) -> int:
         """Calls that asked the same model again because its answer did not fit."""
-        pairs = zip(self.calls, self.calls[1:], strict=False)
-        return sum(before.model == after.model and before.answered_by is not None for before, after in pairs)
+        pairs = ((one, then) for one, then in pairwise(self.calls) if one.answered_by is not None and one.obtained is None)
+        return sum((one.model, one.purpose) == (then.model, then.purpose) for one, then in pairs)
 
     @property
     def retries(self) -> int:
@@ -202,7 +215,7 @@ class Execution:
             "details": {"verdicts": verdicts} if verdicts else {},
         }
         # As JSON, for its keys may be any.
-        entries = [one | {"corrected": one["corrected"] and json.dumps(one["corrected"])} for one in row["feedback"]]
+        entries = [one | {"corrected": None if one["corrected"] is None else json.dumps(one["corrected"])} for one in row["feedback"]]
         return row | {
             "_id": row.pop("id"),
             "models_used": list(self.models_used),

@@ -9,6 +9,7 @@ import asyncio
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
@@ -45,7 +46,6 @@ class TaskExecutor:
             services = build_services()
             stack.callback(services.close)
         self.services = services
-        self._portal: BlockingPortal | None = None
         self._finalizer = weakref.finalize(self, _close, stack)
         self._stack = stack
         if isinstance(task_id, str):
@@ -111,13 +111,12 @@ class TaskExecutor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
+    @cached_property
     def _calls(self) -> BlockingPortal:
         """An event loop in a thread of its own, for the connections of all calls."""
-        if self._portal is None:
-            portal = self._portal = self._stack.enter_context(start_blocking_portal())
-            self._stack.callback(portal.call, self.services.model.aclose)
-        return self._portal
+        portal = self._stack.enter_context(start_blocking_portal())
+        self._stack.callback(portal.call, self.services.model.aclose)
+        return portal
 
 
 def _close(stack: ExitStack) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +15,13 @@ from gather_pipeline.tasks.schemas import with_defaults
 LOOKED_AT = 200  # newest accepted outputs among which the most similar ones are looked for
 
 
-def choose_examples(definition: TaskDefinition, inputs: Mapping[str, Any], accepted: Sequence[Execution]) -> list[Execution]:
-    """Accepted executions to show as examples, the most telling last.
+def choose_examples(
+    definition: TaskDefinition, inputs: Mapping[str, Any], accepted: Callable[[str], Sequence[Execution]]
+) -> list[Execution]:
+    """Accepted executions to show as examples, the most telling last; none where the task asks for none.
 
-    Never one whose input is an example of the definition, for by these it is tried, nor the present input itself. `accepted` has the
-    newest first.
+    Never one whose input is an example of the definition, by which the task is tried, nor the present input itself. `accepted` gives a
+    task's accepted executions by its id, the newest first.
     """
     rule = definition.examples_from
     if rule is None:
@@ -27,7 +29,7 @@ def choose_examples(definition: TaskDefinition, inputs: Mapping[str, Any], accep
     schema = definition.input.json_schema
     barred = {digest(with_defaults(schema, example)) for example in (*definition.input.examples, inputs)}  # type: ignore[arg-type]
     free: dict[str, Execution] = {}  # one of each input, the newest
-    for one in (replace(one, output=one.accepted_output()) for one in accepted[:LOOKED_AT]):
+    for one in (replace(one, output=one.accepted_output()) for one in accepted(definition.id)[:LOOKED_AT]):
         if digest(one.input) not in barred and definition.output.complaint(one.output) is None:
             free.setdefault(digest(one.input), one)
     found = list(free.values())

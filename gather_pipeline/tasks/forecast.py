@@ -121,7 +121,7 @@ def forecast_task(executions: Sequence[Execution], *, count: int = 1) -> Forecas
         "cost": _usual([one.cost for one in usages]),
         "seconds": _usual([one.execution_time_s for one in asked]),
     }
-    notes = [f"{name} of past executions were not told, so they are unknown" for name in ("tokens", "cost") if ranges[name] is None]
+    notes = [f"past executions do not tell their {name}, so it is not forecast" for name in ("tokens", "cost") if ranges[name] is None]
     if len(asked) < KNOWN:
         notes.append(f"only {len(asked)} executions are known, so the ranges are wide defaults")
     whole = {name: one and scaled(one, count) for name, one in ranges.items()}

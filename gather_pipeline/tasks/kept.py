@@ -1,7 +1,7 @@
 """Answers of models, kept before they are read, so that none is paid for twice (S004-WF-09).
 
-Whoever wants an answer that another one, in any process, is just asking for waits for it. What is kept names the execution that paid
-until its record is stored: where that one died before, whoever finds the answer takes over its cost.
+A request for an answer that is being asked for already, in any process, waits for it. A kept answer names the execution that paid for it
+until that one's record is stored: where it died before, the next execution that finds the answer takes over its cost.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,8 +29,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a model said, and whether its cost belongs to this execution."""
+    """What a model said.
 
+    Attributes:
+        key: Under which it is kept, None where it is not.
+        is_own: Whether its cost belongs to the execution that asked.
+    """
+
+    key: str | None
     completion: Completion
     is_own: bool
 
@@ -51,8 +57,8 @@ class KeptAnswers:
 
     async def answer(
         self, request: ModelRequest, place: Iterable[object], execution_id: str, ask: Callable[[], Awaitable[Completion]]
-    ) -> tuple[str, Answer]:
-        """The key and the answer that is kept for a request, or that `ask` brings, which is kept at once; raises what `ask` raises.
+    ) -> Answer:
+        """The answer that is kept for a request, or that `ask` brings, which is kept at once; raises what `ask` raises.
 
         `place` is what tells calls with the same request apart that are to differ, such as a draw.
         """
@@ -62,9 +68,9 @@ class KeptAnswers:
             await asyncio.sleep(POLL_S)
         with claim or nullcontext():
             if (found := self._find(key)) is None:
-                found = Answer(completion=await ask(), is_own=True)
+                found = Answer(key=key, completion=await ask(), is_own=True)
                 self._keep(key, asdict(found.completion), execution_id)
-            return key, found
+            return found
 
     def settle(self, execution: Execution) -> None:
         """Says that the cost of an execution's answers stands in a stored record; answers that a failed one could not use are forgotten."""
@@ -93,12 +99,9 @@ class KeptAnswers:
         except (TypeError, KeyError) as error:
             logger.warning("[AutoGather] A kept answer cannot be read: %s", error)
             return None
-        if payer is None:
-            return Answer(completion=completion, is_own=False)
-        with ExitStack() as stack:
-            died = self._claim(payer)
-            stack.enter_context(died or nullcontext())
-        return Answer(completion=completion, is_own=died is not None)
+        died = None if payer is None else self._claim(payer)
+        with died or nullcontext():  # which is let go of at once
+            return Answer(key=key, completion=completion, is_own=died is not None)
 
     def _read(self, key: str) -> dict[str, Any] | None:
         try:

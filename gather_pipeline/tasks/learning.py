@@ -14,8 +14,8 @@ SHOWN = 3  # complaints that a pattern shows as they were said
 OWN_WORDS = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?|\b[0-9a-f]{16,}\b")
 KINDS = (
     ("cut", "was cut at the token limit"),
-    ("empty", "is empty"),
-    ("no JSON", "JSON"),
+    ("empty", "the answer is empty"),
+    ("no JSON", "expected JSON"),
     ("wrong form", "does not fit"),
     ("refused", "ModelRefused"),
     ("refused", "content filter"),
@@ -70,46 +70,44 @@ def patterns(executions: Sequence[Execution]) -> list[Pattern]:
     for execution in executions:
         if execution.prompt_id is None or execution.status == "cancelled":
             continue
-        model = execution.model or (execution.models_used[0] if execution.calls else "none")
-        place = execution.task_version, execution.prompt_id, model
-        total[place] += 1
-        for kind, said in dict(complaints(execution)).items():
-            found.setdefault((*place, kind), []).append((execution.id, said))
-    made = []
-    for (version, prompt, model, kind), told in found.items():
+        prompt = execution.task_version, execution.prompt_id
+        asked = {execution.writer or "none", *(call.model for call in execution.calls if call.purpose == "answer")}
+        total.update((*prompt, model) for model in asked)
+        for place, said in {(model, kind): said for model, kind, said in complaints(execution)}.items():
+            found.setdefault((*prompt, *place), []).append((execution.id, said))
+
+    def pattern(version: str, prompt: str, model: str, kind: str, told: Sequence[tuple[str, str]]) -> Pattern:
         of = total[version, prompt, model]
         interval = binomtest(len(told), of).proportion_ci(LEVEL, method="wilson")
-        examples = tuple(dict.fromkeys(said for _, said in told))[:SHOWN]
-        ids = tuple(id for id, _ in told)
-        made.append(
-            Pattern(
-                version=version,
-                prompt=prompt,
-                model=model,
-                kind=kind,
-                count=len(told),
-                of=of,
-                low=float(interval.low),
-                high=float(interval.high),
-                examples=examples,
-                executions=ids,
-            )
+        return Pattern(
+            version=version,
+            prompt=prompt,
+            model=model,
+            kind=kind,
+            count=len(told),
+            of=of,
+            low=float(interval.low),
+            high=float(interval.high),
+            examples=tuple(dict.fromkeys(said for _, said in told))[:SHOWN],
+            executions=tuple(id for id, _ in told),
         )
-    return sorted(made, key=lambda one: (-one.low, -one.count, one.kind, one.model))
+
+    return sorted((pattern(*place, told) for place, told in found.items()), key=lambda one: (-one.low, -one.count, one.kind, one.model))
 
 
-def complaints(execution: Execution) -> Iterator[tuple[str, str]]:
-    """What was complained of: the kind, and what was said."""
+def complaints(execution: Execution) -> Iterator[tuple[str, str, str]]:
+    """What was complained of: the model, the kind of complaint, and what was said."""
     for call in execution.calls:
         if call.complaint is not None and call.purpose == "answer":
-            yield kind_of(call.complaint), call.complaint
+            yield call.model, kind_of(call.complaint), call.complaint
+    writer = execution.writer or "none"
     for verdict in execution.verdicts:
         if verdict.ruling == "reject":
-            yield f"rejected by {verdict.method}", "; ".join(verdict.reasons) or "no reason was given"
+            yield writer, f"rejected by {verdict.method}", "; ".join(verdict.reasons) or "no reason was given"
     for one in execution.feedback:
         if one.accepted is False or one.corrected is not None or (one.rating is not None and one.rating <= 2):
             what = "rejected" if one.corrected is None else "corrected"
-            yield f"{what} by a {one.source}", one.note or "no reason was given"
+            yield writer, f"{what} by a {one.source}", one.note or "no reason was given"
 
 
 def kind_of(complaint: str) -> str:

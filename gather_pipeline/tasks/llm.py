@@ -36,15 +36,13 @@ class Reply:
     content: Any
     execution: Execution
 
-    def __str__(self) -> str:
-        return str(self.content)
-
 
 class LlmModel:
     """A model with its parameters, as `get_llm_model` gives it."""
 
-    def __init__(self, executor: TaskExecutor, options: ExecutionOptions) -> None:
+    def __init__(self, executor: TaskExecutor, options: ExecutionOptions, owner: LlmModel | None = None) -> None:
         self._executor, self._options = executor, options
+        self._owner = owner  # of the services that both work with, which are closed with it
 
     def invoke(self, prompt: str, *, draw: int = 0) -> Reply:
         """The model's reply; the same prompt with the same draw is paid once.
@@ -68,7 +66,7 @@ class LlmModel:
         wanted = dict(schema) if isinstance(schema, Mapping) else schema.model_json_schema()
         document = self._executor.definition.to_document() | {"output": {"schema": wanted}}
         definition = parse_definition(document, "get_llm_model")
-        return LlmModel(TaskExecutor(definition, services=self._executor.services), self._options)
+        return LlmModel(TaskExecutor(definition, services=self._executor.services), self._options, owner=self)
 
     def close(self) -> None:
         """Lets go of models and connections."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks.definition import MAX_TOKENS
+from gather_pipeline.tasks.verification.parameters import read_form
 
 Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # what every store can keep
 
@@ -22,7 +23,7 @@ class ExecutionOptions(BaseModel):
         fallback_models: Models to ask where it cannot be had, and that checks may ask.
         draw: Executions that are the same and have the same draw get one answer, which is paid once; another draw asks anew.
         max_tokens: Most tokens of one answer.
-        max_cost: Most US dollars of the whole execution, checks included.
+        max_cost: Most US dollars of the whole execution, its checks and the tasks that run before it included.
         max_total_tokens: Most tokens of the whole execution, likewise.
         tags: Kept with the record.
     """
@@ -47,13 +48,9 @@ class ExecutionOptions(BaseModel):
         if isinstance(given, ExecutionOptions):
             return given
         try:
-            return cls.model_validate(dict(given or {}))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            if first["type"] == "extra_forbidden":
-                raise InvalidInput.field("option", name, f"one of {', '.join(cls.model_fields)}") from None
-            raise InvalidInput.field(f"option {name}", first["input"], first["msg"].removeprefix("Input should be ")) from None
+            return read_form(cls, dict(given or {}), "option")
+        except ValueError as error:
+            raise InvalidInput(str(error)) from None
 
     @property
     def budget(self) -> Budget:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from heapq import nlargest
+from itertools import islice
 from typing import Any, Literal
 
 import json_repair
@@ -25,6 +27,7 @@ PAIRS = {"{": "}", "[": "]"}
 JSON_BEGINS = re.compile(r"\{\s*(?:[\"']|\w+\s*:)|\[\s*[\[{\"'\d-]")
 WRAPPED = 3  # times that an answer may stand as a text in JSON
 STARTS_TRIED = 20  # openings in prose that close nowhere; bounds the work on a hostile answer
+SPANS_TRIED = 100  # parts of an answer that may be what was asked for; of one that repeats itself, the longest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +88,11 @@ def parse_text(text: str, *, cut: bool, trim: bool) -> Parsed:
 
 def _candidates(answer: str) -> Iterator[tuple[How, str]]:
     yield "strict", answer
-    for found in FENCE.finditer(answer):
+    for found in islice(FENCE.finditer(answer), SPANS_TRIED):
         yield "fenced", found[1].strip()
     spans = list(_balanced(answer))
+    if len(spans) > SPANS_TRIED:
+        spans = nlargest(SPANS_TRIED, spans, key=len)
     yield from (("extracted", span) for span in spans)
     yield from (("repaired", span) for span in spans)
 
@@ -97,7 +102,7 @@ def _loaded(candidate: str, *, repaired: bool) -> Any:
     value: Any = candidate
     for _ in range(WRAPPED):
         try:
-            value = json_repair.loads(value, skip_json_loads=True) if repaired else load_json(value, parse_constant=_refuse)
+            value = json_repair.loads(value, skip_json_loads=True) if repaired else load_json(value, parse_constant=refuse_constant)
         except ValueError:
             return None
         if not isinstance(value, str):
@@ -105,8 +110,9 @@ def _loaded(candidate: str, *, repaired: bool) -> Any:
     return None
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+def refuse_constant(constant: str) -> None:
+    """Refuses NaN and Infinity, which Python's parser takes and JSON does not have."""
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _balanced(text: str) -> Iterator[str]:

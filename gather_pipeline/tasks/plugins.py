@@ -30,7 +30,7 @@ def plugin(group: Group, name: str) -> Any | None:
 
 
 def plugins(group: Group, tell: Callable[[str], None]) -> dict[str, Any]:
-    """All objects that packages have registered in a group, by name; `tell` is told of each that cannot be imported, which is left out."""
+    """All objects that packages have registered in a group, by name; one that cannot be imported is left out, which `tell` hears of."""
     found = {}
     for name, point in _registered(group).items():
         try:
@@ -38,6 +38,18 @@ def plugins(group: Group, tell: Callable[[str], None]) -> dict[str, Any]:
         except InvalidInput as error:
             tell(f"{error}, so it is left out")
     return found
+
+
+def named_errors(group: Group, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """A plugin's function, whose errors become `InvalidInput` that names the plugin."""
+
+    def called(*given: Any) -> Any:
+        try:
+            return call(*given)
+        except Exception as error:
+            raise InvalidInput(f"plugin {name} ({group}) failed: {shorten(f'{type(error).__name__}: {error}')}") from error
+
+    return called
 
 
 def plugin_names(group: Group) -> list[str]:

@@ -7,6 +7,7 @@ that fitted at the first ask. Old executions count less. An order stands until e
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,13 +79,14 @@ def observations(execution: Execution) -> Iterable[Observation]:
 
 
 def _judged(execution: Execution) -> float | None:
-    """The newest word of a person, then their rating, then the checks' verdict, then what later checks said."""
+    """The newest word of a person, then their rating, then the checks' verdict if one decided, then what later checks said."""
     if (said := execution.decision) is not None:
         return float(said.accepted or 0) if said.corrected is None else CORRECTED
     if execution.rating is not None:
         return (execution.rating - 1) / 4
-    if execution.verified is not None:
-        return float(execution.verified)
+    if execution.passed is not None:
+        is_edited = any(verdict.method == "human" and verdict.replacement is not None for verdict in execution.verdicts)
+        return CORRECTED if is_edited else float(execution.passed)
     later = [one.accepted for one in execution.feedback if one.accepted is not None]
     return float(later[-1]) if later else None
 
@@ -112,10 +114,7 @@ def rank(
         return None
     criteria = criteria or USUAL
     kind: Kind = "judged" if any(one.judged is not None for one in seen) else "fit"
-    names = {one.model: 0 for one in seen}
-    for one in seen:
-        names[one.model] += 1
-    order = [*before, *sorted((name for name in names if name not in before), key=lambda name: -names[name])]
+    order = list(dict.fromkeys((*before, *(name for name, _ in Counter(one.model for one in seen).most_common()))))
     beliefs = {name: _belief([one for one in seen if one.model == name], kind, now) for name in order}
     fastest = min((math.exp(one.log_latency) for one in beliefs.values() if one.log_latency is not None), default=None)
     drawn = {name: belief.scores(criteria, fastest, place) for place, (name, belief) in enumerate(beliefs.items())}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.execution import Execution
 
 REPLAY_OF = "replay_of"  # tag of a replay: the id of what it replays
+KEPT_TAGS = ("project_id", "department", "aspect")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +58,5 @@ def settings(original: Execution, definition: TaskDefinition, changes: Changes) 
         "seed": given.get("seed"),
         "budget": changes.budget,
         "version": definition.version,
-        "tags": {**_place(original.tags), REPLAY_OF: original.id},
+        "tags": {name: tag for name, tag in original.tags.items() if name in KEPT_TAGS} | {REPLAY_OF: original.id},
     }
-
-
-def compared(original: Execution, again: Execution, alike: Callable[[Any, Any], float]) -> Replay:
-    """The two side by side."""
-    both = original.status == again.status == "succeeded"
-    return Replay(original=original, again=again, similarity=alike(original.output, again.output) if both else None)
-
-
-def _place(tags: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tags[name] for name in ("project_id", "department", "aspect") if name in tags}

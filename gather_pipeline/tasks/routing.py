@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.ranking import USUAL
+from gather_pipeline.tasks.schemas import values
 from gather_pipeline.text.words import lemma, raw_words
 
 CONTEXT_TOKENS = {"small": 4_000, "medium": 16_000, "large": 100_000}  # what a task of that size may need
@@ -77,18 +78,8 @@ def _words(task: TaskDefinition) -> set[str]:
 
 def _properties(task: TaskDefinition) -> set[str]:
     """Names of properties, with the side that has them, however deep."""
-
-    def names(schema: object) -> Iterable[str]:
-        if isinstance(schema, dict):
-            properties = schema.get("properties")
-            yield from properties if isinstance(properties, dict) else ()
-            for part in schema.values():
-                yield from names(part)
-        elif isinstance(schema, list):
-            for part in schema:
-                yield from names(part)
-
-    return {f"{side} {name}" for side, part in (("in", task.input), ("out", task.output)) for name in names(part.json_schema)}
+    found = ((side, part) for side, whole in (("in", task.input), ("out", task.output)) for part in values(whole.json_schema, "properties"))
+    return {f"{side} {name}" for side, part in found if isinstance(part, dict) for name in part}
 
 
 def _overlap(one: set[str], other: set[str]) -> float:

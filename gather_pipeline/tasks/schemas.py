@@ -24,7 +24,8 @@ from gather_pipeline.errors import InvalidInput, shorten
 
 Schema = Mapping[str, Any]
 
-# Keywords that some providers of structured output refuse with an error. They are still checked here, after the answer came.
+# Keywords that some providers of structured output refuse with an error. All but `format`, which JSON Schema takes for a note, are checked
+# here, after the answer came.
 UNPORTABLE = frozenset(
     "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern format "
     "minItems maxItems uniqueItems minProperties maxProperties".split()
@@ -95,12 +96,12 @@ def check_schema(schema: Schema) -> None:
     except SchemaError as error:
         place = _path(error.absolute_path) or "its root"
         raise ValueError(f"schema is not a JSON Schema at {place}: {error.cause or _shortened(error)}") from None
-    if next(_values(schema, "unevaluatedProperties"), None) is not None and next(_values(schema, "patternProperties"), None) is not None:
+    if next(values(schema, "unevaluatedProperties"), None) is not None and next(values(schema, "patternProperties"), None) is not None:
         raise ValueError("schema uses unevaluatedProperties beside patternProperties, expected additionalProperties")
-    if any(isinstance(dialect, str) for part in schema.values() for dialect in _values(part, "$schema")):
+    if any(isinstance(dialect, str) for part in schema.values() for dialect in values(part, "$schema")):
         raise ValueError("schema names a $schema below its root, expected it at the root alone")
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
-    for reference in _values(schema, "$ref"):
+    for reference in (*values(schema, "$ref"), *values(schema, "$dynamicRef")):
         if not isinstance(reference, str):
             continue
         try:
@@ -130,6 +131,18 @@ def complaint(schema: Schema, value: object) -> str | None:
     named = [f"{_path(error.absolute_path) or 'the whole'}: {_shortened(error)}" for error in errors[:NAMED]]
     more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
     return "; ".join(named) + more
+
+
+def values(part: object, keyword: str) -> Iterator[object]:
+    """The values of a keyword wherever it stands in a schema."""
+    if isinstance(part, Mapping):
+        if keyword in part:
+            yield part[keyword]
+        for inner in part.values():
+            yield from values(inner, keyword)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from values(inner, keyword)
 
 
 def with_defaults(schema: Schema, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,38 +177,24 @@ def _can_be_stored(value: Any) -> bool:
     return (not isinstance(value, int) or value.bit_length() < 64) and all(map(_can_be_stored, parts))
 
 
-def portable(schema: Schema) -> dict[str, Any]:
+def portable(schema: Any) -> Any:
     """The schema to send to a provider: limits that not every provider takes become words in the description."""
+    if isinstance(schema, list):
+        return [portable(part) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
     kept: dict[str, Any] = {}
     for key, part in schema.items():
-        if key in UNPORTABLE or key in ANNOTATIONS:
-            continue
-        if key in ("properties", "$defs"):
+        if key in ("properties", "patternProperties", "$defs"):  # whose keys are names
             kept[key] = {name: portable(inner) for name, inner in part.items()}
-        elif key in ("anyOf", "allOf", "oneOf", "prefixItems"):
-            kept[key] = [portable(inner) for inner in part]
-        elif key in ("items", "additionalProperties", "not"):
-            kept[key] = portable(part)
-        else:
+        elif key in ("enum", "const"):
             kept[key] = part
+        elif key not in UNPORTABLE | ANNOTATIONS:
+            kept[key] = portable(part)
     limits = ", ".join(f"{_words(key)} {schema[key]}" for key in schema if key in UNPORTABLE)
     if limits:
         kept["description"] = " ".join(filter(None, (schema.get("description"), f"({limits})")))
     return kept
-
-
-def _values(part: object, keyword: str) -> Iterator[object]:
-    """The values of a keyword wherever it stands in a schema."""
-    if isinstance(part, Mapping):
-        if keyword in part:
-            yield part[keyword]
-        for inner in part.values():
-            yield from _values(inner, keyword)
-    elif isinstance(part, list):
-        for inner in part:
-            yield from _values(inner, keyword)
 
 
 def _path(parts: Sequence[object]) -> str:

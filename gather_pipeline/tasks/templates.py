@@ -22,6 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from gather_pipeline.errors import InvalidInput
+from gather_pipeline.text.fences import fenced
 
 # Control characters but tab and newline, lone surrogates, and what is invisible and reorders or hides text (bidi, tag characters).
 TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")  # colours, cursors, titles
@@ -46,11 +47,11 @@ def clean(text: str) -> str:
 
 
 def cleaned(value: Any) -> Any:
-    """A JSON value with all its texts cleaned."""
+    """A JSON value with all its texts and keys cleaned."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, Mapping):
-        return {key: cleaned(part) for key, part in value.items()}
+        return {cleaned(key): cleaned(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [cleaned(part) for part in value]
     return value
@@ -101,8 +102,7 @@ def _reason(error: BaseException) -> str:
 def _block(text: object, tag: str) -> str:
     if not TAG.fullmatch(tag):
         raise ValueError(f"block name is {tag!r}, expected small letters and '_'")
-    inside = re.sub(rf"<\s*+(/?)\s*+{tag}\b[^>]*>?", rf"[\1{tag}]", clean(str(text)), flags=re.IGNORECASE)
-    return f"<{tag}>\n{inside.strip()}\n</{tag}>"
+    return fenced(clean(str(text)).strip(), tag)
 
 
 def _quoted(text: object) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import shorten
-from gather_pipeline.tasks.plugins import plugin, plugin_names
+from gather_pipeline.tasks import schemas
+from gather_pipeline.tasks.plugins import named_errors, plugin, plugin_names
 
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 MIN_COUNT = re.compile(r"min_(?P<word>[a-z]+)_count_(?P<n>\d{1,6})")
@@ -36,30 +38,21 @@ def build(name: str, schema: Schema) -> Validation:
         found = re.fullmatch(form.replace("<n>", r"(?P<n>\d{1,6})").replace("<word>", "(?P<word>[a-z]+)"), name)
         if found:
             return make(schema, **found.groupdict())
-    rule: Validation | None = plugin("validations", name)
-    if rule is None:
+    own: Validation | None = plugin("validations", name)
+    if own is None:
         raise ValueError(f"validation {name!r} is not known, expected one of {', '.join([*RULES, *plugin_names('validations')])}")
-    return rule
+    return named_errors("validations", name, own)
 
 
 def narrowed(schema: Schema, names: Iterable[str]) -> Schema:
     """The schema with what rules of these names demand of it, as far as a schema can say it: how many entries a list needs."""
-    made = schema
-    for name in names:
-        if (found := MIN_COUNT.fullmatch(name)) is not None:
-            made = _with_least(made, _fields(schema, found["word"], "array"), int(found["n"]))
-    return made
-
-
-def _with_least(schema: Any, names: frozenset[str], least: int) -> Any:
-    if isinstance(schema, list):
-        return [_with_least(part, names, least) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    made = {key: _with_least(part, names, least) for key, part in schema.items()}
-    for name, part in made.get("properties", {}).items() if isinstance(made.get("properties"), Mapping) else ():
-        if name in names and isinstance(part, Mapping) and part.get("type") == "array":
-            made["properties"][name] = {**part, "minItems": max(least, part.get("minItems", 0))}
+    made = deepcopy(dict(schema))
+    for found in filter(None, map(MIN_COUNT.fullmatch, names)):
+        lists = _fields(schema, found["word"], "array")
+        for properties in schemas.values(made, "properties"):
+            for name, part in properties.items() if isinstance(properties, dict) else ():
+                if name in lists and isinstance(part, dict) and part.get("type") == "array":
+                    part["minItems"] = max(int(found["n"]), part.get("minItems", 0))
     return made
 
 
@@ -67,27 +60,6 @@ def word_count(text: str) -> int:
     """Words of a text; in scripts without spaces two characters count as one word."""
     unspaced = len(UNSPACED.findall(text))
     return len(re.findall(r"\w+(?:['’-]\w+)*", UNSPACED.sub(" ", text))) + (unspaced + 1) // 2
-
-
-def _non_empty_text(schema: Schema) -> Validation:
-    return _each(_required(schema), lambda part: "is empty" if _is_blank(part) else None)
-
-
-def _non_empty(schema: Schema, word: str) -> Validation:
-    return _each(_fields(schema, word), lambda part: "is empty" if part is None or part == [] or _is_blank(part) else None)
-
-
-def _min_length(schema: Schema, n: str) -> Validation:
-    return _each(_required(schema), lambda part: _too_few(len(part), n, "characters") if isinstance(part, str) else None)
-
-
-def _min_words(schema: Schema, n: str, word: str | None = None) -> Validation:
-    names = _fields(schema, word) if word else None
-    return _each(names, lambda part: _too_few(word_count(part), n, "words") if isinstance(part, str) else None)
-
-
-def _min_count(schema: Schema, word: str, n: str) -> Validation:
-    return _each(_fields(schema, word, "array"), lambda part: _too_few(len(part), n, "entries") if isinstance(part, list) else None)
 
 
 def _required_fields(schema: Schema) -> Validation:
@@ -99,10 +71,6 @@ def _required_fields(schema: Schema) -> Validation:
         return None
 
     return rule
-
-
-def _no_empty_arrays(_: Schema) -> Validation:
-    return _each(None, lambda part: "is an empty list" if part == [] else None)
 
 
 def _no_duplicates(schema: Schema, word: str) -> Validation:
@@ -127,26 +95,30 @@ def _no_preamble(_: Schema) -> Validation:
 
 
 def _same_matches_probability(schema: Schema) -> Validation:
-    _fields(schema, "same")
-    _fields(schema, "probability")
+    if lacking := {"same", "probability"} - schema.get("properties", {}).keys():
+        raise ValueError(f"no field of the schema has the name {' or '.join(sorted(lacking))}")
 
     def rule(value: Any) -> str | None:
-        if value["same"] is not (value["probability"] >= 0.5):
-            return f"same is {value['same']} but probability is {value['probability']}, expected same exactly where it is 0.5 or more"
+        given = value if isinstance(value, Mapping) else {}
+        same, probability = given.get("same"), given.get("probability")
+        if isinstance(same, bool) and isinstance(probability, int | float) and same is not (probability >= 0.5):
+            return f"same is {same} but probability is {probability}, expected same exactly where it is 0.5 or more"
         return None
 
     return rule
 
 
 RULES: Mapping[str, Callable[..., Validation]] = {
-    "non_empty_text": _non_empty_text,
-    "non_empty_<word>": _non_empty,
-    "min_length_<n>": _min_length,
-    "min_words_<n>": _min_words,
-    "<word>_min_words_<n>": _min_words,
+    "non_empty_text": lambda schema: _each(_required(schema), lambda part: "is empty" if _is_blank(part) else None),
+    "non_empty_<word>": lambda schema, word: _each(
+        _fields(schema, word), lambda part: "is empty" if part in (None, [], {}) or _is_blank(part) else None
+    ),
+    "min_length_<n>": lambda schema, n: _each(_required(schema), _least(n, "characters", str, len)),
+    "min_words_<n>": lambda schema, n: _each(None, _least(n, "words", str, word_count)),
+    "<word>_min_words_<n>": lambda schema, word, n: _each(_fields(schema, word), _least(n, "words", str, word_count)),
     "has_required_fields": _required_fields,
-    "no_empty_arrays": _no_empty_arrays,
-    "min_<word>_count_<n>": _min_count,
+    "no_empty_arrays": lambda schema: _each(None, lambda part: "is an empty list" if part == [] else None),
+    "min_<word>_count_<n>": lambda schema, word, n: _each(_fields(schema, word, "array"), _least(n, "entries", list, len)),
     "no_duplicate_<word>": _no_duplicates,
     "no_preamble": _no_preamble,
     "same_matches_probability": _same_matches_probability,
@@ -157,8 +129,15 @@ def _is_blank(part: Any) -> bool:
     return isinstance(part, str) and not typed(part)
 
 
-def _too_few(count: int, least: str, unit: str) -> str | None:
-    return f"has {count} {unit}, expected at least {int(least)}" if count < int(least) else None
+def _least(least: str, unit: str, kind: type, count: Callable[[Any], int]) -> Validation:
+    """A check that a value of a kind has so many units or more."""
+
+    def check(part: Any) -> str | None:
+        if not isinstance(part, kind) or (found := count(part)) >= int(least):
+            return None
+        return f"has {found} {unit}, expected at least {int(least)}"
+
+    return check
 
 
 def _each(names: frozenset[str] | None, check: Validation) -> Validation:

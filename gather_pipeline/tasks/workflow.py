@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gather_pipeline.errors import GatherError, OutputRejected, Stopped
 from gather_pipeline.tasks.definition import Dependency, TaskDefinition
+from gather_pipeline.tasks.schemas import with_defaults
 
 if TYPE_CHECKING:
     from gather_pipeline.tasks.runner import TaskResult
@@ -17,10 +18,9 @@ Run = Callable[[str, str | None, Mapping[str, Any]], Awaitable["TaskResult"]]
 
 
 async def complete_input(definition: TaskDefinition, inputs: Mapping[str, Any], run: Run) -> tuple[dict[str, Any], dict[str, str]]:
-    """The input with what the dependencies bring, and the executions that brought it by task.
+    """The input with what the dependencies bring, and by task the ids of the executions that brought it.
 
-    What the caller gives is not asked for again: a dependency all of whose properties are there does not run. `run` executes a task in a
-    version with an input.
+    A dependency does not run where the caller gives all that it would bring. `run` executes a task in a version with an input.
 
     Raises:
         GatherError: A dependency failed, and its policy is to stop.
@@ -30,9 +30,10 @@ async def complete_input(definition: TaskDefinition, inputs: Mapping[str, Any], 
         if all(target in made for target in dependency.outputs):
             continue
         try:
-            given = {target: made[source] for target, source in dependency.inputs.items() if source in made}
+            known = with_defaults(definition.input.json_schema, made)
+            given = {target: known[source] for target, source in dependency.inputs.items() if source in known}
             result = await run(dependency.task, dependency.version, given)
-            if result.execution.waiting is not None:
+            if result.execution.is_pending:
                 raise OutputRejected(f"task {dependency.task}: its output waits for review {result.execution.waiting}")
             executions[dependency.task] = result.execution.id
             brought = _brought(dependency, result.output)

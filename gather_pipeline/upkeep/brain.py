@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from gather_pipeline.domain.departments import Department, department_of
+from gather_pipeline.domain.departments import department_of
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.nodes import Node
 from gather_pipeline.domain.projects import check_project_id
@@ -24,11 +24,9 @@ Answer = TypeVar("Answer")
 
 def get_brain_context(project_id: str) -> list[dict[str, Any]]:
     """Items nearest to the project's brief, nearest first, each with its `similarity` (S001-BRAIN-01)."""
-
-    def call(services: Services, brain: Brain) -> list[dict[str, Any]]:
-        return [asdict(one) for one in brain.context(project_id, services.projects.get(project_id).brief)]
-
-    return _asked(project_id, call)
+    return _asked(
+        project_id, lambda services, brain: [asdict(one) for one in brain.context(project_id, services.projects.get(project_id).brief)]
+    )
 
 
 def index_in_brain(project_id: str, items: Sequence[Item | Mapping[str, Any]], department: Mapping[str, Any]) -> None:
@@ -40,8 +38,14 @@ def index_in_brain(project_id: str, items: Sequence[Item | Mapping[str, Any]], d
         project_id: The project.
         items: Items, or rows with `id` and `content`, and with `summary` and `context` where they have any.
         department: Its row, of which `slug` counts.
+
+    Raises:
+        InvalidInput: A row lacks what it needs.
     """
-    nodes = [Node.of(one) if isinstance(one, Item) else _node(one, str(department["slug"])) for one in items]
+    slug = department.get("slug")
+    if not isinstance(slug, str) or not slug:
+        raise InvalidInput.field("department", sorted(department), "a row with a slug")
+    nodes = [Node.of(one) if isinstance(one, Item) else _node(one, slug) for one in items]
     _asked(project_id, lambda services, brain: brain.index(project_id, nodes))
 
 
@@ -51,22 +55,15 @@ def search_brain_duplicates(content: str, project_id: str, threshold: float = 0.
 
 
 def get_department_context(project_id: str, department: str, previous_depts: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """What earlier departments have settled that matters to one: nearest items by slug, nearest first (S001-BRAIN-04).
-
-    Raises:
-        UnknownEntity: There is no such department.
-    """
+    """What earlier departments have settled that matters to one, else `UnknownEntity`: items by slug, nearest first (S001-BRAIN-04)."""
 
     def call(services: Services, brain: Brain) -> dict[str, list[dict[str, Any]]]:
         own = department_of(services.departments.departments(), department)
-        found = brain.context(project_id, _question(own), department=own.slug, previous=previous_depts) if previous_depts else []
+        question = f"{own.name}: {', '.join(own.aspects)}. {own.description}"
+        found = brain.context(project_id, question, department=own.slug, previous=previous_depts) if previous_depts else []
         return {slug: [asdict(one) for one in found if one.department == slug] for slug in previous_depts}
 
     return _asked(project_id, call)
-
-
-def _question(department: Department) -> str:
-    return f"{department.name}: {', '.join(department.aspects)}. {department.description}"
 
 
 def _node(row: Mapping[str, Any], slug: str) -> Node:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from gather_pipeline.domain.items import Item, content_hash
+from gather_pipeline.domain.items import Item, distinct_pairs
 from gather_pipeline.domain.quality import WEIGHTS, Score, told
 from gather_pipeline.records.project import Embedding
 
@@ -52,21 +52,17 @@ def same_text_key(text: str) -> str:
     return " ".join(_MARKS.sub(" ", text.casefold()).split())
 
 
-def no_duplicate_stored(items: Sequence[Item], project: Iterable[Item]) -> Verdict:
+def no_duplicate_stored(items: Sequence[Item], project: Sequence[Item]) -> Verdict:
     """No item of a department says the same as another item of its project, unless people want both, and no id is there twice.
 
     Nearness of meaning is the business of the duplicate decision, which keeps its reasons; this rule holds whatever that decided.
-
-    Args:
-        items: The department's items.
-        project: Every item of the project, the department's included.
+    `project` are all items of the project, the department's included.
     """
     places: dict[str, list[Item]] = defaultdict(list)
-    project = list(project)
-    told_apart = {frozenset(one.hashes) for item in project for one in item.overruled}
+    told_apart = distinct_pairs(project)
 
     def are_wanted(one: Item, other: Item) -> bool:
-        return (one.is_persons and other.is_persons) or frozenset({content_hash(one.content), content_hash(other.content)}) in told_apart
+        return (one.is_persons and other.is_persons) or frozenset({one.hash, other.hash}) in told_apart
 
     own = {same_text_key(item.content) for item in items}
     for item in project:
@@ -84,10 +80,8 @@ def no_duplicate_stored(items: Sequence[Item], project: Iterable[Item]) -> Verdi
 def score_in_range_and_parts_add_up(score: Score | None) -> Verdict:
     """A score is 0 to 100, has the four parts with their reasons, and is what they come to (S001-QUAL-05 to 08).
 
-    That is the weighted sum of the known parts less the deduction for contradictions. A score without a judge is remarked on.
-
-    Args:
-        score: As it is stored; None where there is none, which breaks the rule.
+    That is the weighted sum of the known parts less the deduction for contradictions. No score breaks the rule; one without a judge is
+    remarked on.
     """
     if score is None:
         return Verdict(looked_at=0, failures=("there is no score",))
@@ -105,12 +99,7 @@ def score_in_range_and_parts_add_up(score: Score | None) -> Verdict:
 
 
 def score_reaches_threshold(score: Score | None, threshold: float) -> Verdict:
-    """A score is at least the department's present threshold; where it is not, the weakest part says what is lacking.
-
-    Args:
-        score: As it is stored; None where there is none, which breaks the rule.
-        threshold: 0 to 100.
-    """
+    """A score is at least the department's present threshold; where it is not, the weakest part says what is lacking."""
     if score is None:
         return Verdict(looked_at=0, failures=("there is no score",))
     facts: dict[str, float | str] = {"score": score.value, "threshold": threshold}
@@ -149,13 +138,7 @@ def every_item_has_provenance(items: Sequence[Item]) -> Verdict:
 
 
 def embedding_count_equals_item_count(items: Sequence[Item], embeddings: Sequence[Embedding], model: str) -> Verdict:
-    """Each item has exactly one embedding of the model, of its present text, and no embedding stands without an item.
-
-    Args:
-        items: The department's items.
-        embeddings: Embeddings of the department's committed items.
-        model: Name of the embedder; those of other models are not looked at.
-    """
+    """Each item has exactly one embedding of the model, of its present text, and no embedding of that model stands without an item."""
     found: dict[str, list[Embedding]] = defaultdict(list)
     for one in embeddings:
         if one.model == model:
@@ -165,7 +148,7 @@ def embedding_count_equals_item_count(items: Sequence[Item], embeddings: Sequenc
         own = found.pop(item.id, [])
         if len(own) != 1:
             failures.append(f"item {item.id} has {len(own)} embeddings of {model}, expected 1")
-        elif own[0].content_hash != content_hash(item.content):
+        elif own[0].content_hash != item.hash:
             failures.append(f"item {item.id} has an embedding of another text")
     failures += [f"an embedding stands for item {id}, which is not there" for id in found]
     return Verdict(looked_at=len(items), failures=tuple(failures))

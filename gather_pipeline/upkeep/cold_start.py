@@ -1,11 +1,11 @@
-"""A task that nobody has used yet: models tried at it on examples and made-up inputs, and people asked soon (S004-LRN-09, 10)."""
+"""A new task: models are tried on its examples and on made-up inputs, and people are asked early (S004-LRN-09, 10)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gather_pipeline.domain.rankings import Ranking
@@ -43,12 +43,7 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStart:
-    """What came of it.
-
-    Attributes:
-        left_out: What is wrong with made-up inputs that were not used.
-        rankings: Of the task, brought up to date.
-    """
+    """What came of it; `left_out` says what is wrong with made-up inputs that were not used."""
 
     trials: tuple[Trial, ...]
     left_out: tuple[str, ...]
@@ -66,13 +61,7 @@ def bootstrap(
 ) -> ColdStart:
     """Has models do a task on its examples, on given inputs and on made-up ones, and ranks them by what came of it.
 
-    Args:
-        services: The engines.
-        task: Id of the task.
-        models: Models to try; the first one makes inputs up.
-        given: Inputs beside the examples of the definition.
-        synthetic: How many inputs to make up.
-        review: Whether a person is asked about every output that no check has accepted.
+    The first model makes up as many inputs as `synthetic` says; with `review` a person is asked about every output that no check accepted.
 
     Raises:
         InvalidInput: A given input is wrong, or the embedded model is to make inputs up.
@@ -99,8 +88,9 @@ def bootstrap(
 
 
 def _made_up(services: Services, definition: TaskDefinition, model: str, known: Sequence[Mapping[str, Any]], count: int) -> list[Any]:
+    """Inputs that a model thinks of, made after known ones; what is wrong with them is not looked at."""
     form = definition.input.json_schema
-    inputs = {"type": "array", "items": form, "minItems": count, "maxItems": count}
+    inputs = {"type": "array", "items": _moved(form, "#/properties/inputs/items"), "minItems": count, "maxItems": count}
     schema = {"type": "object", "properties": {"inputs": inputs}, "required": ["inputs"], "additionalProperties": False}
     asking = parse_definition(services.catalogue.get(TASK).to_document() | {"output": {"schema": schema}}, TASK)
     shown = [json.dumps(one, ensure_ascii=False) for one in known[:5]]
@@ -108,6 +98,17 @@ def _made_up(services: Services, definition: TaskDefinition, model: str, known: 
     with TaskExecutor(asking, services=services) as executor:
         found: list[Any] = executor.execute(asked, {"model": model})["inputs"]
     return found
+
+
+def _moved(part: Any, place: str) -> Any:
+    """A schema, or a part of one, as a part of another: it names no dialect, and its references lead to its place there."""
+    if isinstance(part, list):
+        return [_moved(inner, place) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    moved = {key: _moved(inner, place) for key, inner in part.items() if key != "$schema"}
+    reference = moved.get("$ref")
+    return moved | {"$ref": place + reference[1:]} if isinstance(reference, str) and reference[1:2] in ("", "/") else moved
 
 
 async def _trials(
@@ -142,6 +143,5 @@ def _asked(services: Services, definition: TaskDefinition, trial: Trial) -> Tria
     made = trial.execution
     if made is None or made.verified or trial.review is not None:
         return trial
-    shown = {"model": made.model}
-    review = services.reviews.propose(proposal(definition, made.id, made.input, made.output, shown))
-    return Trial(model=trial.model, input=trial.input, execution=made, review=review.id)
+    review = services.reviews.propose(proposal(definition, made.id, made.input, made.output, {"model": made.model}))
+    return replace(trial, review=review.id)

@@ -10,6 +10,7 @@ from gather_pipeline.domain.drafts import Draft
 from gather_pipeline.domain.items import Item, version_of
 from gather_pipeline.domain.iterations import Iteration
 from gather_pipeline.domain.outcome import Outcome
+from gather_pipeline.domain.texts import counted
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.services import Services
 
@@ -26,18 +27,9 @@ def propose_draft(
     stored: Draft | None,
     lease: Lease | None = None,
 ) -> Outcome[Draft | None]:
-    """Proposes a department's summary for review, status pending; leaves the draft alone where the items are unchanged.
+    """Proposes a summary of a department's active items for review, status pending; leaves a stored draft of the same items alone.
 
-    Without items nothing is proposed, and a draft of items that are gone is withdrawn.
-
-    Args:
-        services: The engines.
-        project_id: Id of the project.
-        department: As its source has it now.
-        items: Its active items, in order.
-        last: Its newest iteration.
-        stored: Its stored draft.
-        lease: Of the run that it is made in, None for none.
+    Without items nothing is proposed, and a draft of items that are gone is withdrawn. `lease` is of the run that it is made in.
     """
     version = version_of(items)
     if draft_is_current(stored, version):
@@ -69,7 +61,7 @@ def summarise(name: str, items: Sequence[Item]) -> str:
     by_aspect: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         by_aspect[item.aspect or "further notes"].append(item)
-    lines = [f"{name}: {len(items)} notes on {len(by_aspect)} aspects."]
+    lines = [f"{name}: {counted(len(items), 'note')} on {counted(len(by_aspect), 'aspect')}."]
     for aspect, notes in by_aspect.items():
         lines += ["", f"**{aspect[0].upper()}{aspect[1:]}**", *(f"- {note.summary}" for note in notes)]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Events whose cause is in the store: made of it alike when it happens and, where a run was killed in between, by whoever looks next."""
+"""Events made from what is stored, the same way while a run goes on and later, where the run was killed before it could send them."""
 
 from __future__ import annotations
 
@@ -105,17 +105,9 @@ def department_result(
     faults: Sequence[str],
     detail: str = "",
 ) -> DepartmentResult:
-    """How a department of a run went.
+    """How a department of a run went, by counts of the run.
 
-    Args:
-        department: The department.
-        ended: What ended it.
-        score: Its quality, None where nothing was ever scored.
-        judged: Whether a judge had a part in the score.
-        iterations: Those of the run, as are `items_created`.
-        items_created: Items kept.
-        faults: What went wrong in the run's last iteration of it, one sentence each.
-        detail: What `ended` does not say.
+    `faults` are sentences on what went wrong in the run's last iteration of it, `detail` is what `ended` does not say.
     """
     reason = _sentence(department, ended, score, judged, iterations, detail)
     if faults:
@@ -156,18 +148,9 @@ def _sentence(department: Department, ended: EndedBy, score: float | None, judge
 
 
 def complete_events(view: ProjectView, runs: Sequence[Run], lease: Lease) -> list[Event]:
-    """Stores what killed runs did and could not tell any more.
+    """Stores the events that killed runs of a project owe, and returns them, in the order and with the times of their causes.
 
-    Args:
-        view: The project.
-        runs: Its runs, oldest first; those that ended count.
-        lease: Of the caller on the project.
-
-    Returns:
-        The events that were missing, in the order and with the times of their causes.
-
-    Raises:
-        ProjectBusy: The lease is lost.
+    `runs` are the project's, oldest first; the caller holds the lease. Raises `ProjectBusy` where it is lost.
     """
     told = {event.task_id for event in view.records.events_of(type=ENDS.values())}
     silent = [run for run in runs if run.status != "running" and run.task_id not in told]
@@ -181,7 +164,7 @@ def complete_events(view: ProjectView, runs: Sequence[Run], lease: Lease) -> lis
         try:
             view.records.add_events(missing)
             return missing
-        except DuplicateKey:  # a run that lost its lease told something meanwhile, or this one has lost its own
+        except DuplicateKey:  # a run that lost its lease stored an event meanwhile, or this one has lost its own
             lease.confirm()
 
 

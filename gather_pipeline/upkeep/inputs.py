@@ -1,4 +1,4 @@
-"""What a department's prompts would use now: one place for the run that generates and for the look that only says what is stale."""
+"""What a department's prompts would use now, for the run that generates and for the look at what is stale."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gather_pipeline.domain.routing import EMBEDDED, is_local
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.execution import digest
 
-SURE = 0.9  # of a budget by the estimate: what takes no more fits, whoever counts, and no tokenizer needs to be loaded for it
+SURE = 0.9  # share of a budget, by the estimate, that fits by any tokenizer, so that none needs to be loaded
 NOTE_TASK, ITEM_TASK, BATCH_TASK = "gather_note", "gather_item", "gather_items_batch"
 
 

@@ -20,8 +20,6 @@ class DepartmentProgress:
         iteration: Number of its newest iteration, counted over all runs.
         score: Its newest quality, None before the first one that this run sees.
         judged: Whether a judge had a part in it.
-        kept: Items of this run.
-        dropped: Texts dropped in this run.
         tokens: Tokens of this run, None where a provider did not say.
         done: Calls answered in the iteration under way.
         total: Calls of that iteration, 0 before the first is answered.
@@ -67,13 +65,7 @@ class DepartmentProgress:
 
 @dataclass(kw_only=True)
 class RunProgress:
-    """The whole run.
-
-    Attributes:
-        departments: By slug, in the order in which they run.
-        began: When the run began.
-        iterations: Iterations of this run.
-    """
+    """The whole run; its departments by slug, in the order in which they run."""
 
     began: float
     task_id: str | None = None
@@ -103,6 +95,8 @@ class RunProgress:
                 department.phase = "de-duplicate"
             case "model_away":
                 department.phase = "no server"
+            case "model_back":
+                department.phase = "generate"
             case "model_fault":
                 department.faults += 1
             case "iteration_complete":
@@ -144,13 +138,7 @@ class RunProgress:
 
 
 def run_progress(slugs: Sequence[str], started_at: str, events: Iterable[Event]) -> RunProgress:
-    """A run's progress as its stored events tell it, in seconds since the epoch.
-
-    Args:
-        slugs: Departments that it works on, in order.
-        started_at: When it began, ISO 8601.
-        events: Its events, in order.
-    """
+    """A run's progress as its stored events tell it, in seconds since the epoch; `started_at` is ISO 8601."""
     progress = RunProgress.of(slugs, datetime.fromisoformat(started_at).timestamp())
     for event in events:
         progress.take(event, datetime.fromisoformat(event.at).timestamp())

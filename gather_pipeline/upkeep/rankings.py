@@ -11,16 +11,7 @@ from gather_pipeline.tasks.ranking import LEAST_SAMPLES, OLDEST_DAYS, Observatio
 
 
 def update_rankings(services: Services, *, task: str | None = None, dry_run: bool = False) -> list[Ranking]:
-    """What the executions of the last months say of each task's models, stored unless it is a dry run.
-
-    Args:
-        services: The engines.
-        task: This task alone; all of the catalogue where None.
-        dry_run: Whether nothing is stored.
-
-    Raises:
-        UnknownEntity: There is no such task.
-    """
+    """What the executions of the last months say of the models of one task (else `UnknownEntity`) or all; stored but in a dry run."""
     made = [one for id in ([task] if task else sorted({one.id for one in services.catalogue})) for one in _rankings(services, id)]
     for ranking in () if dry_run else made:
         services.rankings.save(ranking)

@@ -1,7 +1,7 @@
-"""The Brain that is asked: the service where one is set and answers, else the local index; and the service's being told of every item.
+"""The Brain of a run: the service where one is set and answers, else the local index; and a thread that indexes items in the service.
 
-Who asks never waits for long and never fails: what the service cannot say the local index says, or nobody. What it lacks the store has
-(`records.indexing`), and a thread of a run, or a later process, brings it there.
+A question never waits for long and never fails: the local index answers where the service does not. What the service lacks is known from
+the store (`records.indexing`), so that a later process can bring it there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
-from secrets import token_hex
 from typing import TypeVar
 
 from gather_pipeline.domain.departments import Department
@@ -21,17 +20,16 @@ from gather_pipeline.domain.nodes import Coverage, Node
 from gather_pipeline.domain.texts import counted
 from gather_pipeline.errors import BrainRefused, BrainUnavailable, GatherError
 from gather_pipeline.ports import Brain, BrainService, Remembered, Vectors
-from gather_pipeline.records.lease import Owner
+from gather_pipeline.records.indexing import IndexCursor
 from gather_pipeline.services import Services
-from gather_pipeline.upkeep.rounds import CLOSE_WAIT_S, LONGEST_WAIT_S, Rounds
+from gather_pipeline.upkeep.rounds import CLOSE_WAIT_S, LONGEST_WAIT_S, Rounds, go_on
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 POLL_S = 0.1
 AWAY_S = 30.0  # for which a service that did not answer is not asked
-HELD_WAIT_S = 1.0  # until the next look at a cursor that another process holds
-BATCH = 100  # nodes that are told of at once
+BATCH = 100  # nodes sent at once
 MOST_REFUSED = 20  # items refused one by one, from which on the service counts as unusable
 
 
@@ -53,70 +51,52 @@ class Told:
         )
 
 
-class Indexer(Rounds):
-    """Tells a Brain service of a project's items, edits and deletions, from a thread of its own.
+class Indexer(Rounds[IndexCursor]):
+    """Indexes a project's items, edits and deletions in a Brain service, from a thread of its own."""
 
-    Args:
-        services: The engines.
-        project_id: The project.
-        service: Who is told.
-        told: Where it is said that the service is of no use.
-
-    Attributes:
-        indexed: Nodes that the service took.
-        left: Nodes that wait, as of the last round.
-    """
+    noun, done, where = "item", "indexed", "in the Brain at"
 
     def __init__(self, services: Services, project_id: str, service: BrainService, told: Told) -> None:
-        super().__init__("indexing in the Brain")
-        self._services, self._project_id, self._service, self._told = services, project_id, service, told
-        self._records, self._cursors = services.project(project_id), services.indexing
-        self._owner = Owner.this_process(f"indexing-{token_hex(8)}")
+        super().__init__("indexing in the Brain", project_id, services.indexing, service)
+        self._service, self._told = service, told
+        self._records, self._indexing = services.project(project_id), services.indexing
         self._refused: dict[str, str] = {}
-        self.indexed = self.left = 0
-        self._cursors.begin(project_id, service)
+        self._indexing.begin(project_id, service)
         self.start()
 
-    def end(self, wait_s: float) -> str:
-        """Waits at most so many seconds for what can be indexed soon; what is wrong, empty where nothing is."""
-        self.join(wait_s)
-        said = []
-        if self._refused:
-            id, reason = next(iter(self._refused.items()))
-            said.append(f"{counted(len(self._refused), 'item')} refused, such as {id}: {reason}")
-        if self.left:
-            left, host = counted(self.left, "item"), self._service.host
-            said.append(f"{left} still to be indexed in the Brain at {host}, with which the next run or sensor goes on")
-        return "; ".join(said)
+    def refused(self) -> str:
+        """How many items the service refused, and why the first of them."""
+        if not self._refused:
+            return ""
+        id, reason = next(iter(self._refused.items()))
+        return f"{counted(len(self._refused), 'item')} refused, such as {id}: {reason}"
 
-    def round(self, last: bool) -> float | None:
-        """Tells of what has changed since the last round."""
-        cursor = self._cursors.claim(self._project_id, self._service, self._owner)
-        if cursor is None:
-            return None if last else HELD_WAIT_S
-        nodes, items, iterations = self._cursors.pending(cursor, self._records)
-        self.left, refused = len(nodes), {id: why for id, why in cursor.refused.items() if id not in {node.id for node in nodes}}
+    def round(self, cursor: IndexCursor, last: bool) -> float | None:
+        """Indexes what has changed since the last round."""
+        nodes, items, iterations = self._indexing.pending(cursor, self._records)
+        self.left, told = len(nodes), {node.id for node in nodes}
         try:
             for start in range(0, len(nodes), BATCH):
                 if time.monotonic() > self.until:
-                    self._cursors.leave(cursor, done=False)
+                    self._indexing.leave(cursor, done=False)
                     return LONGEST_WAIT_S
                 self._index(nodes[start : start + BATCH])
         except BrainUnavailable as error:
             self._told.away(error)
             if last:
-                self._cursors.leave(cursor, done=False)
+                self._indexing.leave(cursor, done=False)
             return max(self.delay(), min(error.retry_after_s or 0.0, LONGEST_WAIT_S))
         self.failures = 0
-        moved = self._cursors.move(cursor, items=items, iterations=iterations, refused=refused | self._refused)
+        before = {id: why for id, why in cursor.refused.items() if id not in told}
+        moved = self._indexing.move(cursor, items=items, iterations=iterations, refused=before | self._refused)
         if moved is None:
-            return 0.0  # another process tells it by now
+            return 0.0  # another process indexes by now
         if last:
-            self._cursors.leave(moved, done=True)
+            self._indexing.leave(moved, done=True)
         return None
 
     def _index(self, nodes: Sequence[Node]) -> None:
-        """Tells of nodes; where they are refused of halves, so that one which it cannot take keeps back no other."""
+        """Indexes nodes; refused ones are tried again by halves, so that one that cannot be taken keeps back no other."""
         try:
             self._service.index(self._project_id, nodes)
         except BrainRefused as error:
@@ -129,29 +109,26 @@ class Indexer(Rounds):
                 self._index(nodes[len(nodes) // 2 :])
                 return
         else:
-            self.indexed += len(nodes)
+            self.taken += len(nodes)
+            for node in nodes:
+                self._refused.pop(node.id, None)  # an earlier version of it was refused
         self.left -= len(nodes)
 
 
 class ProjectBrain:
-    """What a run asks and tells.
-
-    Args:
-        services: The engines.
-        project_id: The project.
-        is_over: Whether nobody waits for an answer any more.
+    """A Brain as a run uses it; `is_over` says whether answers are no longer wanted.
 
     Attributes:
-        seconds: In which it was waited for answers, the local index's too.
+        seconds: Spent waiting for answers, the local index's too.
     """
 
-    def __init__(self, services: Services, project_id: str, is_over: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, services: Services, project_id: str, is_over: Callable[[], bool]) -> None:
         self._local, self._service, self._project_id, self._is_over = services.brain, services.brain_service, project_id, is_over
         self._services, self._told, self._not_before, self.seconds = services, Told(), 0.0, 0.0
         self._indexer: Indexer | None = None
 
     def begin(self) -> None:
-        """Begins to tell the service of what is stored."""
+        """Begins to index in the service what is stored."""
         if self._service is not None:
             self._indexer = Indexer(self._services, self._project_id, self._service, self._told)
 
@@ -198,7 +175,7 @@ class ProjectBrain:
             self._indexer.wake()
 
     def _ask(self, calls: Sequence[Callable[[Brain], Answer]]) -> list[Answer] | None:
-        """What the service answers, all calls at once; None where it does not, was away just now, or nobody waits any more."""
+        """Answers of the service to calls made at once; None where it gives none, was away just now, or they are no longer wanted."""
         if self._service is None or not calls or time.monotonic() < self._not_before:
             return None
         return self._timed(partial(self._answers, self._service, calls))
@@ -224,29 +201,13 @@ class ProjectBrain:
 
 
 def resume(services: Services, until: float) -> list[str]:
-    """Tells the Brain service what earlier processes left behind, and what people have changed since.
-
-    Args:
-        services: The engines.
-        until: When no more is begun, on the clock of `time.monotonic`.
-
-    Returns:
-        A sentence for each project that was looked at.
-    """
-    service, said = services.brain_service, []
+    """Indexes in the Brain service what earlier processes left behind, and what people changed; see `rounds.go_on`."""
+    service = services.brain_service
     if service is None:
         return []
     services.indexing.begin_changed(service, services.marks)
-    live = services.leases.live()
-    for cursor in services.indexing.behind(receiver=service.key):
-        if cursor.project_id in live or (left_s := until - time.monotonic()) <= 0:
-            continue
-        indexer = Indexer(services, cursor.project_id, service, Told())
-        wrong = indexer.end(left_s)
-        said.append(f"project {cursor.project_id}: {counted(indexer.indexed, 'item')} indexed" + (f"; {wrong}" if wrong else ""))
-        if indexer.left and not indexer.indexed:
-            break  # the same service will not take another project's
-    return said
+    lacking = services.indexing.behind(receiver=service.key)
+    return go_on(lacking, services.leases, until, lambda project_id: Indexer(services, project_id, service, Told()))
 
 
 def _aside(call: Callable[[], Answer]) -> Future[Answer]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from gather_pipeline.errors import BudgetExhausted, GatherError, InvalidInput, Stopped
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.execution import Execution
-from gather_pipeline.tasks.replay import Changes, Replay, compared, settings
+from gather_pipeline.tasks.replay import Changes, Replay, settings
 from gather_pipeline.tasks.runner import TaskRunner
 from gather_pipeline.tasks.verification.similarity import similarity
 
@@ -61,15 +60,15 @@ async def _again(services: Services, original: Execution, changes: Changes) -> R
         if not records or (isinstance(error, Stopped) and not isinstance(error, BudgetExhausted)):
             raise
     services.replays.add(*records)
-    return compared(original, records[-1], likeness(services, definition))
-
-
-def likeness(services: Services, definition: TaskDefinition) -> Callable[[Any, Any], float]:
-    """How alike two outputs of a task are, by the function that its checks name, else by the usual one of its schema."""
+    again = records[-1]
+    if not (original.status == again.status == "succeeded"):
+        return Replay(original=original, again=again, similarity=None)
+    # How alike outputs are is said by the function that a check names, else by the usual one of their schema.
     links = definition.verification.links if definition.verification else ()
     names = [(link.parameters.model_extra or {}).get("similarity") for link in links]
     name = next((one for one in names if isinstance(one, str)), None)
-    return similarity(name, definition.output.json_schema, services.embedder)
+    alike = similarity(name, definition.output.json_schema, services.embedder)(original.output, again.output)
+    return Replay(original=original, again=again, similarity=alike)
 
 
 def _without_people(definition: TaskDefinition) -> TaskDefinition:

@@ -1,4 +1,4 @@
-"""How a run is going, as it can be told from its record, its lease and what it has committed."""
+"""How a run is going, by its record, its lease and what it has committed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gather_pipeline.domain.automation import DepartmentResult, Run, Status
+from gather_pipeline.domain.automation import DepartmentResult, Status
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.records.view import ProjectView
 from gather_pipeline.services import Services
 
 GONE = "its process is gone; what it had committed is kept, and the next gather run goes on from there"
+COUNTS = ("iterations", "departments_processed", "items_created", "processing_time_ms", "tokens", "cost")
 Process = Literal["alive", "stopped", "gone", "ended"]
 
 
@@ -23,10 +24,8 @@ class RunStatus:
         reason: Why it ended, None as long as it runs.
         process: ``gone`` where it ended without a word; nobody has noted its end yet, but it counts as ended. ``stopped`` where it hears
             of nothing (Ctrl-Z, SIGSTOP), which is gone once its lease has run out.
-        cancel_requested: Whether somebody asked it to end.
         away_rounds: Times that it has waited for a model server that went away.
         away_s: Seconds of these waits.
-        request: What it was asked to do, JSON-able.
         processing_time_ms: None as long as it runs.
         tokens: None where a provider did not say.
         cost: US dollars, None where unknown.
@@ -54,16 +53,7 @@ class RunStatus:
 
 
 def run_status(services: Services, task_id: str, view: ProjectView | None = None) -> RunStatus:
-    """How a run is going.
-
-    Args:
-        services: The engines.
-        task_id: Id of the run.
-        view: Its project as the caller has read it; read here, and only where it is needed, if None.
-
-    Raises:
-        UnknownEntity: There is no such run.
-    """
+    """How a run is going, else `UnknownEntity`; its project is read only where that is needed and the caller gives no view of it."""
     run = services.runs.get(task_id)
     process: Process = "ended"
     if run.status == "running":
@@ -74,20 +64,15 @@ def run_status(services: Services, task_id: str, view: ProjectView | None = None
             run = services.runs.get(task_id)  # it may have noted its end between the two looks
             process = "gone" if run.status == "running" else "ended"
     is_gone = process == "gone"
-    counts = _of_result(run) if run.result else _so_far(view or services.view(run.project_id), task_id)
+    counts = {name: getattr(run.result, name) for name in COUNTS} if run.result else _so_far(view or services.view(run.project_id), task_id)
+    same = ("project_id", "cancel_requested", "away_rounds", "away_s", "started_at", "ended_at", "request")
     return RunStatus(
         task_id=task_id,
-        project_id=run.project_id,
-        status=(("cancelled" if run.cancel_requested else "failed") if is_gone else run.status),
+        status=run.status if not is_gone else "cancelled" if run.cancel_requested else "failed",
         reason=GONE if is_gone else run.reason,
         process=process,
-        cancel_requested=run.cancel_requested,
-        away_rounds=run.away_rounds,
-        away_s=run.away_s,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        request=run.request,
         summary=run.result.summary if run.result else (),
+        **{name: getattr(run, name) for name in same},
         **counts,
     )
 
@@ -99,11 +84,6 @@ def project_run(services: Services, view: ProjectView) -> RunStatus | None:
         return None
     shown = next((run for run in reversed(runs) if run.status == "running"), runs[-1])
     return run_status(services, shown.task_id, view)
-
-
-def _of_result(run: Run) -> dict[str, Any]:
-    names = ("iterations", "departments_processed", "items_created", "processing_time_ms", "tokens", "cost")
-    return {name: getattr(run.result, name) for name in names}
 
 
 def _so_far(view: ProjectView, task_id: str) -> dict[str, Any]:

@@ -28,12 +28,10 @@ class Standing:
     """How a department of a project stands.
 
     Attributes:
-        department: Slug.
         stage: As of its last iteration; ``retired`` where it left the list of departments.
         ended_by: Why its last iteration was its last, None where it may go on.
         quality: 0 to 100, people's changes included as far as they have been scored; None where it was never scored.
         judged: Whether a judge had a part in `quality`.
-        iterations: Over all runs.
         items: Active items, people's included.
         reasons: Why its items are stale, in words; empty where nothing that its prompts used has changed.
         causes: The kinds of what changed: ``brief``, ``department``, ``model``, ``definition``, ``items``, ``quality``.
@@ -101,19 +99,9 @@ class ProjectStatus:
         }
 
 
-def standings(
-    services: Services, view: ProjectView, project: Project, departments: Sequence[Department], only: Sequence[str] | None = None
-) -> list[Standing]:
-    """How departments stand, in the order given.
-
-    Args:
-        services: The engines, with the settings of a run that would start now.
-        view: What is stored of the project.
-        project: As it is now.
-        departments: As their source has them now, in order.
-        only: Slugs to look at, None for all.
-    """
-    return [_standing(services, view, project, one) for one in departments if only is None or one.slug in only]
+def standings(services: Services, view: ProjectView, project: Project, departments: Sequence[Department]) -> list[Standing]:
+    """How departments, as their source has them now, stand for a run that would start now."""
+    return [_standing(services, view, project, one) for one in departments]
 
 
 def retired_standings(view: ProjectView, departments: Sequence[Department]) -> list[Standing]:
@@ -123,11 +111,7 @@ def retired_standings(view: ProjectView, departments: Sequence[Department]) -> l
 
 
 def project_standings(services: Services, view: ProjectView, project: Project) -> list[Standing]:
-    """How the departments of a project stand, in the order in which they run, those that left the list last.
-
-    Raises:
-        InvalidInput: The list of departments is wrong, or has none to run.
-    """
+    """How the departments of a project stand, in the order in which they run, those that left the list last; raises as `to_automate`."""
     departments = to_automate(services.departments.departments())
     return [*standings(services, view, project, departments), *retired_standings(view, departments)]
 
@@ -186,13 +170,7 @@ def score_is_current(score: Score | None, version: str, department: Department, 
 
 
 def newest_quality(last: Iteration | None, score: Score | None, version: str) -> float | None:
-    """Quality of a department's items, people's changes included where they have been scored; None where nothing ever was.
-
-    Args:
-        last: Its newest iteration.
-        score: Its stored score.
-        version: Version of its present items.
-    """
+    """Quality of a department's items of this version, people's changes included where they have been scored; None where nothing was."""
     if score is None or score.data_version != version or (last is not None and last.data_version == version):
         return last.score if last else None
     return quality_after_edits(last, score.value, score.quality.version) if last else score.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 from gather_pipeline.domain.reviews import Choice, Proposal, Review
 from gather_pipeline.domain.routing import EMBEDDED
 from gather_pipeline.domain.texts import typed
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput, Stopped
 from gather_pipeline.review.decide import decide as decide_review
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.catalogue import load_definition, parse_definition
@@ -25,10 +26,13 @@ from gather_pipeline.tasks.learning import Pattern, complaints, patterns
 from gather_pipeline.tasks.replay import Changes
 from gather_pipeline.upkeep.replaying import replay
 
+logger = logging.getLogger(__name__)
+
 KIND = "prompt_suggestion"  # of a review
 TASK = "suggest_prompt"
 LEAST = 2  # complaints of a kind from which a prompt is worth a change
 TRIED = 6  # recorded inputs on which a suggestion is tried, at most half of them such as went well
+RECENT_DAYS = 7  # in which a task was executed that is looked at by itself
 CONTENT = {
     "type": "object",
     "properties": {"system": {"type": "string"}, "text": {"type": "string", "minLength": 1}},
@@ -55,19 +59,18 @@ class Suggestion:
 
 def failures(services: Services, task: str, days: int) -> tuple[list[Execution], list[Pattern]]:
     """The executions of a task in the last days, the newest first, and what went wrong with them."""
-    since = datetime.fromisoformat(services.clock.now()) - timedelta(days=days)
-    executions = services.executions.find(task=services.catalogue.get(task).id, since=since.isoformat(timespec="microseconds"))
+    executions = services.executions.find(task=services.catalogue.get(task).id, since=_since(services, days))
     return executions, patterns(executions)
+
+
+def _since(services: Services, days: int) -> str:
+    return (datetime.fromisoformat(services.clock.now()) - timedelta(days=days)).isoformat(timespec="microseconds")
 
 
 def suggest(services: Services, task: str, *, days: int = 30, model: str | None = None) -> Suggestion:
     """Suggests instructions for the prompt of the newest version that goes wrong most, tries them, and asks a person.
 
-    Args:
-        services: The engines.
-        task: Id of the task.
-        days: How far back to look.
-        model: Who suggests; chosen as for any task where None.
+    `model` is the one that suggests, chosen as for any task where None.
 
     Raises:
         UnknownEntity: There is no such task.
@@ -76,8 +79,8 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
     definition = services.catalogue.get(task)
     executions, found = failures(services, task, days)
     known = {prompt.id for prompt in definition.prompts}
-    wrong = [one for one in found if one.version == definition.version and one.prompt in known and one.count >= LEAST]
-    wrong = [one for one in wrong if one.kind != "not had"]
+    of_prompts = [one for one in found if one.version == definition.version and one.prompt in known and one.kind != "not had"]
+    wrong = [one for one in of_prompts if one.count >= LEAST]
     if not wrong:
         told = f"nothing goes wrong often enough in {len(executions)} executions of the last {days} days"
         return Suggestion(task=task, told=told, patterns=tuple(found))
@@ -86,19 +89,12 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
     prompt = definition.prompt(wrong[0].prompt)
     wrong = [one for one in wrong if one.prompt == prompt.id]
     said = [told for one in wrong for told in _lines(one)]
-    given = {
-        "task": definition.description,
-        "system": prompt.system or "",
-        "text": prompt.text,
-        "output": json.dumps(definition.output.json_schema),
-        "complaints": said,
-    }
+    content = {"system": prompt.system or "", "text": prompt.text}
+    given = {"task": definition.description, **content, "output": json.dumps(definition.output.json_schema), "complaints": said}
     with TaskExecutor(TASK, services=services) as executor:
         asked = executor.run(given, {"model": model} if model else None)
     rules = "".join(f"\n- {_literal(one)}" for one in asked.output["instructions"])
-    added = f"\n\nKeep to this too:{rules}"
-    content = {"system": prompt.system or "", "text": prompt.text}
-    content["system" if prompt.system else "text"] += added
+    content["system" if prompt.system else "text"] += f"\n\nKeep to this too:{rules}"
     candidate = changed_definition(services, definition, prompt.id, content)
     proposal = Proposal(
         kind=KIND,
@@ -108,7 +104,7 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
         schema=CONTENT,  # type: ignore[arg-type]
         shown={
             "instructions": asked.output["instructions"],
-            "complaints": list(said),
+            "complaints": said,  # type: ignore[dict-item]
             "tried": _tried(services, candidate, prompt.id, executions, wrong),
         },
         source=asked.execution.id,
@@ -117,20 +113,30 @@ def suggest(services: Services, task: str, *, days: int = 30, model: str | None 
     return Suggestion(task=task, told=f"{proposal.title}; it waits for a person", patterns=tuple(found), review=review.id)
 
 
-def suggest_all(services: Services, *, days: int = 7) -> list[Suggestion]:
-    """Looks at every task that was executed in the last days."""
-    since = datetime.fromisoformat(services.clock.now()) - timedelta(days=days)
-    recent = services.executions.find(since=since.isoformat(timespec="microseconds"))
-    there = {one.id for one in services.catalogue}
-    return [suggest(services, task, days=days) for task in sorted({one.task_id for one in recent} & there)]
+def suggest_all(services: Services) -> list[Suggestion]:
+    """Looks at every task that was executed lately, but for those whose last suggestion still waits for a person.
+
+    One for which no suggestion can be had keeps back no other.
+    """
+    recent = services.executions.find(since=_since(services, RECENT_DAYS))
+    waiting = {one.proposal.subject["task"]: one for one in services.reviews.find(status="open", kind=KIND)}
+    found = []
+    for task in sorted({one.task_id for one in recent} & {one.id for one in services.catalogue}):
+        if (last := waiting.get(task)) is not None:
+            found.append(Suggestion(task=task, told=f"{last.proposal.title}; it still waits for a person", patterns=(), review=last.id))
+            continue
+        try:
+            found.append(suggest(services, task, days=RECENT_DAYS))
+        except Stopped:
+            raise
+        except GatherError as error:
+            logger.warning("[AutoGather] No prompt is suggested for task %s: %s", task, error)
+            found.append(Suggestion(task=task, told=f"no suggestion can be had: {error}", patterns=()))
+    return found
 
 
 def changed_definition(services: Services, definition: TaskDefinition, prompt_id: str, content: Any) -> TaskDefinition:
-    """The definition with another text of one prompt, as the next minor version after the newest one.
-
-    Raises:
-        InvalidInput: With that text it is no valid definition.
-    """
+    """The definition with another text of one prompt, as the next minor version; raises `InvalidInput` where it is not valid."""
     document = definition.to_document()
     for prompt in document["prompts"]:
         if prompt["id"] == prompt_id:
@@ -145,16 +151,7 @@ def changed_definition(services: Services, definition: TaskDefinition, prompt_id
 def decide(
     services: Services, id: str, choice: Choice, *, by: str, note: str, changed: Any = None, write: Callable[[Path, str], None]
 ) -> tuple[Review, Path | None]:
-    """A person's decision of a review with what follows from it; see `review.decide`.
-
-    Args:
-        services: The engines.
-        id: Of the review.
-        choice: Accept, reject, or accept with changes.
-        by: Who decides.
-        note: Why.
-        changed: What the content should be instead, for `edit` alone.
-        write: Writes a text to a path as a whole.
+    """A person's decision of a review with what follows from it; see `review.decide`. `write` writes a text to a path as a whole.
 
     Returns:
         The review, and where an accepted suggestion of a prompt was written; None where it is of another kind.
@@ -178,13 +175,7 @@ def accepted_definition(services: Services, proposal: Proposal, changed: Any = N
 
 
 def write_accepted(services: Services, review: Review, write: Callable[[Path, str], None]) -> Path:
-    """Writes the definition of an accepted suggestion beside the user's own; one that is there already is not written again.
-
-    Args:
-        services: The engines.
-        review: Accepted, or accepted with changes.
-        write: Writes a text to a path as a whole.
-    """
+    """Writes the definition of an accepted suggestion beside the user's own; one that is there already is not written again."""
     settings = services.settings
     made = accepted_definition(services, review.proposal, review.changed)
     folder = settings.tasks[0] if settings.tasks else settings.home / "tasks"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,12 +23,7 @@ DEFINITIONS, EXECUTIONS, FEEDBACK = "config/task_definitions", "data/task_execut
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What was new in files.
-
-    Attributes:
-        definitions: Those that are to be written to a folder of own tasks.
-        known: Executions and rankings that were there already.
-    """
+    """What was new in files; `definitions` are still to be written to a folder of own tasks, `known` was there already."""
 
     rankings: int
     executions: int
@@ -43,21 +39,19 @@ def files(services: Services, since: str | None = None) -> Iterator[tuple[str, A
     for definition in services.catalogue:
         version = "" if newest[definition.id] == definition.version else f"-{definition.version}"
         yield f"{DEFINITIONS}/{definition.id}{version}.json", definition.to_document()
-    for task in sorted({one.task_id for one in services.executions.find(since=since)}):
-        executions = services.executions.find(task=task, since=since)[::-1]
+    by_task: dict[str, list[Execution]] = defaultdict(list)
+    for one in reversed(services.executions.find(since=since)):
+        by_task[one.task_id].append(one)
+    for task, executions in sorted(by_task.items()):
         yield f"{EXECUTIONS}/{task}.json", [one.to_document() for one in executions]
-        rated = [one for one in executions if one.feedback]
-        if rated:
+        if rated := [one for one in executions if one.feedback]:
             yield f"{FEEDBACK}/{task}.json", [_feedback(one) for one in rated]
 
 
 def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
     """Takes up what such files have and the store has not; what is there already stays as it is.
 
-    All files are read before anything is stored.
-
-    Raises:
-        InvalidInput: A file is none of these; names it, and the field.
+    All files are read before anything is stored; raises `InvalidInput` that names the file and the field where one is none of these.
     """
     rankings, executions, definitions = [], [], []
     for path, value in given:
@@ -74,6 +68,8 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
                     f"{path}: {definition.id} {definition.version} is another one here, expected the same or another version"
                 )
             continue
+        if path != RANKINGS and folder not in (EXECUTIONS, FEEDBACK):
+            raise InvalidInput(f"{path} is no file that tlm export writes, expected {RANKINGS}, or files in {DEFINITIONS} or data")
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
             raise InvalidInput(f"{path} is {shorten(value)}, expected a list of JSON objects")
         for number, row in enumerate(value, 1):
@@ -114,7 +110,7 @@ def _utc(field: str, moment: str) -> str:
 
 def _executions(services: Services, executions: Iterable[Execution]) -> tuple[int, int]:
     """Stores the executions that are not there, and feedback on the others; returns how many of each."""
-    projects = {project.id for project in services.projects.all()}
+    projects = [project.id for project in services.projects.all()]
     new = said = 0
     for one in executions:
         try:

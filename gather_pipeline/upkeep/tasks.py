@@ -47,21 +47,15 @@ class TaskStatus:
     cancel_requested: bool
     submitted_at: str | None
     started_at: str | None
-    ended_at: str | None
+    ended_at: str | None = None
     progress: Mapping[str, Any] | None = None
     result: Any = None
 
 
 def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
-    """How a task is going.
+    """How a run or an execution is going, else `UnknownEntity`.
 
-    Args:
-        services: The engines.
-        task_id: Id of the run or the execution.
-        queued: What Dagster says of a run that stands in its queue or has left it without a word.
-
-    Raises:
-        UnknownEntity: There is no such task.
+    `queued` says what Dagster knows of a run that waits in its queue, or has left it without a trace.
     """
     submission = services.submissions.find(task_id)
     if submission is None or submission.task_type == AUTOMATION:
@@ -73,31 +67,20 @@ def task_status(services: Services, task_id: str, queued: Queued) -> TaskStatus:
     if submission is None:
         raise _unknown(task_id)
     state, reason = _unnoted(submission, queued)
-    return TaskStatus(
-        task_id=task_id,
-        task_type=submission.task_type,
-        status=state,
-        reason=reason,
-        project_id=submission.project_id,
-        priority=submission.priority,
-        cancel_requested=submission.cancel_requested,
-        submitted_at=submission.submitted_at,
-        started_at=submission.started_at,
-        ended_at=None,
-    )
+    same = ("task_id", "task_type", "project_id", "priority", "cancel_requested", "submitted_at", "started_at")
+    return TaskStatus(status=state, reason=reason, **{name: getattr(submission, name) for name in same})
 
 
 def cancel_task(services: Services, task_id: str) -> bool:
-    """Asks a task to save its work and end; one that has ended is left as it is. It is asked through the store, whoever does it.
+    """Asks a task, through the store, to save its work and end; one that has ended is left as it is. Raises as `task_status`.
 
     Returns:
         Whether it is a run that has not noted its beginning, so that Dagster may have to be told.
-
-    Raises:
-        UnknownEntity: There is no such task.
     """
     submission = services.submissions.find(task_id)
     if submission is not None:
+        if submission.error is not None or (submission.task_type != AUTOMATION and _is_stored(services, task_id)):
+            return False
         services.submissions.request_cancel(task_id)  # first: whoever notes a beginning looks at this afterwards
         if submission.task_type != AUTOMATION:
             return False
@@ -106,16 +89,24 @@ def cancel_task(services: Services, task_id: str) -> bool:
         return False
     except UnknownEntity:
         if submission is None:
-            try:
-                services.executions.get(task_id)  # of a command: it is noted at its end
-            except UnknownEntity:
+            if not _is_stored(services, task_id):
                 raise _unknown(task_id) from None
             return False
     owner = submission.owner
     is_starting = submission.place == "process" and owner.is_of_this_machine and not owner.is_gone(submission.until)
     if is_starting and not submission.cancel_requested:  # a second signal would end it without saving
-        os.kill(owner.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it has ended since
+            os.kill(owner.pid, signal.SIGTERM)
     return submission.place == "queue"
+
+
+def _is_stored(services: Services, execution_id: str) -> bool:
+    """Whether an execution has ended, for it is stored at its end."""
+    try:
+        services.executions.get(execution_id)
+    except UnknownEntity:
+        return False
+    return True
 
 
 def _unknown(task_id: str) -> InvalidInput:
@@ -141,25 +132,23 @@ def _of_run(run: RunStatus, submission: Submission | None) -> TaskStatus:
     counted = ("iterations", "departments_processed", "items_created", "tokens", "cost")
     counts = {name: getattr(run, name) for name in counted}
     result = {"status": run.status, **counts, "processing_time_ms": run.processing_time_ms, "summary": run.summary}
+    same = ("task_id", "status", "reason", "project_id", "cancel_requested", "started_at", "ended_at")
     return TaskStatus(
-        task_id=run.task_id,
         task_type=AUTOMATION,
-        status=run.status,
-        reason=run.reason,
-        project_id=run.project_id,
         priority=submission.priority if submission else None,
-        cancel_requested=run.cancel_requested,
         submitted_at=submission.submitted_at if submission else None,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
         progress=counts,
         result=None if run.status == "running" else result,
+        **{name: getattr(run, name) for name in same},
     )
 
 
 def _of_execution(execution: Execution, submission: Submission | None) -> TaskStatus:
     ended_at = datetime.fromisoformat(execution.timestamp) + timedelta(seconds=execution.execution_time_s)
-    reason = execution.error or (f"the output waits for a person: review {execution.waiting}" if execution.waiting else None)
+    tag = execution.tags.get("project_id")  # whatever its caller gave
+    reason = execution.error
+    if reason is None and execution.waiting and not execution.accepted:
+        reason = f"{'the output waits for' if execution.accepted is None else 'it was rejected by'} a person: review {execution.waiting}"
     if execution.status == "cancelled":
         reason = CANCELLED if submission is not None and submission.cancel_requested else STOPPED
     return TaskStatus(
@@ -167,11 +156,11 @@ def _of_execution(execution: Execution, submission: Submission | None) -> TaskSt
         task_type=execution.task_id,
         status=ENDED[execution.status],  # type: ignore[arg-type]
         reason=reason,
-        project_id=submission.project_id if submission else execution.tags.get("project_id"),
+        project_id=submission.project_id if submission else tag if isinstance(tag, str) else None,
         priority=submission.priority if submission else None,
         cancel_requested=submission is not None and submission.cancel_requested,
         submitted_at=submission.submitted_at if submission else None,
         started_at=execution.timestamp,
         ended_at=ended_at.isoformat(),
-        result=None if execution.is_pending else execution.output,
+        result=None if execution.is_pending else execution.accepted_output() if execution.waiting else execution.output,
     )

@@ -18,7 +18,11 @@ from gather_pipeline_tests.tasks.builders import document
 def desk(shell: Shell) -> Shell:
     folder = shell.folder / "home" / "tasks"
     folder.mkdir(parents=True)
-    (folder / "greeting.json").write_text(json.dumps(document()))
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {"name": {"type": "string"}}}
+    asked = document(
+        input__schema__properties__who={"$ref": "#/$defs/name"}, **{f"input__schema__{key}": part for key, part in schema.items()}
+    )
+    (folder / "greeting.json").write_text(json.dumps(asked))
     return shell
 
 
@@ -45,12 +49,13 @@ def test_a_model_that_is_down_is_told_in_its_row_and_made_up_inputs_need_a_large
     line = ("bootstrap", "greeting", "--model", "scripted:down")
     alone = tlm(desk, capsys, *line)
     assert alone.code == 1 and "none of 1 trials gave an output, the last one because: the model scripted:down" in alone.err
-    both = tlm(desk, capsys, *line, "--model", "scripted", "--json")
+    both = tlm(desk, capsys, *line, "--model", "scripted", "--review", "--json")
     down, well = both.document["trials"]
     assert (
         both.code == 0
         and down["error"].startswith("it gave no output, scripted did: ModelUnreachable: the model scripted:down")
         and well["error"] is None
+        and down["review"] == well["review"] is not None
     )
     small = tlm(desk, capsys, "bootstrap", "greeting", "--model", "embedded", "--synthetic", "2")
     assert small.code == 2 and "--model is 'embedded', expected a larger one first" in small.err

@@ -54,6 +54,12 @@ def test_calls_answered_give_the_rate_and_the_time_left() -> None:
     assert story.left(30.0) == 40.0
 
 
+def test_a_model_server_that_is_back_is_no_longer_away() -> None:
+    away, back = event("model_away"), event("model_back", rounds=2, waited_s=3.0)
+    phases = [progress_after((0.0, started()), (1.0, away), *more).departments["story"].phase for more in ([], [(2.0, back)])]
+    assert phases == ["no server", "generate"]
+
+
 def test_the_calls_of_every_iteration_count() -> None:
     story = progress_after((0.0, started()), (6.0, tick(6)), (10.0, iteration(1, 50.0)), (13.0, tick(3))).departments["story"]
     assert story.answered == 9

@@ -168,6 +168,12 @@ def test_a_file_that_is_none_of_these_is_told_and_nothing_is_taken(
     folder = tmp_path / "data" / "task_executions"
     folder.mkdir(parents=True)
     (folder / "a.json").write_text(json.dumps([made(1, "scripted", good=True).to_document()]))
+    odd = tmp_path / "data" / "notes" / "n.json"
+    odd.parent.mkdir()
+    odd.write_text('[{"_id": "x"}]')
+    done = tlm(shell, capsys, "import", str(tmp_path))
+    assert done.code == 2 and "Error: data/notes/n.json is no file that tlm export writes, expected config/model_rankings.json" in done.err
+    odd.unlink()
     (folder / "b.json").write_text('[{"_id": "x"}]')
     done = tlm(shell, capsys, "import", str(tmp_path))
     assert done.code == 2 and "Error: data/task_executions/b.json: entry 1: record x: performance is missing" in done.err

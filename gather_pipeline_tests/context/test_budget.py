@@ -4,33 +4,35 @@ import logging
 
 import pytest
 
-from gather_pipeline.context import Candidate, select
-from gather_pipeline.context.budget import LAYER_TOKENS, allocate, budget_of
-from gather_pipeline.domain.layers import Kind, Priority
+from gather_pipeline.context.budget import allocate, budget_of
+from gather_pipeline.context.selection import Candidate, select
+from gather_pipeline.domain.layers import Kind, Layer, Priority
 from gather_pipeline.errors import InvalidInput
+
+LAYERS: dict[Layer, int] = {"A": 2_000, "B": 0, "C": 13_000, "D": 5_000, "E": 10_000}  # as the settings have them by default
 
 
 def test_the_layers_fill_the_budget_that_the_seed_leaves_for_them():
-    found = budget_of(32_000, 2_000)
-    assert found.tokens == 30_000 == sum(found.shares.values()) and found.shares == LAYER_TOKENS
+    found = budget_of(32_000, 2_000, LAYERS)
+    assert found.tokens == 30_000 == sum(found.shares.values()) and found.shares == LAYERS
 
 
 def test_a_small_window_scales_the_layers_in_proportion_and_says_so(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
-        found = budget_of(32_000, 2_000, window=4_096, answer=1_096)
+        found = budget_of(32_000, 2_000, LAYERS, window=4_096, answer=1_096)
     assert found.tokens == 3_000 and found.shares == {"A": 200, "B": 0, "C": 1_300, "D": 500, "E": 1_000}
     assert "ask for 30000 tokens and 3000 are there" in caplog.text
 
 
 def test_nothing_is_said_where_the_layers_fit(caplog: pytest.LogCaptureFixture):
-    budget_of(40_000, 2_000)
-    assert caplog.text == "" and allocate(38_000).shares == LAYER_TOKENS
+    budget_of(40_000, 2_000, LAYERS)
+    assert caplog.text == "" and allocate(38_000, LAYERS).shares == LAYERS
 
 
 @pytest.mark.parametrize(("most", "buffer", "window", "answer"), [(2_000, 2_000, None, 0), (32_000, 2_000, 1_000, 1_000)])
 def test_a_budget_of_nothing_is_refused_with_what_to_change(most: int, buffer: int, window: int | None, answer: int):
     with pytest.raises(InvalidInput, match="no token is left for the context: CONTEXT_MAX_TOKENS"):
-        budget_of(most, buffer, window=window, answer=answer)
+        budget_of(most, buffer, LAYERS, window=window, answer=answer)
 
 
 def texts(kind: Kind, count: int, priority: Priority = "medium") -> list[Candidate]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline.adapters.cache.disk import DiskCache
-from gather_pipeline.context import Candidate, select
 from gather_pipeline.context.distillation import distil, verbose_sections
+from gather_pipeline.context.selection import Candidate, select
 from gather_pipeline.domain.layers import Kind, Priority
 from gather_pipeline.errors import ContextError, ModelTimeout
 
@@ -107,3 +107,9 @@ def test_a_summary_that_is_far_too_short_is_not_used_nor_kept(tmp_path: Path):
     candidates, kept, halving = [long("a", 200, "high"), long("b", 200, "high")], DiskCache(tmp_path), Halving()
     assert list(asyncio.run(distil(candidates, 200, Curt(), words, cache=kept))) == ["b"]
     assert list(asyncio.run(distil(candidates, 200, halving, words, cache=kept))) == ["a", "b"] and len(halving.asked) == 1
+
+
+def test_a_cache_that_fails_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "cache").write_text("in the way")
+    assert list(asyncio.run(distil([long("a", 300, "high")], 150, Halving(), words, cache=DiskCache(tmp_path / "cache")))) == ["a"]
+    assert "Distilled texts are not kept: the cache in" in caplog.text

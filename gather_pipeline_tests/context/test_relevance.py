@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
-from gather_pipeline.context import Assembly, Candidate, select
 from gather_pipeline.context.relevance import index_of, speakers_of, terms
+from gather_pipeline.context.selection import Assembly, Candidate, select
 from gather_pipeline.domain.layers import Priority
 from gather_pipeline.ports import Vectors
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gather_pipeline.context import Candidate, select
+from gather_pipeline.context.selection import Candidate, select
 from gather_pipeline.domain.ledger import Ledger
 
 

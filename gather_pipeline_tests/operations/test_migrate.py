@@ -183,7 +183,7 @@ def test_what_changes_while_it_is_copied_is_noticed_and_copied_by_the_next_call(
         if sentence.startswith("comparing"):
             two.files.update(two.own, "gather", "00005", {"content": "meanwhile"})
 
-    with pytest.raises(EditConflict, match="1 documents were changed"):
+    with pytest.raises(EditConflict, match="1 document changed while"):
         two.to_server(progress=edit)
     assert two.to_server().written == 1
     assert two.same()

@@ -7,13 +7,15 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gather_pipeline.adapters.models.scripted import ScriptedModel
-from gather_pipeline.domain.items import Item, distinct_pairs
+from gather_pipeline.domain.decisions import DecidedText, Decision
+from gather_pipeline.domain.items import Item, NewItem, distinct_pairs
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline.errors import EditConflict, InvalidInput, UnknownEntity
+from gather_pipeline.errors import EditConflict, InvalidInput, StoreError, UnknownEntity
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Clock
 from gather_pipeline.records.lease import Owner, holding
@@ -21,22 +23,7 @@ from gather_pipeline.records.marks import Mark
 from gather_pipeline.records.project import ITEMS
 from gather_pipeline_tests.counting import CountingStore
 from gather_pipeline_tests.harness import PROJECT, Studio
-
-
-class Dial:
-    """A clock that shows what it is set to."""
-
-    def __init__(self, now: str) -> None:
-        self.time = now
-
-    def now(self) -> str:
-        return self.time
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        return None
+from gather_pipeline_tests.samples import Dial
 
 
 @pytest.fixture
@@ -172,6 +159,35 @@ def test_a_restored_drop_becomes_an_item_and_the_pair_is_remembered(tmp_path: Pa
     assert [(one.match_id, one.rule, one.by) for one in item.overruled] == [(drop.decision.match_id, drop.decision.rule, "ana")]
     assert frozenset(item.overruled[0].hashes) in distinct_pairs(studio.view.everything)
     studio.close()
+
+
+def test_a_drop_that_two_people_restore_at_once_is_one_item(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = NewItem(content="The mayor waits.", summary="The mayor waits.", context="")
+    decision = Decision(duplicate=True, rule="exact", similarity=1.0)
+    named = {"key": "d1", "item_id": "a" * 24, "department": "story", "iteration": 1, "place": 0, "rules_version": "1"}
+    studio.records.record_drops([DecidedText(text=text, decision=decision, **named)])
+    store, insert = studio.services.store, studio.services.store.insert_many
+
+    def late(*args: Any) -> None:
+        monkeypatch.undo()
+        desk(studio).restore("a" * 24, "ben")
+        insert(*args)
+
+    monkeypatch.setattr(store, "insert_many", late)
+    assert desk(studio).restore("a" * 24, "ana").written_by == "ben"
+    assert studio.state()["a" * 24] == "The mayor waits."
+
+
+def test_a_project_whose_database_is_damaged_hides_no_item_of_another(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+    for id in ("pepper", "zest"):
+        studio.services.projects.create("Another", "A brief.", id)
+    item = desk(studio).add("zest", "story", Texts(content="Of the newest film."), "ana")
+    (zest,) = studio.services.settings.home.rglob(f"{project_database('zest')}.sqlite3")
+    zest.with_name(f"{project_database('pepper')}.sqlite3").write_bytes(b"no database")
+    assert desk(studio).edit(item.id, Texts(content="Of the very newest film."), "ana").revision == 2
+    assert "Items of project pepper are left out" in caplog.text
+    with pytest.raises(StoreError):
+        desk(studio).find(item.id, "pepper")
 
 
 def test_of_two_times_that_an_item_was_set_aside_the_last_one_is_overruled(studio: Studio) -> None:

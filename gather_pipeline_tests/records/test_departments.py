@@ -7,23 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gather_pipeline.domain.departments import department_of, to_automate
+from gather_pipeline.domain.departments import to_automate
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.records.departments import store_departments
 from gather_pipeline_tests.harness import THREE, Studio, department_row
-
-
-def test_only_departments_to_automate_are_given_in_their_order(tmp_path: Path) -> None:
-    rows = [
-        department_row("late", 9),
-        department_row("off", 1, isActive=False),
-        department_row("early", 2),
-        department_row("hand", 3, gatherCheck=False),
-    ]
-    studio = Studio.open(tmp_path, rows)
-    assert [one.slug for one in to_automate(studio.services.departments.departments())] == ["early", "late"]
-    assert department_of(studio.services.departments.departments(), "off").isActive is False
-    studio.close()
 
 
 def test_a_source_without_any_department_to_run_is_refused(tmp_path: Path) -> None:

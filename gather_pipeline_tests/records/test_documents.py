@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gather_pipeline.context import Candidate, select
+from gather_pipeline.context.selection import Candidate, select
 from gather_pipeline.domain.automation import AutomationRequest, AutomationResult, DepartmentResult, Run
 from gather_pipeline.domain.decisions import DecidedText, Decision
 from gather_pipeline.domain.departments import Department, StoredDepartment

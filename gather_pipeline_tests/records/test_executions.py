@@ -10,7 +10,7 @@ from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.adapters.metrics.store import ingest, query
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.secrets import Secrets
-from gather_pipeline.errors import InvalidInput, UnknownEntity, VersionConflict
+from gather_pipeline.errors import InvalidInput, StoreUnavailable, UnknownEntity, VersionConflict
 from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.contents import CONTENTS
 from gather_pipeline.records.executions import EXECUTIONS, LARGE, Executions
@@ -139,6 +139,28 @@ def test_the_definition_of_an_execution_outlives_its_file(store: SqliteStore) ->
     later.add(numbered(2, definition_hash=first.hash), numbered(3, definition_hash="of no file"))
     assert later.definition(made) == first
     assert later.definition(log := later.get(f"{3:032x}")) is None and log.definition_hash == "of no file"
+
+
+def test_a_tag_of_a_caller_does_not_say_where_a_definition_is_kept(store: SqliteStore) -> None:
+    log, first = Executions(store, "shared", definition=Catalogue([define()]).get), define()
+    made = [
+        numbered(number, definition_hash=first.hash, tags={"project_id": tag}) for number, tag in enumerate(("harbour", "My film", 7), 1)
+    ]
+    log.add(*made)
+    assert [log.definition(one) for one in made] == [first] * 3
+
+
+def test_a_definition_that_could_not_be_kept_is_kept_with_the_next_execution(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, first = Executions(store, "shared", definition=Catalogue([define()]).get), define()
+
+    def away(*args: Any) -> None:
+        raise StoreUnavailable("no answer")
+
+    with monkeypatch.context() as patched, pytest.raises(StoreUnavailable):
+        patched.setattr(store, "insert_many", away)
+        log.add(numbered(1, definition_hash=first.hash))
+    log.add(numbered(2, definition_hash=first.hash))
+    assert log.definition(log.get(f"{2:032x}")) == first
 
 
 def test_duckdb_shows_executions_as_the_seed_names_their_parts_and_feedback_as_it_comes(tmp_path: Path, store: SqliteStore) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,31 +8,16 @@ from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.domain.providers import Health
 from gather_pipeline.records.health import ModelHealth
 from gather_pipeline.tasks.execution import Call
+from gather_pipeline_tests.samples import Dial
 from gather_pipeline_tests.tasks.test_execution import answered
 
 DOWN = Call(model="a", complaint="ModelUnreachable: the connection to custom failed")
 
 
-class HandClock:
-    """Stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.at = datetime.fromisoformat("2026-11-26T08:00:00+00:00")
-
-    def now(self) -> str:
-        return self.at.isoformat(timespec="microseconds")
-
-    def monotonic(self) -> float:
-        return self.at.timestamp()
-
-    async def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
 def test_a_failing_model_is_left_out_for_a_while_that_grows_and_one_answer_makes_it_sound(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock, store = HandClock(), SqliteStore(tmp_path)
+    clock, store = Dial(), SqliteStore(tmp_path)
     health, other_process = (ModelHealth(store, "shared", clock, lambda model: Health(failures=2, pause_s=60)) for _ in range(2))
     health.note([DOWN] * 8)  # asked at once, so that one outage counts once
     assert health.left_out() == set()
@@ -42,10 +26,10 @@ def test_a_failing_model_is_left_out_for_a_while_that_grows_and_one_answer_makes
     health.note([DOWN])  # of a call that was under way: it does not make the pause longer
     assert health.left_out() == {"a"}
     assert caplog.messages == ["[AutoGather] Model a failed 2 times in a row and is left out for 60 s"]
-    clock.at += timedelta(seconds=61)
+    clock.time = "2026-11-26T08:01:01.000000+00:00"
     assert health.left_out() == set()  # tried again
     health.note([DOWN])
-    clock.at += timedelta(seconds=61)
+    clock.time = "2026-11-26T08:02:02.000000+00:00"
     assert other_process.left_out() == {"a"}  # twice as long
     other_process.note([answered("a")])
     assert health.left_out() == set()
@@ -65,6 +49,6 @@ def test_a_failing_model_is_left_out_for_a_while_that_grows_and_one_answer_makes
     ],
 )
 def test_only_what_says_something_of_the_model_counts_as_its_failure(tmp_path: Path, complaint: str | None, counts: bool) -> None:
-    health = ModelHealth(SqliteStore(tmp_path), "shared", HandClock(), lambda model: Health(failures=1))
+    health = ModelHealth(SqliteStore(tmp_path), "shared", Dial(), lambda model: Health(failures=1))
     health.note([Call(model="a", complaint=complaint)])
     assert (health.left_out() == {"a"}) is counts

@@ -211,10 +211,10 @@ def test_a_view_reads_each_part_once_and_does_not_follow_changes(records: Projec
 
 def test_embeddings_come_back_with_what_they_are_of(records: ProjectRecords, lease: Lease) -> None:
     save(records, lease, 1, [item(1), item(2)])
-    found = {one.item_id: one for one in records.embeddings("m", "story")}
+    found = {one.item_id: one for one in records.embeddings("story")}
     assert np.array_equal(np.stack([found["story-1-1"].vector, found["story-1-2"].vector]), np.eye(8, dtype=np.float32)[:2])
     assert found["story-1-1"].content_hash == content_hash(item(1).content)
-    assert records.embeddings("other model") == []
+    assert records.embeddings("visual") == []
     records.drop_embeddings(["story-1-1"])
     assert [one.item_id for one in records.embeddings()] == ["story-1-2"]
 

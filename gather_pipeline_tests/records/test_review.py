@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from gather_pipeline.errors import EditConflict, UnknownEntity
 from gather_pipeline.ports import DocumentStore
 from gather_pipeline.records import review
 from gather_pipeline.records.review import Reviews
+from gather_pipeline_tests.samples import Dial
 
 SCHEMA: dict[str, Any] = {"$defs": {"a.b": {"type": "string"}}, "$ref": "#/$defs/a.b"}  # keys that no store takes as they are
 PROPOSAL = Proposal(
@@ -19,29 +20,13 @@ PROPOSAL = Proposal(
 )
 
 
-@dataclass
-class Hands:
-    """A clock that is set by hand."""
-
-    at: str = "2026-11-26T08:00:00.000000+00:00"
-
-    def now(self) -> str:
-        return self.at
-
-    def monotonic(self) -> float:
-        raise AssertionError
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError
+@pytest.fixture
+def clock() -> Dial:
+    return Dial()
 
 
 @pytest.fixture
-def clock() -> Hands:
-    return Hands()
-
-
-@pytest.fixture
-def queue(store: DocumentStore, database: str, clock: Hands) -> Reviews:
+def queue(store: DocumentStore, database: str, clock: Dial) -> Reviews:
     return Reviews(store, database, clock)
 
 
@@ -78,7 +63,7 @@ def test_of_two_who_decide_the_second_hears_who_was_first(queue: Reviews) -> Non
     assert queue.decide(id, "accept", by="Mara").history == queue.get(id).history
 
 
-def test_two_who_decide_at_once_are_one_after_the_other(store: DocumentStore, database: str, clock: Hands) -> None:
+def test_two_who_decide_at_once_are_one_after_the_other(store: DocumentStore, database: str, clock: Dial) -> None:
     """Jon's decision comes between the read and the write of Mara's."""
 
     class Slow:
@@ -105,10 +90,10 @@ def test_a_review_is_given_to_somebody_else(queue: Reviews) -> None:
     assert queue.reassign(id, None, by="Mara").history[-1].note == "to anybody"
 
 
-def test_a_review_lapses_by_itself_and_is_decided_no_more_until_it_is_asked_anew(queue: Reviews, clock: Hands) -> None:
+def test_a_review_lapses_by_itself_and_is_decided_no_more_until_it_is_asked_anew(queue: Reviews, clock: Dial) -> None:
     late = replace(PROPOSAL, expires_at="2026-11-26T09:00:00.000000+00:00")
     id = queue.propose(late).id
-    clock.at = "2026-11-26T09:00:00.000000+00:00"
+    clock.time = "2026-11-26T09:00:00.000000+00:00"
     assert [one.status for one in queue.find()] == ["expired"] and queue.find(status="open") == []
     for decide in (lambda: queue.decide(id, "accept", by="Mara"), lambda: queue.reassign(id, "Jon", by="Mara")):
         with pytest.raises(EditConflict, match="nobody in time expired it at 2026-11-26 09:00 UTC"):
@@ -122,9 +107,9 @@ def test_a_person_lets_a_review_lapse(queue: Reviews) -> None:
     assert queue.expire(id, by="Mara", note="the project is over").told == "Mara expired it at 2026-11-26 08:00 UTC: the project is over"
 
 
-def test_reviews_are_found_by_kind_and_status_the_oldest_first(queue: Reviews, clock: Hands) -> None:
+def test_reviews_are_found_by_kind_and_status_the_oldest_first(queue: Reviews, clock: Dial) -> None:
     first = queue.propose(PROPOSAL)
-    clock.at = "2026-11-26T08:00:01.000000+00:00"
+    clock.time = "2026-11-26T08:00:01.000000+00:00"
     draft = queue.propose(replace(PROPOSAL, kind="draft"))
     assert queue.find() == [first, draft] and queue.find(kind="draft") == [draft] and queue.find(status="rejected") == []
 

@@ -13,21 +13,7 @@ from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.domain.tokens import is_loopback
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.records.tokens import TOKENS, Tokens
-
-
-class Dial:
-    """A clock that shows what it is set to."""
-
-    time = "2026-01-01T08:00:00+00:00"
-
-    def now(self) -> str:
-        return self.time
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        return None
+from gather_pipeline_tests.samples import Dial
 
 
 @pytest.fixture

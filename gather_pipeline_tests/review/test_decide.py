@@ -98,10 +98,10 @@ def test_a_decision_is_feedback_of_the_execution_once_however_often_it_is_told(q
     bench.run()
     executions.add(bench.record)
     id = proposed(queue, bench.record.id)
-    for _ in range(2):  # as after a kill between the decision and its telling
-        decide(queue, id, "reject", by="Mara", feedback=executions.feedback)
+    for note in ("too stiff", "too stiff", ""):  # as after a kill between the decision and its telling
+        decide(queue, id, "reject", by="Mara", note=note, feedback=executions.feedback)
     [said] = executions.get(bench.record.id).feedback
-    assert (said.by, said.accepted, said.source) == ("Mara", False, "review")
+    assert (said.by, said.accepted, said.source, said.note) == ("Mara", False, "review", f"review {id} rejected. too stiff")
 
 
 def test_an_execution_whose_process_ended_before_its_record_stops_nobody(queue: Reviews, store: SqliteStore):

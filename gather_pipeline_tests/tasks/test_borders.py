@@ -38,6 +38,7 @@ def test_a_dependency_that_fits_is_known():
         ({"outputs": {"who": "output.nick"}}, "outputs.who is 'output.nick', which names may leave out, and greeting requires it"),
         ({"outputs": {"who": "output.greeting"}, "on_error": "skip"}, "on_error is 'skip', expected 'stop' or 'fallback'"),
         ({"outputs": {"who": "output.greeting"}, "on_error": "fallback"}, "fallback lacks who, which greeting requires"),
+        ({"on_error": "fallback", "fallback": {"mod": "calm"}}, "fallback names mod, expected properties that outputs names"),
         (
             {"on_error": "fallback", "fallback": {"mood": 3}},
             "fallback.mood does not fit the input of greeting: the whole: 3 is not of type",
@@ -72,3 +73,11 @@ def test_a_circle_is_told_with_its_way():
 def test_schemas_that_share_no_value_are_told_and_others_are_left_to_the_values(given: Any, taken: Any, wrong: str | None):
     found = misfit(given, taken)
     assert found is None if wrong is None else found is not None and wrong in found
+
+
+def test_a_property_whose_schema_is_just_true_fits_all_and_has_no_parts():
+    own = {"input__schema__properties__who": True, "input__examples": [], "input__validations": []}
+    Catalogue([define(dependencies=[NEEDS | {"outputs": {"who": "output.greeting"}}], **own), names()])
+    with pytest.raises(InvalidInput, match=r"'output\.nick\.first' is not in the output of names"):
+        wrong = define(dependencies=[NEEDS | {"outputs": {"mood": "output.nick.first"}}])
+        Catalogue([wrong, names(output__schema__properties__nick=True)])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gather_pipeline.errors import InvalidInput, UnknownEntity
-from gather_pipeline.tasks.catalogue import Catalogue, load_definition
+from gather_pipeline.tasks.catalogue import LIMIT, Catalogue, load_definition, names_of
 from gather_pipeline_tests.tasks.builders import define, document
 
 
@@ -130,3 +130,18 @@ def test_a_dependency_that_is_not_there_is_told_with_the_file(tmp_path: Path):
     write(tmp_path, "greeting.json", dependencies=[{"task": "names", "outputs": {"who": "output.name"}}])
     with pytest.raises(InvalidInput, match=r"^greeting\.json: key dependencies\.0: task is 'names', expected one of greeting"):
         Catalogue.from_folder(tmp_path).get("greeting")
+
+
+def test_a_bad_file_that_another_task_needs_stops_no_third_one(tmp_path: Path):
+    write(tmp_path, "names.json", id="names", nmae="x")
+    write(tmp_path, "needy.json", id="needy", dependencies=[{"task": "names", "outputs": {"who": "output"}}])
+    write(tmp_path, "greeting.json")
+    known = Catalogue.from_folder(tmp_path)
+    assert known.get("greeting").id == "greeting"
+    with pytest.raises(InvalidInput, match=r"^needy\.json: key dependencies\.0: names\.json: key nmae is not known"):
+        known.get("needy")
+
+
+def test_a_file_that_is_too_large_is_not_read_for_its_name_either(tmp_path: Path):
+    (tmp_path / "big.json").write_text('{"id": "greeting"' + " " * LIMIT + "}")
+    assert names_of(tmp_path / "big.json") == {"big"}

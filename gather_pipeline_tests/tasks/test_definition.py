@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks.catalogue import Catalogue, parse_definition
 from gather_pipeline.tasks.definition import TaskDefinition, version_key
-from gather_pipeline_tests.tasks.builders import GREETING, PLAIN_TEXT, define, document
+from gather_pipeline_tests.tasks.builders import GREETING, define, document
 
 
 def refusal(made: dict[str, Any]) -> str:
@@ -85,7 +85,6 @@ def checked(prompt: str, **parameters: Any) -> dict[str, Any]:
         ({"output__format": "text"}, "key output: schema has type 'object', expected 'string'"),
         ({"output__when_cut": "trim"}, "key output: when_cut is 'trim', expected 'refuse'"),
         ({"input__examples": [{}]}, "key input: examples.0 does not fit the schema: the whole: 'who' is a required property"),
-        ({"id": "Greeting Task"}, "key id is 'Greeting Task', expected small letters, digits and '_'"),
         ({"examples_from": {"count": 0}}, "key examples_from.count is 0"),
         ({"dependencies": [{"task": "names", "outputs": {}}]}, "key dependencies.0.outputs is {}"),
         ({"dependencies": [{"task": "names", "outputs": {"who": "output"}, "on_error": "pray"}]}, "on_error is 'pray', expected 'stop', "),
@@ -121,10 +120,6 @@ def test_something_that_is_no_object_is_refused(value: Any):
 def test_a_definition_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         define().version = "2.0.0"  # type: ignore[misc]
-
-
-def test_text_tasks_take_a_string_schema():
-    assert define(PLAIN_TEXT).output.format == "text"
 
 
 def test_versions_are_ordered_as_semantic_versions_are():

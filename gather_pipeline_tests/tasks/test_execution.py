@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.domain.executions import Usage
 from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.tasks.execution import Call, Execution, digest
+from gather_pipeline.records.executions import Executions
+from gather_pipeline.tasks.execution import Call, Execution, Feedback, digest
 
 
 def execution(*calls: Call, **changes: Any) -> Execution:
@@ -111,3 +114,23 @@ def test_a_kept_answer_costs_nothing_again():
 def test_a_digest_does_not_depend_on_the_order_of_keys():
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1}) != digest({"a": 1, "b": [2, 1]})
     assert len(digest("é\ud800")) == 64
+
+
+@pytest.mark.parametrize("corrected", [[], {}, "", 0, False, {"greeting": "Ho."}])
+def test_a_correction_is_kept_whatever_its_value(corrected: Any):
+    said = Feedback(by="Mara", at="2026-11-22T08:00:00+00:00", accepted=True, corrected=corrected)
+    again = Execution.from_document(execution(output={"greeting": "Hi."}, feedback=(said,)).to_document())
+    assert again.feedback == (said,) and again.accepted_output() == corrected
+
+
+def test_a_review_of_its_own_output_is_no_answer_asked_for_again():
+    wrote, reviewed = replace(answered("a"), obtained="strict"), replace(answered("a"), purpose="review")
+    assert execution(wrote, reviewed).reasks == 0 and execution(answered("a"), reviewed).reasks == 0
+
+
+def test_a_number_of_more_than_64_bits_is_recorded(tmp_path: Path):
+    store = SqliteStore(tmp_path)
+    made = execution(input={"n": -(10**20)}, output={"rows": [{"n": 10**25}]})
+    Executions(store, "studio").add(made)
+    assert Executions(store, "studio").get(made.id) == made
+    store.close()

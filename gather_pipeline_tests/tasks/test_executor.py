@@ -69,7 +69,7 @@ def test_a_model_that_is_down_is_followed_by_the_next(services: Services) -> Non
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"modle": "x"}, "option is 'modle', expected one of model, fallback_models"),
+        ({"modle": "x"}, "option modle is not known, expected one of model, fallback_models"),
         ({"temperature": 2}, "option temperature is 2, expected less than or equal to 1"),
         ({"max_cost": 0}, "option max_cost is 0, expected greater than 0"),
     ],

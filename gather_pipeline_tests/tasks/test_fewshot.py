@@ -30,14 +30,14 @@ NEWEST_FIRST = [accepted("the harbour master"), accepted("Mara"), accepted("a cl
     ],
 )
 def test_the_newest_or_most_similar_are_chosen_and_never_an_example_of_the_definition(rule: dict[str, Any], chosen: list[str]):
-    found = choose_examples(define(examples_from=rule), {"who": "the clock maker of Lindau", "mood": "kind"}, NEWEST_FIRST)
+    found = choose_examples(define(examples_from=rule), {"who": "the clock maker of Lindau", "mood": "kind"}, lambda task: NEWEST_FIRST)
     assert [one.id for one in found] == chosen
 
 
 def test_the_present_input_and_an_output_that_no_longer_fits_are_no_examples():
     old = replace(accepted("old"), output={"text": "of an earlier version"})
     definition = define(examples_from={"choose": "newest"})
-    assert choose_examples(definition, {"who": "the clock", "mood": "kind"}, [accepted("the clock"), old]) == []
+    assert choose_examples(definition, {"who": "the clock", "mood": "kind"}, lambda task: [accepted("the clock"), old]) == []
 
 
 def test_examples_stand_before_the_question_as_turns_and_in_the_record():

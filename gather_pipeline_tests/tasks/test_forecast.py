@@ -82,7 +82,7 @@ def test_a_cost_that_was_never_told_stays_unknown_with_the_reason() -> None:
     bench.run()
     found = forecast_task(bench.records)
     assert found.cost is None and found.tokens is not None
-    assert any("cost of past executions were not told" in note for note in found.notes)
+    assert any("past executions do not tell their cost" in note for note in found.notes)
 
 
 def test_a_task_that_never_ran_cannot_be_forecast() -> None:

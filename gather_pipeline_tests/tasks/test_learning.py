@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gather_pipeline.errors import OutputInvalid
+from gather_pipeline.errors import ModelTimeout, OutputInvalid
 from gather_pipeline.tasks.execution import Feedback
 from gather_pipeline.tasks.learning import kind_of, patterns
 from gather_pipeline_tests.tasks.builders import Bench
@@ -37,7 +37,16 @@ def test_failures_and_what_people_reject_are_told_by_model() -> None:
     assert found["small", "no JSON"].count == 1
 
 
+def test_what_cannot_be_had_is_told_of_the_model_that_was_asked_for_it() -> None:
+    bench = Bench(ModelTimeout("no answer in 5 s"), GOOD)
+    bench.run(fallback_models=["large"])
+    [found] = patterns(bench.records)
+    assert (found.model, found.kind, found.count, found.of) == ("small", "not had", 1, 1)
+
+
 def test_numbers_and_quoted_words_do_not_tell_kinds_apart() -> None:
     first, second = (kind_of(f"the answer does not fit: score is {n}, expected at most 10") for n in (11, 12.5))
     assert first == second
     assert kind_of("ModelTimeout: no answer within 60 s") == "not had"
+    assert kind_of("the answer is 'the cup is empty', expected JSON and nothing else") == "no JSON"
+    assert kind_of("the answer does not fit: title: 'JSON' is too short") == "wrong form: title: _ is too short"

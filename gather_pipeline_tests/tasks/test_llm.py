@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ def test_a_prompt_is_sent_as_it_stands_and_the_reply_is_logged_and_paid_once(ser
     assert isinstance(services.model, Counting)
     model = get_llm_model("correction", services=services)
     first, again, other = model.invoke("Your prompt here"), model.invoke("Your prompt here"), asyncio.run(model.ainvoke("{{ other }}"))
-    assert first.content == str(again) and (first.execution.cached, again.execution.cached) == (False, True)
+    assert first.content == again.content and (first.execution.cached, again.execution.cached) == (False, True)
     assert [(one.messages[-1].content, one.temperature, one.model) for one in services.model.requests] == [
         ("Your prompt here", 0.3, "scripted"),
         ("{{ other }}", 0.3, "scripted"),
@@ -63,3 +64,14 @@ def test_a_structured_reply_fits_its_schema(services: Services, schema: type[Bas
     reply = get_llm_model(services=services).with_structured_output(schema).invoke("Name a sting.")
     assert set(reply.content) == {"title", "bars"} and Sting.model_validate(reply.content)
     assert isinstance(services.model, Counting) and services.model.requests[0].response_schema is not None
+
+
+def test_a_structured_reply_is_had_where_nobody_holds_the_model_that_it_was_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"GATHER_HOME": str(tmp_path), "GATHER_MODEL": "scripted", "GATHER_EMBEDDER": "hashing"}.items():
+        monkeypatch.setenv(name, value)
+    model = get_llm_model().with_structured_output(Sting)
+    gc.collect()
+    assert Sting.model_validate(model.invoke("Name a sting.").content)
+    model.close()

@@ -134,3 +134,15 @@ def test_a_cut_text_without_a_whole_sentence_or_leave_to_trim_is_refused(text: s
 
 def test_a_whole_text_is_left_as_it_is():
     assert parse_text(" No end in sight ", cut=False, trim=True).value == "No end in sight"
+
+
+@pytest.mark.parametrize("part", ["[1] ", "```\n[1]\n```\n"])
+def test_of_an_answer_that_repeats_itself_the_longest_parts_alone_are_tried(part: str):
+    tried: list[Any] = []
+
+    def fits(value: Any) -> bool:
+        tried.append(value)
+        return is_note(value)
+
+    assert parse_json(part * 5_000 + json.dumps(NOTE), fits).value == NOTE
+    assert len(tried) < 1_000

@@ -149,19 +149,33 @@ def test_a_plugins_similarity_is_what_a_consensus_compares_by(tmp_path: Path, mo
     assert bench.record.verified
 
 
+@pytest.mark.parametrize(
+    ("body", "told"), [("raise OSError('away')", "failed: 'OSError: away'"), ("return 'much'", r"is 'much', expected a number from 0 to 1")]
+)
+def test_a_plugins_similarity_that_fails_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, told: str) -> None:
+    module(tmp_path, monkeypatch, "similarities", "odd = part_of_similarities:odd", f"def odd(first, second):\n    {body}\n")
+    monkeypatch.delitem(sys.modules, "part_of_similarities", raising=False)
+    verification = {"method": "consensus", "parameters": {"similarity": "odd"}}
+    bench = Bench('{"greeting": "Hail!"}', '{"greeting": "Hello"}', definition=define(verification=verification))
+    with pytest.raises(InvalidInput, match=rf"plugin odd \(similarities\) {told}"):
+        bench.run(model="a", fallback_models=["b"])
+
+
 def test_a_plugins_metric_decides_on_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = "def named(given, output):\n    return float(given['who'] in output['greeting']) / (output['warmth'] - 7)\n"
+    source = (
+        "def named(given, output):\n    found = float(given['who'] in output['greeting']) / (output['warmth'] - 7)\n"
+        "    return float('nan') if output['warmth'] == 9 else found\n"
+    )
     module(tmp_path, monkeypatch, "quality_metrics", "named = part_of_quality_metrics:named", source)
     verification = {"method": "quality", "parameters": {"metrics": {"named": 0.5}}}
-    good, bad, broken = (
-        json.dumps({"greeting": f"Hail, {who}!", "warmth": warmth}) for who, warmth in (("Mara", 8), ("you", 8), ("Mara", 7))
-    )
-    bench = Bench(good, bad, broken, definition=define(verification=verification))
+    said = (("Mara", 8), ("you", 8), ("Mara", 7), ("Mara", 9))
+    answers = (json.dumps({"greeting": f"Hail, {who}!", "warmth": warmth}) for who, warmth in said)
+    bench = Bench(*answers, definition=define(verification=verification))
     bench.run()
-    for told in ("named is 0.00, expected at least 0.5", "a metric failed: ZeroDivisionError"):
+    for told in ("named is 0.00, expected at least 0.5", "a metric failed: ZeroDivisionError", "named gives no finite number"):
         with pytest.raises(OutputRejected, match=told):
             bench.run()
-    assert [one.verdicts[0].ruling for one in bench.records] == ["accept", "reject", "undecided"]
+    assert [one.verdicts[0].ruling for one in bench.records] == ["accept", "reject", "undecided", "undecided"]
     with pytest.raises(InvalidInput, match="verification quality: metric is 'naimed', expected one of named"):
         Bench(definition=define(verification={"method": "quality", "parameters": {"metrics": {"naimed": 0.5}}})).run()
 
@@ -214,3 +228,13 @@ def test_a_plugins_texts_reach_the_loops_prompts_and_one_that_fails_is_a_fault(t
     assert [one.state for one in entries] == ["included"] and iteration.inputs.context == {}
     assert studio.run("task-2").summary[0].ended_by == "unchanged"
     studio.close()
+
+
+def test_a_plugins_rule_that_fails_ends_the_execution_by_name_and_what_was_paid_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(tmp_path, monkeypatch, "validations", "odd = part_of_validations:odd", "def odd(value):\n    return value['gone']\n")
+    bench = Bench('{"greeting": "Hail!"}', definition=define(output__validations=["odd"]))
+    with pytest.raises(InvalidInput, match=r"plugin odd \(validations\) failed: \"KeyError: 'gone'\""):
+        bench.run()
+    assert bench.record.usage.cost == 0.25 and bench.record.calls[0].answer == '{"greeting": "Hail!"}'

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gather_pipeline.domain.verdicts import Ruling, Verdict
 from gather_pipeline.tasks.definition import RankingCriteria
 from gather_pipeline.tasks.execution import Call, Feedback
 from gather_pipeline.tasks.ranking import LEAST_SAMPLES, Observation, observations, rank
@@ -81,13 +82,21 @@ def said(**changes: Any) -> Feedback:
     return Feedback(**{"by": "mara", "at": "2026-11-26T08:00:00+00:00"} | changes)
 
 
+def ruled(ruling: Ruling, method: str = "consensus", **changes: Any) -> Verdict:
+    return Verdict(ruling=ruling, method=method, **changes)
+
+
 @pytest.mark.parametrize(
     ("changes", "judged"),
     [
         ({}, None),
-        ({"verified": False}, 0.0),
-        ({"verified": False, "feedback": (said(accepted=True),)}, 1.0),
-        ({"verified": True, "feedback": (said(rating=2),)}, 0.25),
+        ({"verified": False, "verdicts": (ruled("reject"),)}, 0.0),
+        ({"verified": True, "verdicts": (ruled("accept"),)}, 1.0),
+        ({"verified": False, "verdicts": (ruled("undecided"), ruled("escalate", waiting="r1"))}, None),
+        ({"verified": True, "verdicts": (ruled("accept", replacement={"greeting": "Of another model."}),)}, 0.0),
+        ({"verified": True, "verdicts": (ruled("accept", method="human", replacement={"greeting": "Ho."}),)}, 0.5),
+        ({"verified": False, "verdicts": (ruled("reject"),), "feedback": (said(accepted=True),)}, 1.0),
+        ({"verified": True, "verdicts": (ruled("accept"),), "feedback": (said(rating=2),)}, 0.25),
         ({"feedback": (said(accepted=True, corrected={"greeting": "Ho."}),)}, 0.5),
         ({"feedback": (said(accepted=False, source="check"),)}, 0.0),
     ],

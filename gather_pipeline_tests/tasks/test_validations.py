@@ -47,6 +47,8 @@ TEXT = {"type": "string"}
         ("same_matches_probability", JUDGE, {"same": True, "probability": 0.2}, "same is True but probability is 0.2"),
         ("same_matches_probability", JUDGE, {"same": False, "probability": 0.5}, "same is False but probability is 0.5"),
         ("same_matches_probability", JUDGE, {"same": True, "probability": 0.5}, None),
+        ("same_matches_probability", JUDGE, {"same": True}, None),
+        ("non_empty_skill", {"properties": {"skills": {"type": "object"}}}, {"skills": {}}, "skills is empty"),
     ],
 )
 def test_a_rule_says_what_is_wrong_and_where(name: str, schema: dict[str, Any], value: Any, told: str | None):

@@ -48,3 +48,5 @@ def test_what_they_cannot_do_is_said(asked: str) -> None:
         get_department_context(PROJECT, "nowhere", ["story"])
     with pytest.raises(InvalidInput, match="expected rows with an id and content"):
         index_in_brain(PROJECT, [{"content": LAMP}], {"slug": "story"})
+    with pytest.raises(InvalidInput, match=r"department is \['name'\], expected a row with a slug"):
+        index_in_brain(PROJECT, [{"id": "n1", "content": LAMP}], {"name": "Story"})

@@ -19,6 +19,7 @@ from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import DocumentStore
 from gather_pipeline.records.marks import Mark
 from gather_pipeline.records.project import ITEMS
+from gather_pipeline.upkeep.draft import summarise
 from gather_pipeline.upkeep.embed import Embedded
 from gather_pipeline.upkeep.refresh import Upkeep
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
@@ -110,6 +111,12 @@ def test_a_draft_proposes_every_item_and_waits_for_review(studio: Studio) -> Non
     assert all(item.summary in proposed.value.text for item in items)
     edit_first(studio)
     assert draft(studio).changed
+
+
+def test_the_notes_of_a_draft_are_counted_in_words_that_fit(studio: Studio) -> None:
+    (first, second), name = studio.view.items_of("story")[:2], "Story"
+    assert summarise(name, [first]).startswith("Story: 1 note on 1 aspect.")
+    assert summarise(name, [replace(one, aspect="sea") for one in (first, second)]).startswith("Story: 2 notes on 1 aspect.")
 
 
 def test_without_notes_nothing_is_proposed_and_a_draft_of_notes_that_are_gone_is_withdrawn_once(studio: Studio) -> None:

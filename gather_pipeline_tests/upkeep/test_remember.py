@@ -21,6 +21,7 @@ from gather_pipeline.records.lease import Owner
 from gather_pipeline.upkeep import remember, rounds
 from gather_pipeline.upkeep.remember import Indexer, Told, resume
 from gather_pipeline_tests.brain_server import KEY, BrainServer
+from gather_pipeline_tests.cli.commands import wait_until
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
 STORY = (department_row("story", 1, most=2),)
@@ -70,7 +71,7 @@ def test_a_run_tells_the_service_of_each_of_its_items_once(studio: Studio, serve
     assert server.known(PROJECT) == studio.state()
     assert sorted(server.indexed) == sorted((id, 1, False) for id in studio.state())
     studio.run("again")
-    assert len(server.indexed) == len(studio.state()) and indexed(studio).indexed == 0
+    assert len(server.indexed) == len(studio.state()) and indexed(studio).taken == 0
     assert told(caplog) == [] and set(server.keys) == {f"Bearer {KEY}"}
     assert all(0 < one.seconds["brain"] <= sum(one.seconds.values()) / 2 for one in studio.view.iterations)
 
@@ -144,7 +145,7 @@ def test_one_process_at_a_time_tells_of_a_project(studio: Studio, server: BrainS
     cursor = indexing.claim(PROJECT, service, Owner.this_process("other"))
     assert cursor is not None
     indexing.move(cursor, items="", iterations="")
-    assert indexed(studio).indexed == 0 and len(server.indexed) == before
+    assert indexed(studio).taken == 0 and len(server.indexed) == before
 
 
 def test_an_item_that_is_refused_keeps_back_no_other(
@@ -166,6 +167,27 @@ def test_an_item_that_is_refused_keeps_back_no_other(
     (line,) = told(caplog)
     assert f"1 item refused, such as {odd[0].id}: the Brain at" in line
     assert "it refused 1 items" in look_at_brain(Site(studio.services.settings, _Probes(studio))).text  # type: ignore[arg-type]
+
+
+def test_an_item_that_was_refused_and_is_taken_once_it_was_edited_counts_as_taken(
+    studio: Studio, server: BrainServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, desk = studio.services.brain_service, People(studio.services)
+    assert service is not None
+    id, index = desk.add(PROJECT, "story", Texts(content="Too odd."), "ana").id, service.index
+
+    def refusing(project_id: str, nodes: list[Node]) -> None:
+        if any(node.content == "Too odd." for node in nodes):
+            raise BrainRefused("the Brain refuses it")
+        index(project_id, nodes)
+
+    monkeypatch.setattr(service, "index", refusing)
+    indexer = Indexer(studio.services, PROJECT, service, Told())
+    wait_until(lambda: studio.services.indexing.cursor(PROJECT, service).refused)
+    desk.edit(id, Texts(content="Ada counts eleven bells."), "ana")
+    indexer.wake()
+    assert indexer.end(20) == "" and indexer.taken == 1
+    assert studio.services.indexing.cursor(PROJECT, service).refused == {}
 
 
 class _Probes:

@@ -10,7 +10,7 @@ import pytest
 
 from gather_pipeline.bootstrap import write_whole
 from gather_pipeline.domain.executions import Completion, ModelRequest
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, ModelRefused
 from gather_pipeline.review.decide import decide
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.executor import TaskExecutor
@@ -23,11 +23,16 @@ RULE = "Always give the key greeting, as in {{ this }}."
 
 
 class Forgetful:
-    """Forgets a key unless the prompt reminds it, and knows what to do about that."""
+    """Forgets a key unless the prompt reminds it, and knows what to do about that, unless it refuses to say it."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self._refuses = refuses
 
     async def complete(self, request: ModelRequest) -> Completion:
         asked = "\n".join(message.content for message in request.messages)
         if "instructions" in json.dumps(request.response_schema):
+            if self._refuses:
+                raise ModelRefused("the key is wrong")
             return completion(json.dumps({"reason": "a key is left out", "instructions": [RULE]}))
         return completion('{"greeting": "Good evening."}' if RULE in asked or "Otto" in asked else '{"warmth": 1}')
 
@@ -82,9 +87,20 @@ def test_a_persons_change_that_breaks_the_template_is_refused(studio: Studio) ->
         accepted_definition(studio.services, proposal, {"system": "", "text": "Greet {{ whom }}."})
 
 
+def test_a_suggestion_that_cannot_be_had_is_told_and_ends_no_look_at_all_tasks(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+    studio.model.body = Forgetful(refuses=True)
+    [made] = suggest_all(studio.services)
+    assert made.review is None and made.told == "no suggestion can be had: the key is wrong"
+    assert "No prompt is suggested for task greeting: the key is wrong" in caplog.text
+
+
 def test_a_task_that_goes_well_gets_no_suggestion_and_asks_no_model(studio: Studio) -> None:
     calls = studio.model.calls
     made = suggest(studio.services, "skill_decomposition")
     assert made.review is None and "nothing goes wrong often enough in 0 executions" in made.told
     assert studio.model.calls == calls
-    assert [(one.task, bool(one.review)) for one in suggest_all(studio.services)] == [("greeting", True)]
+    [first] = suggest_all(studio.services)
+    assert first.task == "greeting" and first.review
+    calls = studio.model.calls
+    again = next(one for one in suggest_all(studio.services) if one.task == "greeting")
+    assert (again.review, studio.model.calls) == (first.review, calls), "what waits for a person is not asked for again"

@@ -225,7 +225,7 @@ def list_project_departments(project_id: GivenProject, services: GivenServices) 
     return [ProjectDepartment(**row) for row in project_rows(services, project_id)]
 
 
-@router.get("/departments", tags=["departments"])
+@router.get("/departments")
 def list_departments(services: GivenServices) -> list[ShownDepartment]:
     """List the departments of the source (the CMS, or the file that `GATHER_DEPARTMENTS` names); all of them are checked first."""
     return [ShownDepartment(**row) for row in source_rows(services)]

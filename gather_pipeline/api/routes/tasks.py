@@ -27,7 +27,7 @@ from gather_pipeline.records.submissions import Submission
 from gather_pipeline.services import Services
 from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.options import ExecutionOptions
-from gather_pipeline.tasks.runner import check_input
+from gather_pipeline.tasks.runner import check_given
 from gather_pipeline.upkeep.tasks import AUTOMATION, State, cancel_task, task_status
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
@@ -180,8 +180,7 @@ def _begin_automation(services: Services, access: Access, body: Execute, submiss
 def _begin_definition(services: Services, executing: Executing, body: Execute, submission: Submission) -> None:
     executor = TaskExecutor(submission.task_type, body.version, services=services)
     options = body.options or ExecutionOptions()
-    if not executor.definition.dependencies:  # which complete the input
-        check_input(executor.definition, body.parameters)
+    check_given(executor.definition, body.parameters)
     for model in services.task_models(executor.definition, options):
         services.check_reach(model)
     if _add(services, submission):

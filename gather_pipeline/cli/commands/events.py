@@ -66,8 +66,8 @@ def _redeliver(services: Services, project_id: str, as_json: bool) -> int:
         raise InvalidInput("GATHER_WEBHOOK_URL is not set, expected the address to deliver to")
     delivery = redeliver(services, project_id, receiver)
     if as_json:
-        print_json({"delivered": delivery.delivered, "refused": delivery.dead, "waiting": delivery.left})
-    say(f"{receiver.host} took {delivery.delivered} events and refused {delivery.dead}; {delivery.left} are waiting.")
+        print_json({"delivered": delivery.taken, "refused": delivery.dead, "waiting": delivery.left})
+    say(f"{receiver.host} took {delivery.taken} events and refused {delivery.dead}; {delivery.left} are waiting.")
     return 1 if delivery.dead or delivery.left else 0
 
 

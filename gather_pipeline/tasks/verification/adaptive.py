@@ -58,6 +58,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         rung = max(least, min(first + step, most))
         why = [f"the risk is {given.risk} and {case.writer} {record}: {_named(given, rung)}"]
         said: list[Verdict] = []
+        replacement = None
         while 0 < rung <= most:
             link = given.checks[rung - 1]
             if not holds(case.models.left, link, case):
@@ -70,17 +71,15 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
                 said.append(verdict)
                 why += [f"{link.method}: {reason}" for reason in verdict.reasons or (verdict.ruling,)]
                 if verdict.replacement is not None:
-                    case = replace(case, output=verdict.replacement)
+                    replacement = verdict.replacement
+                    case = replace(case, output=replacement)
                 if verdict.ruling in ("accept", "reject"):
                     break
             rung += 1
         evidence: dict[str, Any] = {"risk": given.risk, "checks": to_jsonable_python(said)}
         if not said:
             return Verdict(ruling="undecided" if rung else "accept", method=METHOD, reasons=tuple(why), evidence=evidence)
-        replacements = [verdict.replacement for verdict in said if verdict.replacement is not None]
-        return replace(
-            said[-1], method=METHOD, reasons=tuple(why), evidence=evidence, replacement=replacements[-1] if replacements else None
-        )
+        return replace(said[-1], method=METHOD, reasons=tuple(why), evidence=evidence, replacement=replacement)
 
     return verify
 
@@ -90,17 +89,9 @@ def track_record(executions: Iterable[Execution], model: str) -> TrackRecord:
 
     An output that a check replaced by another one's is no success of its writer; one that nothing was checked of says nothing.
     """
-    judged = [good for one in executions if one.model == model and (good := _is_good(one)) is not None]
+    found = (one.passed if one.accepted is None else one.accepted for one in executions if one.model == model)
+    judged = [good for good in found if good is not None]
     return TrackRecord(runs=len(judged), accepted=sum(judged))
-
-
-def _is_good(execution: Execution) -> bool | None:
-    if execution.accepted is not None:
-        return execution.accepted
-    made = [verdict for verdict in execution.verdicts if verdict.method != METHOD or verdict.evidence["checks"]]
-    if not any(verdict.ruling in ("accept", "reject") for verdict in made):
-        return None
-    return bool(execution.verified) and all(verdict.replacement is None for verdict in made)
 
 
 def weighed(record: TrackRecord | None) -> tuple[int, str]:

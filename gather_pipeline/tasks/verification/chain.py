@@ -33,6 +33,11 @@ class Checked:
     output: Any
     verdicts: tuple[Verdict, ...]
 
+    @property
+    def waiting(self) -> str | None:
+        """Id of the review that the output waits for, the last one named; None where it waits for none."""
+        return next((verdict.waiting for verdict in reversed(self.verdicts) if verdict.waiting), None)
+
 
 def verifiers(verification: Verification, tools: Tools) -> list[Verifier]:
     """The checks of a chain, made before anything is asked; raises `InvalidInput` as `verifier` does."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from gather_pipeline.domain.verdicts import Verdict
+from gather_pipeline.domain.verdicts import Ruling, Verdict
 from gather_pipeline.errors import BudgetExhausted, GatherError, InvalidInput, Stopped
 from gather_pipeline.tasks.definition import Fraction, Name, Part, TaskDefinition, VerificationParameters
 from gather_pipeline.tasks.verification import Case, Tools, Verifier
@@ -106,6 +106,25 @@ class Poll:
             self.alike[frozenset((model, other))] = await asyncio.to_thread(alike, known, output)
         self.outputs[model] = output
 
+    def verdict(self, ruling: Ruling, *reasons: str, replacement: Any = None) -> Verdict:
+        """A verdict, with who was asked, how alike their outputs are, and every output that differs from the best."""
+        best, place = self.best(), list(self.outputs).index
+        return Verdict(
+            ruling=ruling,
+            method=METHOD,
+            confidence=None if ruling == "undecided" else self.agreement(best),
+            reasons=(*reasons, *(f"{model} gave no output: {why}" for model, why in self.lost.items())),
+            evidence={
+                "models": list(self.outputs),
+                "lost": dict(self.lost),
+                "best": best,
+                "threshold": self.threshold,
+                "likeness": {" | ".join(sorted(pair, key=place)): round(value, 4) for pair, value in self.alike.items()},
+                "others": {model: output for model, output in self.outputs.items() if output != self.outputs[best]},
+            },
+            replacement=replacement,
+        )
+
 
 def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
     """The check; raises `ValueError` where a parameter is wrong."""
@@ -117,7 +136,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         others = [model for model in case.candidates if model != case.writer]
         poll = Poll(threshold=given.similarity_threshold, outputs={case.writer: case.output})
         if len(others) + 1 < given.least:
-            return _undecided(poll, f"{len(others) + 1} of {given.least} models are there to be asked")
+            return poll.verdict("undecided", f"{len(others) + 1} of {given.least} models are there to be asked")
         spent: str | None = None
         while others and len(poll.outputs) < given.most and spent is None:
             still = min(len(others), given.most - len(poll.outputs))
@@ -127,10 +146,11 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
             asked, others = others[:now], others[now:]
             spent = await _ask(case, asked, poll, alike)
         if spent is not None:
-            return _undecided(poll, f"the budget was spent after {len(poll.outputs)} of {given.least} to {given.most} models: {spent}")
+            heard = f"{len(poll.outputs)} of {given.least} to {given.most} models"
+            return poll.verdict("undecided", f"the budget was spent after {heard}: {spent}")
         if len(poll.outputs) < given.least:
-            return _undecided(poll, f"{len(poll.outputs)} of {given.least} models could be had")
-        return _ruled(poll, case)
+            return poll.verdict("undecided", f"{len(poll.outputs)} of {given.least} models could be had")
+        return _ruled(poll, case.writer)
 
     return verify
 
@@ -142,18 +162,20 @@ def _alike(given: Consensus, definition: TaskDefinition, tools: Tools) -> Simila
         return whole
     properties = schema.get("properties", {})
     if unknown := [name for name in fields if not isinstance(properties, Mapping) or name not in properties]:
-        raise InvalidInput(
-            f"task {definition.id}: consensus compares the fields {', '.join(unknown)}, expected properties of output.schema"
-        )
-    return lambda first, second: whole(*({name: one.get(name) for name in fields} for one in (first, second)))
+        told = f"consensus compares the fields {', '.join(unknown)}, expected properties of output.schema"
+        raise InvalidInput(f"task {definition.id}: {told}")
+
+    def compared(output: Any) -> Any:
+        return {name: output.get(name) for name in fields} if isinstance(output, Mapping) else output
+
+    return lambda first, second: whole(compared(first), compared(second))
 
 
 async def _ask(case: Case, models: Sequence[str], poll: Poll, alike: Similarity) -> str | None:
     """Asks models at once and takes their outputs in; why the budget is spent, None where it is not."""
     spent = None
-    for model, answer in zip(
-        models, await asyncio.gather(*(case.models.ask(model) for model in models), return_exceptions=True), strict=True
-    ):
+    answers = await asyncio.gather(*(case.models.ask(model) for model in models), return_exceptions=True)
+    for model, answer in zip(models, answers, strict=True):
         match answer:
             case BudgetExhausted():
                 spent = str(answer)
@@ -166,50 +188,17 @@ async def _ask(case: Case, models: Sequence[str], poll: Poll, alike: Similarity)
     return spent
 
 
-def _ruled(poll: Poll, case: Case) -> Verdict:
+def _ruled(poll: Poll, writer: str) -> Verdict:
     best, heard = poll.best(), len(poll.outputs)
     agreeing = poll.agreeing(best)
-    rivals = [model for model in poll.outputs if model not in agreeing and len(poll.agreeing(model)) == len(agreeing)]
-    evidence, lost = _evidence(poll, best), _lost(poll)
-    confidence = poll.agreement(best)
     if 2 * len(agreeing) > heard:
-        dissent = [model for model in poll.outputs if model not in agreeing]
-        reasons = [f"{len(agreeing)} of {heard} models agree: {', '.join(sorted(agreeing, key=list(poll.outputs).index))}"]
-        reasons += [f"{model} differs, likeness {poll.likeness(best, model):.2f}" for model in dissent]
-        if best != case.writer:
-            reasons.append(f"the output of {best} is taken for that of {case.writer}")
-        return Verdict(
-            ruling="accept",
-            method=METHOD,
-            confidence=confidence,
-            reasons=(*reasons, *lost),
-            evidence=evidence,
-            replacement=None if best == case.writer else poll.outputs[best],
-        )
-    highest = max(poll.alike.values())
-    told = f"the most alike are {highest:.2f}, the threshold is {poll.threshold:g}"
+        reasons = [f"{len(agreeing)} of {heard} models agree: {', '.join(model for model in poll.outputs if model in agreeing)}"]
+        reasons += [f"{model} differs, likeness {poll.likeness(best, model):.2f}" for model in poll.outputs if model not in agreeing]
+        if best == writer:
+            return poll.verdict("accept", *reasons)
+        return poll.verdict("accept", *reasons, f"the output of {best} is taken for that of {writer}", replacement=poll.outputs[best])
+    told = f"the most alike are {max(poll.alike.values()):.2f}, the threshold is {poll.threshold:g}"
+    rivals = [model for model in poll.outputs if model not in agreeing and len(poll.agreeing(model)) == len(agreeing)]
     if rivals:
-        tie = f"a tie: {', '.join([best, *rivals])} each have {len(agreeing)} of {heard} models; {told}"
-        return Verdict(ruling="escalate", method=METHOD, confidence=confidence, reasons=(tie, *lost), evidence=evidence)
-    reason = f"{len(agreeing)} of {heard} models agree, expected more than half; {told}"
-    return Verdict(ruling="reject", method=METHOD, confidence=confidence, reasons=(reason, *lost), evidence=evidence)
-
-
-def _undecided(poll: Poll, reason: str) -> Verdict:
-    return Verdict(ruling="undecided", method=METHOD, reasons=(reason, *_lost(poll)), evidence=_evidence(poll, poll.best()))
-
-
-def _lost(poll: Poll) -> tuple[str, ...]:
-    return tuple(f"{model} gave no output: {why}" for model, why in poll.lost.items())
-
-
-def _evidence(poll: Poll, best: str) -> Mapping[str, Any]:
-    """Who was asked, how alike their outputs are, and every output that differs from the best."""
-    return {
-        "models": list(poll.outputs),
-        "lost": poll.lost,
-        "best": best,
-        "threshold": poll.threshold,
-        "likeness": {" | ".join(sorted(pair, key=list(poll.outputs).index)): round(value, 4) for pair, value in poll.alike.items()},
-        "others": {model: output for model, output in poll.outputs.items() if output != poll.outputs[best]},
-    }
+        return poll.verdict("escalate", f"a tie: {', '.join([best, *rivals])} each have {len(agreeing)} of {heard} models; {told}")
+    return poll.verdict("reject", f"{len(agreeing)} of {heard} models agree, expected more than half; {told}")

@@ -66,7 +66,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
     return verify
 
 
-def read_answer(answer: Any, min_confidence: float | None = None) -> Verdict:
+def read_answer(answer: Any, min_confidence: float | None) -> Verdict:
     """The verdict in a service's answer; undecided where there is none in it."""
     given = {"passed": answer} if isinstance(answer, bool) else answer if isinstance(answer, Mapping) else {}
     said = str(next((given[name] for name in PASSED if name in given), "")).strip().lower()
@@ -89,7 +89,7 @@ def _first(answer: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 
 def _fraction(said: Any) -> float | None:
-    """A confidence from 0 to 1, also of one that is told in per cent; None where there is none."""
+    """A confidence from 0 to 1, read also from per cent; None where there is none."""
     try:
         number = float(str(said).strip().removesuffix("%"))
     except ValueError:

@@ -97,7 +97,7 @@ async def _review(case: Case, given: Hierarchical, parameters: VerificationParam
         except GatherError as error:
             lost.append(f"{reviewer} gave no review: {error}")
             continue
-        own = [f"{reviewer} reviewed its own output, for no second model is there"] if reviewer == case.writer else []
+        own = [f"{reviewer} reviewed its own output"] if reviewer == case.writer else []
         confidence = answer["confidence"] / 100 if answer["confidence"] > 1 else answer["confidence"]
         accepted = confidence >= given.min_confidence
         told = f"the confidence of {reviewer} is {confidence:.2f}, expected at least {given.min_confidence:g}"
@@ -117,5 +117,5 @@ def _prompt(case: Case, parameters: VerificationParameters) -> str:
         return templates.render(PROMPT, {"asked": case.prompt, "output": as_text(case.output)})
     try:
         return check_prompt(case.definition, parameters, case.input, case.output)
-    except ValueError as error:  # of a check within a check, which nobody has looked at before
+    except ValueError as error:  # of a check within an adaptive one, whose prompt is not checked at load
         raise InvalidInput(f"task {case.definition.id}: {error}") from None

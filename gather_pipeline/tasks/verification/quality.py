@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -41,6 +42,8 @@ def make(parameters: VerificationParameters, _: Tools) -> Verifier:
     async def verify(case: Case) -> Verdict:
         try:
             values = {name: float(metric(case.input, case.output)) for name, metric in found.items()}
+            if odd := [name for name, value in values.items() if not math.isfinite(value)]:
+                raise ValueError(f"{', '.join(odd)} gives no finite number")
         except Exception as error:  # a package's own code
             return Verdict(ruling="undecided", method=METHOD, reasons=(f"a metric failed: {type(error).__name__}: {error}",))
         low = tuple(f"{name} is {value:.2f}, expected at least {least[name]:g}" for name, value in values.items() if value < least[name])

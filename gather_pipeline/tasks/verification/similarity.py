@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from rapidfuzz import fuzz
 
+from gather_pipeline.errors import InvalidInput
 from gather_pipeline.similarity.conflicts import Aligned, first_conflict
 from gather_pipeline.similarity.reading import read
-from gather_pipeline.tasks.plugins import plugin, plugin_names
+from gather_pipeline.tasks.plugins import named_errors, plugin, plugin_names
 from gather_pipeline.tasks.schemas import Schema
 
 if TYPE_CHECKING:
@@ -48,10 +49,18 @@ def similarity(name: str | None, schema: Schema, embedder: Embedder) -> Similari
         "structured": partial(by_fields, schema),
         "embedding": partial(_of_texts, partial(by_meaning, embedder)),
     }
-    found = own.get(name or ("embedding" if schema.get("type") == "string" else "structured")) or plugin("similarities", str(name))
+    found = own.get(name or ("embedding" if schema.get("type") == "string" else "structured"))
+    if found is None and (brought := plugin("similarities", str(name))) is not None:
+        found = partial(_by_plugin, str(name), named_errors("similarities", str(name), brought))
     if found is None:
         raise ValueError(f"similarity is {name!r}, expected one of {', '.join([*own, *plugin_names('similarities')])}")
     return lambda first, second: 1.0 if _json(first) == _json(second) else found(first, second)
+
+
+def _by_plugin(name: str, alike: Similarity, first: Any, second: Any) -> float:
+    if not isinstance(value := alike(first, second), int | float) or not 0 <= value <= 1:
+        raise InvalidInput.field(f"likeness by plugin {name} (similarities)", value, "a number from 0 to 1")
+    return value
 
 
 def by_difflib(first: str, second: str) -> float:
@@ -97,6 +106,8 @@ def by_fields(schema: Schema | bool, first: Any, second: Any) -> float:
             fixed = "enum" in schema or "format" in schema
             return float(_plain(first) == _plain(second)) if fixed else _of_texts(by_text, first, second)
         case int() | float(), int() | float() if not isinstance(second, bool):
+            if first == second:  # such as 0 and 0.0
+                return 1.0
             low, high = schema.get("minimum"), schema.get("maximum")
             span = high - low if low is not None and high is not None and high > low else max(abs(first), abs(second))
             return max(0.0, 1 - abs(first - second) / span)

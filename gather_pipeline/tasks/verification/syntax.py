@@ -15,6 +15,7 @@ import yaml
 
 from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.tasks.definition import Part, Text, VerificationParameters
+from gather_pipeline.tasks.parsing import refuse_constant
 from gather_pipeline.tasks.verification import Case, Tools, Verifier
 from gather_pipeline.tasks.verification.parameters import read_parameters
 
@@ -33,7 +34,11 @@ def _yaml(text: str) -> None:
         pass
 
 
-LANGUAGES: Mapping[str, Callable[[str], object]] = {"json": json.loads, "python": _python, "toml": tomllib.loads, "yaml": _yaml}
+def _json(text: str) -> None:
+    json.loads(text, parse_constant=refuse_constant)
+
+
+LANGUAGES: Mapping[str, Callable[[str], object]] = {"json": _json, "python": _python, "toml": tomllib.loads, "yaml": _yaml}
 
 
 class Syntax(Part):

@@ -80,6 +80,7 @@ def happen(studio: Studio, kind: str, **fields: object) -> None:
         f"{BASE}/runs",
         "/projects/blank",
         "/projects/nowhere",
+        "/docs",
     ],
 )
 def test_no_page_keeps_anybody_out_and_nothing_runs_off_the_side(page: Page, seen: Looked, path: str) -> None:

@@ -152,7 +152,7 @@ def test_a_runner_without_tools_refuses_to_hand_out_unverified_output():
 
 def test_a_budget_that_is_spent_in_the_middle_of_a_check_ends_the_execution_and_is_recorded():
     made = bench(told("accept", ask="b"), answers=(GOOD, OTHER))
-    with pytest.raises(BudgetExhausted, match="the budget of this execution is spent, expected more for a comparison"):
+    with pytest.raises(BudgetExhausted, match="the budget of this execution is spent, expected more for one more comparison"):
         made.run(budget=Budget(cost=0.25))
     assert made.record.usage.cost == 0.25 and made.record.error is not None and made.record.error.startswith("BudgetExhausted")
     assert made.record.output == json.loads(GOOD)

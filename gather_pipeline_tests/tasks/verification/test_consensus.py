@@ -105,6 +105,8 @@ def test_only_the_fields_named_are_compared():
     assert ruled("consensus", case(first, Voices(b=second), definition=definition)).ruling == "escalate"
     verdict = ruled("consensus", case(first, Voices(b=second), definition=definition), {"fields": ["warmth"]})
     assert (verdict.ruling, verdict.confidence) == ("accept", 0.9)
+    loose = define(output__schema={"properties": {"warmth": {}}}, output__examples=[], output__validations=[])
+    assert ruled("consensus", case([1], Voices(b=[1]), definition=loose), {"fields": ["warmth"]}).ruling == "accept"
     with pytest.raises(InvalidInput, match=r"task greeting: consensus compares the fields cold, expected properties of output\.schema"):
         ruled("consensus", case(first, Voices(b=second)), {"fields": ["cold"]})
 

@@ -37,7 +37,7 @@ def test_its_own_prompt_names_the_input_and_the_output_by_an_alias():
 
 def test_where_no_second_model_is_the_writer_reviews_and_the_verdict_says_so():
     verdict = ruled("hierarchical", case(GOOD, Voices(a=PRAISE)))
-    assert (verdict.ruling, verdict.reasons[0]) == ("accept", "a reviewed its own output, for no second model is there")
+    assert (verdict.ruling, verdict.reasons[0]) == ("accept", "a reviewed its own output")
 
 
 def test_a_reviewer_that_cannot_be_had_is_followed_by_the_next_and_never_by_the_writer():

@@ -91,6 +91,7 @@ def test_numbers_without_limits_count_by_their_ratio():
     number = {"type": "object", "properties": {"n": {"type": "number"}}}
     assert alike(None, {"n": 8}, {"n": 10}, number) == pytest.approx(0.8)
     assert alike(None, {"n": -5}, {"n": 5}, number) == 0
+    assert alike(None, {"n": 0}, {"n": 0.0}, number) == 1
 
 
 def test_an_unknown_function_is_refused_with_the_known_ones():

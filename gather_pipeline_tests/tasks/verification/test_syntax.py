@@ -15,6 +15,7 @@ from gather_pipeline_tests.tasks.verification.cases import case, ruled
     [
         ("json", '{"a": [1]}', "{'a': 1}"),
         ("python", "def f(x):\n    return x", "def f(x)\n    return x"),
+        ("json", "[1]", "[NaN]"),
         ("toml", "a = 1", "a = "),
         ("yaml", "a: [1, 2]", "a: [1, 2"),
         ("python", "```python\nx = 1\n```", "```python\nx = \n```"),

@@ -48,7 +48,7 @@ Result = TypeVar("Result")
 @click.option("--max-tokens", type=Whole(1, MAX_TOKENS), help="Most tokens of one answer.")
 @click.option("--seed", type=Whole(0), help="Sampling seed, for models that know one.")
 @click.option("--draw", type=Whole(0), default=0, help="Another number asks anew; the same one gives the kept answer (default 0).")
-@click.option("--max-cost", type=Amount(), help="Most US dollars of one execution, its checks included.")
+@click.option("--max-cost", type=Amount(), help="Most US dollars of one execution, its checks and the tasks before it included.")
 @as_json
 def execute(
     name: str,

@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from gather_pipeline.adapters.brain.http import HttpBrain
 from gather_pipeline.adapters.brain.local import EmbeddedBrain, Memory
+from gather_pipeline.adapters.cache.redis import CLAIMS, RedisCache
 from gather_pipeline.adapters.clock import SystemClock
 from gather_pipeline.adapters.cms.payload import PayloadClient
+from gather_pipeline.adapters.documents.mongo.store import MongoStore
+from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
+from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
+from gather_pipeline.adapters.embedders.minilm import MiniLM, model_folder
+from gather_pipeline.adapters.events.redis import CHANNELS, RedisChannels
+from gather_pipeline.adapters.events.webhook import Webhook
 from gather_pipeline.adapters.files.departments import DepartmentFile
 from gather_pipeline.adapters.files.given import opened as opened
 from gather_pipeline.adapters.files.items import read_items as read_items
@@ -27,6 +35,7 @@ from gather_pipeline.adapters.models.embedded import SLOTS, EmbeddedModel
 from gather_pipeline.adapters.models.openai_client import OpenAiModel
 from gather_pipeline.adapters.models.routes import ModelRouter
 from gather_pipeline.adapters.models.scripted import ScriptedModel
+from gather_pipeline.adapters.models.tokenizers import counter_of, vocabulary_of, weights_counter
 from gather_pipeline.adapters.models.weights import ensure_weights, is_gguf, is_ready, weights_path
 from gather_pipeline.adapters.network import Address, ask, chosen_ways
 from gather_pipeline.adapters.redis import RedisServer
@@ -40,14 +49,11 @@ from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.errors import GatherError, InvalidInput, SetupMissing, StoreError
 from gather_pipeline.operations.doctor import Probes
 from gather_pipeline.ports import (
-    BrainService,
     Cache,
     Clock,
     DepartmentSource,
     DocumentStore,
     Embedder,
-    EventChannels,
-    EventReceiver,
     IngestReport,
     LanguageModel,
     LocalBrain,
@@ -60,6 +66,7 @@ from gather_pipeline.records.nodes import Nodes
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
+from gather_pipeline.tasks.plugins import plugin, plugin_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,16 +86,14 @@ logger = logging.getLogger(__name__)
 def build_services(settings: Settings | None = None) -> Services:
     """Chooses every body: the real service where its setting is given, the embedded one where it is not.
 
-    Args:
-        settings: Read from the environment where None.
-
     Raises:
         InvalidInput: A setting is wrong.
         StoreError: `GATHER_HOME` is there and is no folder.
     """
     settings = settings or load_settings()
-    store, embedder, providers, clock = _store(settings), _embedder(settings), _providers(settings), SystemClock()
-    secrets, redis = secrets_of(settings, providers), _redis(settings)
+    store, providers, clock, redis = _store(settings), _providers(settings), SystemClock(), _redis(settings)
+    embedder: Embedder = HashingEmbedder() if settings.embedder == "hashing" else MiniLM()
+    secrets = secrets_of(settings, providers)
     return Services(
         store=store,
         departments=_departments(settings, store, clock, secrets),
@@ -99,9 +104,9 @@ def build_services(settings: Settings | None = None) -> Services:
         counter_of=partial(_counter_of, settings),
         embedder=embedder,
         brain=local_brain(embedder, partial(_memory, store, embedder)),
-        brain_service=_brain_service(settings, secrets),
-        receiver=partial(_receiver, settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""),
-        channels=_channels(redis),
+        brain_service=HttpBrain(settings.brain_url, _text(settings.brain_api_key), secrets) if settings.brain_url else None,
+        receiver=partial(Webhook, secret=_text(settings.webhook_secret)),
+        channels=RedisChannels(redis) if redis else None,
         metrics=DuckDbMetrics(settings=settings, store=store),
         load_cache=partial(_cache, settings, redis),
         load_catalogue=partial(_catalogue, settings, store),
@@ -121,8 +126,7 @@ def get_payload_client(settings: Settings | None = None, secrets: Secrets | None
     settings = settings or load_settings()
     if settings.cms_url is None:
         raise InvalidInput("NEXT_PUBLIC_APP_URL is not set, expected the address of a Payload CMS")
-    key = settings.payload_api_key.get_secret_value() if settings.payload_api_key else ""
-    return PayloadClient(settings.cms_url, key, secrets or secrets_of(settings))
+    return PayloadClient(settings.cms_url, _text(settings.payload_api_key), secrets or secrets_of(settings))
 
 
 def query_departments_for_automation(project_id: str, settings: Settings | None = None) -> list[dict[str, Any]]:
@@ -160,13 +164,11 @@ class DuckDbMetrics:
     store: DocumentStore
 
     def ingest(self) -> IngestReport:
-        """Takes what has changed in the store into `metrics.duckdb`."""
         from gather_pipeline.adapters.metrics.store import ingest
 
         return ingest(self.settings.metrics_database, partial(read_changes, self.store, self.settings.mongodb_db))
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Asks the metrics database, read-only."""
         from gather_pipeline.adapters.metrics.store import query
 
         return query(self.settings.metrics_database, sql)
@@ -207,7 +209,7 @@ def probes(settings: Settings, dagster: Callable[[], str | None]) -> Probes:
         departments=partial(_department_source, settings, secrets),
         ask=ask,
         weights=partial(_weights, settings),
-        embedder=partial(_embedder_folder, settings),
+        embedder=lambda: None if settings.embedder == "hashing" else model_folder(),
         redis=partial(_redis_state, settings),
         proxies=chosen_ways,
         dagster=dagster,
@@ -217,14 +219,6 @@ def probes(settings: Settings, dagster: Callable[[], str | None]) -> Probes:
 def _weights(settings: Settings) -> tuple[bool, Path]:
     path = weights_file(settings)
     return (is_gguf(path) if settings.model_path else is_ready(settings.models_dir)), path
-
-
-def _embedder_folder(settings: Settings) -> Path | None:
-    if settings.embedder == "hashing":
-        return None
-    from gather_pipeline.adapters.embedders.minilm import model_folder
-
-    return model_folder()
 
 
 def _catalogue(settings: Settings, store: DocumentStore) -> Catalogue:
@@ -246,7 +240,6 @@ def _catalogue(settings: Settings, store: DocumentStore) -> Catalogue:
 
 def _counter_of(settings: Settings, model: str) -> Callable[[str], int]:
     """The model's own tokenizer: that in the embedded model's weights, or one whose tables a package ships; else the estimate."""
-    from gather_pipeline.adapters.models.tokenizers import counter_of, vocabulary_of, weights_counter
     from gather_pipeline.context.tokens import estimate_tokens
 
     if model == EMBEDDED:
@@ -260,19 +253,13 @@ def _store(settings: Settings, *, embedded: bool = False) -> MaintainedStore:
     if settings.home.exists() and not settings.home.is_dir():
         raise StoreError(f"GATHER_HOME is {str(settings.home)!r}, expected a folder")
     if settings.mongodb_uri is not None and not embedded:
-        from gather_pipeline.adapters.documents.mongo.store import MongoStore
-
         return MongoStore(settings.mongodb_uri.get_secret_value())
-    from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
-
     return SqliteStore(settings.home / STORE_FOLDER)
 
 
 def _cache(settings: Settings, server: RedisServer | None) -> Cache:
     """Redis where it is set, else a folder under `GATHER_HOME`."""
     if server is not None:
-        from gather_pipeline.adapters.cache.redis import RedisCache
-
         return RedisCache(server)
     from gather_pipeline.adapters.cache.disk import DiskCache
 
@@ -281,25 +268,19 @@ def _cache(settings: Settings, server: RedisServer | None) -> Cache:
 
 def _providers(settings: Settings) -> Providers:
     """The packaged providers with those of `GATHER_PROVIDERS` laid over them, as far as their variables are set."""
-    openrouter_key = settings.openrouter_api_key.get_secret_value() if settings.openrouter_api_key else None
-    openai_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    openrouter_key, openai_key = _text(settings.openrouter_api_key), _text(settings.openai_api_key)
     default = choose_provider(base_url=settings.openai_base_url, openrouter_key=openrouter_key, openai_key=openai_key)
     known = {"OPENAI_BASE_URL": settings.openai_base_url, "OPENAI_API_KEY": openai_key, "OPENROUTER_API_KEY": openrouter_key}
     paths = [PACKAGED_PROVIDERS, *([settings.providers] if settings.providers else [])]
     files = ((read_structured(path, "GATHER_PROVIDERS", PROVIDERS_LIMIT), f"GATHER_PROVIDERS file {path}") for path in paths)
-    return configure(read_provider_files(*files), lambda name: known[name] if name in known else settings.variable(name), default, _plugins)
 
+    def variable(name: str) -> str | None:
+        return known[name] if name in known else settings.variable(name)
 
-def _plugins() -> list[str]:
-    """Names of the models that other packages bring."""
-    from gather_pipeline.tasks.plugins import plugin_names
-
-    return plugin_names("providers")
+    return configure(read_provider_files(*files), variable, default, partial(plugin_names, "providers"))
 
 
 def _model(settings: Settings, providers: Providers, secrets: Secrets) -> LanguageModel:
-    from gather_pipeline.tasks.plugins import plugin
-
     clock = SystemClock()
 
     def local_client(base_url: str) -> LanguageModel:
@@ -355,22 +336,6 @@ def _check_reach(settings: Settings, providers: Providers, model: str) -> None:
         Address.read(provider.base_url).check()
 
 
-def _embedder(settings: Settings) -> Embedder:
-    if settings.embedder == "hashing":
-        from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
-
-        return HashingEmbedder()
-    from gather_pipeline.adapters.embedders.minilm import MiniLM
-
-    return MiniLM()
-
-
-def _receiver(secret: str, webhook_url: str) -> EventReceiver:
-    from gather_pipeline.adapters.events.webhook import Webhook
-
-    return Webhook(webhook_url, secret)
-
-
 def local_brain(embedder: Embedder, load: Callable[[str], Memory]) -> EmbeddedBrain:
     """The local index, which holds texts to say the same and aspects to be covered as the loop does."""
 
@@ -406,34 +371,19 @@ def served_brain(services: Services) -> tuple[LocalBrain, Nodes]:
     return local_brain(services.embedder, load), nodes
 
 
-def _brain_service(settings: Settings, secrets: Secrets) -> BrainService | None:
-    if settings.brain_url is None:
-        return None
-    from gather_pipeline.adapters.brain.http import HttpBrain
-
-    return HttpBrain(settings.brain_url, settings.brain_api_key.get_secret_value() if settings.brain_api_key else "", secrets)
-
-
 def _redis(settings: Settings) -> RedisServer | None:
-    return RedisServer(settings.redis_url.get_secret_value()) if settings.redis_url is not None else None
+    return RedisServer(_text(settings.redis_url)) if settings.redis_url else None
 
 
 def _redis_state(settings: Settings) -> StoreState | None:
-    from gather_pipeline.adapters.cache.redis import CLAIMS
-    from gather_pipeline.adapters.events.redis import CHANNELS
-
     server = _redis(settings)
-    return (
-        None if server is None else server.check(f"{CHANNELS}_doctor", f"{CLAIMS}_doctor")
-    )  # no value of the cache, whose values are of another type
+    # Under a key of the claims, which are texts as the probe is; the cache's values are hashes.
+    return server.check(f"{CHANNELS}_doctor", f"{CLAIMS}_doctor") if server else None
 
 
-def _channels(server: RedisServer | None) -> EventChannels | None:
-    if server is None:
-        return None
-    from gather_pipeline.adapters.events.redis import RedisChannels
-
-    return RedisChannels(server)
+def _text(secret: SecretStr | None) -> str:
+    """A secret setting's text, empty where it is not set."""
+    return secret.get_secret_value() if secret else ""
 
 
 def _memory(store: DocumentStore, embedder: Embedder, project_id: str) -> Memory:

@@ -38,6 +38,7 @@ GatherError
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 
@@ -205,6 +206,11 @@ def shorten(value: object, limit: int = 200) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit]}..." + (f" ({len(text)} characters)" if isinstance(value, str) else "")
+
+
+def expected(message: str) -> str:
+    """What a message of pydantic asks for: ``at least 8 characters`` of "String should have at least 8 characters"."""
+    return re.sub(r"^(?:Value error, |[\w ]+? should (?:be |have |match )?)", "", message)
 
 
 def listed(names: Iterable[str], limit: int = 20) -> str:

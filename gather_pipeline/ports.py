@@ -209,12 +209,7 @@ class Brain(Protocol):
     ) -> list[Remembered]:
         """Items nearest to a question, nearest first: of these previous departments, of all where none is named.
 
-        Args:
-            project_id: The project.
-            query: The question.
-            department: Who asks.
-            previous: Slugs of the departments before it.
-            limit: Most items.
+        `department` is the one that asks; the service may weigh that.
         """
 
     def coverage(self, project_id: str, department: Department, nodes: Sequence[Node]) -> Coverage:
@@ -222,7 +217,7 @@ class Brain(Protocol):
 
 
 class LocalBrain(Brain, Protocol):
-    """A brain of this process, which whoever has a project's items at hand gives them to."""
+    """A brain in this process; whoever has loaded a project's items may hand them to it."""
 
     def replace(self, project_id: str, nodes: Sequence[Node], vectors: Vectors) -> None:
         """Makes these nodes, and no others, what is known of a project; `vectors` are their embeddings, row by row."""
@@ -233,7 +228,7 @@ class BrainState:
     """How a Brain service answers.
 
     Attributes:
-        version: As it tells it, empty where it does not.
+        version: As the service reports it, empty where it does not.
         latency_s: Of one small question.
     """
 
@@ -276,7 +271,7 @@ class CacheStats:
 
 
 class Cache(Protocol):
-    """Values that can be had again by work or money; any may be gone at any time.
+    """Values that can be made again at a cost; any may be gone at any time.
 
     Every method raises `StoreUnavailable` where the engine does not answer.
     """
@@ -288,7 +283,7 @@ class Cache(Protocol):
         """Keeps a value for so many seconds, for good where None; `entities` are what it was made from, such as ``project:salt``."""
 
     def invalidate(self, *, layer: CacheLayer | None = None, key: str | None = None, entity: str | None = None) -> int:
-        """Forgets what has all that is named, everything where nothing is; returns how many values."""
+        """Deletes the values that match every argument given, all of them where none is given; returns how many."""
 
     def stats(self) -> CacheStats:
         """What it holds."""
@@ -301,7 +296,7 @@ class Cache(Protocol):
 
 
 class Distiller(Protocol):
-    """Says a text in fewer words and keeps what counts."""
+    """Shortens texts and keeps what matters."""
 
     @property
     def name(self) -> str:
@@ -315,22 +310,22 @@ class EventBus(Protocol):
     """Delivery of a project's stored events beyond the store: never fails or slows the caller."""
 
     def publish(self, event: Event) -> None:
-        """Is told that one more event is stored."""
+        """Announces an event that is stored."""
 
     def close(self) -> None:
-        """Waits a little for events still on their way, and says in one line how many stay behind."""
+        """Waits a little for events still on their way."""
 
 
 class EventChannels(Protocol):
-    """Where other programs hear of stored events at once. No more than a hint: who is away hears nothing, and reads the store."""
+    """Tells other programs of stored events as they happen. It is only a hint: a listener that was away reads the store."""
 
     def bus(self) -> EventBus:
-        """Publishes events from now on."""
+        """Makes a bus that publishes events."""
 
     def heard(self) -> AsyncIterator[str]:
         """Ids of projects whose events are published; an empty one each time that listening begins.
 
-        Raises `StoreUnavailable` or `StoreError` where it cannot be listened any more.
+        Raises `StoreUnavailable` or `StoreError` where listening fails.
         """
 
 

@@ -46,7 +46,6 @@ from gather_pipeline.tasks.execution import Execution, digest
 if TYPE_CHECKING:
     from gather_pipeline.tasks.catalogue import Catalogue
     from gather_pipeline.tasks.definition import TaskDefinition
-    from gather_pipeline.tasks.execution import Execution
     from gather_pipeline.tasks.options import ExecutionOptions
     from gather_pipeline.tasks.runner import Support
 

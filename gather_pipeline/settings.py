@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic_core import from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, expected
 
 PACKAGED_SAMPLE = Path(__file__).with_name("sample")
 ENCODING = "utf-8-sig"  # of `.env`; editors of Windows put a mark before the first name
@@ -40,12 +40,22 @@ SERVICE_KEYS = 'JSON like {"facts.example.org": "key"}'
 
 
 def _models_dir() -> Path:
-    """The user's folder for such files, or the system's temporary one for a user whom the system gives no home."""
+    """The user's cache folder for weights, or one in the temporary folder for a user without a home."""
     try:
         cache = user_cache_path()
     except RuntimeError:
         cache = Path(tempfile.gettempdir())
     return cache / "gather_pipeline" / "models"
+
+
+def _parts(address: str, *schemes: str) -> SplitResult | None:
+    """The parts of an address of one of these schemes; None where it is none, for Python's reasons quote what may be a password."""
+    try:
+        parts = urlsplit(address)
+        place = parts.path if parts.scheme == "unix" else parts.hostname
+        return parts if parts.scheme in schemes and place and parts.port != 0 and address.isprintable() else None
+    except ValueError:
+        return None
 
 
 class Settings(BaseSettings):
@@ -90,8 +100,7 @@ class Settings(BaseSettings):
 
     openrouter_api_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
-    # Not shown: an address may carry a login.
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", repr=False)
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", repr=False)  # which may carry a login
 
     service_keys: Annotated[Mapping[str, SecretStr], NoDecode] = Field({}, validation_alias="GATHER_SERVICE_KEYS")
 
@@ -168,14 +177,16 @@ class Settings(BaseSettings):
     @field_validator("webhook_url")
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and ((parts := _parts(value.get_secret_value(), "http", "https")) is None or parts.username is not None):
-            raise ValueError("an address like https://host/path, without a login")
+        if value is not None:
+            parts = _parts(value.get_secret_value(), "http", "https")
+            if parts is None or parts.username is not None:
+                raise ValueError("an address like https://host/path, without a login")
         return value
 
     @field_validator("payload_webhook_secret")
     @classmethod
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 8:
+        if value is not None and len(value) < 8:
             raise ValueError("at least 8 characters")
         return value
 
@@ -185,9 +196,11 @@ class Settings(BaseSettings):
         """After `whsec_` Base64, as Standard Webhooks has it; any other text is a key as it is."""
         if value is not None and (text := value.get_secret_value()).startswith("whsec_"):
             try:
-                b64decode(text.removeprefix("whsec_"), validate=True)
+                key = b64decode(text.removeprefix("whsec_"), validate=True)
             except ValueError:
-                raise ValueError("whsec_ and Base64 after it, or any other text") from None
+                key = b""
+            if not key:
+                raise ValueError("whsec_ and Base64 after it, or any other text")
         return value
 
     @field_validator("cms_url", "brain_url")
@@ -222,7 +235,7 @@ class Settings(BaseSettings):
     def _parse(cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
             return check(from_json(value) if isinstance(value, str) else value)
-        except ValueError:
+        except (ValueError, TypeError):  # the second where it is no text
             raise ValueError(PRICES if info.field_name == "prices" else SERVICE_KEYS) from None
 
     @field_validator("service_keys")
@@ -289,21 +302,13 @@ class Settings(BaseSettings):
         return self.task_folders if self.task_folders is not None else (own,) if own.is_dir() else ()
 
     @property
-    def metrics_dir(self) -> Path:
-        """Folder of the measurements not yet ingested, and of `metrics.duckdb`."""
-        return self.home / "metrics"
-
-    @property
     def metrics_database(self) -> Path:
         """The metrics store."""
-        return self.metrics_dir / "metrics.duckdb"
+        return self.home / "metrics" / "metrics.duckdb"
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Reads and checks all settings.
-
-    Args:
-        overrides: Values by field name that win over the environment, for tests and embedding programs.
+    """Reads and checks all settings; `overrides` by field name win over the environment, for tests and embedding programs.
 
     Raises:
         InvalidInput: A variable is wrong; names the variable, its value (never a secret's) and what was expected.
@@ -317,24 +322,13 @@ def load_settings(**overrides: object) -> Settings:
         name, given = _variable(str(first["loc"][0])), first["input"]  # a default's place has the field's name
         is_secret = any(word in name for word in ("KEY", "SECRET", "URI", "URL"))
         value = "not shown" if is_secret else str(given) if isinstance(given, Path) else given
-        expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("String should have ")
-        raise InvalidInput.field(name, value, expected) from None
+        raise InvalidInput.field(name, value, expected(first["msg"])) from None
 
 
 def _bare(value: str) -> str:
     """A value without what is no part of it: the line end of a file with a key, or the quotes that `docker --env-file` leaves around it."""
     value = value.strip()
     return value[1:-1].strip() if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
-
-
-def _parts(url: str, *schemes: str) -> SplitResult | None:
-    """An address of one of these schemes in its parts; None where it is none, for the words of `urlsplit` may show a part of a password."""
-    try:
-        parts = urlsplit(url)
-        is_one = parts.scheme in schemes and (parts.hostname or parts.scheme == "unix") and parts.port != 0 and not re.search(r"\s", url)
-    except ValueError:
-        return None
-    return parts if is_one else None
 
 
 def _variable(name: str) -> str:

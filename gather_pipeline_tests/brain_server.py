@@ -23,7 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gather_pipeline import bootstrap
 from gather_pipeline.api.brain import create_brain_app
 from gather_pipeline_tests.harness import make_settings
-from gather_pipeline_tests.mongo_server import free_port
+from gather_pipeline_tests.server_process import free_port
 
 KEY = "planted-brain-key/0123456789"
 Fault = int | bytes | Mapping[str, Any] | list[Any]

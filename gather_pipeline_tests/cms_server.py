@@ -10,12 +10,13 @@ Each request first takes the next of `faults`: a status, an `Answer`, or a funct
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from gather_pipeline_tests.http_server import HttpServer, QuietHandler
 
 KEY = "planted-key/0123456789"
 REFUSAL = {"errors": [{"message": "You are not allowed to perform this action."}]}
@@ -62,7 +63,7 @@ def department(slug: str, number: int | None, **fields: Any) -> Row:
     } | fields
 
 
-class CmsServer:
+class CmsServer(HttpServer):
     """Use as a context manager; `rows` may be changed meanwhile, `url` is the application's address."""
 
     def __init__(self, *rows: Row, most: int = 10_000, port: int = 0) -> None:
@@ -70,20 +71,7 @@ class CmsServer:
         self.most = most  # rows of a page, however many are asked for
         self.faults: list[Fault] = []
         self.paths: list[str] = []
-        self.closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._http.daemon_threads = True
-        self.port = self._http.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self._http.shutdown()
-        self._http.server_close()
+        super().__init__(_handler(self), port)
 
     def answer(self, path: str, authorization: str | None) -> Answer:
         """What Payload answers; its order of equal numbers is its own, so here it is another one on every page."""
@@ -122,7 +110,7 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 def _handler(server: CmsServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             server.paths.append(self.path)
             fault = server.faults.pop(0) if server.faults else server.answer(self.path, self.headers.get("Authorization"))
@@ -135,8 +123,5 @@ def _handler(server: CmsServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer.content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """The requests are kept, not printed."""
 
     return Handler

@@ -9,8 +9,8 @@ from typing import Any
 from gather_pipeline.adapters.embedders.hashing import HashingEmbedder
 from gather_pipeline.ports import DocumentStore, Vectors
 
-READS = ("get", "find", "count", "changed_since", "position", "databases")
-WRITES = ("insert_many", "update", "upsert", "delete", "ensure_unique")
+READS = ("get", "find", "changed_since", "position")
+WRITES = ("insert_many", "update", "upsert", "delete")
 
 
 class CountingEmbedder(HashingEmbedder):

@@ -17,11 +17,12 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from gather_pipeline.adapters.models.scripted import ScriptedModel
 from gather_pipeline.domain.executions import Message, ModelRequest
+from gather_pipeline_tests.http_server import HttpServer, QuietHandler
 
 Body = dict[str, Any]
 Reply = Callable[["Exchange"], None]
@@ -55,7 +56,7 @@ class Exchange:
             self.handler.connection.shutdown(socket.SHUT_RDWR)
 
 
-class FaultServer:
+class FaultServer(HttpServer):
     """Use as a context manager; `base_url` is the address to give to a client."""
 
     def __init__(self, script: Sequence[Reply] = (), *, then: Reply | None = None) -> None:
@@ -64,33 +65,20 @@ class FaultServer:
         self.paths: list[str] = []
         self.hung_up = 0
         self.most_at_once = 0
-        self.closing = threading.Event()
         self._script = list(script)
         self._then = then or answer("ok")
         self._lock = threading.Lock()
         self._now = 0
         self._sockets: set[socket.socket] = set()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(_handler(self))
+        self.base_url = f"{self.url}/v1"
 
     def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self._http.shutdown()
+        super().__exit__()
         with self._lock:
             for connection in self._sockets:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-        self._http.server_close()
-        self._thread.join(5)
 
     def opened(self, connection: socket.socket) -> None:
         with self._lock:
@@ -118,7 +106,7 @@ class FaultServer:
 
 
 def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -137,9 +125,6 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             server.serve(self)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """The requests are kept, not printed."""
 
     return Handler
 
@@ -257,10 +242,3 @@ def hang(seconds: float = 60.0) -> Reply:
         exchange.hang_up()
 
     return reply
-
-
-def closed_port() -> int:
-    """A port of the loopback where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

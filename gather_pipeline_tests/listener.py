@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from gather_pipeline_tests.http_server import HttpServer, QuietHandler
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Said:
     delay_s: float = 0.0
 
 
-class Listener:
+class Listener(HttpServer):
     """Use as a context manager. Plays `answers`, one a request, and then says 204, or answers what `by_event` says of an event.
 
     `events`, `bodies`, `headers` (names in lower case) and `methods` hold what came; `taken` the numbers of events that got a 2xx.
@@ -35,7 +35,7 @@ class Listener:
         self.taken: list[int] = []
         listener = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
                 listener.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
                 event = json.loads(listener.bodies[-1] or "{}")
@@ -54,18 +54,5 @@ class Listener:
 
             do_GET = do_POST
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Says nothing."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.http.daemon_threads = True
-        self.port = self.http.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/hook/s3cret?token=s3cret"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        super().__init__(Handler, port)
+        self.url += "/hook/s3cret?token=s3cret"

@@ -36,6 +36,7 @@ def all_but(*rooms: str) -> tuple[str, ...]:
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "__init__": (*ENGINES, *own(*ROOMS)),
     "errors": (*ENGINES, *own(*ROOMS)),
+    "processes": (*ENGINES, *own(*ROOMS)),
     "settings": (*ENGINES, *own(*ROOMS)),
     "domain": (*ENGINES, *all_but("domain"), *own("settings")),
     "ports": (*ENGINES, *all_but("domain"), *own("settings")),

@@ -32,7 +32,6 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("GATHER_CONCURRENCY", "0"),
         ("GATHER_TIMEOUT_S", "-1"),
         ("GATHER_EMBEDDER", "word2vec"),
-        ("OPENAI_BASE_URL", "localhost:8000"),
         ("GATHER_TIMEOUT_S", "nan"),
         ("GATHER_WRONG_DROP_COST", "inf"),
         ("GATHER_TIMEZONE", "Berlin"),
@@ -40,6 +39,7 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("GATHER_HOME", "/srv/what?/state"),
         ("PAYLOAD_WEBHOOK_SECRET", "short"),
         ("GATHER_PRICES", "cheap"),
+        ("GATHER_SERVICE_KEYS", "\udce9"),
         ("GATHER_SERVICE_KEYS", "s3cret"),
         ("GATHER_SERVICE_KEYS", '{"facts.example.org": 7}'),
         ("GATHER_SERVICE_KEYS", '{"facts.example.org": "schlüssel"}'),
@@ -50,6 +50,9 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("MONGODB_DB", "a/b"),
         ("MONGODB_URI", "localhost"),
         ("GATHER_WEBHOOK_SECRET", "whsec_no Base64"),
+        ("GATHER_WEBHOOK_SECRET", "whsec_"),
+        ("GATHER_WEBHOOK_URL", "https://host:99999/x"),
+        ("GATHER_WEBHOOK_URL", "https://host/\udcff"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "redis://"),
         ("REDIS_URL", "redis://127.0.0.1:70000"),
@@ -63,6 +66,36 @@ def test_a_wrong_value_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidInput, match=name):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "redis://dora:hushhush#1@host"),
+        ("GATHER_WEBHOOK_URL", "https://dora:hushhush/1@host"),
+        ("NEXT_PUBLIC_APP_URL", "https://dora:hushhush\u2100@host"),
+    ],
+)
+def test_the_refusal_of_an_address_repeats_no_part_of_it(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput, match=f"{name} is 'not shown', expected an address like ") as refused:
+        load_settings()
+    assert "hushhush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("PAYLOAD_WEBHOOK_SECRET", "short", "at least 8 characters"),
+        ("MONGODB_DB", "a/b", "pattern '^[A-Za-z0-9_-]{1,63}$'"),
+        ("GATHER_CONCURRENCY", "0", "greater than or equal to 1"),
+    ],
+)
+def test_what_was_expected_is_said_as_the_end_of_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str, wanted: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput) as refused:
+        load_settings()
+    assert str(refused.value).endswith(f", expected {wanted}")
 
 
 def test_secrets_show_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:

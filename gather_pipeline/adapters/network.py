@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -22,6 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from gather_pipeline.domain.routing import is_web_address
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
+from gather_pipeline.domain.tokens import is_loopback
 from gather_pipeline.domain.waits import next_wait, parse_wait
 from gather_pipeline.errors import InvalidInput, ServiceUnavailable, TransientError
 from gather_pipeline.ports import HttpAnswer
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 ANSWER_LIMIT = 4_000_000  # bytes; OpenRouter's list of models comes to 500 kB
 SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -93,7 +92,7 @@ class Address:
         """
         parts = urlsplit(self.url)
         host = parts.hostname or ""
-        if host in LOOPBACK or proxy_bypass(host) or _in_a_network(host):
+        if is_loopback(host) or proxy_bypass(host) or _in_a_network(host):
             return None  # a proxy cannot reach this machine's own servers
         proxies = getproxies()
         name = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
@@ -129,6 +128,13 @@ class Address:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise InvalidInput.field(name, path, f"a file or folder of certificates ({reason})") from None
+
+
+def checked_key(key: str, name: str) -> str:
+    """Returns an API key; raises `InvalidInput` where no HTTP header can carry it, which the HTTP library would say with the key."""
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidInput(f"{name} holds a blank, a line break or a letter that no key has")
+    return key
 
 
 def chosen_ways() -> list[str]:
@@ -198,21 +204,18 @@ def exchange(
 def retried(call: Callable[[], Answer], *, attempts: int, until: float, sleep: Callable[[float], None] = time.sleep) -> Answer:
     """What a call returns, which is made again after a `TransientError`; raises the last one.
 
-    Args:
-        call: The call.
-        attempts: Most calls in all.
-        until: When none is begun any more, on the clock of `time.monotonic`.
-        sleep: Waits between two attempts.
+    At most so many attempts in all, none of them begun after `until`, on the clock of `time.monotonic`.
     """
-    for failures in count(1):
+    failures = 0
+    while True:
         try:
             return call()
         except TransientError as error:
+            failures += 1
             wait_s = next_wait(failures, error.retry_after_s, attempts=attempts, longest_s=until - time.monotonic())
             if wait_s is None:
                 raise
         sleep(wait_s)
-    raise AssertionError
 
 
 def _in_a_network(host: str) -> bool:

@@ -25,10 +25,7 @@ CONNECT_S, ANSWER_S = 2.0, 2.0  # whoever asks can do without an answer, so nobo
 
 
 class RedisServer:
-    """One server, by its address; the address may hold a password, so only `place` is ever shown.
-
-    Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``.
+    """One server, by its address: ``redis://``, ``rediss://`` or ``unix://``. It may hold a password, so only `place` is ever shown.
 
     Attributes:
         place: Host and port, or the socket's path.

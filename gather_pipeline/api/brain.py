@@ -24,6 +24,7 @@ from gather_pipeline.domain.departments import Department, parse_departments
 from gather_pipeline.domain.nodes import Node
 from gather_pipeline.domain.projects import check_project_id
 from gather_pipeline.domain.secrets import Secrets
+from gather_pipeline.domain.tokens import is_loopback
 from gather_pipeline.errors import GatherError, NotAllowed, NotSignedIn
 from gather_pipeline.ports import LocalBrain, Remembered
 from gather_pipeline.records.nodes import Nodes
@@ -163,7 +164,7 @@ def create_brain_app(brain: LocalBrain, nodes: Nodes, key: str, secrets: Secrets
     def check_key(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
         if key and (given is None or not hmac.compare_digest(given.credentials.encode(), key.encode())):
             raise NotSignedIn("the request has not the key that BRAIN_SERVICE_API_KEY is here, expected Authorization: Bearer and it")
-        if not key and (request.headers.get("origin") or (request.url.hostname or "") not in ("127.0.0.1", "localhost", "::1")):
+        if not key and (request.headers.get("origin") or not is_loopback(request.url.hostname or "")):
             raise NotAllowed("BRAIN_SERVICE_API_KEY is not set here, expected a request from this machine")
 
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(check_key)])

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Match
 
 from gather_pipeline import errors
 from gather_pipeline.domain.secrets import Secrets
-from gather_pipeline.errors import GatherError, InvalidInput
+from gather_pipeline.errors import GatherError, InvalidInput, expected
 
 STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -94,7 +94,7 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, ValidationException)
         faults = [
-            Fault(field=secrets.mask(".".join(map(str, one["loc"]))), detail=secrets.mask(_expected(str(one["msg"]))))
+            Fault(field=secrets.mask(".".join(map(str, one["loc"]))), detail=secrets.mask(expected(str(one["msg"]))))
             for one in error.errors()  # their `input` may be a secret or of any length
         ]
         first = error.errors()[0]
@@ -130,7 +130,3 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
     app.add_exception_handler(WebSocketRequestValidationError, invalid)
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(Exception, unforeseen)
-
-
-def _expected(message: str) -> str:
-    return message.removeprefix("Input should be ").removeprefix("Value error, ").removeprefix("String should ").removeprefix("have ")

@@ -54,7 +54,8 @@ class AutomationRequest:
         if self.webhook_url is not None:
             if not is_web_address(self.webhook_url):
                 raise InvalidInput(f"webhook_url begins with {self.webhook_url[:8]!r}, expected an address like https://host/path")
-            if (parts := urlsplit(self.webhook_url)).username is not None:
+            parts = urlsplit(self.webhook_url)
+            if parts.username is not None:
                 raise InvalidInput(f"webhook_url for {parts.hostname} carries a login, expected an address without one")
 
     def to_document(self) -> dict[str, Any]:

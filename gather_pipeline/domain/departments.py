@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from gather_pipeline.domain.cms import in_one_language, listed_texts, name_of_related, plain_text
 from gather_pipeline.domain.texts import clean, typed
-from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
+from gather_pipeline.errors import InvalidInput, UnknownEntity, expected, listed, shorten
 
 logger = logging.getLogger(__name__)
 
@@ -127,8 +127,8 @@ def parse_departments(answer: object, source: str) -> list[Department]:
             raise InvalidInput(f"{source}: {where}, {_described(error)}") from None
         first = numbers.setdefault(department.slug, number)
         if first != number:
-            expected = f"a slug of its own (row {first} has it already)"
-            raise InvalidInput(f"{source}: {where}, field slug is {department.slug!r}, expected {expected}")
+            told = f"field slug is {department.slug!r}, expected a slug of its own (row {first} has it already)"
+            raise InvalidInput(f"{source}: {where}, {told}")
         departments.append(department)
     return departments
 
@@ -165,9 +165,8 @@ def _described(error: ValidationError) -> str:
     field = ".".join(str(part) for part in first["loc"] if part not in branches and "constrained" not in str(part))
     if first["type"] == "missing":
         return f"field {field} is missing, expected {SLUG_EXPECTED if field == 'slug' else 'a value'}"
-    said = first["msg"].removeprefix("Input should be ").removeprefix("String should have ").replace("a valid tuple", "a list")
-    expected = SLUG_EXPECTED if field == "slug" else said
-    return str(InvalidInput.field(f"field {field}", first["input"], expected))
+    told = SLUG_EXPECTED if field == "slug" else expected(first["msg"]).replace("a valid tuple", "a list")
+    return str(InvalidInput.field(f"field {field}", first["input"], told))
 
 
 def in_order(departments: Sequence[Department]) -> list[Department]:

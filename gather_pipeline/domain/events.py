@@ -124,14 +124,8 @@ class Letter:
 
     def to_document(self) -> dict[str, Any]:
         """JSON-able form, the event in it."""
-        standing = {"state": self.state, "attempts": self.attempts, "reason": self.reason or None}
-        return {
-            "event_id": self.event.id,
-            "sequence": self.event.sequence,
-            "receiver": self.host,
-            **standing,
-            "event": self.event.to_document(),
-        }
+        letter = {"event_id": self.event.id, "sequence": self.event.sequence, "receiver": self.host}
+        return letter | {"state": self.state, "attempts": self.attempts, "reason": self.reason or None, "event": self.event.to_document()}
 
     @property
     def state(self) -> Literal["waiting", "dead"]:

@@ -18,7 +18,7 @@ from gather_pipeline.domain.items import TEXTS, Item, Origin, Overruled, Revisio
 from gather_pipeline.domain.projects import ID as PROJECT_ID
 from gather_pipeline.domain.projects import ID_EXPECTED
 from gather_pipeline.domain.texts import typed
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, expected
 
 Format = Literal["jsonl", "csv", "md", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -57,10 +57,10 @@ class _Fields(BaseModel):
             first = error.errors()[0]
         name, *within = first["loc"]
         where = str(name) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in within)
-        expected = first["msg"].removeprefix("Input should be ") if within else str(cls.model_fields[str(name)].description)
+        wanted = expected(first["msg"]) if within else str(cls.model_fields[str(name)].description)
         if first["type"] == "missing":
-            raise InvalidInput(f"{where} is missing, expected {'a value' if within else expected}")
-        raise InvalidInput.field(where, first["input"], expected)
+            raise InvalidInput(f"{where} is missing, expected {'a value' if within else wanted}")
+        raise InvalidInput.field(where, first["input"], wanted)
 
 
 class StoredFields(_Fields):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 DEEPEST = 64  # levels of lists and mappings; an export's line has 5, and MongoDB keeps 100
@@ -12,11 +13,7 @@ TOO_DEEP = f"it is nested more than {DEEPEST} levels deep, expected at most {DEE
 
 
 def load_json(text: str, **options: Any) -> Any:
-    """The value of a JSON text.
-
-    Args:
-        text: That should be JSON; the mark that some programs put before UTF-8 is no part of it.
-        options: As `json.loads` takes them.
+    """The value of a JSON text, also of one with the mark that some programs put before UTF-8; `options` are as `json.loads` takes them.
 
     Raises:
         ValueError: It is none, is nested too deep, or has a number too long; a `JSONDecodeError` where it is none.
@@ -27,6 +24,15 @@ def load_json(text: str, **options: Any) -> Any:
         raise ValueError(TOO_DEEP) from None
     check_depth(value)
     return value
+
+
+def each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every text in it changed, names too; done before it is parsed, a number could become none."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {change(name): each_text(part, change) for name, part in value.items()}
+    return [each_text(part, change) for part in value] if isinstance(value, list) else value
 
 
 def whole_number(digits: str) -> int:

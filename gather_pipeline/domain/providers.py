@@ -173,13 +173,13 @@ def read_provider_files(*files: tuple[object, str]) -> ProviderFile:
         for name, entry in file.providers.items():
             if not NAME.fullmatch(name) or name in LOCAL:
                 raise InvalidInput(f"{source}: key providers.{name} is no name, expected lower-case letters, digits, '-' and '_'")
-            for header, value in entry.headers.items():  # the value may be a key
-                if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", header, re.ASCII) or not (value.isascii() and value.isprintable()):
-                    raise InvalidInput(f"{source}: key providers.{name}.headers.{header} is no header, expected one line of ASCII")
             if entry.base_url is not None and not is_web_address(entry.base_url):
                 raise InvalidInput(
                     f"{source}: key providers.{name}.base_url is not a web address, expected one like http://localhost:8000/v1"
                 )
+            for header, value in entry.headers.items():
+                if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", header, re.ASCII) or not (value.isascii() and value.isprintable()):
+                    raise InvalidInput(f"{source}: key providers.{name}.headers.{header} holds a line break or a letter that no header has")
             earlier = merged["providers"].get(name, {})
             said = entry.model_dump(exclude_unset=True)
             merged["providers"][name] = {**earlier, **said, "models": {**earlier.get("models", {}), **said.get("models", {})}}
@@ -195,11 +195,8 @@ def configure(
 ) -> Providers:
     """The providers of a file as far as they are configured: by the variable of the key, else by that of the address, else as they stand.
 
-    Args:
-        file: What the files say.
-        variable: The value of an environment variable.
-        plugins: Gives the names of providers that other packages bring.
-        default: Who answers for model ids without a provider's name.
+    `variable` gives the value of an environment variable, `plugins` the names of providers that other packages bring, and `default` is who
+    answers for model ids without a provider's name.
 
     Raises:
         InvalidInput: A variable holds no web address.

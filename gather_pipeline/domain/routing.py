@@ -7,7 +7,6 @@ embedded model answers in its place.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -41,7 +40,7 @@ def is_web_address(url: str) -> bool:
     """Whether a URL names a web server, by http or https."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable() and " " not in url
     except ValueError:
         return False
 
@@ -49,10 +48,7 @@ def is_web_address(url: str) -> bool:
 def choose_provider(*, base_url: str | None, openrouter_key: str | None, openai_key: str | None) -> Provider | None:
     """The provider that the settings name: a base URL wins, then OpenRouter, then OpenAI; None without any of them.
 
-    Args:
-        base_url: ``OPENAI_BASE_URL``, any OpenAI-compatible server.
-        openrouter_key: ``OPENROUTER_API_KEY``.
-        openai_key: ``OPENAI_API_KEY``, also sent to `base_url`; a server of one's own may need none.
+    OpenAI's key is also sent to the base URL; a server of one's own may need none.
 
     Raises:
         InvalidInput: The base URL is no web address; it is not shown, for it may carry a login.

@@ -19,11 +19,7 @@ KEYS = re.compile(
 
 
 class Secrets:
-    """Values that must not be seen, with every form in which they travel.
-
-    Args:
-        values: Keys, passwords and the like, as they are; empty ones are none.
-    """
+    """Values that must not be seen (keys, passwords and the like), with every form in which they travel; empty ones are none."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         everything = {form for value in values if value for form in _forms(value)}
@@ -67,8 +63,9 @@ def parts_of_address(url: str, *, path: bool = False) -> Iterator[str]:
 
 def _forms(value: str) -> Iterator[str]:
     """The value as it is, in an address, in Base64, and as JSON escapes it."""
-    packed = base64.b64encode(value.encode()).decode()
-    for form in (value, quote(value, safe=""), quote_plus(value), quote(value)):
+    raw = value.encode(errors="surrogatepass")  # a variable of the environment may hold any bytes
+    packed = base64.b64encode(raw).decode()
+    for form in (value, quote(raw, safe=""), quote_plus(raw), quote(raw)):
         yield from (form, form.replace("/", "\\/"))
     if len(value) > 5:  # of less, Base64 is a few letters that any text may have
         yield from (packed.rstrip("="), packed.rstrip("=").replace("/", "\\/"), packed.translate(str.maketrans("+/", "-_")).rstrip("="))

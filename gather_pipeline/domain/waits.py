@@ -17,10 +17,7 @@ AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
 def parse_wait(value: str | None, now: datetime, *, milliseconds: bool = False) -> float | None:
     """Seconds to wait: a number of seconds, an amount with units (``1m2.5s``), a date, or a time of Unix; None where it says none.
 
-    Args:
-        value: As it came, None where nothing did.
-        now: The present, with a time zone.
-        milliseconds: What a number without a unit counts.
+    With `milliseconds` a number without a unit counts these; `now` has a time zone.
     """
     if value is None:
         return None
@@ -54,13 +51,9 @@ def back_off(failures: int, *, first_s: float = 0.5, longest_s: float = math.inf
 
 
 def next_wait(failures: int, asked_s: float | None, *, attempts: int, longest_s: float) -> float | None:
-    """Seconds until the next attempt at a request, never fewer than asked for; None where there is to be none.
+    """Seconds until the next attempt at a request; None where so many have failed, or where it would be longer than `longest_s`.
 
-    Args:
-        failures: How many attempts failed.
-        asked_s: Seconds that the server asks to wait, None where it does not say.
-        attempts: Most attempts in all.
-        longest_s: Most seconds that may be waited.
+    Never fewer than the server asked to wait, which is None where it did not.
     """
     wait_s = max(asked_s or 0.0, back_off(failures))
     return None if failures >= attempts or wait_s > longest_s else wait_s

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gather_pipeline.domain.json_texts import each_text
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import EditConflict, GatherError, StoreError, UnknownEntity, VersionConflict
@@ -60,7 +61,7 @@ class Executions:
         definitions = self._definitions(database, executions)
         documents, large = [], [*definitions.values()]
         for execution in executions:
-            document = _masked(execution.to_document(), self._secrets)
+            document = each_text(execution.to_document(), self._secrets.mask)
             documents.append(document)
             hashes = document["large"] = {}
             for place, holder, name in _places(document):
@@ -123,7 +124,7 @@ class Executions:
             UnknownEntity: There is no such execution.
             EditConflict: Others give feedback on it again and again at the same moment.
         """
-        said = replace(said, note=self._secrets.mask(said.note), corrected=_masked(said.corrected, self._secrets))
+        said = replace(said, note=self._secrets.mask(said.note), corrected=each_text(said.corrected, self._secrets.mask))
         for _ in range(TRIES):
             database, document = self._find_one(id)
             [execution] = self._read(database, [document])
@@ -211,11 +212,3 @@ def _is_apart(place: str, value: Any) -> bool:
         return any(name.startswith("$") for name in value)
     text = json.dumps(value, ensure_ascii=False)
     return len(text) > LARGE or '"$' in text or LONG_NUMBER.search(text) is not None
-
-
-def _masked(value: Any, secrets: Secrets) -> Any:
-    if isinstance(value, str):
-        return secrets.mask(value)
-    if isinstance(value, dict):
-        return {key: _masked(part, secrets) for key, part in value.items()}
-    return [_masked(part, secrets) for part in value] if isinstance(value, list) else value

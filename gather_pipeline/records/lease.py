@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass
 from secrets import token_hex
 from typing import Any
 
-import psutil
-
 from gather_pipeline.errors import DuplicateKey, GatherError, ProjectBusy, UnknownEntity, VersionConflict
 from gather_pipeline.ports import Document, DocumentStore
+from gather_pipeline.processes import running
 
 logger = logging.getLogger(__name__)
 LEASES = "leases"
@@ -30,7 +29,7 @@ LOST = "another run took over the project, so this one stops without writing mor
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """Who holds a lease: a run in a process of a machine. A process id is only unique with its start time."""
+    """Who holds a lease: a run in a process of a machine."""
 
     task_id: str
     host: str
@@ -45,7 +44,7 @@ class Owner:
     @classmethod
     def of_process(cls, task_id: str, pid: int) -> Owner:
         """The owner that a process of this machine would be."""
-        found = _process(pid)
+        found = running(pid)
         return cls(task_id=task_id, host=socket.gethostname(), pid=pid, started=found.started if found else 0.0)
 
     @classmethod
@@ -64,8 +63,8 @@ class Owner:
         `until` is the end of its time, in seconds since the epoch.
         """
         if self.is_of_this_machine:
-            found = _process(self.pid)
-            if found is None or abs(found.started - self.started) > 1.0:
+            found = running(self.pid, self.started)
+            if found is None:
                 return True
             if not found.is_stopped:
                 return False
@@ -74,26 +73,8 @@ class Owner:
     @property
     def is_stopped(self) -> bool:
         """Whether its process was stopped on this machine (Ctrl-Z, SIGSTOP) and notices nothing."""
-        found = _process(self.pid) if self.is_of_this_machine else None
+        found = running(self.pid, self.started) if self.is_of_this_machine else None
         return found is not None and found.is_stopped
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Process:
-    started: float
-    is_stopped: bool
-
-
-def _process(pid: int) -> _Process | None:
-    """A process of this machine that has not ended."""
-    try:
-        process = psutil.Process(pid)
-        status = process.status()
-        if status == psutil.STATUS_ZOMBIE:
-            return None
-        return _Process(started=process.create_time(), is_stopped=status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP))
-    except psutil.Error:
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)

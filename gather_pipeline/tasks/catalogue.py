@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from gather_pipeline.domain.json_texts import load_json
 from gather_pipeline.domain.texts import decoded
-from gather_pipeline.errors import InvalidInput, UnknownEntity, listed, shorten
+from gather_pipeline.errors import InvalidInput, UnknownEntity, expected, listed, shorten
 from gather_pipeline.tasks.borders import check_borders
 from gather_pipeline.tasks.definition import NAME, SEMVER, TASK_ID, TaskDefinition, version_key
 from gather_pipeline.tasks.plugins import plugins
@@ -259,12 +259,11 @@ def _sentence(error: ValidationError) -> str:
         case "json_invalid":
             return f"is not JSON: {first['ctx']['error']}"
         case "value_error":
-            return f"{place}: {first['msg'].removeprefix('Value error, ')}"
+            return f"{place}: {expected(first['msg'])}"
         case "string_pattern_mismatch":
             return f"{place} is {shorten(first['input'])}, expected {FORMS[first['ctx']['pattern']]}"
         case _:
-            expected = first["msg"].removeprefix("Input should be ").removeprefix("String should ")
-            return f"{place} is {shorten(first['input'])}, expected {expected}"
+            return f"{place} is {shorten(first['input'])}, expected {expected(first['msg'])}"
 
 
 def _keys(place: Sequence[int | str], *, required: bool = False) -> list[str]:

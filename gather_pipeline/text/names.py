@@ -47,7 +47,8 @@ def find_names(text: str) -> Names:
     for part in [name for name in seen if name in whole]:
         seen[whole[part]] += seen[part]
         place[whole[part]] += place[part]
-    ranked = sorted((name for name in seen if name not in whole), key=lambda name: (-seen[name], body.index(name.split()[0])))
+    written = [token.written for token in found]
+    ranked = sorted((name for name in seen if name not in whole), key=lambda name: (-seen[name], written.index(name.split()[0])))
     places = tuple(name for name in ranked if place[name] * 2 >= seen[name])
     people = dict.fromkeys(name.split()[0] for name in ranked if name not in places)
     return Names(people=tuple(people), places=places)

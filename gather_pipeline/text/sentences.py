@@ -31,9 +31,7 @@ def sentences(text: str) -> list[str]:
 def sentence_ends(text: str, *, lines: bool = False) -> list[int]:
     """Places after which a text may be cut so that whole sentences stay, in order.
 
-    Args:
-        text: Any text.
-        lines: Whether the end of a line counts too, as in headings and lists.
+    With `lines` the end of a line counts too, as in headings and lists.
     """
     ends, place = set(), 0
     for piece in _pieces(text):

@@ -111,7 +111,7 @@ def tokens(text: str) -> tuple[Token, ...]:
             value = value.replace(".", "") if match.lastgroup == "dotted" else value
             parts = _uncontracted(value.replace("’", "'").casefold())
             for place, part in enumerate(parts):
-                written = value[: len(part)] if place == 0 else part
+                written = value[: len(part)] if value.casefold().startswith(part) else value if place == 0 else part  # O'Brien stays whole
                 found.append(Token(part, lemma(part), "word", written, start and place == 0))
         start = False
     return tuple(token._replace(name=True) if is_name else token for token, is_name in zip(found, _names(found), strict=True))

@@ -57,7 +57,9 @@ def test_the_proxy_is_the_one_that_the_variables_name(
     assert Address.read(URL).proxy() == proxy
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]/v1", "http://10.1.2.3/v1"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/v1", "http://127.8.8.8/v1", "http://LOCALHOST/v1", "http://[::1]/v1", "http://10.1.2.3/v1"]
+)
 def test_no_proxy_stands_before_this_machine_and_the_networks_left_out(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks4://x")
     monkeypatch.setenv("NO_PROXY", "nonsense/9, 10.0.0.0/8")

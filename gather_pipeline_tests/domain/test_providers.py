@@ -97,8 +97,8 @@ def test_yaml_may_say_a_text_as_a_number_and_a_list_of_one_as_a_text() -> None:
         ({"providers": {"A b": {}}}, "own.yaml: key providers.A b is no name"),
         ({"providers": {"embedded": {}}}, "own.yaml: key providers.embedded is no name"),
         ({"providers": {"a": {"base_url": "gpu"}}}, "own.yaml: key providers.a.base_url is not a web address"),
-        ({"providers": {"a": {"headers": {"X-Title": "Größe"}}}}, "own.yaml: key providers.a.headers.X-Title is no header, expected"),
-        ({"providers": {"a": {"headers": {"X Title": "x"}}}}, "own.yaml: key providers.a.headers.X Title is no header, expected"),
+        ({"providers": {"a": {"headers": {"X-Title": "Küche"}}}}, "own.yaml: key providers.a.headers.X-Title holds a line break"),
+        ({"providers": {"a": {"headers": {"X Title": "x"}}}}, "own.yaml: key providers.a.headers.X Title holds a line break"),
         ([1], "own.yaml: "),
     ],
 )

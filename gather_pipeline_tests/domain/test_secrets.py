@@ -28,6 +28,10 @@ def test_a_key_is_masked_in_every_form_in_which_it_travels(form: str) -> None:
     assert KEY not in repr(secrets)
 
 
+def test_a_key_that_is_no_text_is_masked_as_well() -> None:
+    assert Secrets(["sk-k\udce9y-0123"]).mask("It is sk-k\udce9y-0123.") == "It is ***."
+
+
 def test_a_login_is_masked_apart_together_and_in_base64() -> None:
     secrets = Secrets(parts_of_address("https://hera:pa%2Fss%20w0rd@host/v1?api-version=2024&key=0123456789abcdef"))
     packed = base64.b64encode(b"hera:pa/ss w0rd").decode()

@@ -16,6 +16,7 @@ from gather_pipeline.upkeep.runs import run_status
 from gather_pipeline_tests import fault_server as fault
 from gather_pipeline_tests.fault_server import FaultServer, Reply
 from gather_pipeline_tests.harness import Studio, department_row
+from gather_pipeline_tests.server_process import free_port
 
 ONE = (department_row("story", 1, most=1, defaultModel="some/model"),)
 KEY = "sk-secret-0123456789"
@@ -109,9 +110,7 @@ def test_a_server_behind_a_variable_that_is_wrong_is_refused_before_anything_is_
 
 
 def test_no_network_ends_in_one_sentence_and_the_next_run_begins_where_it_was(home: Path) -> None:
-    studio = Studio.open(
-        home, ONE, model=None, openai_base_url=f"http://127.0.0.1:{fault.closed_port()}/v1", openai_api_key=KEY, timeout_s=60.0
-    )
+    studio = Studio.open(home, ONE, model=None, openai_base_url=f"http://127.0.0.1:{free_port()}/v1", openai_api_key=KEY, timeout_s=60.0)
     result = studio.run()
     assert result.status == "failed"
     assert studio.view.iterations == []

@@ -24,9 +24,9 @@ from gather_pipeline.operations.doctor import Check, Finding, Seen, Site, examin
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.settings import load_settings
 from gather_pipeline_tests.harness import make_settings
-from gather_pipeline_tests.mongo_server import free_port
 from gather_pipeline_tests.operations.web import Web
 from gather_pipeline_tests.redis_server import RedisProcess
+from gather_pipeline_tests.server_process import free_port
 
 MODELS = {"/v1/models": (200, {"data": [{"id": "llama3"}, {"id": "qwen"}]})}
 
@@ -146,7 +146,7 @@ def test_a_mongodb_that_is_away_is_one_fault_without_its_password(tmp_path: Path
 )
 def test_a_provider_is_asked_for_its_list_of_models_alone(tmp_path: Path, key: str | None, model: str, verdict: str, said: str) -> None:
     with Web(MODELS, key="sk-right-key-123") as web:
-        found = findings(tmp_path, "model", openai_base_url=f"{web.address}/v1", openai_api_key=key, model=model)["model"]
+        found = findings(tmp_path, "model", openai_base_url=f"{web.url}/v1", openai_api_key=key, model=model)["model"]
         assert web.asked == ["GET /v1/models"]
     assert (found.verdict, said in found.seen) == (verdict, True), found.seen
     assert found.latency_ms is not None
@@ -160,7 +160,7 @@ def test_a_provider_that_is_away_is_a_fault_and_one_without_a_list_a_warning(tmp
     assert "does not answer" in away.seen
     assert "hunter2" not in str(away)
     with Web({}) as web:
-        found = findings(tmp_path, "model", openai_base_url=web.address)["model"]
+        found = findings(tmp_path, "model", openai_base_url=web.url)["model"]
     assert (found.verdict, "no list of models (HTTP 404)" in found.seen) == ("warning", True)
 
 
@@ -178,7 +178,7 @@ def test_missing_weights_are_a_fault_where_the_embedded_model_answers(tmp_path: 
 
 def test_a_webhook_is_met_without_an_event_and_its_token_is_not_shown(tmp_path: Path) -> None:
     with Web({"/hooks/t0ken1234567": (200, {})}) as web:
-        found = findings(tmp_path, "webhook", webhook_url=f"{web.address}/hooks/t0ken1234567")["webhook"]
+        found = findings(tmp_path, "webhook", webhook_url=f"{web.url}/hooks/t0ken1234567")["webhook"]
         assert web.asked == ["HEAD /hooks/t0ken1234567"]
     assert (found.verdict, found.seen) == ("ok", "127.0.0.1 answers (HTTP 200)")
     gone = findings(tmp_path, "webhook", webhook_url=f"http://127.0.0.1:{free_port()}/hooks/t0ken1234567")["webhook"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from gather_pipeline_tests.http_server import HttpServer, QuietHandler
 
 
-class Web:
+class Web(HttpServer):
     """Use as a context manager. `answers` holds status and JSON by path, 404 for others; `asked` what came, `keys` its Authorization.
 
     Args:
@@ -21,7 +21,7 @@ class Web:
         self.asked: list[str] = []
         web = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def answer(self) -> None:
                 web.asked.append(f"{self.command} {self.path}")
                 status, value = answers.get(self.path.partition("?")[0], (404, {}))
@@ -36,21 +36,4 @@ class Web:
 
             do_GET = do_HEAD = do_POST = answer
 
-            def log_message(self, *_: Any) -> None: ...
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(5)
+        super().__init__(Handler)

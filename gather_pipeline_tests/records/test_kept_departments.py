@@ -17,7 +17,7 @@ from gather_pipeline.records import kept_departments
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
 from gather_pipeline_tests.cms_server import KEY, CmsServer, department
-from gather_pipeline_tests.fault_server import closed_port
+from gather_pipeline_tests.server_process import free_port
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_refusal_and_another_cms_are_not_answered_from_it(cms: CmsServer, tmp_
     for url, key, error in [
         (cms.url, KEY, None),
         (cms.url, "wrong", InvalidInput),
-        (f"http://127.0.0.1:{closed_port()}", KEY, CmsUnavailable),
+        (f"http://127.0.0.1:{free_port()}", KEY, CmsUnavailable),
     ]:
         services = build_services(settings_for(tmp_path, url, key))
         if error is None:

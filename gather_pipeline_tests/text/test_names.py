@@ -30,6 +30,11 @@ def test_a_place_is_told_from_a_person() -> None:
     assert (found.people, found.places) == (("Elias", "Petra"), ("Norhavn", "Skerra"))
 
 
+def test_names_with_apostrophes_and_dots_are_whole() -> None:
+    found = find_names("At noon O'Brien meets J.R. Ewing. Then D’Artagnan greets O'Brien.")
+    assert found.people == ("O'Brien", "JR", "D’Artagnan")
+
+
 def test_headings_hold_no_names() -> None:
     assert find_names("# The Salt Ledger\nNobody speaks.").people == ()
 

@@ -9,8 +9,8 @@ import pytest
 from gather_pipeline.errors import InvalidInput, UnknownEntity
 from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.upkeep.brain import get_brain_context, get_department_context, index_in_brain, search_brain_duplicates
-from gather_pipeline_tests.fault_server import closed_port
 from gather_pipeline_tests.harness import PROJECT, Studio
+from gather_pipeline_tests.server_process import free_port
 
 HAND = "The keeper writes with his left hand."
 LAMP = "A brass lamp stands on the north slip."
@@ -27,7 +27,7 @@ def asked(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("GATHER_DEPARTMENTS", str(settings.departments))
     monkeypatch.setenv("GATHER_EMBEDDER", "hashing")
     if request.param != "the local index":
-        monkeypatch.setenv("BRAIN_SERVICE_BASE_URL", f"http://127.0.0.1:{closed_port()}")
+        monkeypatch.setenv("BRAIN_SERVICE_BASE_URL", f"http://127.0.0.1:{free_port()}")
     return id
 
 

@@ -17,9 +17,9 @@ from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.outbox import CURSORS
 from gather_pipeline.upkeep import deliver, rounds
 from gather_pipeline.upkeep.deliver import Delivery, bus, deliver_alerts, redeliver, resume
-from gather_pipeline_tests.fault_server import closed_port
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 from gather_pipeline_tests.listener import Listener, Said
+from gather_pipeline_tests.server_process import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def test_an_address_of_the_runs_own_wins_and_gets_nothing_of_runs_that_did_not_n
 
 
 def test_what_a_dead_receiver_lacks_the_next_run_brings_before_its_own(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
-    port = closed_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}/hook/s3cret"
     assert studio.run("first", webhook_url=url).status == "completed"
     stored = studio.records.last_sequence()

@@ -7,7 +7,6 @@ which nothing of the kind is found counts as none.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 import time
@@ -17,12 +16,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from gather_pipeline.adapters.network import Address, exchange, retried
+from gather_pipeline.adapters.network import Address, checked_key, exchange, retried
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.json_texts import each_text, load_json
 from gather_pipeline.domain.nodes import Coverage, Node
 from gather_pipeline.domain.secrets import Secrets
-from gather_pipeline.errors import BrainRefused, BrainUnavailable, InvalidInput, ServiceUnavailable
+from gather_pipeline.errors import BrainRefused, BrainUnavailable, ServiceUnavailable
 from gather_pipeline.ports import BrainState, HttpAnswer, Remembered
 
 if TYPE_CHECKING:
@@ -53,9 +52,8 @@ class HttpBrain:
     """
 
     def __init__(self, base_url: str, api_key: str, secrets: Secrets, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-            raise InvalidInput("BRAIN_SERVICE_API_KEY holds a blank, a line break or a letter that no key has")
-        self._address, self._key, self._secrets, self._sleep = Address.read(base_url), api_key, secrets, sleep
+        self._address, self._key = Address.read(base_url), checked_key(api_key, "BRAIN_SERVICE_API_KEY")
+        self._secrets, self._sleep = secrets, sleep
         self.host = urlsplit(self._address.url).netloc
         self.key = hashlib.sha256(self._address.url.encode()).hexdigest()[:24]
 
@@ -103,14 +101,13 @@ class HttpBrain:
         self.context("0" * 24, "doctor", department="doctor", limit=1)
         latency_s = time.monotonic() - began
         try:
-            said = json.loads(self._send("GET", "/health").body)
+            said = load_json(self._send("GET", "/health").body.decode("utf-8", "replace"))
         except (ServiceUnavailable, ValueError):
             said = None
         version = said.get("version") if isinstance(said, Mapping) else None
         return BrainState(version=self._secrets.line(version) if isinstance(version, str) else "", latency_s=latency_s)
 
     def close(self) -> None:
-        """Lets go of connections."""
         if "_client" in self.__dict__:
             self._client.close()
 
@@ -137,8 +134,8 @@ class HttpBrain:
     def _read(self, answer: HttpAnswer, path: str, read: Callable[[Any], Result]) -> Result:
         status = answer.status
         try:
-            text = self._secrets.mask(answer.body.decode("utf-8", "replace"))
-            value = load_json(text) if text.strip() else ([] if status == 204 else {})
+            text = answer.body.decode("utf-8", "replace").strip() or ("[]" if status == 204 else "{}")
+            value = each_text(load_json(text), self._secrets.mask)
         except ValueError:
             value = None
         said = value.get("detail") or value.get("message") or value.get("error") if isinstance(value, Mapping) else None

@@ -26,7 +26,7 @@ class EmbeddedBrain:
 
     Args:
         load: Gives a project's active nodes with their embeddings, where nobody has handed them over yet.
-        embedder: Embeds texts; the same that embedded the nodes.
+        embedder: The one that embedded the nodes.
         compare: Probability that two texts of a cosine say the same.
         cover: How far nodes cover a department's aspects.
     """
@@ -76,7 +76,6 @@ class EmbeddedBrain:
             self.replace(project_id, known, np.concatenate(rows) if rows else vectors)
 
     def replace(self, project_id: str, nodes: Sequence[Node], vectors: Vectors) -> None:
-        """Makes these nodes, and no others, what is known of a project."""
         with self._lock:
             self._projects[project_id] = Memory(nodes=nodes, vectors=vectors)
 
@@ -89,14 +88,14 @@ class EmbeddedBrain:
         similarity = memory.vectors @ self._embedder.embed([text])[0]
         order = np.argsort(-similarity, kind="stable")
         nearest = [place for place in order if not departments or memory.nodes[place].department in departments][:limit]
-        return [_remembered(memory.nodes[place], float(similarity[place])) for place in nearest]
+        found = ((memory.nodes[place], float(similarity[place])) for place in nearest)
+        return [
+            Remembered(id=node.id, department=node.department, content=node.content, summary=node.summary, similarity=cosine)
+            for node, cosine in found
+        ]
 
     def _memory(self, project_id: str) -> Memory:
         with self._lock:
             if project_id not in self._projects:
                 self._projects[project_id] = self._load(project_id)
             return self._projects[project_id]
-
-
-def _remembered(node: Node, similarity: float) -> Remembered:
-    return Remembered(id=node.id, department=node.department, content=node.content, summary=node.summary, similarity=similarity)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import diskcache
 
@@ -22,44 +23,36 @@ from gather_pipeline.ports import CacheLayer, CacheStats
 
 SIZE_LIMIT = 2**30  # bytes, from which on what was stored first is forgotten first
 TIMEOUT_S = 5.0
-Result = TypeVar("Result")
 
 
 class _Bytes(diskcache.Disk):  # type: ignore[misc]
     """Refuses what would have to be unpickled."""
 
     def fetch(self, mode: int, filename: str, value: Any, read: bool) -> Any:
-        """The value as bytes."""
         if mode == diskcache.core.MODE_PICKLE:
             raise ValueError("a value in the cache is pickled, expected bytes")
         return super().fetch(mode, filename, value, read)
 
 
 class DiskCache:
-    """Opened when it is first used.
-
-    Args:
-        folder: Made where it is not there.
-        size_limit: Most bytes of all values together, about.
-    """
+    """The body of `Cache` in a folder, opened when it is first used; it keeps about `size_limit` bytes."""
 
     def __init__(self, folder: Path, *, size_limit: int = SIZE_LIMIT) -> None:
         self._folder, self._size_limit = folder, size_limit
 
     def get(self, layer: CacheLayer, key: str) -> bytes | None:
-        """The value, None where there is none or it has expired."""
-        found = self._try(lambda: self._cache.get(_name(layer, key)))
+        with self._faults():
+            found = self._cache.get(_name(layer, key))
         return found if isinstance(found, bytes) else None
 
     def put(self, layer: CacheLayer, key: str, value: bytes, *, ttl_s: float | None = None, entities: Collection[str] = ()) -> None:
         """Keeps a value; its entities stand in its tag, one a line."""
         tag = "".join(f"\n{entity}\n" for entity in entities) or None
-        self._try(lambda: self._cache.set(_name(layer, key), value, expire=ttl_s, tag=tag))
+        with self._faults():
+            self._cache.set(_name(layer, key), value, expire=ttl_s, tag=tag)
 
     def invalidate(self, *, layer: CacheLayer | None = None, key: str | None = None, entity: str | None = None) -> int:
-        """Forgets what has all that is named, everything where nothing is; returns how many values."""
-
-        def forget() -> int:
+        with self._faults():
             if layer is not None and key is not None and entity is None:
                 return int(self._cache.delete(_name(layer, key)))
             found = [
@@ -71,38 +64,22 @@ class DiskCache:
                 found = [name for name in found if f"\n{entity}\n" in (self._cache.get(name, tag=True)[1] or "")]
             return sum(self._cache.delete(name) for name in found)
 
-        return self._try(forget)
-
     def stats(self) -> CacheStats:
-        """What it holds."""
-
-        def count() -> CacheStats:
-            entries: dict[CacheLayer, int] = {}
-            for name in self._cache.iterkeys():
-                layer = name.partition("/")[0]
-                entries[layer] = entries.get(layer, 0) + 1
+        with self._faults():
+            entries = Counter(name.partition("/")[0] for name in self._cache.iterkeys())
             return CacheStats(entries=entries, size=self._cache.volume())
 
-        return self._try(count)
-
     def claim(self, key: str) -> AbstractContextManager[None] | None:
-        """Holds a key until the context ends or the process dies; None where another one, in any process, holds it."""
         path = self._folder / "claims" / sha256(key.encode()).hexdigest()
-
-        def lock() -> IO[bytes] | None:
+        with self._faults():
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("ab")
-            try:
+            with suppress(BlockingIOError, FileNotFoundError):  # held, or its holder has just let go and removed it
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-                    return file
-            except (BlockingIOError, FileNotFoundError):  # held, or its holder has just let go and removed it
-                pass
+                    return _held(file, path)
             file.close()
-            return None
-
-        file = self._try(lock)
-        return None if file is None else _held(file, path)
+        return None
 
     def close(self) -> None:
         """Lets go of the files; a later use opens them again."""
@@ -114,9 +91,10 @@ class DiskCache:
         # What was stored first goes first, two for each new one: so a look at a value writes nothing, and the newest ones stay.
         return diskcache.Cache(str(self._folder), timeout=TIMEOUT_S, disk=_Bytes, size_limit=self._size_limit, cull_limit=2)
 
-    def _try(self, act: Callable[[], Result]) -> Result:
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
         try:
-            return act()
+            yield
         except (diskcache.Timeout, sqlite3.Error, OSError, ValueError) as error:
             reason = "it is busy" if isinstance(error, diskcache.Timeout) else str(error)
             raise StoreUnavailable(f"the cache in {self._folder} does not answer: {reason}") from error

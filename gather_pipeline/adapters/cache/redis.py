@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
@@ -22,6 +23,7 @@ import psutil
 from gather_pipeline.adapters.redis import RedisServer
 from gather_pipeline.errors import StoreError, StoreUnavailable
 from gather_pipeline.ports import CacheLayer, CacheStats
+from gather_pipeline.processes import running
 
 if TYPE_CHECKING:
     import redis
@@ -36,11 +38,7 @@ Result = TypeVar("Result")
 
 
 class RedisCache:
-    """Connects when it is first used; for any number of threads.
-
-    Args:
-        server: The server.
-    """
+    """The body of `Cache` in Redis: connects when it is first used; for any number of threads."""
 
     def __init__(self, server: RedisServer) -> None:
         self._server, self._not_before = server, 0.0
@@ -65,9 +63,7 @@ class RedisCache:
         self._or_else(None, keep)
 
     def invalidate(self, *, layer: CacheLayer | None = None, key: str | None = None, entity: str | None = None) -> int:
-        """Forgets what has all that is named, everything where nothing is; returns how many values."""
-
-        def forget() -> int:
+        with self._server.faults():
             if layer is not None and key is not None and entity is None:
                 return self._client.delete(_name(layer, key))
             gone = 0
@@ -79,18 +75,12 @@ class RedisCache:
                 gone += self._client.delete(*found) if found else 0
             return gone
 
-        with self._server.faults():
-            return forget()
-
     def stats(self) -> CacheStats:
-        """What it holds."""
-        entries: dict[CacheLayer, int] = {}
+        entries: Counter[CacheLayer] = Counter()
         size = 0
         with self._server.faults():
             for names in self._pages(None):
-                for name in names:
-                    layer = cast(CacheLayer, name.removeprefix(PREFIX).partition("/")[0])
-                    entries[layer] = entries.get(layer, 0) + 1
+                entries.update(cast(CacheLayer, name.removeprefix(PREFIX).partition("/")[0]) for name in names)
                 size += sum(cast(int, length) for length in self._each(names, lambda steps, name: steps.hstrlen(name, "value")))
         return CacheStats(entries=entries, size=size)
 
@@ -160,8 +150,8 @@ def _held(lock: Lock) -> Iterator[None]:
     ended = threading.Event()
 
     def renew() -> None:
-        with suppress(Exception):  # it lapsed or the server is away: then another one may hold it
-            while not ended.wait(RENEW_S):
+        while not ended.wait(RENEW_S):
+            with suppress(Exception):  # the server is away for a moment, or the claim lapsed and another one may hold it
                 lock.reacquire()
 
     threading.Thread(target=renew, name="claim", daemon=True).start()
@@ -180,14 +170,8 @@ def _token() -> str:
 
 def _is_dead(token: str) -> bool:
     """Whether the holder of a claim is known to be gone: only its own machine knows."""
-    host, _, rest = token.partition("|")
-    pid, _, rest = rest.partition("|")
-    if host != socket.gethostname() or not pid.isdecimal():
-        return False
-    try:
-        return str(psutil.Process(int(pid)).create_time()) != rest.partition("|")[0]
-    except psutil.Error:
-        return True
+    host, pid, started, _ = token.split("|")
+    return host == socket.gethostname() and running(int(pid), float(started)) is None
 
 
 def _name(layer: CacheLayer, key: str) -> str:

@@ -10,11 +10,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gather_pipeline.adapters.network import Address, exchange, retried
+from gather_pipeline.adapters.network import Address, checked_key, exchange, retried
 from gather_pipeline.domain.departments import Department, parse_departments
-from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.json_texts import each_text, load_json
 from gather_pipeline.domain.secrets import Secrets
-from gather_pipeline.errors import CmsUnavailable, InvalidInput, ServiceUnavailable, shorten
+from gather_pipeline.errors import CmsUnavailable, InvalidInput, ServiceUnavailable
 from gather_pipeline.ports import HttpAnswer
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ class PayloadClient:
     """
 
     def __init__(self, base_url: str, api_key: str, secrets: Secrets, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-            raise InvalidInput("PAYLOAD_API_KEY holds a blank, a line break or a letter that no key has")
-        self._address = Address.read(base_url)
-        self._key, self._secrets, self._sleep = api_key, secrets, sleep
+        self._address, self._key = Address.read(base_url), checked_key(api_key, "PAYLOAD_API_KEY")
+        self._secrets, self._sleep = secrets, sleep
         self.place = self._address.url
         self._name = f"the CMS at {urlsplit(self.place).netloc}"
 
@@ -76,7 +74,8 @@ class PayloadClient:
             left = LIMIT
             for number in count(1):
                 before = len(rows)
-                page, size = self._page(client, number, left, deadline)
+                ask = partial(self._ask, client, {**QUERY, "limit": str(PAGE), "page": str(number)}, left, deadline)
+                page, size = retried(ask, attempts=ATTEMPTS, until=deadline, sleep=self._sleep)
                 left -= size
                 total = page.get("totalDocs")
                 totals.add(total if isinstance(total, int) else None)
@@ -89,18 +88,14 @@ class PayloadClient:
                     break
             if totals <= {None, len(rows)}:
                 return list(rows.values())
-        told = " or ".join(shorten(total) for total in totals)
+        told = " or ".join(str(total) for total in totals if total is not None)
         raise CmsUnavailable(f"{self._name} gave {len(rows)} of {told} departments: its list changed as it was read")
 
-    def _page(self, client: httpx2.Client, number: int, left: int, deadline: float) -> tuple[Mapping[str, Any], int]:
-        """One page and its size, asked for again where that may help."""
-        query = {**QUERY, "limit": str(PAGE), "page": str(number)}
-        return retried(partial(self._ask, client, query, left, deadline), attempts=ATTEMPTS, until=deadline, sleep=self._sleep)
-
     def _ask(self, client: httpx2.Client, query: Mapping[str, str], left: int, deadline: float) -> tuple[Mapping[str, Any], int]:
+        """One page and its size."""
         request = client.build_request("GET", f"{self.place}{PATH}", params=query)
         try:
-            within_s = deadline - time.monotonic()
+            within_s = max(0.0, deadline - time.monotonic())
             answer = exchange(client, request, self._secrets, within_s=within_s, limit=left, redirects=REDIRECTS)
         except ServiceUnavailable as error:
             raise CmsUnavailable(f"{self._name} does not answer: {error}") from None
@@ -112,7 +107,7 @@ class PayloadClient:
         """The page that an answer holds."""
         status, location = answer.status, answer.headers.get("location")
         try:
-            value = self._masked(load_json(answer.body.decode("utf-8", "replace")))
+            value = each_text(load_json(answer.body.decode("utf-8", "replace")), self._secrets.mask)
             fault = "something else"
         except json.JSONDecodeError as error:
             value, fault = None, f"no JSON ({error.msg} at character {error.pos})"
@@ -131,14 +126,6 @@ class PayloadClient:
         told += f", a redirect to {self._secrets.line(location.partition('?')[0])}" if location else ""
         got = told if status != 200 or self._said(value) else fault
         raise InvalidInput(f"{self._name} answers {PATH} with {got}, expected the list of a Payload CMS's collection departments")
-
-    def _masked(self, value: Any) -> Any:
-        """The value without secrets in its texts; masked before it is parsed, a number could become none."""
-        if isinstance(value, str):
-            return self._secrets.mask(value)
-        if isinstance(value, dict):
-            return {name: self._masked(part) for name, part in value.items()}
-        return [self._masked(part) for part in value] if isinstance(value, list) else value
 
     def _said(self, value: object) -> str:
         """What a refusal says, after a colon."""

@@ -22,7 +22,6 @@ class RedisChannels:
         self._server = server
 
     def bus(self) -> Publisher:
-        """Publishes events."""
         return Publisher(self._server)
 
     async def heard(self) -> AsyncIterator[str]:
@@ -42,10 +41,13 @@ class Publisher:
     """The body of `EventBus` over Redis: a thread of its own publishes, so that no run waits for it or fails by it.
 
     What cannot be published is let go: whoever listens reads the store.
+
+    Raises:
+        InvalidInput: The server's address has an option that cannot be used.
     """
 
     def __init__(self, server: RedisServer) -> None:
-        self._server, self._waiting = server, SimpleQueue[Event | None]()
+        self._server, self._client, self._waiting = server, server.client(), SimpleQueue[Event | None]()
         self._thread = threading.Thread(target=self._publish, name="redis", daemon=True)
         self._thread.start()
 
@@ -54,12 +56,11 @@ class Publisher:
         self._waiting.put(event)
 
     def close(self) -> None:
-        """Waits a little for what is on its way."""
         self._waiting.put(None)
         self._thread.join(CLOSE_WAIT_S)
 
     def _publish(self) -> None:
-        with self._server.client() as client:
+        with self._client as client:
             for event in iter(self._waiting.get, None):
                 try:
                     with self._server.faults():

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import time
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -26,38 +27,22 @@ TIMEOUT_S = 10.0
 AWAY = (408, 425, 429, 502, 503, 504, *range(520, 531))  # the last are a proxy's words for a server that does not answer
 
 
-SECRET_PREFIX = "whsec_"
-
-
-def signing_key(secret: str) -> bytes:
-    """The key that a secret stands for: what is Base64 after ``whsec_``, as Standard Webhooks has it, else the text itself."""
-    return base64.b64decode(secret.removeprefix(SECRET_PREFIX)) if secret.startswith(SECRET_PREFIX) else secret.encode()
-
-
-def signature(key: bytes, id: str, at: str, body: bytes) -> str:
-    """The value of `webhook-signature`; `at` is of `webhook-timestamp`, seconds since the epoch."""
-    signed = hmac.digest(key, f"{id}.{at}.".encode() + body, "sha256")
-    return f"v1,{base64.b64encode(signed).decode()}"
-
-
 class Webhook:
     """The body of `EventReceiver` over HTTP; for one thread. The address may carry a secret, so only its host is ever shown.
 
     Args:
         url: http or https address.
-        secret: Signs what is sent; empty for no signature.
+        secret: Signs what is sent: the key in Base64 after ``whsec_``, as Standard Webhooks has it, or any text; empty for no signature.
         timeout_s: Seconds for each of connecting, sending and the first byte of the answer.
     """
 
     def __init__(self, url: str, secret: str = "", timeout_s: float = TIMEOUT_S) -> None:
-        self._url, self._timeout_s, self._key = url, timeout_s, signing_key(secret)
-        self._secrets = Secrets(parts_of_address(url, path=True))
-        self._client: httpx2.Client | None = None
+        self._url, self._timeout_s, self._secrets = url, timeout_s, Secrets(parts_of_address(url, path=True))
+        self._key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
         self.key = hashlib.sha256(url.encode()).hexdigest()[:24]
         self.host = urlsplit(url).netloc.rpartition("@")[2]
 
     def __repr__(self) -> str:
-        """Shows the host alone."""
         return f"Webhook({self.host})"
 
     def post(self, event: Event) -> Setback | None:
@@ -68,9 +53,10 @@ class Webhook:
         headers = {"Content-Type": "application/json", "webhook-id": event.id}
         if self._key:
             at = str(int(time.time()))
-            headers |= {"webhook-timestamp": at, "webhook-signature": signature(self._key, event.id, at, body)}
+            signed = base64.b64encode(hmac.digest(self._key, f"{event.id}.{at}.".encode() + body, "sha256"))
+            headers |= {"webhook-timestamp": at, "webhook-signature": f"v1,{signed.decode()}"}
         try:
-            with self._connected().stream("POST", self._url, content=body, headers=headers) as response:
+            with self._client.stream("POST", self._url, content=body, headers=headers) as response:
                 return self._setback(response)
         except InvalidInput as error:
             return Setback(kind="away", reason=str(error))
@@ -80,14 +66,12 @@ class Webhook:
             return Setback(kind="away", reason=f"no connection ({type(error).__name__})")  # its own text may repeat the address
 
     def close(self) -> None:
-        """Lets go of the connection."""
-        if self._client is not None:
+        if "_client" in self.__dict__:
             self._client.close()
 
-    def _connected(self) -> httpx2.Client:
-        if self._client is None:
-            self._client = Address(url=self._url).client(self._timeout_s)
-        return self._client
+    @cached_property
+    def _client(self) -> httpx2.Client:
+        return Address(url=self._url).client(self._timeout_s)
 
     def _setback(self, response: httpx2.Response) -> Setback | None:
         status, told = response.status_code, f"HTTP {response.status_code}"

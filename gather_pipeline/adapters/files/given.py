@@ -16,11 +16,7 @@ KINDS = {stat.S_IFIFO: "pipe", stat.S_IFCHR: "device", stat.S_IFBLK: "device", s
 
 
 def opened(path: str | Path, name: str) -> BinaryIO:
-    """A file to read.
-
-    Args:
-        path: As it was typed.
-        name: Option or setting that named it.
+    """A file to read, which an option or a setting of that name gives.
 
     Raises:
         InvalidInput: It is not there, is no file, or cannot be read; soon, whatever it is.

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from gather_pipeline.adapters.files.cells import column_of
 from gather_pipeline.domain.item_lines import COLUMNS, Line
-from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.json_texts import each_text, load_json
 from gather_pipeline.domain.texts import ENCODINGS, clean, decode
 from gather_pipeline.errors import InvalidInput
 
@@ -29,9 +29,7 @@ def stray(text: str) -> str:
 def read_json(file: BinaryIO, shown: str) -> Iterator[Line]:
     """Lines of JSON, read one at a time, or one document: a list of objects, an object, or objects around one list of them.
 
-    Args:
-        file: Is read more than once.
-        shown: Its name in a message.
+    The file is read more than once; messages name it as it is `shown`.
 
     Raises:
         InvalidInput: It is a document over several lines, and no JSON.
@@ -110,17 +108,11 @@ def _document(file: BinaryIO) -> tuple[Any, str]:
 
 def line_of_fields(number: int, fields: dict[str, Any]) -> Line:
     """A line with its values, their texts cleaned."""
-    return Line(number=number, fields=_cleaned(fields))
+    return Line(number=number, fields=each_text(fields, clean))
 
 
 def line_of_json(number: int, text: str, what: str = "line") -> Line:
-    """A line of a JSON object, or what is wrong with it.
-
-    Args:
-        number: Of the line.
-        text: That should be JSON.
-        what: What it is called in the message.
-    """
+    """A line of a JSON object, or what is wrong with it, in which it is called `what`."""
     if fault := stray(text):
         return Line(number=number, fault=fault)
     value, fault = _parsed(text)
@@ -142,11 +134,3 @@ def _parsed(text: str) -> tuple[Any, str]:
         return None, f"{error.msg} at line {error.lineno}, column {error.colno}" if "\n" in text.strip() else f"{error.msg} at {error.pos}"
     except ValueError as error:
         return None, str(error)
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {_cleaned(name): _cleaned(inner) for name, inner in value.items()}
-    return [_cleaned(inner) for inner in value] if isinstance(value, list) else value

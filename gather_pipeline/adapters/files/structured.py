@@ -15,12 +15,7 @@ from gather_pipeline.errors import InvalidInput
 
 
 def read_structured(path: Path, name: str, limit: int) -> object:
-    """The value of a file: of JSON lines a list.
-
-    Args:
-        path: The file.
-        name: Setting that names it.
-        limit: Most bytes of it.
+    """The value of a file that a setting names, of at most `limit` bytes; of JSON lines a list.
 
     Raises:
         InvalidInput: It cannot be read, is too large, or is neither YAML nor JSON.

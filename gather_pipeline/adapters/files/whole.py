@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     fresh = target.with_name(f".{target.name[:200]}.{os.getpid()}")
     try:
         with fresh.open("wb") as file:
+            if target.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))  # what was for its owner alone stays so
             yield file
             file.flush()
             os.fsync(file.fileno())

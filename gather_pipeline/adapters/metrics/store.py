@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic_core import to_json
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import InvalidInput, StaleCursor, StoreError, StoreUnavailable, UnknownEntity, shorten
 from gather_pipeline.ports import IngestReport, ReadChanges
 
@@ -113,7 +114,7 @@ def query(database: Path, sql: str, *, patience_s: float = PATIENCE_S) -> pd.Dat
         raise UnknownEntity(f"no run has been measured yet: there is no metrics database {database}")
     with _connect(database, patience_s, read_only=True) as connection:
         try:
-            statements = connection.extract_statements(sql)
+            statements = connection.extract_statements(clean(sql))
             if len(statements) != 1:
                 raise InvalidInput.field("sql", sql, f"one statement, got {len(statements)}")
             if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):

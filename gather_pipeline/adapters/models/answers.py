@@ -61,13 +61,7 @@ class Answer:
 
 
 def read_answer(body: bytes, *, structured: bool, now: datetime) -> Answer | Refusal:
-    """The answer, or the refusal, in the body of an answer with status 200.
-
-    Args:
-        body: As it came, unpacked.
-        structured: Whether JSON was asked for.
-        now: The present, with a time zone.
-    """
+    """The answer, or the refusal, in the unpacked body of an answer with status 200; `structured` where JSON was asked for."""
     if len(body) > BODY_LIMIT:
         return Refusal(kind="busy", words=f"an answer of more than {BODY_LIMIT} bytes, expected at most {BODY_LIMIT}")
     text = _decoded(body)

@@ -30,9 +30,7 @@ logger = logging.getLogger(__name__)
 class EmbeddedModel:
     """Starts at the first request and stops at `aclose`; a later request starts it again.
 
-    Args:
-        model_path: The GGUF file.
-        client: Makes the client for a base URL; it must send prefilled turns and sampling parameters as they are.
+    `client` makes the client for a base URL; it must send prefilled turns and sampling parameters as they are.
     """
 
     def __init__(self, model_path: Path, *, client: Callable[[str], LanguageModel]) -> None:
@@ -95,8 +93,8 @@ class EmbeddedModel:
         try:
             return xllamacpp.Server(settings)
         except RuntimeError as error:
-            sentence = f'the embedded model\'s weights at {self._path} are damaged or no GGUF file: run "gather setup"'
-            raise SetupMissing(sentence) from error
+            fault = f"the embedded model's weights at {self._path} are damaged or no GGUF file"
+            raise SetupMissing(f'{fault}: run "gather setup", or name another file in MODEL_PATH where that is set') from error
 
 
 def _cores() -> int:

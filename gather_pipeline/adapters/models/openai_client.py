@@ -24,11 +24,11 @@ from gather_pipeline.adapters.models.pace import Pace
 from gather_pipeline.adapters.models.refusals import Refusal, read_refusal
 from gather_pipeline.adapters.models.requests import Form, Terms, opening, plainer, remedy, write_request
 from gather_pipeline.adapters.models.retry import wait_s
-from gather_pipeline.adapters.network import Address
+from gather_pipeline.adapters.network import Address, checked_key
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.domain.texts import clean
-from gather_pipeline.errors import InvalidInput, ModelRefused, ModelTimeout, ModelUnavailable, ModelUnreachable
+from gather_pipeline.errors import ModelRefused, ModelTimeout, ModelUnavailable, ModelUnreachable
 from gather_pipeline.ports import Clock
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ class OpenAiModel:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._address = Address.read(base_url)
-        self._key = api_key.strip()
-        if not self._key.isascii() or not self._key.isprintable() or " " in self._key:
-            raise InvalidInput(f"the API key of {provider} holds a blank, a line break or a letter that no key has")
+        self._key = checked_key(api_key.strip(), f"the API key of {provider}")
         self._secrets = secrets or Secrets((self._key, *parts_of_address(base_url)))
         self._provider = provider
         self._clock = clock
@@ -179,8 +177,8 @@ class OpenAiModel:
             except (TimeoutError, openai.APITimeoutError):
                 failure = ModelTimeout(f"{self._provider} gave no answer for {request.model!r} within {request.timeout_s:.1f} s")
             except openai.APIStatusError as error:
-                text, headers = error.response.content[:PAGE_LIMIT].decode("utf-8", "replace"), error.response.headers
-                said = read_refusal(error.status_code, text, now=self._now(), headers={name.lower(): headers[name] for name in headers})
+                text = error.response.content[:PAGE_LIMIT].decode("utf-8", "replace")
+                said = read_refusal(error.status_code, text, now=self._now(), headers=error.response.headers)
                 return said, self._clock.monotonic() - started
             except openai.OpenAIError as error:
                 cause = self._secrets.line(str(error.__cause__ or error)) or type(error).__name__

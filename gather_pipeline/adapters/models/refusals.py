@@ -81,13 +81,9 @@ class Refusal:
 
 
 def read_refusal(status: int, body: object, *, now: datetime, headers: Mapping[str, str] | None = None) -> Refusal:
-    """The refusal in the body of an answer: JSON, or a text or web page as it came.
+    """The refusal in the body of an answer: a JSON value, or a text or web page as it came.
 
-    Args:
-        status: HTTP status.
-        body: The JSON value, or the text.
-        now: The present, with a time zone, for waits that are told as a date.
-        headers: Of the answer, names in lower case.
+    The names of `headers` are in lower case; waits that are told as a date count from `now`.
     """
     leaves = list(_leaves(body, "message" if isinstance(body, str) else ""))
     codes = [str(value) for key, value in leaves if key in CODES and str(value).lower() not in NO_ERROR]
@@ -161,9 +157,6 @@ def _joined(texts: Iterator[str]) -> str:
         if text.lower() not in NO_ERROR and not any(text in other for other in kept):
             kept.append(text)
     return ": ".join(kept)
-
-
-# How long to wait
 
 
 def _wait(leaves: Collection[tuple[str, object]], headers: Mapping[str, str], words: str, now: datetime) -> float | None:

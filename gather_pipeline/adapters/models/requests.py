@@ -38,13 +38,10 @@ class Terms:
 
 
 def write_request(request: ModelRequest, terms: Terms, *, provider: str) -> dict[str, Any]:
-    """Keyword arguments of the client for a request.
+    """Keyword arguments of the client for a request, on these terms.
 
-    Args:
-        request: What to ask.
-        terms: What the model takes.
-        provider: ``openrouter`` is asked for its cost. ``embedded`` continues a final assistant turn and knows further sampling
-            parameters; elsewhere that turn becomes an instruction and these are left out.
+    Of the providers, ``openrouter`` is asked for its cost; ``embedded`` continues a final assistant turn and knows further sampling
+    parameters. Elsewhere that turn becomes an instruction, and these are left out.
     """
     messages = list(request.messages)
     if opening(request) and provider != EMBEDDED:

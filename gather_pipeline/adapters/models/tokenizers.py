@@ -60,12 +60,12 @@ def weights_counter(path: Path) -> Count | None:
 
     try:
         found = gguf_metadata(path)
-    except (OSError, struct.error, ValueError):
+        if found["tokenizer.ggml.model"] != "gpt2":
+            return None
+        vocabulary = {token: place for place, token in enumerate(found["tokenizer.ggml.tokens"])}
+        tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[tuple(pair.split(" ")) for pair in found["tokenizer.ggml.merges"]]))
+    except Exception:  # whatever a damaged file leads to, down to the library's own complaint about its merges
         return None
-    if found.get("tokenizer.ggml.model") != "gpt2":
-        return None
-    vocabulary = {token: place for place, token in enumerate(found["tokenizer.ggml.tokens"])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[tuple(pair.split(" ")) for pair in found["tokenizer.ggml.merges"]]))
     single = [pre_tokenizers.Digits(individual_digits=True)] if found.get("tokenizer.ggml.pre") in SINGLE_DIGITS else []
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*single, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     return lru_cache(maxsize=65536)(lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids))

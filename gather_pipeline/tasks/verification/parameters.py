@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, expected
 from gather_pipeline.tasks.definition import VerificationParameters
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -24,12 +24,12 @@ def read_form(form: type[Form], given: Mapping[str, Any], kind: str) -> Form:
         return form.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        wanted = expected(first["msg"])
         if not first["loc"]:
-            raise ValueError(expected) from None
+            raise ValueError(wanted) from None
         name = f"{kind} {'.'.join(str(part) for part in first['loc'])}"
         if first["type"] == "extra_forbidden":
             raise ValueError(f"{name} is not known, expected one of {', '.join(form.model_fields)}") from None
         if first["type"] == "missing":
             raise ValueError(f"{name} is missing") from None
-        raise ValueError(str(InvalidInput.field(name, first["input"], expected))) from None
+        raise ValueError(str(InvalidInput.field(name, first["input"], wanted))) from None

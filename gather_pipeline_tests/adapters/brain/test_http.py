@@ -145,6 +145,18 @@ def test_it_is_checked_with_the_key_and_tells_its_version(brain: HttpBrain, serv
         HttpBrain(server.url, "two words", Secrets())
 
 
+def test_a_number_that_holds_the_digits_of_the_key_stays_a_number(server: BrainServer) -> None:
+    with closing(HttpBrain(server.url, "950000", Secrets(["950000"]))) as brain:
+        server.faults.append({"duplicates": [{**ITEM, "similarity": 0.9500001, "summary": "Key 950000"}]})
+        (found,) = brain.duplicates("salt", "Night!")
+    assert (found.similarity, found.summary) == (0.9500001, "Key ***")
+
+
+def test_a_version_in_an_answer_nested_without_end_is_unknown(brain: HttpBrain, server: BrainServer) -> None:
+    server.faults += [[], b"[" * 100_000]
+    assert brain.check().version == ""
+
+
 def test_a_service_that_is_down_does_not_answer(tmp_path: Path) -> None:
     server = BrainServer(tmp_path)
     with pytest.raises(BrainUnavailable, match=f"the Brain at 127.0.0.1:{server.port} does not answer: no connection"):

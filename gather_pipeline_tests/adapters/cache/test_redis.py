@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
+import redis
+from redis.lock import Lock
 
 from gather_pipeline.adapters import redis as redis_server
 from gather_pipeline.adapters.cache import redis as module
@@ -23,9 +25,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "noeviction"])
 def test_memory_pressure_costs_values_and_nothing_else(tmp_path: Path, policy: str, caplog: pytest.LogCaptureFixture) -> None:
     require_redis()
-    server = RedisProcess(tmp_path, "--maxmemory", "6mb", "--maxmemory-policy", policy)
-    server.start()
-    try:
+    with RedisProcess(tmp_path, "--maxmemory", "6mb", "--maxmemory-policy", policy) as server:
         cache = RedisCache(RedisServer(server.url))
         for number in range(200):
             cache.put("result", str(number), os.urandom(50_000), ttl_s=1000 + number, entities=["project:salt"])
@@ -35,8 +35,6 @@ def test_memory_pressure_costs_values_and_nothing_else(tmp_path: Path, policy: s
         assert cache.stats().size == 0, "no value stays that an update of its entity forgets"
         assert len(lines(caplog)) == (policy == "noeviction")
         cache.close()
-    finally:
-        server.kill()
 
 
 def test_without_the_server_it_misses_and_says_so_once(
@@ -54,7 +52,7 @@ def test_without_the_server_it_misses_and_says_so_once(
         cache.invalidate()
     (line,) = lines(caplog)
     assert "Redis at 127.0.0.1" in line and "what the cache cannot give is made anew" in line
-    assert redis_process.start_again()
+    redis_process.start_again()
     cache.put("result", "a", b"three")
     assert cache.get("result", "a") == b"three"
 
@@ -81,6 +79,32 @@ def test_a_claim_is_renewed_while_it_is_held_and_lapses_where_its_holder_stopped
     assert list(cache._client.scan_iter(f"{CLAIMS}*")) == []
     cache.close()
     other.close()
+
+
+def test_a_claim_is_renewed_again_after_a_moment_without_the_server(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CLAIM_S", 1.0)
+    monkeypatch.setattr(module, "RENEW_S", 0.05)
+    away, renew = iter([redis.TimeoutError("Timeout reading from socket")] * 2), Lock.reacquire
+
+    def reacquire(lock: Lock) -> object:
+        if error := next(away, None):
+            raise error
+        return renew(lock)
+
+    monkeypatch.setattr(Lock, "reacquire", reacquire)
+    cache, other = RedisCache(RedisServer(redis_url)), RedisCache(RedisServer(redis_url))
+    with cache.claim("hiccup") or pytest.fail("held"):
+        module.threading.Event().wait(1.3)
+        assert other.claim("hiccup") is None
+    cache.close()
+    other.close()
+
+
+def test_a_live_holder_is_not_taken_for_dead_where_the_clock_was_set_meanwhile() -> None:
+    host, pid, began, mine = module._token().split("|")
+    for skew, dead in ((0.5, False), (-0.5, False), (60.0, True)):
+        assert module._is_dead("|".join([host, pid, str(float(began) + skew), mine])) is dead
+    assert not module._is_dead(f"elsewhere|{pid}|1.0|{mine}")
 
 
 def test_a_password_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:

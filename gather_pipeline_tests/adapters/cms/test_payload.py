@@ -15,7 +15,7 @@ from gather_pipeline.domain.departments import in_order
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import CmsUnavailable, InvalidInput
 from gather_pipeline_tests.cms_server import KEY, Answer, CmsServer, Fault, department, hang_up, lexical, said
-from gather_pipeline_tests.fault_server import closed_port
+from gather_pipeline_tests.server_process import free_port
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 
@@ -185,7 +185,7 @@ def test_a_server_that_asks_for_a_short_wait_gets_it_and_a_long_one_is_not_waite
 
 def test_nobody_there_and_no_answer_in_time_are_told(cms: CmsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CmsUnavailable, match="no connection"):
-        client(f"http://127.0.0.1:{closed_port()}").departments()
+        client(f"http://127.0.0.1:{free_port()}").departments()
     monkeypatch.setattr(payload, "TIMEOUT_S", 0.05)
     cms.faults += [lambda _: cms.closing.wait(5) and None] * 3
     with pytest.raises(CmsUnavailable, match=r"no answer within 0\.05 s"):

@@ -1,4 +1,4 @@
-"""What every body of the document store does alike. Crashes are in test_store_crashes.py, random operations in test_store_model.py."""
+"""What every body of the document store does alike. Crashes are in test_crashes.py, random operations in test_store_model.py."""
 
 from __future__ import annotations
 

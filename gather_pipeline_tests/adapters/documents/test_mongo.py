@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -19,7 +20,8 @@ from pymongo import MongoClient
 
 from gather_pipeline.adapters.documents.mongo.store import MongoStore
 from gather_pipeline.errors import DuplicateKey, StoreError, StoreUnavailable
-from gather_pipeline_tests.mongo_server import MongoServer, free_port
+from gather_pipeline_tests.mongo_server import MongoServer
+from gather_pipeline_tests.server_process import free_port
 
 USER, PASSWORD = "dora-the-user", "s3cret-pa55"
 
@@ -155,12 +157,9 @@ def test_its_repr_shows_the_host_alone(uri: str, host: str) -> None:
 
 
 def test_a_wrong_password_is_refused_without_being_repeated(tmp_path: Path) -> None:
-    server = MongoServer(tmp_path / "server")
-    server.start()
-    try:
-        admin: MongoClient[dict[str, Any]] = MongoClient(server.uri)
-        admin.admin.command("createUser", USER, pwd=PASSWORD, roles=["root"])
-        admin.close()
+    with MongoServer(tmp_path / "server") as server:
+        with MongoClient[dict[str, Any]](server.uri) as admin:
+            admin.admin.command("createUser", USER, pwd=PASSWORD, roles=["root"])
         server.kill()
         server.options = ("--auth",)
         server.start()
@@ -170,7 +169,7 @@ def test_a_wrong_password_is_refused_without_being_repeated(tmp_path: Path) -> N
         right.close()
         wrong = MongoStore(f"mongodb://{USER}:{PASSWORD}-wrong@127.0.0.1:{server.port}/", timeout_s=30)
         for call in (lambda: wrong.find("a", "gather"), lambda: wrong.upsert("a", "gather", {"_id": "2"})):
-            with pytest.raises(StoreError, match=r"MongoDB at 127\.0\.0\.1:\d+ refuses: user or password are wrong") as caught:
+            with pytest.raises(StoreError, match=r"MongoDB at 127\.0\.0\.1:\d+ refuses: the user or the password is wrong") as caught:
                 call()
             check_silent(wrong, caught.value)
         wrong.close()
@@ -178,16 +177,11 @@ def test_a_wrong_password_is_refused_without_being_repeated(tmp_path: Path) -> N
         with pytest.raises(StoreError, match="refuses"):
             without.find("a", "gather")
         without.close()
-    finally:
-        server.kill()
 
 
 def test_a_server_that_dies_is_unavailable_and_when_it_is_back_has_everything(tmp_path: Path) -> None:
     """Its end comes in the middle of writes; what was acknowledged survives, and the same store goes on."""
-    server = MongoServer(tmp_path / "server")
-    server.start()
-    store = MongoStore(server.uri, timeout_s=0.5)
-    try:
+    with MongoServer(tmp_path / "server") as server, closing(MongoStore(server.uri, timeout_s=0.5)) as store:
         store.insert_many("a", "gather", [{"_id": "start"}])
         killer = threading.Timer(0.5, server.kill)
         killer.start()
@@ -211,9 +205,6 @@ def test_a_server_that_dies_is_unavailable_and_when_it_is_back_has_everything(tm
         assert len(found) <= len(acknowledged) + 1
         store.upsert("a", "gather", {"_id": "end"})
         assert {row["_id"] for row in store.changed_since("a", "gather").documents} == found | {"end"}
-    finally:
-        store.close()
-        server.kill()
 
 
 def changed(store: MongoStore, database: str, cursor: str = "") -> tuple[list[str], str]:

@@ -20,7 +20,7 @@ from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.errors import DuplicateKey, StaleCursor, StoreError, StoreGone, StoreUnavailable
 
 NOBODY = 65534
-OWN = ("documents/sqlite/store.py", "documents/sqlite/file.py", "documents/sqlite/guard.py", "contextlib.py")
+OWN = ("documents/sqlite/store.py", "documents/sqlite/file.py", "contextlib.py")
 
 
 @pytest.fixture

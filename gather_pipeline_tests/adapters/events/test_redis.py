@@ -15,10 +15,10 @@ import redis
 from gather_pipeline.adapters.events.redis import RedisChannels
 from gather_pipeline.adapters.redis import RedisServer
 from gather_pipeline.domain.events import Event
-from gather_pipeline.errors import StoreUnavailable
+from gather_pipeline.errors import InvalidInput, StoreUnavailable
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
-from gather_pipeline_tests.mongo_server import free_port
 from gather_pipeline_tests.redis_server import RedisProcess
+from gather_pipeline_tests.server_process import free_port
 
 
 class Subscriber:
@@ -76,12 +76,17 @@ def test_a_server_that_dies_and_comes_back_hears_of_what_happens_then(
         bus.publish(event(sequence))
     while bus._waiting.qsize() or not about_redis(caplog):
         time.sleep(0.01)
-    assert redis_process.start_again()
+    redis_process.start_again()
     subscriber = Subscriber(redis_process.url)
     bus.publish(event(4))
     assert [one["sequence"] for one in subscriber.heard(1)] in ([3], [4])
     bus.close()
     assert [line.partition(" does ")[2][:10] or line[-13:] for line in about_redis(caplog)] == ["not answer", "answers again"]
+
+
+def test_an_address_that_cannot_be_used_is_told_to_who_would_publish() -> None:
+    with pytest.raises(InvalidInput, match="REDIS_URL cannot be used"):
+        RedisChannels(RedisServer("redis://127.0.0.1/0?socket_timeout=soon")).bus()
 
 
 def test_who_listens_is_told_of_the_beginning_of_projects_and_of_the_end(redis_process: RedisProcess) -> None:

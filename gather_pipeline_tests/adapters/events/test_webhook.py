@@ -13,8 +13,8 @@ import pytest
 
 from gather_pipeline.adapters.events.webhook import Webhook
 from gather_pipeline.domain.events import Event, Setback
-from gather_pipeline_tests.fault_server import closed_port
 from gather_pipeline_tests.listener import Listener, Said
+from gather_pipeline_tests.server_process import free_port
 
 
 def numbered(sequence: int, **fields: str) -> Event:
@@ -97,7 +97,7 @@ def test_who_is_away_or_busy_is_waited_for(listener: Listener, status: int, afte
 
 def test_who_answers_too_late_or_nobody_is_away(listener: Listener) -> None:
     assert posted(listener, Said(204, delay_s=1.0), timeout_s=0.1) == Setback(kind="away", reason="no answer within 0.1 s")
-    gone = Webhook(f"http://127.0.0.1:{closed_port()}/s3cret")
+    gone = Webhook(f"http://127.0.0.1:{free_port()}/s3cret")
     assert gone.post(numbered(1)) == Setback(kind="away", reason="no connection (ConnectError)")
     gone.close()
 

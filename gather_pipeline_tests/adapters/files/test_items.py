@@ -353,6 +353,15 @@ def test_a_file_goes_where_a_link_points_and_through_a_pipe(tmp_path: Path) -> N
     writer.join()
 
 
+def test_a_file_that_is_written_anew_stays_as_private_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    path.touch()
+    for mode in (0o600, 0o640):
+        path.chmod(mode)
+        write_items([to_fields(make_item(), 0)], "jsonl", path, io.BytesIO(), "Salt")
+        assert path.stat().st_mode & 0o777 == mode and path.stat().st_size
+
+
 @pytest.mark.parametrize("name", ["nowhere/items.jsonl", ".", "file/items.jsonl"])
 def test_a_file_that_cannot_be_made_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")

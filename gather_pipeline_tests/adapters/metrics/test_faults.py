@@ -252,7 +252,9 @@ def test_a_query_that_takes_too_long_is_ended_and_the_next_one_answered(metrics:
     assert len(metrics.rows("FROM run")) == 1
 
 
-@pytest.mark.parametrize("sql", ["FROM run", "DESCRIBE run", "SHOW TABLES", "WITH a AS (SELECT 1) FROM a;", "EXPLAIN SELECT 1"])
+@pytest.mark.parametrize(
+    "sql", ["FROM run", "DESCRIBE run", "SHOW TABLES", "WITH a AS (SELECT 1) FROM a;", "EXPLAIN SELECT 1", "SELECT '\udce9'"]
+)
 def test_statements_that_read_are_answered(metrics: Metrics, sql: str) -> None:
     metrics.ran("t1", "completed")
     metrics.ingest()

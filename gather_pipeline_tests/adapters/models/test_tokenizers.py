@@ -38,6 +38,24 @@ def test_the_tokenizer_in_a_weights_file_counts_by_its_merges(tmp_path: Path):
     assert [count(one) for one in ("", "ab", "ab ab", "ab ab ab", "ba", "11")] == [0, 1, 2, 3, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("part", "damaged"),
+    [
+        (text("general.alignment"), b"\xff" * 8 + b"general.alignment"),
+        (text("tokenizer.ggml.merges"), text("tokenizer.ggml.MERGES")),
+        (texts("a b", "Ġ a", "Ġ ab"), texts("a b", "Ġ a", "Ġ zz")),
+        (texts("a b", "Ġ a", "Ġ ab"), texts("a b", "Ġ a", "Ġ ")),
+    ],
+    ids=["an endless text", "no merges", "a merge of what is no token", "half a merge"],
+)
+def test_damage_at_the_head_of_a_file_leaves_it_uncounted(tmp_path: Path, part: bytes, damaged: bytes):
+    whole = gguf(tmp_path / "damaged.gguf")
+    assert part in whole.read_bytes()
+    whole.write_bytes(whole.read_bytes().replace(part, damaged))
+    weights_counter.cache_clear()
+    assert weights_counter(whole) is None
+
+
 def test_a_file_without_a_byte_level_tokenizer_counts_nothing(tmp_path: Path):
     assert weights_counter(gguf(tmp_path / "spm.gguf", kind="llama")) is None
     assert weights_counter(tmp_path / "missing.gguf") is None

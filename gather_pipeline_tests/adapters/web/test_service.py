@@ -59,9 +59,23 @@ def test_an_answer_is_what_the_json_says():
 def test_a_key_goes_to_its_host_alone():
     got, server, _ = asked(says(200, {"message": "no such key: s3cret-key"}), keys={"127.0.0.1": "s3cret-key"})
     assert server.headers[0]["authorization"] == "Bearer s3cret-key" and got == {"message": "no such key: ***"}
+    keys = HttpService(Waits(), {"Facts.Example.ORG": "s3cret"})._keys
+    assert keys == {"facts.example.org": "s3cret"}, "as the host of an address is read"
     _, server, _ = asked(says(200, {}), keys={"facts.example.org": "s3cret"})
     assert "authorization" not in server.headers[0]
     assert "s3cret" not in repr(HttpService(Waits(), {"facts.example.org": "s3cret"}))
+
+
+@pytest.mark.parametrize("key", ["two words", "sch\u00fcssel", "a\nb"])
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str):
+    with pytest.raises(InvalidInput, match="GATHER_SERVICE_KEYS for facts.example.org holds a blank") as refused:
+        HttpService(Waits(), {"facts.example.org": key})
+    assert key not in str(refused.value)
+
+
+def test_a_number_that_holds_the_digits_of_a_key_stays_a_number():
+    got, _, _ = asked(says(200, {"passed": True, "score": 0.123456, "key": "123456"}), keys={"127.0.0.1": "123456"})
+    assert got == {"passed": True, "score": 0.123456, "key": "***"}
 
 
 def test_failures_that_may_pass_are_tried_again():
@@ -111,7 +125,7 @@ def test_nobody_there_is_told():
         asyncio.run(HttpService(Waits()).post(url, {}, timeout_s=1, retries=0))
 
 
-@pytest.mark.parametrize("url", ["ftp://facts.example.org", "https://", "http://[x", "facts"])
+@pytest.mark.parametrize("url", ["ftp://facts.example.org", "https://", "http://[x", "facts", "http://facts:99999", "http://fa cts/"])
 def test_what_is_no_web_address_is_refused(url: str):
     with pytest.raises(InvalidInput, match="the address of the service is not a web address"):
         asyncio.run(HttpService(Waits()).post(url, {}, timeout_s=1, retries=0))

@@ -35,7 +35,7 @@ HEARTBEAT_MS = 2000  # a server that stops in the middle of an answer is noticed
 GIVEN_UP_S = 2.0  # for so long nothing more is asked of a server that was waited for in vain; later it is looked for once
 TAKEN = 11000
 TOO_LARGE = frozenset({10334, 17419, 17420})
-ACCESS = {11: "it does not know the user", 13: "the user may not do this", 18: "user or password are wrong"}
+ACCESS = {11: "it does not know the user", 13: "the user may not do this", 18: "the user or the password is wrong"}
 
 
 class MongoConnection:

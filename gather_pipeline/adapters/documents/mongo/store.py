@@ -36,7 +36,7 @@ INCREASED = {"$add": [{"$ifNull": ["$_version", 0]}, 1]}
 
 
 class MongoStore:
-    """Documents in the databases of a MongoDB server (4.4 or later), for any number of threads, processes and machines.
+    """The body of `MaintainedStore` on a MongoDB server (4.4 or later), for any number of threads, processes and machines.
 
     Args:
         uri: ``mongodb://[user:password@]host[:port]/[?options]``; user and password appear in no message.
@@ -54,32 +54,31 @@ class MongoStore:
         """Stores new documents; where one is refused those before it are taken back, but a killed process may leave a part."""
         target = self._target(database, collection)
         batch = token_hex(8)
-        found = [rules.split(collection, document) for document in documents]
+        found = (rules.split(collection, document) for document in documents)
         rows: list[dict[str, Any]] = [{"_id": id, **fields, "_version": 1, BATCH: batch} for id, fields in found]
         if not rows:
             return
         self._index(target)
         tries = count()
 
+        def take_back() -> None:
+            target.delete_many({"_id": {"$in": [row["_id"] for row in rows]}, BATCH: batch})
+
         def insert() -> None:
             if next(tries):  # the server went away while it was asked: it may have stored some, or all
-                target.delete_many({"_id": {"$in": [id for id, _ in found]}, BATCH: batch})
+                take_back()
             target.insert_many(rows)
 
         try:
             self._server.run(insert, f"a document for {collection}")
         except BaseException:
-            self._take_back(target, batch, [id for id, _ in found])
+            try:
+                self._server.run(take_back, collection)
+            except (StoreError, StoreUnavailable) as error:
+                logger.info("[AutoGather] %s: an insert that failed may have left some of %d documents", error, len(rows))
             raise
 
-    def _take_back(self, target: Collection[Any], batch: str, ids: list[str]) -> None:
-        try:
-            self._server.run(lambda: target.delete_many({"_id": {"$in": ids}, BATCH: batch}), target.name)
-        except (StoreError, StoreUnavailable) as error:
-            logger.info("[AutoGather] %s: an insert that failed may have left some of %d documents", error, len(ids))
-
     def get(self, database: str, collection: str, id: str) -> Document | None:
-        """The document with that ``_id``, None where there is none."""
         target = self._target(database, collection)
         row = self._server.run(lambda: target.find_one({"_id": id}), collection) if rules.is_id(id) else None
         return None if row is None else _document(row)
@@ -93,7 +92,6 @@ class MongoStore:
         sort: Sequence[tuple[str, int]] = (),
         limit: int | None = None,
     ) -> list[Document]:
-        """Matching documents in order."""
         target = self._target(database, collection)
         query, order = rules.conditions_of(where), rules.order_of(sort)
         if limit == 0:  # to MongoDB that is no limit
@@ -111,7 +109,6 @@ class MongoStore:
         expected_version: int | None = None,
         where: Mapping[str, Any] | None = None,
     ) -> Document:
-        """Sets top-level fields of a document and returns it."""
         target = self._target(database, collection)
         rules.check_fields(collection, rules.check_id(collection, id), changes)
         wanted = {"_id": id, **rules.conditions_of(where)} | ({} if expected_version is None else {"_version": expected_version})
@@ -135,7 +132,6 @@ class MongoStore:
         raise VersionConflict(f"{what} was changed: expected {shorten(where)}")
 
     def upsert(self, database: str, collection: str, document: Document) -> Document:
-        """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
         target = self._target(database, collection)
         id, fields = rules.split(collection, document)
         new = {"$literal": {"_id": id, **fields}}
@@ -148,7 +144,6 @@ class MongoStore:
         return _document(row)
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
-        """Deletes matching documents and returns how many."""
         target, query = self._target(database, collection), rules.conditions_of(where)
         return self._server.run(lambda: target.delete_many(query), collection).deleted_count
 
@@ -165,12 +160,10 @@ class MongoStore:
         return Changes(documents=[_document(row) for row in rows], cursor=cursor)
 
     def position(self, database: str) -> str:
-        """A cursor of the present."""
         return self._bookmark(rules.check_database(database), {"$currentDate": {"at": True}})
 
     @property
     def place(self) -> str:
-        """The hosts."""
         return self._server.host
 
     def check(self, database: str) -> StoreState:
@@ -191,7 +184,6 @@ class MongoStore:
         return StoreState(engine=f"MongoDB {version}", kind=kind, latency_s=latency_s)
 
     def collections(self, database: str) -> list[str]:
-        """Names of a database's collections."""
         opened = self._server.database(rules.check_database(database))
         names = self._server.run(opened.list_collection_names, database)
         return sorted(name for name in names if not name.startswith(("_", "system.")))
@@ -217,7 +209,6 @@ class MongoStore:
         self._server.run(write, f"a document for {collection}")
 
     def waiting(self, left: Callable[[], float]) -> AbstractContextManager[None]:
-        """Within the block a server that does not answer is waited for as long as `left` gives seconds."""
         return self._server.waiting(left)
 
     def close(self) -> None:

@@ -12,11 +12,9 @@ WITH newest AS (
         sum(items_created)::BIGINT AS kept,
         sum(duplicates_dropped)::BIGINT AS duplicates,
         sum(filtered_dropped)::BIGINT AS filtered,
-        arg_max_null(ended_by, iteration) AS ended_by
-    FROM iteration
-    GROUP BY project_id, department
-), work AS (
-    SELECT project_id, department, min(logged_at) AS started, sum(duration_s) / 60 AS minutes
+        arg_max_null(ended_by, iteration) AS ended_by,
+        min(logged_at) AS started,
+        sum(duration_s) / 60 AS minutes
     FROM iteration
     GROUP BY project_id, department
 ), spent AS (
@@ -45,12 +43,11 @@ SELECT
     coalesce(s.calls_with_unknown_tokens, 0) AS calls_with_unknown_tokens,
     s.cost,
     coalesce(s.calls_with_unknown_cost, 0) AS calls_with_unknown_cost,
-    w.minutes,
+    n.minutes,
     n.ended_by
 FROM newest AS n
-JOIN work AS w USING (project_id, department)
 LEFT JOIN spent AS s USING (project_id, department)
-ORDER BY n.project_id, w.started, n.department;
+ORDER BY n.project_id, n.started, n.department;
 COMMENT ON VIEW report_departments IS 'Report: one row a department of a project, over all its runs';
 
 CREATE VIEW report_spending AS

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     user: str | None = Field(None, validation_alias="GATHER_USER", min_length=1, max_length=200)
 
     mongodb_uri: SecretStr | None = Field(None, validation_alias="MONGODB_URI")
-    mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB")
+    mongodb_db: str = Field("gather_pipeline", validation_alias="MONGODB_DB", pattern=r"^[A-Za-z0-9_-]{1,63}$")
 
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
 
@@ -150,13 +150,6 @@ class Settings(BaseSettings):
     def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError("an address that begins with mongodb:// or mongodb+srv://")
-        return value
-
-    @field_validator("mongodb_db")
-    @classmethod
-    def _is_database(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value):
-            raise ValueError("1 to 63 letters, digits, '_' and '-'")
         return value
 
     @field_validator("redis_url")

@@ -34,6 +34,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from gather_pipeline.errors import InvalidInput, expected
 
 PACKAGED_SAMPLE = Path(__file__).with_name("sample")
+ENCODING = "utf-8-sig"  # of `.env`; editors of Windows put a mark before the first name
 PRICES = 'JSON like {"vendor/model": [dollars per million tokens in, out]}, with numbers from 0 up'
 SERVICE_KEYS = 'JSON like {"facts.example.org": "key"}'
 
@@ -62,7 +63,7 @@ class Settings(BaseSettings):
 
     # Not populate_by_name: it would read variables called like the fields as well, and HOME is always set.
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, allow_inf_nan=False
+        env_file=".env", env_file_encoding=ENCODING, env_ignore_empty=True, extra="ignore", frozen=True, allow_inf_nan=False
     )
 
     home: Path = Field(Path(".gather"), validation_alias="GATHER_HOME", validate_default=True)
@@ -125,9 +126,9 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """What is blank counts as not set; white space around a value, such as the line end of a file with a key, is no part of it."""
-        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-        return {name: value for name, value in stripped.items() if value != ""}
+        """What is blank counts as not set."""
+        bare = {name: _bare(value) if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in bare.items() if value != ""}
 
     @field_validator("fallback_models", "api_origins", mode="before")
     @classmethod
@@ -154,8 +155,16 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and _parts(value.get_secret_value(), "redis", "rediss", "unix") is None:
-            raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path")
+        parts = _parts(value.get_secret_value(), "redis", "rediss", "unix") if value is not None else None
+        if value is not None and (parts is None or not re.fullmatch(r".+" if parts.scheme == "unix" else r"/?\d*/?", parts.path)):
+            raise ValueError("an address like redis://127.0.0.1:6379/0, rediss://host or unix:///path, a password in it percent-encoded")
+        return value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_base_url(cls, value: str | None) -> str | None:
+        if value is not None and _parts(value, "http", "https") is None:
+            raise ValueError("an address like http://localhost:8000/v1")
         return value
 
     @field_validator("webhook_url")
@@ -201,9 +210,10 @@ class Settings(BaseSettings):
     @field_validator("api_origins")
     @classmethod
     def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"https?://[^/\s*]+", origin) for origin in value):
+        origins = tuple(origin.rstrip("/") for origin in value)
+        if not all(re.fullmatch(r"https?://[^/\s*]+", origin) for origin in origins):
             raise ValueError("origins of pages like https://app.example.com, with commas between")
-        return value
+        return origins
 
     @field_validator("context_buffer_tokens")
     @classmethod
@@ -221,6 +231,13 @@ class Settings(BaseSettings):
         except (ValueError, TypeError):  # the second where it is no text
             raise ValueError(PRICES if info.field_name == "prices" else SERVICE_KEYS) from None
 
+    @field_validator("service_keys")
+    @classmethod
+    def _are_keys(cls, value: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+        if not all(re.fullmatch(r"[!-~]+", key.get_secret_value()) for key in value.values()):
+            raise ValueError(f"{SERVICE_KEYS}, a key of ASCII without a blank")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _is_known(cls, value: str) -> str:
@@ -237,6 +254,13 @@ class Settings(BaseSettings):
             raise ValueError("a path without ~, for the system names no home folder") from None
         except OSError as error:
             raise ValueError(f"an absolute path, for the current folder cannot be used ({error.strerror})") from None
+
+    @field_validator("home")
+    @classmethod
+    def _can_hold_the_metrics(cls, value: Path) -> Path:
+        if "?" in str(value):  # what follows one DuckDB takes for no part of a file's name
+            raise ValueError("a path without a question mark, for the metrics database cannot be made under one")
+        return value
 
     @property
     def reads_cms(self) -> bool:
@@ -261,8 +285,8 @@ class Settings(BaseSettings):
 
     def variable(self, name: str) -> str | None:
         """The value of another variable, which a file of providers names; from the environment, then `.env`."""
-        value = os.environ.get(name) or (dotenv_values(".env").get(name) if Path(".env").is_file() else None)
-        return (value or "").strip() or None
+        value = os.environ.get(name) or (dotenv_values(".env", encoding=ENCODING).get(name) if Path(".env").is_file() else None)
+        return _bare(value or "") or None
 
     @property
     def tasks(self) -> tuple[Path, ...]:
@@ -292,6 +316,12 @@ def load_settings(**overrides: object) -> Settings:
         is_secret = any(word in name for word in ("KEY", "SECRET", "URI", "URL"))
         value = "not shown" if is_secret else str(given) if isinstance(given, Path) else given
         raise InvalidInput.field(name, value, expected(first["msg"])) from None
+
+
+def _bare(value: str) -> str:
+    """A value without what is no part of it: the line end of a file with a key, or the quotes that `docker --env-file` leaves around it."""
+    value = value.strip()
+    return value[1:-1].strip() if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
 
 
 def _variable(name: str) -> str:

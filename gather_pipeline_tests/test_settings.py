@@ -36,10 +36,13 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("GATHER_WRONG_DROP_COST", "inf"),
         ("GATHER_TIMEZONE", "Berlin"),
         ("GATHER_HOME", "~nobody-of-that-name/state"),
+        ("GATHER_HOME", "/srv/what?/state"),
+        ("PAYLOAD_WEBHOOK_SECRET", "short"),
         ("GATHER_PRICES", "cheap"),
         ("GATHER_SERVICE_KEYS", "\udce9"),
         ("GATHER_SERVICE_KEYS", "s3cret"),
         ("GATHER_SERVICE_KEYS", '{"facts.example.org": 7}'),
+        ("GATHER_SERVICE_KEYS", '{"facts.example.org": "schlüssel"}'),
         ("GATHER_PRICES", '{"a/b": [NaN, 1]}'),
         ("GATHER_PRICES", '{"a/b": [1, Infinity]}'),
         ("GATHER_PRICES", '{"a/b": [-1, 1]}'),
@@ -53,6 +56,8 @@ def test_the_environment_wins_over_the_env_file_and_that_over_the_default(tmp_pa
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "redis://"),
         ("REDIS_URL", "redis://127.0.0.1:70000"),
+        ("REDIS_URL", "redis://127.0.0.1:6379/cache"),
+        ("GATHER_WEBHOOK_URL", "https://host:99999/hook"),
         ("NEXT_PUBLIC_APP_URL", "app.example.com"),
         ("NEXT_PUBLIC_APP_URL", "https://ana:secret@app.example.com"),
     ],
@@ -168,3 +173,33 @@ def test_a_contexts_buffer_leaves_room_and_a_gather_prompt_stays_within_it() -> 
         load_settings(_env_file=None, context_max_tokens=4_000, context_buffer_tokens=5_000)
     assert load_settings(_env_file=None).gather_context_tokens == 6_000
     assert load_settings(_env_file=None, context_max_tokens=4_000, context_buffer_tokens=1_000).gather_context_tokens == 3_000
+
+
+def test_an_env_file_may_have_the_mark_that_windows_puts_before_its_first_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GATHER_CONCURRENCY=3\nSTUDIO_KEY=st\n", encoding="utf-8-sig")
+    assert (load_settings().concurrency, load_settings().variable("STUDIO_KEY")) == (3, "st")
+    (tmp_path / ".env").write_text("STUDIO_KEY=st\n", encoding="utf-8-sig")
+    assert load_settings().variable("STUDIO_KEY") == "st"
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_that_a_container_leaves_around_a_value_are_no_part_of_it(monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
+    for name, value in {"GATHER_CONCURRENCY": "3", "OPENAI_API_KEY": "sk-quoted", "STUDIO_KEY": "st"}.items():
+        monkeypatch.setenv(name, f"{quote}{value}{quote}")
+    settings = load_settings()
+    assert settings.openai_api_key is not None
+    assert (settings.concurrency, settings.openai_api_key.get_secret_value(), settings.variable("STUDIO_KEY")) == (3, "sk-quoted", "st")
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "GATHER_WEBHOOK_URL", "NEXT_PUBLIC_APP_URL", "BRAIN_SERVICE_BASE_URL", "OPENAI_BASE_URL"])
+@pytest.mark.parametrize("rest", [":hush#hush@host/", ":hush/hush@host/", "us:hush\u2100hush@host/", "[hush"])
+def test_no_part_of_a_password_is_shown_of_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch, name: str, rest: str) -> None:
+    monkeypatch.setenv(name, f"{'redis' if name == 'REDIS_URL' else 'https'}://{rest}")
+    with pytest.raises(InvalidInput, match=f"{name} is 'not shown', expected an address like ") as error:
+        load_settings()
+    assert "hush" not in str(error.value)
+
+
+def test_an_origin_may_be_copied_with_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATHER_API_ORIGINS", "https://app.example.com/, http://localhost:3000")
+    assert load_settings().api_origins == ("https://app.example.com", "http://localhost:3000")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Client = TypeVar("Client", "redis.Redis", "redis.asyncio.Redis")
 CONNECT_S, ANSWER_S = 2.0, 2.0  # whoever asks can do without an answer, so nobody is kept waiting for it
 
 
@@ -29,12 +30,16 @@ class RedisServer:
     Attributes:
         place: Host and port, or the socket's path.
         is_away: Whether it did not answer when it was asked last, by anyone.
+
+    Raises:
+        InvalidInput: The address has an option that cannot be used.
     """
 
     def __init__(self, url: str) -> None:
         self._url, self._secrets, self._lock, self.is_away = url, Secrets(parts_of_address(url)), threading.Lock(), False
         parts = urlsplit(url)
         self.place = unquote(parts.path) if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+        self.client().close()
 
     def __repr__(self) -> str:
         return f"RedisServer({self.place})"
@@ -44,14 +49,14 @@ class RedisServer:
         import redis
 
         with self._read():
-            return redis.Redis.from_url(self._url, **_options())
+            return _checked(redis.Redis.from_url(self._url, **_options()))
 
     def async_client(self, **options: Any) -> redis.asyncio.Redis:
         """The same for one event loop, with further options of the client."""
         import redis.asyncio
 
         with self._read():
-            return redis.asyncio.Redis.from_url(self._url, **_options(asynchronous=True), **options)
+            return _checked(redis.asyncio.Redis.from_url(self._url, **_options(asynchronous=True), **options))
 
     def check(self, channel: str, key: str) -> StoreState:
         """Asks the server, and proves that it takes a message on a channel and a value under a key; leaves nothing behind.
@@ -118,11 +123,22 @@ def _version(client: redis.Redis) -> str:
         return ""  # INFO is not for everyone
 
 
+def _checked(client: Client) -> Client:
+    """A client that gives bytes, whatever the address says; raises `TypeError` where no connection takes an option of the address."""
+    pool: Any = client.connection_pool
+    pool.connection_kwargs["decode_responses"] = False
+    pool.connection_class(**pool.connection_kwargs)  # not connected yet
+    return client
+
+
 def _options(*, asynchronous: bool = False) -> dict[str, Any]:
-    """One more try, at once: a connection that was kept is found to be dead where the server was started anew."""
+    """One more try, at once: a connection that was kept is found to be dead where the server was started anew.
+
+    Of the protocol the version that every server speaks, and nothing that a user who may only read, write and publish is refused.
+    """
     from redis.asyncio.retry import Retry as AsyncRetry
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     retry = (AsyncRetry if asynchronous else Retry)(NoBackoff(), 1)
-    return {"socket_connect_timeout": CONNECT_S, "socket_timeout": ANSWER_S, "retry": retry, "client_name": "gather_pipeline"}
+    return {"socket_connect_timeout": CONNECT_S, "socket_timeout": ANSWER_S, "retry": retry, "protocol": 2}

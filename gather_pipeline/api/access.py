@@ -54,6 +54,27 @@ class Access:
             raise NotAllowed(f"the token {self.name!r} is for project {self.project_id}, expected one for {wanted}")
 
 
+class Lenient:
+    """Middleware that reads what clients send for the same: a slash at a path's end, HEAD for a GET, and filters without a value.
+
+    The server keeps the body of an answer to HEAD back. A redirect to the other path would name it by what the proxy before it calls it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands a request on as it is meant."""
+        if scope["type"] in ("http", "websocket"):
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}  # a copy, for the server looks at its own
+            if scope.get("method") == "HEAD" and not scope["path"].endswith("/events"):  # streams have no end
+                scope["method"] = "GET"
+            if scope.get("method", "GET") == "GET":
+                parts = scope["query_string"].split(b"&")
+                scope["query_string"] = b"&".join(part for part in parts if part.partition(b"=")[1:] != (b"=", b""))
+        await self._app(scope, receive, send)
+
+
 class Gate:
     """Middleware that lets through who may ask, and no more often than the settings allow.
 

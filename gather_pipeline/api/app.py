@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from gather_pipeline import __version__
-from gather_pipeline.api.access import Gate
+from gather_pipeline.api.access import Gate, Lenient
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.limits import Bounded
 from gather_pipeline.api.live import Live
@@ -72,6 +72,7 @@ def create_app(services: Services, closing: ExitStack | None = None) -> FastAPI:
         shown = ["ETag", "Link", "Location", "Retry-After"]
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=shown)
     app.add_middleware(Measuring, of_server=app.state.measures)
+    app.add_middleware(Lenient)
     return app
 
 

@@ -5,6 +5,7 @@ Those that wait for nothing are coroutines, for FastAPI takes a plain function t
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -28,6 +29,9 @@ async def _services(connection: HTTPConnection) -> Services:
 async def _access(connection: HTTPConnection) -> Access:
     access: Access = connection.state.access
     return access
+
+
+TAG = re.compile(r'(?:W/)?"?([1-9][0-9]{0,8})(?:[-;]+[a-z]+)?"?')  # what proxies make of an ETag where they pack an answer: W/"3", "3-gzip"
 
 
 class Body(BaseModel):
@@ -92,10 +96,9 @@ async def _revision(
 ) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
-    number = if_match.strip().removeprefix("W/").removeprefix('"').removesuffix('"')  # a proxy that compresses weakens an ETag
-    if not (number.isascii() and number.isdecimal() and len(number) <= 9 and int(number)):
+    if (found := TAG.fullmatch(if_match.strip())) is None:
         raise InvalidInput.field("If-Match", if_match, 'an ETag as it was read, such as "3"')
-    return int(number)
+    return int(found[1])
 
 
 # Whose name a change is kept under.

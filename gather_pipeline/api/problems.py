@@ -46,6 +46,9 @@ NO_JSON = "the body is no JSON, expected a JSON object"
 UNUSABLE = {"missing": "is missing", "extra_forbidden": "is not a known field"}  # by pydantic's type of a fault
 
 
+NO_JSON = "the body is no JSON, expected a JSON object in UTF-8"
+
+
 class Fault(BaseModel):
     """A value of the request that is wrong."""
 
@@ -129,6 +132,9 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
             return problem_of(InvalidInput(NO_JSON), secrets)
         title = HTTPStatus(error.status_code).phrase
         detail = f"{request.method} {request.url.path}: {error.detail}"
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
+            packed = request.headers.get("content-encoding", "identity")
+            detail = str(InvalidInput.field("Content-Encoding", packed, "a body as it is")) if packed != "identity" else NO_JSON
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names the methods of the path's first route alone
             there = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]

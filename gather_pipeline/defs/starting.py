@@ -11,10 +11,12 @@ import tempfile
 import threading
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import IO
 
 import dagster as dg
 
+import gather_pipeline
 from gather_pipeline.defs import launch
 from gather_pipeline.defs.jobs import PRIORITY, priority_tag
 from gather_pipeline.defs.resources import Gather
@@ -31,6 +33,10 @@ logger = logging.getLogger(__name__)
 DAEMON = "QUEUED_RUN_COORDINATOR"
 BEAT_S = 45.0  # Dagster's daemons beat every 30 s
 TAIL = 4000  # bytes of a process's standard error in which its last sentence is looked for
+# Python's `-m` would look for every module in the current folder first, and a user's may hold a `queue.py`.
+FOUND = "import sys; sys.path.insert(0, sys.argv.pop(1)); import gather_pipeline; del sys.path[0]"
+ITSELF = f"{FOUND}; from gather_pipeline.cli import main; main()"
+COMMAND = (sys.executable, "-P", "-c", ITSELF, str(Path(gather_pipeline.__file__).parents[1]))
 NOBODY = "it waits in Dagster's queue, which no daemon empties: start make dev"
 
 
@@ -105,7 +111,7 @@ def _start_process(services: Services, request: AutomationRequest, task_id: str)
     environment = os.environ | ({} if request.webhook_url is None else {"GATHER_WEBHOOK_URL": request.webhook_url})
     said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the thread below; a pipe would break with this process
     process = subprocess.Popen(
-        [sys.executable, "-m", "gather_pipeline.cli", "run", *options],
+        [*COMMAND, "run", *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=said,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from gather_pipeline.domain.cms import in_one_language, listed_texts, name_of_related, plain_text
 from gather_pipeline.domain.texts import clean, typed
@@ -27,7 +27,10 @@ SLUG_EXPECTED = "1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or di
 
 
 class Row(BaseModel):
-    """A part of a CMS's row, as any database gives it: null and an empty text count as missing, numbers and truths may be texts."""
+    """A part of a CMS's row, as any database gives it: null and an empty text count as missing, numbers and truths may be texts.
+
+    Names may be written in another way, such as ``code_dep_number``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
@@ -36,7 +39,8 @@ class Row(BaseModel):
     def _given(cls, row: object) -> object:
         if not isinstance(row, Mapping):
             return row
-        values = {name: in_one_language(row.get(name)) for name in cls.model_fields}
+        given = {**{re.sub(r"[\W_]", "", str(name)).lower(): value for name, value in row.items()}, **row}
+        values = {name: in_one_language(given.get(name, given.get(name.lower()))) for name in cls.model_fields}
         texts = {name: clean(value) if typed(value) else None for name, value in values.items() if isinstance(value, str)}
         return {name: value for name, value in (values | texts).items() if value is not None}
 
@@ -53,7 +57,7 @@ class Department(Row):
     """One row of the CMS collection `departments` (S001-PAY-05)."""
 
     id: str | None = None
-    slug: Annotated[str, Field(pattern=SLUG)]
+    slug: Annotated[str, StringConstraints(strip_whitespace=True, pattern=SLUG)]
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, BeforeValidator(plain_text)] = ""
     codeDepNumber: Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None
@@ -146,6 +150,8 @@ def _rows(answer: object, source: str) -> list[object]:
         if isinstance(held, list) and (more or (isinstance(total, int) and total > len(held))):
             page = f"one page of the CMS's list ({len(held)}{f' of {total}' if isinstance(total, int) else ''} departments)"
             raise InvalidInput(f"{source} holds {page}, expected all of it: ask the CMS with limit=0")
+        if held is None:
+            raise InvalidInput(f"{source} holds a mapping of {listed(map(str, answer), 5) or 'nothing'}, expected a list of departments")
         answer = held
     if not isinstance(answer, list):
         raise InvalidInput(f"{source} holds {'none' if answer is None else shorten(answer)}, expected a list of departments")
@@ -159,7 +165,8 @@ def _described(error: ValidationError) -> str:
     field = ".".join(str(part) for part in first["loc"] if part not in branches and "constrained" not in str(part))
     if first["type"] == "missing":
         return f"field {field} is missing, expected {SLUG_EXPECTED if field == 'slug' else 'a value'}"
-    return str(InvalidInput.field(f"field {field}", first["input"], SLUG_EXPECTED if field == "slug" else expected(first["msg"])))
+    told = SLUG_EXPECTED if field == "slug" else expected(first["msg"]).replace("a valid tuple", "a list")
+    return str(InvalidInput.field(f"field {field}", first["input"], told))
 
 
 def in_order(departments: Sequence[Department]) -> list[Department]:

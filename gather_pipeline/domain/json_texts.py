@@ -7,18 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 DEEPEST = 64  # levels of lists and mappings; an export's line has 5, and MongoDB keeps 100
+BOM = "\ufeff"
 LONGEST_NUMBER = 300  # digits; a number of more is no float
 TOO_DEEP = f"it is nested more than {DEEPEST} levels deep, expected at most {DEEPEST}"
 
 
 def load_json(text: str, **options: Any) -> Any:
-    """The value of a JSON text; `options` are as `json.loads` takes them.
+    """The value of a JSON text, also of one with the mark that some programs put before UTF-8; `options` are as `json.loads` takes them.
 
     Raises:
         ValueError: It is none, is nested too deep, or has a number too long; a `JSONDecodeError` where it is none.
     """
     try:
-        value = json.loads(text, parse_int=whole_number, **options)
+        value = json.loads(text.removeprefix(BOM), parse_int=whole_number, **options)
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
     check_depth(value)

@@ -7,22 +7,31 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, ValidationError, model_validator
 
 from gather_pipeline.domain.routing import LOCAL, Provider, is_local, is_web_address, resolve_model
 from gather_pipeline.errors import InvalidInput, shorten
 
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Count = Annotated[int, Field(ge=1)]
-Chain = tuple[Annotated[str, Field(min_length=1)], ...]
+Chain = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
+]
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 SECRET_HEADER = re.compile(r"(?i)auth|key|token|secret|cookie")
 
 
 class Part(BaseModel):
-    """A part of the file: frozen, and with no key that is not known."""
+    """A part of the file: frozen, and with no key that is not known; a key without a value counts as left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, part: object) -> object:
+        if not isinstance(part, Mapping):
+            return part
+        return {name: value for name, value in part.items() if value is not None or name not in cls.model_fields}
 
 
 class ModelFacts(Part):
@@ -169,7 +178,7 @@ def read_provider_files(*files: tuple[object, str]) -> ProviderFile:
                     f"{source}: key providers.{name}.base_url is not a web address, expected one like http://localhost:8000/v1"
                 )
             for header, value in entry.headers.items():
-                if not f"{header}{value}".isascii() or not f"{header}{value}".isprintable():
+                if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", header, re.ASCII) or not (value.isascii() and value.isprintable()):
                     raise InvalidInput(f"{source}: key providers.{name}.headers.{header} holds a line break or a letter that no header has")
             earlier = merged["providers"].get(name, {})
             said = entry.model_dump(exclude_unset=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from gather_pipeline.errors import InvalidInput
+from gather_pipeline.errors import InvalidInput, StoreError
 from gather_pipeline.ports import DocumentStore
 from gather_pipeline.tasks.definition import TaskDefinition, version_key
 from gather_pipeline.tasks.execution import digest
 
 FILES = "task_files"
+
+logger = logging.getLogger(__name__)
 
 
 class DefinitionFiles:
@@ -31,5 +34,8 @@ class DefinitionFiles:
                 wrong[path] = f"{path.name}: {InvalidInput.field('key version', definition.version, told)}"
             elif before != definition.version:
                 row = {"_id": id, "path": str(path), "task": definition.id, "version": definition.version}
-                self._store.upsert(self._database, FILES, row)
+                try:
+                    self._store.upsert(self._database, FILES, row)
+                except StoreError as error:  # whoever only reads needs nothing remembered
+                    logger.info("[AutoGather] The version in %s is not remembered: %s", path, error)
         return wrong

@@ -195,10 +195,10 @@ def _warn(told: str) -> None:
 
 
 def definition_files(folder: Path) -> list[Path]:
-    """The files of a folder that hold definitions; raises `InvalidInput` where it is none."""
+    """The files of a folder that hold definitions, hidden ones left out; raises `InvalidInput` where it is none."""
     if not folder.is_dir():
         raise InvalidInput.field("folder of task definitions", str(folder), "a folder that is there (GATHER_TASKS)")
-    return sorted(folder.glob("[!.]*.json"))
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json" and not path.name.startswith("."))
 
 
 def load_definition(path: Path) -> TaskDefinition:

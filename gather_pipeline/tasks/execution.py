@@ -248,8 +248,8 @@ class Execution:
             }
             return DOCUMENT.validate_python({**row, **again})
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            wrong = error.errors()[0]["loc"] if isinstance(error, ValidationError) else error.args
-            place = ".".join(str(part) for part in wrong)
+            told = error.errors()[0]["loc"] if isinstance(error, ValidationError) else error.args if isinstance(error, KeyError) else ()
+            place = ".".join(str(part) for part in told) or "a part of it"
             raise InvalidInput(f"record {row.get('_id')}: {place} is missing or wrong, expected the document of an execution") from None
 
 

@@ -12,6 +12,8 @@ from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks.definition import MAX_TOKENS
 from gather_pipeline.tasks.verification.parameters import read_form
 
+Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # what every store can keep
+
 
 class ExecutionOptions(BaseModel):
     """Options of one execution; what is left out follows from the definition and the settings.
@@ -34,8 +36,8 @@ class ExecutionOptions(BaseModel):
     conditions: tuple[str, ...] = ()
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
-    seed: int | None = None
-    draw: int = 0
+    seed: Number | None = None
+    draw: Number = 0
     max_cost: Annotated[float, Field(gt=0)] | None = None
     max_total_tokens: Annotated[int, Field(ge=1)] | None = None
     tags: Mapping[str, Any] = {}

@@ -5,7 +5,9 @@ A part of this package wins over a plugin's of the same name.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -62,8 +64,9 @@ def _registered(group: Group) -> dict[str, EntryPoint]:
 
 def _loaded(group: Group, point: EntryPoint) -> Any:
     try:
-        return point.load()
-    except Exception as error:
+        with redirect_stdout(sys.stderr):  # what a module prints as it is imported is no part of a command's document
+            return point.load()
+    except (Exception, SystemExit) as error:  # a module that is a script ends the process
         package = point.dist.name if point.dist else "unknown"
         told = shorten(f"{type(error).__name__}: {error}")
         raise InvalidInput(f"plugin {point.name} ({group}) of package {package} cannot be loaded from {point.value}: {told}") from error

@@ -167,7 +167,14 @@ def plain(inputs: Mapping[str, object]) -> dict[str, Any]:
             made[name] = JSON.validate_python(to_jsonable_python(value))
         except ValueError:  # the root of what both raise
             raise InvalidInput.field(f"input.{name}", value, "a JSON value: text, number, true, false, null, list or mapping") from None
+        if not _can_be_stored(made[name]):
+            raise InvalidInput.field(f"input.{name}", value, "whole numbers of at most 64 bits")
     return made
+
+
+def _can_be_stored(value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (not isinstance(value, int) or value.bit_length() < 64) and all(map(_can_be_stored, parts))
 
 
 def portable(schema: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -76,7 +77,7 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
                 if path == RANKINGS:
                     rankings.append(ranking_of(row))
                 elif folder == EXECUTIONS:
-                    executions.append(Execution.from_document(row))
+                    executions.append(_timed(Execution.from_document(row)))
             except InvalidInput as error:
                 raise InvalidInput(f"{path}: entry {number}: {error}") from None
     known = added = 0
@@ -90,6 +91,21 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
     catalogue = Catalogue(definitions, under=services.catalogue, fitting=False)
     new, said = _executions(replace(services, load_catalogue=lambda: catalogue), executions)  # kept with what they were made by
     return Taken(rankings=added, executions=new, feedback=said, definitions=tuple(definitions), known=known + len(executions) - new)
+
+
+def _timed(execution: Execution) -> Execution:
+    """The execution with its times as our own records have them."""
+    feedback = tuple(replace(one, at=_utc("feedback.at", one.at)) for one in execution.feedback)
+    return replace(execution, timestamp=_utc("timestamp", execution.timestamp), feedback=feedback)
+
+
+def _utc(field: str, moment: str) -> str:
+    """A moment in UTC, as which one without a zone counts; raises `InvalidInput` where it is none."""
+    try:
+        at = datetime.fromisoformat(moment)
+        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError):
+        raise InvalidInput.field(field, moment, "a date and time such as 2026-01-01T12:00:00+00:00") from None
 
 
 def _executions(services: Services, executions: Iterable[Execution]) -> tuple[int, int]:

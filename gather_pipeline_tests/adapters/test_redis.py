@@ -38,6 +38,22 @@ def test_a_refusal_says_what_the_server_says(redis_url: str) -> None:
         client.execute_command("NO-SUCH")
 
 
-def test_an_option_that_the_address_cannot_have_is_refused() -> None:
+@pytest.mark.parametrize("option", ["socket_timeout=soon", "family=4", "ssl_cert_reqs=none"])
+def test_an_option_that_the_address_cannot_have_is_refused_at_once(option: str) -> None:
     with pytest.raises(InvalidInput, match="REDIS_URL cannot be used"):
-        RedisServer("redis://127.0.0.1/0?socket_timeout=soon").client()
+        RedisServer(f"redis://127.0.0.1/0?{option}")
+
+
+def test_a_user_who_may_only_read_write_and_publish_is_enough(redis_process: RedisProcess) -> None:
+    with RedisServer(redis_process.url).client() as client:
+        client.acl_setuser(
+            "few", enabled=True, passwords=["+p@s:s/w#%"], keys=["*"], channels=["*"], categories=["+@read", "+@write", "+@pubsub"]
+        )
+    with RedisServer(redis_process.url.replace("://", "://few:p%40s%3As%2Fw%23%25@")).client() as client:
+        assert client.set("key", "value") and client.publish("channel", "{}") == 0
+
+
+def test_values_are_bytes_whatever_the_address_says(redis_url: str) -> None:
+    with RedisServer(f"{redis_url}?decode_responses=true").client() as client:
+        client.set("bytes", b"\xff")
+        assert client.get("bytes") == b"\xff"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -11,7 +13,7 @@ from gather_pipeline.api.problems import problem_of
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import GatherError
 from gather_pipeline_tests.api.conftest import client_of
-from gather_pipeline_tests.harness import Studio
+from gather_pipeline_tests.harness import PROJECT, Studio
 
 SECRET = "sk-very-secret-1234567890"
 
@@ -19,6 +21,45 @@ SECRET = "sk-very-secret-1234567890"
 def test_health_is_told_to_everyone(studio: Studio) -> None:
     answer = client_of(studio, "192.0.2.7").get("/health")
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/projects", "/", "/openapi.json"])
+def test_every_path_that_can_be_read_has_a_head(api_client: TestClient, path: str) -> None:
+    assert api_client.head(path).headers["content-type"] == api_client.get(path).headers["content-type"]
+
+
+def test_a_slash_at_a_paths_end_changes_nothing(api_client: TestClient) -> None:
+    for path in ("/health", "/api/projects", "/docs"):
+        assert api_client.get(f"{path}/", follow_redirects=False).status_code == 200
+    asked = {"name": "Other", "brief": "Another film.", "id": "other"}
+    assert api_client.post("/api/projects/", json=asked, follow_redirects=False).status_code == 201
+
+
+def test_a_filter_without_a_value_filters_nothing(api_client: TestClient, studio: Studio) -> None:
+    rows = f"/api/projects/{PROJECT}/items"
+    assert api_client.get(f"{rows}?department=&after=&limit=&deleted=").json() == api_client.get(rows).json()
+    assert api_client.get(f"{rows}?limit=0").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "told"),
+    [
+        (gzip.compress(b"{}"), "gzip", "Content-Encoding is 'gzip', expected a body as it is"),
+        ("{'größe'".encode("latin-1"), "identity", "the body is no JSON, expected a JSON object in UTF-8"),
+        (b"[" * 100_000, "identity", "the body is no JSON, expected a JSON object in UTF-8"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_why(api_client: TestClient, content: bytes, encoding: str, told: str) -> None:
+    headers = {"content-type": "application/json", "content-encoding": encoding}
+    answer = api_client.post("/api/projects", content=content, headers=headers)
+    assert (answer.status_code // 100, answer.json()["detail"]) == (4, told)
+
+
+def test_half_a_character_in_a_brief_is_kept_as_one_that_is_unknown(api_client: TestClient) -> None:
+    made = api_client.post(
+        "/api/projects", content=b'{"name": "Half", "brief": "A half \\ud83d sign."}', headers={"content-type": "application/json"}
+    )
+    assert made.json()["brief"] == "A half \ufffd sign."
 
 
 def test_what_is_not_there_is_a_problem_document(api_client: TestClient) -> None:

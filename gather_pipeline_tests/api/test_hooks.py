@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,29 @@ def test_a_hook_without_the_secret_is_not_heard(client: TestClient, cms: CmsServ
 def test_where_no_secret_is_set_no_hook_is_heard(api_client: TestClient) -> None:
     answer = api_client.post(HOOK, json={}, headers={"x-payload-secret": "anything"})
     assert (answer.status_code, "PAYLOAD_WEBHOOK_SECRET is not set" in answer.json()["detail"]) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"collection": {"slug": "departments", "fields": []}, "operation": None, "doc": {"id": 1}}, "looking"),
+        ({"collection": {"slug": "media"}}, "ignored"),
+        ({"collection": None, "doc": {"id": 1}}, "looking"),
+    ],
+)
+def test_a_hook_may_send_the_collection_as_payload_hands_it_on(client: TestClient, asked: dict[str, object], status: str) -> None:
+    assert client.post(HOOK, json=asked, headers={"authorization": f"bearer {SECRET}"}).json() == {"status": status}
+
+
+@pytest.mark.parametrize("kind", ["text/plain;charset=UTF-8", "application/json", None])
+@pytest.mark.parametrize("body", [b"", b'{"collection": "departments"}'])
+def test_a_hook_is_heard_whatever_it_calls_its_body(client: TestClient, kind: str | None, body: bytes) -> None:
+    headers = {"x-payload-secret": SECRET} | ({"content-type": kind} if kind else {})
+    assert client.post(HOOK, content=body, headers=headers).json() == {"status": "looking"}
+    assert client.post(HOOK, content=body + b"x", headers=headers).status_code == 422
+
+
+def test_a_secret_of_other_letters_is_compared_as_it_is_sent(cms: CmsServer, tmp_path: Path) -> None:
+    given = {"home": tmp_path, "cms_url": cms.url, "payload_webhook_secret": "schlüssel-1", "embedder": "hashing"}
+    with closing(bootstrap.build_services(load_settings(_env_file=None, **given))) as services, TestClient(create_app(services)) as client:
+        assert client.post(HOOK, json={}, headers={"x-payload-secret": "schlüssel-1".encode()}).status_code == 202

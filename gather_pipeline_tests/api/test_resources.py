@@ -133,6 +133,12 @@ def test_an_if_match_that_is_no_etag_of_ours_is_refused(api_client: TestClient, 
     assert (answer.status_code, studio.view.items[0].is_active) == (422, True)
 
 
+@pytest.mark.parametrize("given", ["1", 'W/"1"', '"1-gzip"', '"1--gzip"', '"1;gzip"'])
+def test_an_etag_that_a_proxy_marked_as_packed_is_still_the_items(api_client: TestClient, studio: Studio, given: str) -> None:
+    place = f"{HERE}/items/{studio.view.items[0].id}"
+    assert api_client.patch(place, json={"context": "Dawn."}, headers={"If-Match": given}).headers["etag"] == '"2"'
+
+
 def test_two_items_that_say_the_same_are_made_one_and_parted_again(api_client: TestClient, studio: Studio) -> None:
     first, second = (item.id for item in studio.view.items[:2])
     assert api_client.post(f"{HERE}/items/{first}/same", json={"other": second}).json()["state"] == "dropped"

@@ -123,6 +123,8 @@ def test_what_an_execution_fails_of_is_its_reason(tasked: Studio, client: TestCl
         (GREETING | {"priority": 0}, 422, "body.priority is 0, expected greater than or equal to 1"),
         (GREETING | {"options": {"modell": "x"}}, 422, "body.options.modell"),
         ({"task_type": AUTOMATION}, 422, "body.parameters.project_id is missing"),
+        ({"task_type": AUTOMATION, "parameters": None, "priority": None}, 422, "body.parameters.project_id is missing"),
+        ({"task_type": AUTOMATION, "parameters": {"project_id": PROJECT, "max_cost": None, "departments": "x"}}, 404, "department is 'x'"),
         ({"task_type": AUTOMATION, "parameters": {"project_id": "nobody"}}, 404, "project id is 'nobody', expected one of"),
         ({"task_type": AUTOMATION, "parameters": {"project_id": "../x"}}, 422, "project id is '../x'"),
         ({"task_type": AUTOMATION, "parameters": {"projectId": PROJECT, "departments": ["sound"]}}, 404, "department is 'sound'"),

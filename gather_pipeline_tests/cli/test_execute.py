@@ -64,6 +64,26 @@ def test_a_batch_tells_its_failures_by_line_and_is_resumed_without_calls(
     assert again.code == 0 and [json.loads(line)["calls"] for line in again.out.splitlines()] == [0, 0, 1]
 
 
+def test_what_ends_a_line_for_people_alone_parts_no_json_line(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk.folder / "people.jsonl").write_text('{"who": "Mara\u2028Lind"}\r\n{"who": "Jo\x85nas"}\r\n', encoding="utf-8")
+    done = tlm(desk, capsys, "execute", "greeting", "--input", "@people.jsonl")
+    assert [json.loads(line)["line"] for line in done.out.splitlines()] == [1, 2] and done.code == 0
+
+
+def test_a_file_in_which_no_line_is_json_is_refused_as_a_whole(desk: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk.folder / "people.csv").write_text("who\nMara\nJonas\n")
+    done = tlm(desk, capsys, "execute", "greeting", "--input", "@people.csv")
+    assert (done.code, done.out) == (2, "") and "--input is 'people.csv', expected a JSON object" in done.err
+
+
+@pytest.mark.parametrize("option", ["--seed", "--draw"])
+def test_a_number_that_no_store_keeps_is_refused_before_a_model_is_asked(
+    desk: Shell, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    done = tlm(desk, capsys, "execute", "greeting", "--input", '{"who": "Mara"}', option, str(10**30))
+    assert done.code == 2 and f"option {option.strip('-')} is 1000000000000000000000000000000, expected less than" in done.err
+
+
 def test_a_reader_that_stops_reading_ends_a_batch_quietly(desk: Shell, tmp_path: Path) -> None:
     (desk.folder / "many.jsonl").write_text("\n".join(json.dumps({"who": f"Mara {number}"}) for number in range(400)))
     command = (

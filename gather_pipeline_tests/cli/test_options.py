@@ -23,6 +23,11 @@ RUN = ["run", "--project", "salt"]
         ([*RUN, "--max-cost", "-1"], "--max-cost is '-1', expected an amount of US dollars above 0, like 1.50"),
         ([*RUN, "--max-cost", "$3"], "--max-cost is '$3', expected an amount of US dollars above 0, like 1.50"),
         ([*RUN, "--webhook-url", "ftp://host/secret"], "webhook_url begins with 'ftp://ho', expected an address like https://host/path"),
+        ([*RUN, "--webhook-url", "http://[secret"], "webhook_url begins with 'http://[', expected an address like https://host/path"),
+        (
+            [*RUN, "--webhook-url", "http://host:99999/secret"],
+            "webhook_url begins with 'http://h', expected an address like https://host/path",
+        ),
         (["run", "--project", "../a"], "--project is '../a', expected 24 hexadecimal digits, or 1 to 48 of a-z, 0-9 and '-'"),
         (["items", "--project", "Ä"], "--project is 'Ä', expected 24 hexadecimal digits, or 1 to 48 of a-z, 0-9 and '-'"),
         (["events", "--project", "salt", "--after", "-1"], "--after is '-1', expected a whole number from 0 up"),

@@ -139,6 +139,7 @@ def test_what_is_exported_comes_back_into_an_empty_home(log: Shell, capsys: pyte
     kept = before.executions.find(), before.rankings.all()
     before.close()
     tlm(log, capsys, "export", str(folder))
+    (folder / "data" / "task_executions" / "._greeting.json").write_bytes(b"\0\5\x16\7")  # which macOS puts beside a file
     log.extra["GATHER_HOME"] = str(tmp_path / "other")
     mine = tmp_path / "other" / "tasks" / "greeting-1.0.0.json"
     mine.parent.mkdir(parents=True)
@@ -156,6 +157,19 @@ def test_what_is_exported_comes_back_into_an_empty_home(log: Shell, capsys: pyte
     after.close()
     again = tlm(log, capsys, "import", str(folder), "--json").document
     assert again == {"rankings": 0, "executions": 0, "feedback": 0, "definitions": [], "known": 63}
+
+
+def test_times_of_another_program_are_taken_as_utc_or_refused(log: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "data" / "task_executions" / "a.json"
+    file.parent.mkdir(parents=True)
+    row = made(700, "scripted", good=True).to_document()
+    for moment, code in (("yesterday", 2), ("2026-01-01 10:00:00", 0)):
+        file.write_text(json.dumps([row | {"timestamp": moment}]))
+        assert tlm(log, capsys, "import", str(tmp_path)).code == code
+    services = build_services(make_settings(log.folder / "home"))
+    assert services.executions.get(f"{700:032x}").timestamp == "2026-01-01T10:00:00.000000+00:00"
+    services.close()
+    assert tlm(log, capsys, "analyze", TASK, "--period", "all").code == 0
 
 
 def test_a_file_that_is_none_of_these_is_told_and_nothing_is_taken(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import dagster as dg
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
-from gather_pipeline import bootstrap
+from gather_pipeline import __version__, bootstrap
 from gather_pipeline.defs import launch, starting
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.errors import ProjectBusy
@@ -95,3 +96,10 @@ def test_where_a_daemon_runs_a_run_waits_in_its_queue_by_the_seeds_priority(serv
     assert cancel_task(services, TASK)
     starting.cancel_in_queue(services.settings, TASK)
     assert now(services).status == "cancelled"
+
+
+def test_a_module_in_the_current_folder_takes_no_librarys_place(tmp_path: Path) -> None:
+    for name in ("queue", "secrets", "redis", "click"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('another module')\n")
+    done = subprocess.run([*starting.COMMAND, "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"gather {__version__}\n", "")

@@ -35,6 +35,8 @@ def row(**fields: Any) -> dict[str, Any]:
         pytest.param(["story"], ["row 1", "'story'", "mapping"], id="a row that is no mapping"),
         pytest.param({"departments": "story"}, ["holds 'story', expected a list of departments"], id="a list that is none"),
         pytest.param(None, ["holds none, expected a list of departments"], id="an empty file"),
+        pytest.param({"story": row(), "sound": row()}, ["a mapping of story, sound, expected a list"], id="a mapping by slug"),
+        pytest.param([row(coordinationSettings={"aspects": {"one": 1}})], ["aspects is 1, expected a list"], id="one aspect that is none"),
     ],
 )
 def test_one_bad_row_refuses_the_whole_list_and_is_named(rows: object, told: list[str]) -> None:
@@ -63,6 +65,8 @@ LEXICAL = {"root": {"type": "root", "children": [PARAGRAPH, {"type": "paragraph"
     [
         ({"id": 2, "codeDepNumber": "3", "name": 2024}, {"id": "2", "codeDepNumber": 3, "name": "2024"}),
         ({"gatherCheck": 0, "isActive": "false"}, {"gatherCheck": False, "isActive": False}),
+        ({"slug": " story\n", "code_dep_number": 4, "Description": "Plot"}, {"slug": "story", "codeDepNumber": 4, "description": "Plot"}),
+        ({"coordination_settings": {"min_quality_threshold": "70"}}, {"threshold": 70}),
         ({"description": None, "codeDepNumber": None, "gatherCheck": None, "defaultModel": None}, {"description": "", "gatherCheck": True}),
         ({"name": {"de": "Geschichte", "en": "Story"}, "isActive": {"en": False}}, {"name": "Story", "isActive": False}),
         ({"name": {"de": "Geschichte", "en": None}}, {"name": "Geschichte"}),

@@ -28,3 +28,7 @@ def test_nesting_beyond_the_limit_is_refused_by_the_limit(levels: int) -> None:
 def test_a_number_beyond_the_limit_is_refused_by_the_limit(digits: int) -> None:
     with pytest.raises(ValueError, match=f"a number has {digits} digits, expected at most {LONGEST_NUMBER}"):
         load_json(f"[{'9' * digits}]")
+
+
+def test_the_mark_that_some_programs_put_before_utf_8_is_no_part_of_it() -> None:
+    assert load_json("\ufeff[1]") == [1]

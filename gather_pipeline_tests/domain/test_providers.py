@@ -76,16 +76,29 @@ def test_an_own_file_is_laid_over_the_packaged_one_key_by_key() -> None:
     assert providers(own, default).facts("openai/gpt-5").context_tokens == 400_000
 
 
+def test_a_key_without_a_value_counts_as_left_out() -> None:
+    own = {"providers": {"studio": {"base_url": "http://gpu/v1", "headers": None, "models": None, "health": None}}, "fallbacks": None}
+    assert providers(own).named["studio"].base_url == "http://gpu/v1"
+
+
+def test_yaml_may_say_a_text_as_a_number_and_a_list_of_one_as_a_text() -> None:
+    studio = {"base_url": "http://gpu/v1", "headers": {"X-Version": 2}}
+    found = providers({"providers": {"studio": studio}, "fallbacks": {"tasks": {"tagline": "studio:a"}}})
+    assert (found.entries["studio"].headers, found.fallbacks.tasks) == ({"X-Version": "2"}, {"tagline": ("studio:a",)})
+
+
 @pytest.mark.parametrize(
     ("own", "told"),
     [
         ({"provders": {}}, "own.yaml: key provders is not known"),
+        ({"provders": None}, "own.yaml: key provders is not known"),
         ({"providers": {"a": {"requests_per_minute": 0}}}, "own.yaml: key providers.a.requests_per_minute is 0: "),
         ({"providers": {"a": {"models": {"m": {"price": [-1, 2]}}}}}, "own.yaml: key providers.a.models.m.price.0 is -1"),
         ({"providers": {"A b": {}}}, "own.yaml: key providers.A b is no name"),
         ({"providers": {"embedded": {}}}, "own.yaml: key providers.embedded is no name"),
         ({"providers": {"a": {"base_url": "gpu"}}}, "own.yaml: key providers.a.base_url is not a web address"),
         ({"providers": {"a": {"headers": {"X-Title": "Küche"}}}}, "own.yaml: key providers.a.headers.X-Title holds a line break"),
+        ({"providers": {"a": {"headers": {"X Title": "x"}}}}, "own.yaml: key providers.a.headers.X Title holds a line break"),
         ([1], "own.yaml: "),
     ],
 )

@@ -71,6 +71,11 @@ def test_a_hidden_file_beside_a_definition_is_not_looked_at(tmp_path: Path):
     assert [definition.id for definition in Catalogue.from_folder(tmp_path)] == ["greeting"]
 
 
+def test_a_files_name_may_end_in_capitals(tmp_path: Path):
+    write(tmp_path, "GREETING.JSON")
+    assert [definition.id for definition in Catalogue.from_folder(tmp_path)] == ["greeting"]
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(InvalidInput, match="folder of task definitions is '.*, expected a folder"):
         Catalogue.from_folder(tmp_path / "nowhere")

@@ -76,6 +76,23 @@ def test_a_plugin_that_cannot_be_imported_is_one_sentence_where_it_is_needed(tmp
         define(output__validations=["is_true"])
 
 
+def test_a_plugin_that_ends_the_process_is_left_out_as_one_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_script.py").write_text("import sys\nsys.exit(3)\n")
+    register(tmp_path, "tasks", "pack = a_script:TASKS")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told: list[str] = []
+    assert plugins.plugins("tasks", told.append) == {} and "SystemExit: 3" in told[0]
+
+
+def test_what_a_plugin_prints_as_it_is_imported_goes_where_words_for_people_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a_chatterer.py").write_text("print('hello')\nTASKS = '.'\n")
+    register(tmp_path, "tasks", "pack = a_chatterer:TASKS")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert (plugin("tasks", "pack"), tuple(capsys.readouterr())) == (".", ("", "hello\n"))
+
+
 def test_a_plugins_folder_of_tasks_is_found_and_a_users_own_stands_over_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs, own = tmp_path / "theirs", tmp_path / "own"
     for folder, text in ((theirs, "Theirs."), (own, "Own.")):

@@ -76,7 +76,7 @@ def test_additional_properties_stay_refused():
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | st.integers(1 - 2**63, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
 )
 
@@ -98,6 +98,7 @@ def test_tuples_become_lists():
         ({"a": float("inf")}, r"input\.a is inf"),
         ({"a": [{"b": float("nan")}]}, r"input\.a is \[\{'b': nan"),
         ({"a": b"\xff"}, r"input\.a is b'"),
+        ({"a": [{"b": 2**63}]}, r"input\.a is .*, expected whole numbers of at most 64 bits"),
     ],
 )
 def test_what_is_no_json_is_named(value: Any, told: str):

@@ -7,6 +7,8 @@ which nothing of the kind is found counts as none.
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -32,7 +34,7 @@ MOST = 200  # items asked for at once
 ATTEMPTS = 3  # of a request (C25)
 TIMEOUT_S, DEADLINE_S = 5.0, 12.0  # for one silence of the server; after the second, nothing more is begun
 AWAY = (401, 403, 404, 405, 408, 425, 429)  # says nothing against what was sent: the service, its address or the key is not ready
-LISTS = ("duplicates", "context", "items", "results", "matches", "nodes", "data")
+LISTS = ("duplicates", "context", "items", "results", "result", "matches", "nodes", "data")
 Result = TypeVar("Result")
 
 
@@ -132,7 +134,8 @@ class HttpBrain:
     def _read(self, answer: HttpAnswer, path: str, read: Callable[[Any], Result]) -> Result:
         status = answer.status
         try:
-            value = each_text(load_json(answer.body.decode("utf-8", "replace").strip() or "{}"), self._secrets.mask)
+            text = answer.body.decode("utf-8", "replace").strip() or ("[]" if status == 204 else "{}")
+            value = each_text(load_json(text), self._secrets.mask)
         except ValueError:
             value = None
         said = value.get("detail") or value.get("message") or value.get("error") if isinstance(value, Mapping) else None
@@ -155,6 +158,11 @@ def _item(node: Node) -> dict[str, Any]:
     return {"id": node.id, "version": node.version, "content": node.content, "summary": node.summary, "context": node.context}
 
 
+def _folded(given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Values by their names in small letters alone: ``node_id``, ``nodeId`` and ``NodeID`` are one."""
+    return {re.sub(r"[\W_]", "", str(name)).lower(): value for name, value in given.items()}
+
+
 def _taken(value: Any) -> None:
     if not isinstance(value, Mapping | list) or (isinstance(value, Mapping) and (value.get("errors") or value.get("error"))):
         raise ValueError("expected a JSON object without errors")
@@ -162,36 +170,36 @@ def _taken(value: Any) -> None:
 
 def _remembered(value: Any) -> list[Remembered]:
     """Items in an answer: a list, or an object that holds one or a list a department."""
-    return [_one(row, department) for row, department in _rows(value)]
+    return [_one(_folded(row), department) for row, department in _rows(value)]
 
 
-def _rows(value: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
-    if isinstance(value, Mapping):
-        named = next((value[name] for name in LISTS if name in value), None)
-        if named is None:
-            raise ValueError(f"expected a list under {LISTS[0]} or {LISTS[1]}")
-        value = named
-    by_department = value.items() if isinstance(value, Mapping) else [("", value)]
-    for department, rows in by_department:
-        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-            raise ValueError("expected a list of items")
-        yield from ((row, str(department)) for row in rows)
+def _rows(value: Any, department: str = "", *, inside: bool = False) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Items with the department that their list stands under; `inside` what has one of the names of `LISTS`."""
+    given = _folded(value) if isinstance(value, Mapping) else {}
+    named = [given[name] for name in LISTS if name in given]
+    if isinstance(value, list) and all(isinstance(row, Mapping) for row in value):
+        yield from ((row, department) for row in value)
+    elif named:
+        yield from _rows([] if named[0] is None else named[0], department, inside=True)
+    elif isinstance(value, Mapping) and inside:
+        for slug, rows in value.items():
+            yield from _rows(rows, str(slug), inside=True)
+    else:
+        raise ValueError("expected a list of items" if inside else f"expected a list under {LISTS[0]} or {LISTS[1]}")
 
 
 def _one(row: Mapping[str, Any], department: str) -> Remembered:
-    inner: Mapping[str, Any] = next(
-        (row[name] for name in ("node", "item", "properties", "metadata") if isinstance(row.get(name), Mapping)), {}
-    )
-    given = {**inner, **row}
+    inner = [row[name] for name in ("node", "item", "properties", "metadata") if isinstance(row.get(name), Mapping)]
+    given = {**(_folded(inner[0]) if inner else {}), **{name: value for name, value in row.items() if value is not None}}
 
     def first(*names: str) -> Any:
         return next((given[name] for name in names if given.get(name) is not None), None)
 
-    id, content, slug = first("id", "_id", "node_id", "item_id"), first("content", "text"), first("department", "department_slug")
+    id, content, slug = first("id", "nodeid", "itemid"), first("content", "text"), first("department", "departmentslug")
     slug = slug.get("slug") if isinstance(slug, Mapping) else slug
     if not isinstance(content, str) or id is None:
         raise ValueError("an item without id or content")
-    similarity = first("similarity", "score", "similarity_score")
+    similarity = first("similarity", "score", "similarityscore")
     number = float(similarity) if similarity is not None and not isinstance(similarity, bool) else 0.0
     if not -1.0 <= number <= 1.0001:
         raise ValueError(f"a similarity of {number:g}, expected 0 to 1")
@@ -204,10 +212,16 @@ def _coverage(value: Any) -> Coverage:
     """A score from 0 to 100 under the contract's name; one under another name that is no more than 1 is a share."""
     if not isinstance(value, Mapping):
         raise ValueError("expected an object with coverage_score")
-    found = next((name for name in ("coverage_score", "coverage", "score") if name in value), None)
-    score = value[found] if found is not None else None
-    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 100:
+    given = _folded(value)
+    if around := next((given[name] for name in ("data", "result") if isinstance(given.get(name), Mapping)), None):
+        return _coverage(around)
+    found = next((name for name in ("coveragescore", "coverage", "score") if name in given), "")
+    try:
+        score = float(str(given.get(found)).removesuffix("%"))
+    except ValueError:
+        score = math.nan
+    if not 0 <= score <= 100:
         raise ValueError("expected coverage_score from 0 to 100")
-    least: list[Any] = next((value[name] for name in ("least_covered", "missing", "gaps") if isinstance(value.get(name), list)), [])
-    share = found != "coverage_score" and score <= 1
-    return Coverage(score=score * 100 if share else float(score), least_covered=tuple(one for one in least if isinstance(one, str)))
+    least: list[Any] = next((given[name] for name in ("leastcovered", "missing", "gaps") if isinstance(given.get(name), list)), [])
+    share = found != "coveragescore" and score <= 1
+    return Coverage(score=score * 100 if share else score, least_covered=tuple(one for one in least if isinstance(one, str)))

@@ -47,13 +47,14 @@ def columns_of(headings: Iterable[str], shown: str) -> list[str]:
     Raises:
         InvalidInput: Two mean the same column; names the table as it is `shown`.
     """
-    columns = [_column(heading) for heading in headings]
+    columns = [column_of(heading) for heading in headings]
     if twice := next((name for name in COLUMNS if columns.count(name) > 1), None):
         raise InvalidInput(f"{shown}: column {twice!r} is there more than once")
     return columns
 
 
-def _column(heading: str) -> str:
+def column_of(heading: str) -> str:
+    """The column that a heading means, however it is written; one that means none as it is."""
     name = re.sub(r"[\W_]+", "_", heading.lower()).strip("_")
     return name if name in (*COLUMNS, EXACT) else heading.strip()
 

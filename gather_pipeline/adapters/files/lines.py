@@ -10,11 +10,13 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, BinaryIO
 
-from gather_pipeline.domain.item_lines import Line
+from gather_pipeline.adapters.files.cells import column_of
+from gather_pipeline.domain.item_lines import COLUMNS, Line
 from gather_pipeline.domain.json_texts import each_text, load_json
 from gather_pipeline.domain.texts import ENCODINGS, clean, decode
 from gather_pipeline.errors import InvalidInput
 
+ENVELOPES = 3  # objects around a list of items
 STRAY = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a byte that is not UTF-8
 
 
@@ -25,7 +27,7 @@ def stray(text: str) -> str:
 
 
 def read_json(file: BinaryIO, shown: str) -> Iterator[Line]:
-    """Lines of JSON, read one at a time, or one document: a list of objects, an object, or an object with nothing but a list of them.
+    """Lines of JSON, read one at a time, or one document: a list of objects, an object, or objects around one list of them.
 
     The file is read more than once; messages name it as it is `shown`.
 
@@ -38,9 +40,10 @@ def read_json(file: BinaryIO, shown: str) -> Iterator[Line]:
     fault = ""
     if not is_lines:
         document, fault = _document(file)
-        if isinstance(document, dict) and "content" not in document:
-            lists = [value for value in document.values() if isinstance(value, list)]
-            document = lists[0] if len(lists) == 1 else document
+        for _ in range(ENVELOPES):
+            held = list(document.values()) if isinstance(document, dict) and "content" not in document else []
+            held = [part for part in held if isinstance(part, list)] or [part for part in held if isinstance(part, dict)]
+            document = held[0] if len(held) == 1 else document
         if not fault:
             rows = document if isinstance(document, list) else [document]
             yield from (_line(number, row, "item" if row is not document else "line") for number, row in enumerate(rows, start=1))
@@ -98,7 +101,7 @@ def _kind(file: BinaryIO) -> tuple[bool, bool]:
 def _document(file: BinaryIO) -> tuple[Any, str]:
     """The value of a file that is one JSON text, and why it is none, empty where it is."""
     file.seek(0)
-    text = file.read().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    text = file.read().decode("utf-8", "surrogateescape")
     fault = stray(text)
     return (None, fault) if fault else _parsed(text)
 
@@ -118,7 +121,8 @@ def line_of_json(number: int, text: str, what: str = "line") -> Line:
 
 def _line(number: int, value: Any, what: str) -> Line:
     if isinstance(value, dict):
-        return line_of_fields(number, value)
+        exact = {name: value[name] for name in COLUMNS if name in value}
+        return line_of_fields(number, {column_of(name): part for name, part in value.items()} | exact)
     return Line(number=number, fault=f"the {what} is {type(value).__name__}, expected a JSON object")
 
 

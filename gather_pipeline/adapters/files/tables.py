@@ -24,9 +24,9 @@ def read_csv(text: str, shown: str) -> Iterator[Line]:
         InvalidInput: There is no line of headings.
     """
     lines = io.StringIO(text if "\n" in text else text.replace("\r", "\n"), newline="\n")
-    columns, delimiter, begun = _headings(lines, shown)
+    columns, delimiter, begun, is_spaced = _headings(lines, shown)
     # Strict, so that a quote that is never closed is not taken for a note of all the lines after it.
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=is_spaced)
     while True:
         number = reader.line_num + begun + 1
         try:
@@ -57,8 +57,8 @@ def _not_csv(reason: str, ended: int) -> str:
     return f"the line is no CSV ({reason})"
 
 
-def _headings(lines: Iterator[str], shown: str) -> tuple[list[str], str, int]:
-    """Columns that the headings mean, the character between them, and how many lines there are up to them."""
+def _headings(lines: Iterator[str], shown: str) -> tuple[list[str], str, int, bool]:
+    """Columns that the headings mean, the character between them, how many lines there are up to them, and whether blanks follow it."""
     delimiters, number, text = DELIMITERS, 0, ""
     for text in lines:
         number += 1
@@ -76,7 +76,7 @@ def _headings(lines: Iterator[str], shown: str) -> tuple[list[str], str, int]:
         named = [heading if heading.strip() else f"column {place}" for place, heading in enumerate(headings, start=1)]
         columns = columns_of(named, shown)
         if set(NEEDED) <= set(columns):
-            return columns, delimiter, number
+            return columns, delimiter, number, any(heading.startswith(" ") for heading in headings)
     if fault := stray(text):
         raise InvalidInput(f"{shown}: line {number}: {fault}")
     raise InvalidInput.field(f"{shown}: the first line", text.strip(), f"names of columns, {' and '.join(NEEDED)} among them")

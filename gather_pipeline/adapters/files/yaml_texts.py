@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import yaml
@@ -17,6 +18,13 @@ class _Loader(BASE):  # type: ignore[misc]
         """A number, which YAML may also write in parts of sixty."""
         whole_number("0" * len(node.value))
         return self.construct_yaml_int(node)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        """A mapping; a name that stands in it twice is a slip, of which YAML would keep the second."""
+        names = Counter(name.value for name, _ in node.value if isinstance(name, yaml.ScalarNode) and name.value != "<<")
+        if twice := next((name for name, count in names.items() if count > 1), None):
+            raise ValueError(f"{twice!r} stands twice in one mapping, at line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole)

@@ -90,6 +90,10 @@ def ingest(database: Path, read: ReadChanges, *, patience_s: float = PATIENCE_S)
         raise StoreError(f"metrics database {database} cannot be written {_refusal(error)}") from error
     except OSError as error:
         raise StoreError(f"metrics database {database} cannot be written: {error.filename}: {error.strerror or error}") from error
+    except RuntimeError as error:
+        if "Query interrupted" in str(error):  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     if reason is not None:
         logger.warning("[AutoGather] Metrics database %s is made anew from the store, %d rows: %s", database, report.rows, reason)
     return report

@@ -31,6 +31,10 @@ FINISHES: Mapping[Finish, re.Pattern[str]] = {  # every other word is a stop
     "content_filter": re.compile(r"(?i)filter|safety|recitation|prohibited|block|spii|sensitive|refusal|guardrail|moderat|toxic"),
     "error": re.compile(r"(?i)error|fail|abort|cancel|interrupt|insufficient|malformed|time.?out|\Aother\Z|unexpected"),
 }
+# Tokens of a model's own that say "the end", which servers with a wrong template leave in the text.
+END_TOKENS = re.compile(
+    r"(?:\s*(?:<\|(?:im_end|eot_id|eom_id|end|endoftext|return|end_of_text)\|>|</s>|<end_of_turn>|<[|｜]end▁of▁sentence[|｜]>))+\s*\Z"
+)
 BODY_LIMIT = 4_000_000  # bytes; 200,000 tokens in one piece, and 15,000 where each comes in an event of its own
 PAGE_LIMIT = 20_000  # characters of a web page that are looked at
 MOST_TOKENS, MOST_COST = 10**9, 10**6  # of one call; more is no count
@@ -78,6 +82,7 @@ def read_answer(body: bytes, *, structured: bool, now: datetime) -> Answer | Ref
     said, thought, finish = choice.said, choice.thought, choice.finish
     if choice.called and (not said.strip() or (structured and "{" not in said)):
         said = choice.called
+    said = END_TOKENS.sub("", said)
     if not (structured and _is_json(said)):  # a text in JSON may well speak of a tag
         said, before = split_thoughts(said)
         thought = thought or before

@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, WebSocket
+from pydantic import BeforeValidator
 from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Send
@@ -42,7 +43,11 @@ class Following:
         after: Annotated[
             int, Query(ge=0, description="Number of the last event that you have; 0 for all that are stored", examples=[41])
         ] = 0,
-        last_event_id: Annotated[int | None, Header(ge=0, description="The same, as browsers send it; wins over `after`")] = None,
+        last_event_id: Annotated[
+            int | None,
+            BeforeValidator(lambda given: given or None),  # some clients send it empty before the first event
+            Header(ge=0, description="The same, as browsers send it; wins over `after`"),
+        ] = None,
     ) -> None:
         self._tokens, self._token_id, self._project_id = services.tokens, access.token_id, records.project_id
         self._live: Live = connection.app.state.live

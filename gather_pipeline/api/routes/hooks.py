@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 import threading
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from gather_pipeline.api.deps import GivenServices
 from gather_pipeline.errors import GatherError, InvalidInput, NotAllowed, NotSignedIn
@@ -19,11 +22,24 @@ router = APIRouter(prefix="/api/hooks", tags=["hooks"])
 SETTLED_S = 1.0  # Payload runs its hooks before it commits, so that a look from within one would see the list as it was
 
 
+def _slug(collection: object) -> object:
+    """The slug of a collection that a hook hands on as Payload gives it, with its whole configuration; where it names none, of ours."""
+    return (collection.get("slug") if isinstance(collection, Mapping) else collection) or "departments"
+
+
 class Change(BaseModel):
     """What an afterChange or afterDelete hook sends; the changed row in it is not needed, for the list is read anew."""
 
-    collection: str = Field("departments", max_length=200, examples=["departments"])
+    collection: Annotated[str, BeforeValidator(_slug)] = Field("departments", max_length=200, examples=["departments"])
     operation: str | None = Field(None, max_length=200, examples=["update"])
+
+
+async def _change(request: Request) -> Change:
+    """What the body says, whatever it is called: JavaScript's `fetch` calls a text plain."""
+    try:
+        return Change.model_validate_json((await request.body()).strip() or b"{}")
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]) from None
 
 
 class Heard(BaseModel):
@@ -60,9 +76,12 @@ class Looks:
             logger.warning("[AutoGather] The CMS told of a change, and the list could not be read: %s", error)
 
 
-@router.post("/payload", status_code=202, openapi_extra={"x-problems": [401]})
+BODY = {"content": {"application/json": {"schema": Change.model_json_schema()}}}
+
+
+@router.post("/payload", status_code=202, openapi_extra={"requestBody": BODY, "x-problems": [401, 422]})
 def payload(
-    change: Change,
+    change: Annotated[Change, Depends(_change)],
     request: Request,
     services: GivenServices,
     x_payload_secret: Annotated[str | None, Header(description="PAYLOAD_WEBHOOK_SECRET; or as Authorization: Bearer.")] = None,
@@ -71,8 +90,8 @@ def payload(
     settings = services.settings
     if settings.payload_webhook_secret is None:
         raise NotAllowed("PAYLOAD_WEBHOOK_SECRET is not set, expected the secret that the CMS's hook sends")
-    given = x_payload_secret or request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(given.encode(), settings.payload_webhook_secret.get_secret_value().encode()):
+    given = x_payload_secret or re.sub(r"(?i)^bearer\s+", "", request.headers.get("authorization", ""))
+    if not hmac.compare_digest(given.encode("latin-1"), settings.payload_webhook_secret.get_secret_value().encode()):
         raise NotSignedIn("the hook's secret is another, expected PAYLOAD_WEBHOOK_SECRET in the header X-Payload-Secret")
     if not settings.reads_cms:
         raise InvalidInput("departments come from a file, expected NEXT_PUBLIC_APP_URL to be set and GATHER_DEPARTMENTS not to be")

@@ -13,6 +13,7 @@ from gather_pipeline.api.deps import Body, ForAll, GivenAccess, GivenAuthor, Giv
 from gather_pipeline.domain.departments import CoordinationSettings
 from gather_pipeline.domain.iterations import EndedBy
 from gather_pipeline.domain.projects import ID, ID_EXPECTED, EarlierBrief, Project, check_brief
+from gather_pipeline.domain.texts import clean
 from gather_pipeline.errors import GatherError, InvalidInput
 from gather_pipeline.services import Services
 from gather_pipeline.upkeep.runs import RunStatus
@@ -172,7 +173,7 @@ def list_departments(services: GivenServices) -> list[ShownDepartment]:
 
 
 def _checked(brief: str) -> str:
-    return check_brief(brief.encode(), "of the request")
+    return check_brief(clean(brief).encode(), "of the request")
 
 
 def _stale(services: Services, project_id: str) -> list[StaleDepartment] | None:

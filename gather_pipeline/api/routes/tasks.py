@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from starlette.concurrency import run_in_threadpool
 
@@ -32,7 +33,16 @@ router = APIRouter(prefix="/api/tasks", tags=["tasks"])
 KEYS = uuid.UUID("6f0c8a52-5d0e-4a53-9d8e-0b5f3f2a7c11")  # the namespace of task ids that are made of idempotency keys
 
 
-class Automation(BaseModel):
+class Given(BaseModel):
+    """What a request says; null counts as left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: object) -> object:
+        return {name: value for name, value in given.items() if value is not None} if isinstance(given, Mapping) else given
+
+
+class Automation(Given):
     """Parameters of `automated_gather_creation`, in the words of seed S001 or in camel case."""
 
     model_config = ConfigDict(
@@ -44,12 +54,14 @@ class Automation(BaseModel):
     max_iterations: int = Field(50, ge=1, le=MAX_ITERATIONS, description="Most iterations, shared between departments.")
     enable_auto_evaluation: bool = Field(True, description="Evaluate a department when it ends.")
     webhook_url: str | None = Field(None, description="Gets every event by POST.")
-    departments: tuple[str, ...] = Field((), description="Slugs to work on; empty for all.")
+    departments: Annotated[tuple[str, ...], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)] = Field(
+        (), description="Slugs to work on; empty for all."
+    )
     max_tokens: int | None = Field(None, ge=1, description="Stop, with all work saved, when this many tokens are spent.")
     max_cost: float | None = Field(None, gt=0, description="Stop, with all work saved, when this many US dollars are spent.")
 
 
-class Execute(BaseModel):
+class Execute(Given):
     """What is to be done."""
 
     model_config = ConfigDict(

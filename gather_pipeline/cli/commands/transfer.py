@@ -110,10 +110,10 @@ def _tell(done: Imported, project_id: str, file: str, dry_run: bool, as_json: bo
 def _format(name: str | None, path: Path | None, suffixes: Mapping[str, Format], option: str) -> Format:
     """The format named, else the one of the file's suffix."""
     if name is not None:
-        for format in FORMATS:
-            if format == name:
-                return format
-        raise InvalidInput.field("--format", name, f"one of {', '.join(FORMATS)}")
+        found = next((format for format in FORMATS if format == name.lower()), None)
+        if found is None:
+            raise InvalidInput.field("--format", name, f"one of {', '.join(FORMATS)}")
+        return found
     if path is None:
         return "jsonl"
     if path.suffix.lower() not in suffixes:

@@ -44,6 +44,10 @@ def brain(server: BrainServer) -> Iterator[HttpBrain]:
         {"matches": [{"node_id": 1, "score": "0.95", "properties": {"content": "Night.", "summary": "N", "department": "story"}}]},
         {"nodes": {"story": [{"_id": "1", "content": "Night.", "summary": "N", "similarity_score": 0.95}]}},
         {"data": [ITEM, {**ITEM, "id": "2", "similarity": 0.2}]},
+        {"success": True, "data": {"items": [ITEM], "total": 1}},
+        {"result": {"duplicates": [ITEM]}},
+        {"Duplicates": [{"nodeId": 1, "Content": "Night.", "Summary": "N", "departmentSlug": "story", "SimilarityScore": "0.95"}]},
+        {"context": {"story": {"results": [{**ITEM, "department": None}]}}},
     ],
 )
 def test_items_are_read_by_whatever_names_a_service_gives_them(brain: HttpBrain, server: BrainServer, answer: Any) -> None:
@@ -59,6 +63,8 @@ def test_items_are_read_by_whatever_names_a_service_gives_them(brain: HttpBrain,
         ({"coverage_score": 0.5}, 0.5, ()),
         ({"coverage": 0.625, "gaps": ["tower", 7]}, 62.5, ("tower",)),
         ({"score": 62}, 62, ()),
+        ({"data": {"coverageScore": "62.5", "leastCovered": ["tower"]}}, 62.5, ("tower",)),
+        ({"coverage": "62.5%"}, 62.5, ()),
     ],
 )
 def test_a_coverage_is_read_on_its_scale(brain: HttpBrain, server: BrainServer, answer: Any, score: float, least: tuple[str, ...]) -> None:
@@ -79,11 +85,17 @@ def test_an_answer_that_is_none_is_asked_for_again_and_then_counts_as_no_answer(
     assert len(server.asked) == http.ATTEMPTS
 
 
-@pytest.mark.parametrize("score", [True, "62", -1, 101, None, float("nan")])
+@pytest.mark.parametrize("score", [True, "much", -1, 101, None, float("nan")])
 def test_a_coverage_off_the_scale_is_none(brain: HttpBrain, server: BrainServer, score: Any) -> None:
     server.faults += [b'{"coverage_score": NaN}' if score != score else {"coverage_score": score}] * 3
     with pytest.raises(BrainUnavailable, match="expected coverage_score from 0 to 100"):
         brain.coverage("salt", STORY, [])
+
+
+@pytest.mark.parametrize("nothing", [204, [], {"duplicates": None}, {"results": []}])
+def test_a_service_that_finds_nothing_says_so_in_its_own_way(brain: HttpBrain, server: BrainServer, nothing: Any) -> None:
+    server.faults.append(nothing)
+    assert brain.duplicates("salt", "Night!") == [] and len(server.asked) == 1
 
 
 def test_what_passes_is_tried_again(brain: HttpBrain, server: BrainServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -239,8 +240,27 @@ def test_a_read_only_folder_can_be_read_and_is_named_to_who_writes() -> None:
                 store.upsert("b", "items", {"_id": "2"})
             with pytest.raises(StoreError, match="cannot be opened: Permission denied"):
                 SqliteStore(folder / "below").upsert("a", "items", {"_id": "2"})
+        folder.chmod(0o777)
+        (folder / "a.sqlite3").chmod(0o666)
+        with as_an_ordinary_user():
+            store.upsert("a", "items", {"_id": "2"})  # once it can be written
+            assert len(store.find("a", "items")) == 2
         store.close()
         folder.chmod(0o755)
+
+
+def test_what_lies_on_a_full_disk_can_be_read(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path)) as store:
+        store.insert_many("a", "items", [{"_id": "1"}])
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with closing(SqliteStore(tmp_path)) as store:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))  # no file grows, as on a full disk
+        try:
+            found = store.find("a", "items")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, most)
+        assert [row["_id"] for row in found] == ["1"]
+        store.upsert("a", "items", {"_id": "2"})
 
 
 FULL_DISK = """

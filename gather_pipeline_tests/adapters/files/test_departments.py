@@ -67,6 +67,7 @@ def test_a_file_is_read_anew_at_each_call(tmp_path: Path) -> None:
         ("a.yaml", b"all: &a [*a]", "stands in what it stands for"),
         ("a.yaml", b"- {slug: story}\n" * 400_000, "more than 5000000 bytes"),
         ("a.yaml", b"", "holds none, expected a list of departments"),
+        ("a.yaml", b"- slug: story\n  name: Story\n- slug: music\n  slug: sound", "'slug' stands twice in one mapping, at line 3"),
         ("a.yaml", b"- slug: story\n  name: Story\n  codeDepNumber: three", "row 1.*codeDepNumber.*'three'"),
     ],
 )

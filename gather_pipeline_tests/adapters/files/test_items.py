@@ -148,8 +148,9 @@ def test_a_table_of_a_person_s_own_is_read(tmp_path: Path) -> None:
         "\ufeff\ufeffdepartment|content\nstory|A café.\n".encode("utf-16-be"),
         b",department,content\n0,story,A caf\xc3\xa9.\n",
         b"x,x,department,content\n0,1,story,A caf\xc3\xa9.\n",
+        b'department, "content"\n story, "A caf\xc3\xa9."\n',
     ],
-    ids=["missing cells", "empty cells", "sep=", "cp1252", "old Mac", "UTF-16", "UTF-16BE", "an index", "others twice"],
+    ids=["missing cells", "empty cells", "sep=", "cp1252", "old Mac", "UTF-16", "UTF-16BE", "an index", "others twice", "blanks"],
 )
 def test_a_table_is_read_as_spreadsheets_write_it(data: bytes) -> None:
     (line,) = read_items(None, io.BytesIO(data), "csv", "-")
@@ -183,8 +184,10 @@ NOTE = '{"department": "story", "content": "One."}'
         (f"[{NOTE}, {NOTE}]", 2),
         (f'{{"items": [{NOTE}],\n"total": 1}}', 1),
         (NOTE.replace(", ", ",\r\n  "), 1),
+        (f'{{"data": {{"items": [{NOTE}], "total": 1}}, "success": true}}', 1),
+        ('[{"Department": "story", "CONTENT ": "One."}]', 1),
     ],
-    ids=["an object", "lines", "a list", "an object with a list", "over several lines"],
+    ids=["an object", "lines", "a list", "an object with a list", "over several lines", "objects around a list", "a sheet's headings"],
 )
 def test_notes_are_read_as_json_lines_and_as_one_document(text: str, count: int) -> None:
     lines = list(read_items(None, io.BytesIO(text.encode()), "jsonl", "-"))

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Never
 
 import pandas as pd
 import pytest
@@ -77,6 +78,14 @@ def test_a_kill_at_any_point_of_an_ingestion_loses_and_doubles_nothing(metrics: 
         process.communicate()
     metrics.ingest()
     assert metrics.sequences() == list(range(1, 9601))
+
+
+def test_ctrl_c_while_duckdb_is_at_work_is_ctrl_c(tmp_path: Path) -> None:
+    def interrupted(seen: object) -> Never:
+        raise RuntimeError("Query interrupted")  # as DuckDB has it
+
+    with pytest.raises(KeyboardInterrupt):
+        store.ingest(tmp_path / "metrics.duckdb", interrupted)
 
 
 def test_ingestion_waits_for_a_holder_and_then_takes_the_rows(metrics: Metrics) -> None:

@@ -113,6 +113,11 @@ def test_the_answers_of_other_apis_are_read(body: Any) -> None:
     assert read(body).text == NOTE
 
 
+@pytest.mark.parametrize("end", ["<|im_end|>", "</s>", "<|eot_id|>\n", "<end_of_turn> <|endoftext|>", "<｜end▁of▁sentence｜>"])
+def test_the_tokens_with_which_a_model_ends_are_no_part_of_what_it_says(end: str) -> None:
+    assert read(said({"content": f"The lamp goes out.{end}"}), structured=False).text == "The lamp goes out."
+
+
 STREAM = piece({"role": "assistant", "content": ""}) + piece({"content": NOTE[:9]}) + piece({"content": NOTE[9:]}) + piece({}, "stop")
 
 

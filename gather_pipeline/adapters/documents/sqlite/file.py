@@ -32,10 +32,13 @@ REFUSALS = {
     sqlite3.SQLITE_CORRUPT: "is damaged",
     sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk may be full or failing",
-    sqlite3.SQLITE_READONLY: "cannot be written: it or its folder is read-only",
+    sqlite3.SQLITE_READONLY: "cannot be written: it or its folder is read-only, or the disk is full",
     sqlite3.SQLITE_PERM: "cannot be opened: access is denied",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is read-only or missing, or it is not a file",
 }
+
+AS_IT_LIES = "immutable=1"
+UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 def value_of(field: str) -> str:
@@ -49,11 +52,13 @@ class StoreFile:
 
     Attributes:
         identity: Device and number of the file that was opened.
+        as_it_lies: Nothing can be written beside it, so that what others change later is not seen: to be opened anew the next time.
     """
 
     path: Path
     connection: sqlite3.Connection
     identity: tuple[int, int] | None
+    as_it_lies: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @contextmanager
@@ -138,10 +143,10 @@ def open_file(path: Path, *, create: bool, timeout_s: float) -> StoreFile | None
         except sqlite3.Error as error:
             # Where nothing can be written beside a file, it can still be read as it lies, unless changes to it wait in another one.
             waiting = path.with_name(f"{path.name}-wal")
-            read_only = _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            read_only = _code(error) in UNWRITABLE
             if create or not read_only or (waiting.exists() and waiting.stat().st_size):
                 raise
-            return _opened(path, "immutable=1", create, timeout_s)
+            return _opened(path, AS_IT_LIES, create, timeout_s)
 
 
 def _opened(path: Path, options: str, create: bool, timeout_s: float) -> StoreFile | None:
@@ -153,7 +158,7 @@ def _opened(path: Path, options: str, create: bool, timeout_s: float) -> StoreFi
     finally:
         if not there:
             connection.close()
-    return StoreFile(path=path, connection=connection, identity=_identity(path)) if there else None
+    return StoreFile(path=path, connection=connection, identity=_identity(path), as_it_lies=options == AS_IT_LIES) if there else None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

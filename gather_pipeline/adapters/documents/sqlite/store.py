@@ -216,7 +216,7 @@ class SqliteStore:
             if self._closed:
                 raise StoreError(f"the store in {self._folder} is closed")
             file = self._files.get(database) or open_file(self._folder / f"{database}.sqlite3", create=create, timeout_s=self._timeout_s)
-            if file is not None:
+            if file is not None and not file.as_it_lies:
                 self._files[database] = file
         return file
 

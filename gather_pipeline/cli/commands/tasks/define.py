@@ -108,7 +108,7 @@ def validate_task(name: str | None, everything: bool, as_json: bool) -> None:
     with opened() as services:
         files = known = [path for folder in definition_folders(services.settings.tasks) for path in definition_files(folder)]
         if name is not None:
-            files = [Path(name).absolute()] if name.endswith(".json") else [path for path in known if name in names_of(path)]
+            files = [Path(name).absolute()] if name.lower().endswith(".json") else [path for path in known if name in names_of(path)]
             if not files:
                 raise UnknownEntity.field("task", name, "the id of a task (tlm list) or the path of its file")
         found, faults = _read(services, list(dict.fromkeys([*known, *files])))

@@ -206,11 +206,12 @@ def _inputs(given: str) -> tuple[Mapping[str, Any] | None, list[tuple[int, Any]]
     except ValueError as error:
         # Not `splitlines`: a text in JSON may hold other characters that end a line, such as U+2028.
         lines = [(number, line) for number, line in enumerate(io.StringIO(text, newline=None), 1) if line.strip()]
-        if path is None or len(lines) < 2:
-            if not lines:
-                raise InvalidInput(f"{source} is empty, expected a JSON object") from None
+        if not lines:
+            raise InvalidInput(f"{source} is empty, expected a JSON object") from None
+        batch = [(number, _line(f"line {number} of {source}", line)) for number, line in lines] if path is not None else []
+        if len(batch) < 2 or all(isinstance(value, GatherError) for _, value in batch):
             raise InvalidInput.field("--input", text if path is None else path, f"a JSON object, @FILE or - ({error})") from None
-        return None, [(number, _line(f"line {number} of {source}", line)) for number, line in lines]
+        return None, batch
     if isinstance(whole, list):
         return None, [(number, _object(f"entry {number} of {source}", value)) for number, value in enumerate(whole, 1)]
     if not isinstance(whole, dict):

@@ -201,9 +201,7 @@ def import_(folder: Path, as_json: bool) -> None:
     """
     from gather_pipeline.upkeep.task_files import take
 
-    paths = sorted(
-        path for pattern in ("config/*.json", "config/task_definitions/*.json", "data/*/*.json") for path in folder.glob(pattern)
-    )
+    paths = sorted(path for place in ("config", "config/task_definitions", "data/*") for path in folder.glob(f"{place}/[!.]*.json"))
     if not paths:
         raise InvalidInput.field("FOLDER", str(folder), "one that tlm export wrote")
     with opened() as services:
@@ -226,7 +224,7 @@ def _since(period: str, now: str) -> str | None:
     """Start of a period that ends now; None for all."""
     if period == "all":
         return None
-    found = re.fullmatch(r"([1-9]\d{0,4})([hdw])", period)
+    found = re.fullmatch(r"([1-9]\d{0,4})\s*([hdw])", period.lower())
     if found is None:
         raise InvalidInput.field("--period", period, "a number of hours, days or weeks, such as 12h, 7d or 4w, or all")
     return (datetime.fromisoformat(now) - timedelta(days=int(found[1]) * UNITS[found[2]])).isoformat(timespec="microseconds")

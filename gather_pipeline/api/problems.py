@@ -42,11 +42,8 @@ STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.GatherError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-NO_JSON = "the body is no JSON, expected a JSON object"
-UNUSABLE = {"missing": "is missing", "extra_forbidden": "is not a known field"}  # by pydantic's type of a fault
-
-
 NO_JSON = "the body is no JSON, expected a JSON object in UTF-8"
+UNUSABLE = {"missing": "is missing", "extra_forbidden": "is not a known field"}  # by pydantic's type of a fault
 
 
 class Fault(BaseModel):
@@ -129,12 +126,11 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
         if isinstance(error.__cause__, GatherError):  # a body that was too large, as it was read
             return problem_of(error.__cause__, secrets)
         if error.status_code == HTTPStatus.BAD_REQUEST and error.__cause__:  # a body that is no text, or nested too deeply
-            return problem_of(InvalidInput(NO_JSON), secrets)
+            packed = request.headers.get("content-encoding", "identity")
+            of_body = InvalidInput(NO_JSON) if packed == "identity" else InvalidInput.field("Content-Encoding", packed, "a body as it is")
+            return problem_of(of_body, secrets)
         title = HTTPStatus(error.status_code).phrase
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
-            packed = request.headers.get("content-encoding", "identity")
-            detail = str(InvalidInput.field("Content-Encoding", packed, "a body as it is")) if packed != "identity" else NO_JSON
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names the methods of the path's first route alone
             there = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]

@@ -48,6 +48,7 @@ def test_a_filter_without_a_value_filters_nothing(api_client: TestClient, studio
         ("{'größe'".encode("latin-1"), "identity", "the body is no JSON, expected a JSON object in UTF-8"),
         (b"[" * 100_000, "identity", "the body is no JSON, expected a JSON object in UTF-8"),
     ],
+    ids=["packed", "of another encoding", "too deep"],
 )
 def test_a_body_that_cannot_be_read_is_told_why(api_client: TestClient, content: bytes, encoding: str, told: str) -> None:
     headers = {"content-type": "application/json", "content-encoding": encoding}
@@ -122,7 +123,7 @@ def test_every_wrong_value_is_named(api_client: TestClient) -> None:
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (422, "urn:gather:problem:invalid-input")
     assert {one["field"] for one in problem["errors"]} == {"body.task_type", "body.priority", "body.more"}
-    no_json = "the body is no JSON, expected a JSON object"
+    no_json = "the body is no JSON, expected a JSON object in UTF-8"
     for body, kind, told in (
         (b"{", "application/json", no_json),
         (b'"\xff"', "application/json", no_json),

@@ -166,7 +166,7 @@ def test_an_item_that_is_refused_keeps_back_no_other(
     assert server.known(PROJECT) == {id: text for id, text in studio.state().items() if id != odd[0].id}
     (line,) = told(caplog)
     assert f"1 item refused, such as {odd[0].id}: the Brain at" in line
-    assert "it refused 1 items" in look_at_brain(Site(studio.services.settings, _Probes(studio))).text  # type: ignore[arg-type]
+    assert "it refused 1 item" in look_at_brain(Site(studio.services.settings, _Probes(studio))).text  # type: ignore[arg-type]
 
 
 def test_an_item_that_was_refused_and_is_taken_once_it_was_edited_counts_as_taken(

@@ -17,6 +17,7 @@ from gather_pipeline.api.access import Access
 from gather_pipeline.api.deps import GivenAccess, GivenServices
 from gather_pipeline.api.executing import Executing
 from gather_pipeline.api.problems import faults_in
+from gather_pipeline.defs.tasks import cancel_task, task_status
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest
 from gather_pipeline.domain.departments import select, to_automate
 from gather_pipeline.domain.iterations import digest
@@ -27,7 +28,7 @@ from gather_pipeline.services import Services
 from gather_pipeline.tasks.executor import TaskExecutor
 from gather_pipeline.tasks.options import ExecutionOptions
 from gather_pipeline.tasks.runner import check_given
-from gather_pipeline.upkeep.tasks import AUTOMATION, State, TaskStatus, cancel_task, task_status
+from gather_pipeline.upkeep.tasks import AUTOMATION, TaskStatus
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
 KEYS = uuid.UUID("6f0c8a52-5d0e-4a53-9d8e-0b5f3f2a7c11")  # the namespace of task ids that are made of idempotency keys
@@ -185,10 +186,7 @@ async def status(task_id: TaskId, services: GivenServices, access: GivenAccess) 
 def cancel(task_id: TaskId, services: GivenServices, access: GivenAccess) -> TaskStatus:
     """Ask a task to save its work and end; answers at once. One that has ended is left as it is."""
     shown(services, access, task_id)
-    if cancel_task(services, task_id):
-        from gather_pipeline.defs.starting import cancel_in_queue
-
-        cancel_in_queue(services.settings, task_id)
+    cancel_task(services, task_id)
     return shown(services, access, task_id)
 
 
@@ -222,20 +220,14 @@ def types(services: GivenServices) -> list[TaskType]:
 
 def shown(services: Services, access: Access, task_id: str) -> TaskStatus:
     """A task as it stands; where a run's process is gone, its end is noted in the store and in Dagster first."""
-
-    def queued(task_id: str) -> tuple[State, str | None]:
-        from gather_pipeline.defs.starting import run_state
-
-        return run_state(services.settings, task_id)
-
-    found = task_status(services, task_id, queued)
+    found = task_status(services, task_id)
     access.check(found.project_id)
     if found.ended_at is None and found.status in ("failed", "cancelled") and _is_open(services, task_id):
         from gather_pipeline.defs.launch import settle_runs
 
         with suppress(StoreError, StoreUnavailable):  # its end cannot be noted now: the next look does it, and what is known is told
             settle_runs(services)
-            found = task_status(services, task_id, queued)
+            found = task_status(services, task_id)
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from gather_pipeline.domain.quality import Quality
+from gather_pipeline.domain.quality import Quality, Score
 
 if TYPE_CHECKING:
     from gather_pipeline.domain.departments import Department
@@ -182,6 +182,18 @@ def quality_after_edits(last: Iteration, statistics: float, version: str | None 
         return statistics
     before = last.quality.unjudged
     return round(min(100.0, max(0.0, last.score + statistics - (last.score if before is None else before))), 1)
+
+
+def newest_quality(last: Iteration | None, score: Score | None) -> float | None:
+    """Quality of a department, 0 to 100, people's changes included as far as they have been scored; None where nothing was.
+
+    Args:
+        last: Its newest iteration.
+        score: Its stored score.
+    """
+    if score is None or (last is not None and (score.data_version == last.data_version or score.evaluated_at < last.ended_at)):
+        return last.score if last else None
+    return quality_after_edits(last, score.value, score.quality.version) if last else score.value
 
 
 def fell(last: Iteration, now: float, threshold: float) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from gather_pipeline.domain.iterations import newest_quality
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import Quality
 from gather_pipeline.errors import GatherError, SetupMissing, StoreError, StoreUnavailable, UnknownEntity
@@ -57,15 +58,17 @@ def project_tables(services: Services, view: ProjectView) -> ReportTables:
     thresholds = {slug: score.threshold for slug, score in view.scores.items()}
     thresholds |= {department.slug: department.threshold for department in services.departments.departments()}
     now: dict[str, dict[str, Any]] = {}
-    for slug, quality in qualities(view).items():
-        now[slug] = {"quality": quality.value, "judged": quality.judged}
-        if slug in thresholds:
-            now[slug] |= {"threshold": thresholds[slug], "reached": quality.value >= thresholds[slug]}
+    for last in {iteration.department: iteration for iteration in view.iterations}.values():
+        slug = last.department
+        quality = newest_quality(last, view.scores.get(slug))
+        now[slug] = {"quality": quality, "judged": last.quality.judged}
+        if slug in thresholds and quality is not None:
+            now[slug] |= {"threshold": thresholds[slug], "reached": quality >= thresholds[slug]}
     return report_tables(services.metrics.query, view.records.project_id, now)
 
 
 def qualities(view: ProjectView) -> dict[str, Quality]:
-    """Each department's newest score, people's changes included."""
+    """What each department's newest score rests on, people's changes included."""
     found = {}
     for slug, last in {iteration.department: iteration for iteration in view.iterations}.items():
         score = view.scores.get(slug)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from gather_pipeline.domain.departments import Department, in_order, to_automate
 from gather_pipeline.domain.items import version_of
-from gather_pipeline.domain.iterations import FINISHED, EndedBy, Iteration, asked_of, digest, fell, quality_after_edits
+from gather_pipeline.domain.iterations import FINISHED, EndedBy, Iteration, asked_of, digest, fell, newest_quality, quality_after_edits
 from gather_pipeline.domain.projects import Project
 from gather_pipeline.domain.quality import SCORER_VERSION, Score
 from gather_pipeline.records.view import ProjectView
@@ -169,13 +169,6 @@ def score_is_current(score: Score | None, version: str, department: Department, 
     return given == (version, SCORER_VERSION, department.threshold, asked_of(department, brief))
 
 
-def newest_quality(last: Iteration | None, score: Score | None, version: str) -> float | None:
-    """Quality of a department's items of this version, people's changes included where they have been scored; None where nothing was."""
-    if score is None or score.data_version != version or (last is not None and last.data_version == version):
-        return last.score if last else None
-    return quality_after_edits(last, score.value, score.quality.version) if last else score.value
-
-
 def progress(view: ProjectView, department: Department, *, retired: bool = False) -> Standing:
     """How far a department has come, without a look at what a change has left behind."""
     slug = department.slug
@@ -184,7 +177,7 @@ def progress(view: ProjectView, department: Department, *, retired: bool = False
         department=slug,
         stage="retired" if retired else "new" if last is None else "finished" if last.ended_by in FINISHED else "open",
         ended_by=last.ended_by if last else None,
-        quality=newest_quality(last, score, version),
+        quality=newest_quality(last, score),
         judged=last.quality.judged if last else score is not None and score.quality.judged,
         threshold=department.threshold,
         iterations=len(view.history(slug)),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gather_pipeline.domain.departments import Department
-from gather_pipeline.domain.iterations import Fingerprint, Iteration, current, digest, fingerprint, is_finished
-from gather_pipeline_tests.samples import an_iteration
+from gather_pipeline.domain.iterations import Fingerprint, Iteration, current, digest, fingerprint, is_finished, newest_quality
+from gather_pipeline_tests.samples import a_quality, a_score, an_iteration
 
 DEPARTMENT = Department.model_validate(
     {"slug": "story", "name": "Story", "description": "Plot", "coordinationSettings": {"aspects": ["plot"]}}
@@ -85,3 +85,13 @@ def test_several_changed_items_are_one_reason_that_names_the_first() -> None:
     used = replace(inputs(), context={"b": "1", "a": "1", "c": "1"})
     (difference,) = used.differences(inputs(), {"b": "2", "c": "1"})
     assert difference.reason == "2 items that its prompts used were edited or deleted, a among them"
+
+
+def test_the_newest_quality_of_a_judged_department_moves_by_what_edits_changed_without_the_judge() -> None:
+    last = iteration(quality=a_quality(80.0, scorer="text-statistics+judge", unjudged=50.0), ended_at="2026-01-01T00:00:00Z")
+    edited = a_score(52.0, data_version="edited", evaluated_at="2026-01-02T00:00:00Z")
+    assert newest_quality(last, edited) == 82.0
+    assert newest_quality(last, None) == newest_quality(last, replace(edited, data_version="v")) == 80.0
+    assert newest_quality(last, replace(edited, evaluated_at="2025-12-31T00:00:00Z")) == 80.0  # of before the iteration
+    assert newest_quality(None, edited) == 52.0
+    assert newest_quality(None, None) is None

@@ -69,11 +69,15 @@ class Outbox(Cursors[DeliveryCursor]):
         found = self._store.find(self._database, LETTERS, where, sort=[("sequence", 1), ("at", 1)])
         return [_letter_of(document) for document in found]
 
-    def undelivered(self, records: ProjectRecords) -> list[Letter]:
-        """Everything of a project that a receiver lacks: letters, and events after the cursors."""
+    def undelivered(self, records: ProjectRecords, after: int = 0) -> list[Letter]:
+        """What a receiver lacks of a project, in the order of the events: letters, and events after the cursors.
+
+        Of events with a number above `after`; 0 for all, also of alerts, which have no number.
+        """
         kept = [*self.letters(records.project_id, dead=True), *self.letters(records.project_id, dead=False)]
         waiting = [one for cursor in self.behind(project_id=records.project_id) for one in self.after(cursor, records)]
-        return sorted([*kept, *waiting], key=lambda one: (one.host, one.event.sequence, one.event.at))
+        lacking = [one for one in (*kept, *waiting) if not after or one.event.sequence > after]
+        return sorted(lacking, key=lambda one: (one.event.sequence, one.event.at, one.host))
 
     def lagging(self) -> dict[str, int]:
         """Projects that some receiver lacks something of: how many dead letters each has."""

@@ -78,6 +78,15 @@ def test_letters_are_kept_in_order_until_they_are_dropped_and_revived_for_anothe
     ]
     lacking = [(one.event.sequence, one.state) for one in outbox.undelivered(records)]
     assert lacking == [(1, "dead"), (2, "dead"), (4, "waiting"), (5, "waiting")]
+    away = Address("c", "away.example")
+    outbox.begin("salt", away, 4)
+    assert [(one.event.sequence, one.host) for one in outbox.undelivered(records)][-2:] == [(5, away.host), (5, A.host)], "by number"
+    outbox.leave(outbox.cursor("salt", away), done=True)
+    assert [one.event.sequence for one in outbox.undelivered(records, after=2)] == [4, 5]
+    alert = Letter(event=numbered(0), host=A.host, attempts=1, reason="HTTP 404", is_dead=True)
+    outbox.keep(alert, A)
+    assert outbox.undelivered(records)[0] == alert, "without a number"
+    outbox.drop(alert.event, A.key)
     outbox.revive(records, B)
     assert [one.event for one in outbox.letters("salt", dead=False, receiver=B)] == [numbered(number) for number in (1, 2, 4, 5)]
     assert (outbox.letters("salt", dead=True), behind(outbox, A), behind(outbox, B)) == ([], [], ["salt"])

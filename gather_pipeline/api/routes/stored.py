@@ -65,6 +65,10 @@ def list_events(records: GivenRecords, after: Sequence = 0, limit: Limit = 50) -
 
 @router.get("/events/undelivered")
 def list_undelivered(records: GivenRecords, services: GivenServices, after: Sequence = 0, limit: Limit = 50) -> list[ShownLetter]:
-    """List events that a webhook lacks: waiting, or dead, which are sent again only by `gather events --redeliver`."""
-    letters = [one for one in services.outbox.undelivered(records) if not after or one.event.sequence > after]  # an alert has no number
-    return [ShownLetter(**one.to_document()) for one in letters[:limit]]
+    """List events that a webhook lacks: waiting, or dead, which are sent again only by `gather events --redeliver`.
+
+    Where several receivers lack the last event of a page, the page has one more row for each.
+    """
+    letters = services.outbox.undelivered(records, after)
+    page = [one for one in letters if one.event.sequence <= letters[:limit][-1].event.sequence]
+    return [ShownLetter(**one.to_document()) for one in page]

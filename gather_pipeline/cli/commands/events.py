@@ -45,7 +45,7 @@ def events(project_id: str, after: int, follow: bool, undelivered: bool, again: 
             return EXIT_INTERRUPTED
         if again:
             return _redeliver(services, project_id, as_json)
-        letters = [one for one in services.outbox.undelivered(records) if one.event.sequence > after] if undelivered else []
+        letters = services.outbox.undelivered(records, after) if undelivered else []
         found = [] if undelivered else records.events(after)
     if as_json:
         print_json([one.to_document() for one in (letters if undelivered else found)])

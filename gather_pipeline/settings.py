@@ -6,6 +6,7 @@ start with the variable's name; a secret shows as asterisks wherever settings ar
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -255,13 +256,6 @@ class Settings(BaseSettings):
         except OSError as error:
             raise ValueError(f"an absolute path, for the current folder cannot be used ({error.strerror})") from None
 
-    @field_validator("home")
-    @classmethod
-    def _can_hold_the_metrics(cls, value: Path) -> Path:
-        if "?" in str(value):  # what follows one DuckDB takes for no part of a file's name
-            raise ValueError("a path without a question mark, for the metrics database cannot be made under one")
-        return value
-
     @property
     def reads_cms(self) -> bool:
         """Whether departments come from the CMS: it is set, and no file of departments is."""
@@ -296,8 +290,14 @@ class Settings(BaseSettings):
 
     @property
     def metrics_database(self) -> Path:
-        """The metrics store."""
-        return self.home / "metrics" / "metrics.duckdb"
+        """The metrics store.
+
+        DuckDB takes `?` for the end of a file's name: where the state folder has one, the database lies in the user's folder for caches,
+        for it can always be made anew.
+        """
+        named = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        folder = self.home if "?" not in str(self.home) else user_cache_path("gather_pipeline") / named
+        return folder / "metrics" / "metrics.duckdb"
 
 
 def load_settings(**overrides: object) -> Settings:

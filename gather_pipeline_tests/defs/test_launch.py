@@ -293,6 +293,15 @@ def test_a_state_folder_whose_name_an_address_cannot_hold_is_opened_by_another_o
     assert (settings.dagster_home / "history" / "runs.db").is_file()
 
 
+def test_what_is_measured_under_a_path_that_duckdb_takes_for_two_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Studio.open(tmp_path / "what?", ONE).close()
+    settings = make_settings(tmp_path / "what?", ONE)
+    assert run(settings).status == "completed"
+    with closing(build_services(settings)) as services:
+        assert len(services.metrics.query("SELECT * FROM run")) == 1
+
+
 def test_a_dagster_folder_that_cannot_be_made_is_one_sentence(settings: Settings) -> None:
     settings.dagster_home.write_text("a file in the way", encoding="utf-8")
     with pytest.raises(StoreError, match="the Dagster folder .* cannot be written"):

@@ -191,9 +191,11 @@ def newest_quality(last: Iteration | None, score: Score | None) -> float | None:
         last: Its newest iteration.
         score: Its stored score.
     """
-    if score is None or (last is not None and (score.data_version == last.data_version or score.evaluated_at < last.ended_at)):
+    if score is None or (last is not None and score.evaluated_at < last.ended_at):
         return last.score if last else None
-    return quality_after_edits(last, score.value, score.quality.version) if last else score.value
+    if last is None or score.quality.unjudged is not None:  # then it is the last iteration's own
+        return score.value
+    return quality_after_edits(last, score.value, score.quality.version)
 
 
 def fell(last: Iteration, now: float, threshold: float) -> bool:

@@ -111,9 +111,14 @@ class ProjectView:
         """Iterations of a department, oldest first."""
         return [iteration for iteration in self.iterations if iteration.department == slug]
 
+    @cached_property
+    def newest(self) -> Mapping[str, Iteration]:
+        """The newest iteration of each department that has one, by slug."""
+        return {iteration.department: iteration for iteration in self.iterations}
+
     def last(self, slug: str) -> Iteration | None:
         """The newest iteration of a department, None where it has none."""
-        return next(reversed(self.history(slug)), None)
+        return self.newest.get(slug)
 
     def version(self, slug: str) -> str:
         """Version of a department's active items."""

@@ -58,8 +58,7 @@ def project_tables(services: Services, view: ProjectView) -> ReportTables:
     thresholds = {slug: score.threshold for slug, score in view.scores.items()}
     thresholds |= {department.slug: department.threshold for department in services.departments.departments()}
     now: dict[str, dict[str, Any]] = {}
-    for last in {iteration.department: iteration for iteration in view.iterations}.values():
-        slug = last.department
+    for slug, last in view.newest.items():
         quality = newest_quality(last, view.scores.get(slug))
         now[slug] = {"quality": quality, "judged": last.quality.judged}
         if slug in thresholds and quality is not None:
@@ -70,7 +69,7 @@ def project_tables(services: Services, view: ProjectView) -> ReportTables:
 def qualities(view: ProjectView) -> dict[str, Quality]:
     """What each department's newest score rests on, people's changes included."""
     found = {}
-    for slug, last in {iteration.department: iteration for iteration in view.iterations}.items():
+    for slug, last in view.newest.items():
         score = view.scores.get(slug)
         found[slug] = score.quality if score is not None and score.evaluated_at >= last.ended_at else last.quality
     return found

@@ -109,7 +109,7 @@ def _run(
         logger.info("[AutoGather] Run %s %s: %d items in %d iterations", result.task_id, status, result.items_created, result.iterations)
         session.store_executions()
         if session.thrown_away:
-            logger.info("[AutoGather] %d of %d calls begun ahead were not needed", session.thrown_away, session.begun_ahead)
+            logger.info("[AutoGather] Calls that were begun ahead and not needed: %d", session.thrown_away)
         session.services.runs.finish(result)
         session.announcer.announce(ENDS[status], **of_end(result))
         return result
@@ -123,10 +123,12 @@ def _run(
         loop = begin(0)
         try:
             for place, department in enumerate(chosen):
-                result = loop.run()
-                summary.append(result)
+                loop.run()
+                done = loop
                 if place + 1 < len(chosen):
-                    loop = begin(place + 1)  # its first calls are under way while this department is evaluated and drafted
+                    loop = begin(place + 1)  # its first calls are under way while the end of this department is told and worked on
+                result = done.result()
+                summary.append(result)
                 _evaluate_and_draft(session, department, result)
                 if on_department is not None:
                     on_department(result)

@@ -123,12 +123,10 @@ def _run(
         loop = begin(0)
         try:
             for place, department in enumerate(chosen):
-                loop.run()
-                done = loop
-                if place + 1 < len(chosen):
-                    loop = begin(place + 1)  # its first calls are under way while the end of this department is told and worked on
-                result = done.result()
+                result = loop.run()
                 summary.append(result)
+                if place + 1 < len(chosen):
+                    loop = begin(place + 1)  # its first calls are under way while this department is evaluated and drafted
                 _evaluate_and_draft(session, department, result)
                 if on_department is not None:
                     on_department(result)

@@ -38,11 +38,11 @@ class DepartmentLoop:
         self._session, self._department = session, department
         self.state = DepartmentState.read(session, department, before, allowed)
         self._under_way: list[Attempt] = []
-        self._ended, self._detail = self.state.ended(), ""
-        if not self.state.finished and self._ended is None:
-            self._begin_calls()
+        if not self.state.finished and self.state.ended() is None:
+            self._under_way.append(Attempt(self.state, self.state.number + 1))
+            self._under_way[0].batch.begin_all()
 
-    def run(self) -> None:
+    def run(self) -> DepartmentResult:
         """Goes on until the threshold, the share, stagnation or the run's brakes end the department.
 
         Raises:
@@ -58,20 +58,17 @@ class DepartmentLoop:
         )
         logger.info("[AutoGather] Started dept %s (threshold: %g%%)", department.name, department.threshold)
         if state.finished and state.last:
-            self._ended = "unchanged"
             self._session.announcer.announce(
                 "skipped_unchanged", department=department.slug, quality_score=state.score, judged=state.judged
             )
+            return _result(state, "unchanged", "")
+        ended, detail = state.ended(), ""
         try:
-            while self._ended is None:
-                self._ended, self._detail = self._iterate()
+            while ended is None:
+                ended, detail = self._iterate()
         finally:
             self.close()
-
-    def result(self) -> DepartmentResult:
-        """How it went, once `run` has ended; announces the end."""
-        assert self._ended is not None
-        return _result(self.state, self._ended, self._detail)
+        return _result(state, ended, detail)
 
     def close(self) -> None:
         """Throws away calls that were begun and are not needed any more."""
@@ -80,21 +77,16 @@ class DepartmentLoop:
             attempt.batch.discard()
         self._under_way.clear()
 
-    def _begin_calls(self) -> None:
-        """Begins the calls of the next iteration, and prepares those that may be begun ahead."""
-        if not self._under_way:
-            self._under_way.append(Attempt(self.state, self.state.number + 1))
-            self._under_way[0].batch.begin_all()
-        while len(self._under_way) <= AHEAD and self.state.may_begin_ahead(len(self._under_way)):
-            self._under_way.append(Attempt(self.state, self._under_way[-1].number + 1, self._under_way))
-
     def _iterate(self) -> tuple[EndedBy | None, str]:
         """One iteration; why the department ends after it (None where it goes on), and the detail of that reason."""
         state = self.state
         try:
             self._session.catch_up()
-            self._begin_calls()
+            if not self._under_way:
+                self._under_way.append(Attempt(state, state.number + 1))
             attempt = self._under_way[0]
+            while len(self._under_way) <= AHEAD and state.may_begin_ahead(len(self._under_way)):
+                self._under_way.append(Attempt(state, self._under_way[-1].number + 1, self._under_way))
             stopped = attempt.generate(self._under_way[1:])
             if stopped is None and attempt.met_no_server() and self._session.answered:
                 stopped = self._await_server(attempt.batch.faults[-1])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -115,6 +117,32 @@ def test_calls_go_on_while_this_thread_is_at_work(tmp_path: Path) -> None:
     assert collect([batch]) is None
     assert len(batch.notes) == 5
     opened.close()
+
+
+def test_the_next_iteration_is_asked_for_while_this_thread_is_at_work(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, script_latency_s=0.05)
+    state = DepartmentState.read(opened.session, Department.model_validate(department_row("story", 1, most=3)), [], 3)
+    attempts: list[Attempt] = []
+    for number in (1, 2, 3):
+        attempts.append(Attempt(state, number, attempts))
+    attempts[0].batch.begin_all()
+    until = time.monotonic() + 20
+    while opened.studio.model.calls < 15 and time.monotonic() < until:
+        time.sleep(0.05)  # as judging and storing would
+    assert opened.studio.model.calls == 15
+    opened.close()
+
+
+def test_an_iteration_under_way_holds_none_that_is_over(opened: Opened) -> None:
+    state = DepartmentState.read(opened.session, Department.model_validate(department_row("story", 1, most=3)), [], 3)
+    first = Attempt(state, 1)
+    second = Attempt(state, 2, [first])
+    assert first.generate([second]) is None
+    assert second.generate([]) is None
+    over = weakref.ref(first.batch)
+    del first
+    gc.collect()
+    assert over() is None
 
 
 def test_a_call_begun_ahead_knows_the_answers_of_its_place(opened: Opened) -> None:

@@ -68,15 +68,6 @@ class Ledger:
         """Version by id of what went in."""
         return {entry.id: entry.hash for entry in self.entries if entry.state != "dropped"}
 
-    def with_more(self, tokens: int) -> tuple[Entry, ...]:
-        """What stayed out and would go in with so many more tokens, in the order in which it would be weighed."""
-        left, found = self.budget - self.included_tokens + tokens, []
-        for entry in sorted(self.entries, key=lambda one: one.rank):
-            if entry.state == "dropped" and entry.tokens <= left:
-                left -= entry.tokens
-                found.append(entry)
-        return tuple(found)
-
     def listing(self, dropped: int) -> Ledger:
         """The ledger as it is stored: of its dropped elements only the highest ranked, as many as are said; the others are counted."""
         ranks = sorted(entry.rank for entry in self.entries if entry.state == "dropped")[:dropped]

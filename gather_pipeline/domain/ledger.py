@@ -1,4 +1,4 @@
-"""What became of everything that was offered to a prompt, and why (N08)."""
+"""The account of a prompt's context: which of the elements offered went in, which did not, and why (N08)."""
 
 from __future__ import annotations
 

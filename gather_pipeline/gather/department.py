@@ -148,7 +148,7 @@ class DepartmentLoop:
         self._under_way.clear()
 
     def _rescue(self) -> None:
-        """Saves what it can: the error that it is called for is the one to tell, and rows without a commit are cleared at the next run."""
+        """Saves what it can after an error, which stays the one to report; rows without a commit are cleared by the next run."""
         left, self._under_way = self._under_way, []
         for attempt in left:
             try:

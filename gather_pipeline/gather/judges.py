@@ -97,7 +97,7 @@ def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: i
 async def _ask(
     session: Session, runner: TaskRunner, task: str, inputs: Mapping[str, object], model: str, department: Department, iteration: int
 ) -> Mapping[str, Any] | None:
-    """What the judge says, and where the task is verified its checks accept; None where there is no such answer."""
+    """The judge's answer, None where there is none, or where the task has checks and they do not accept it."""
     asked = {"model": model, "temperature": 0.0, "tags": session.tags(department, iteration), "draw": session.draw(department, iteration)}
     try:
         session.control.check_budget()

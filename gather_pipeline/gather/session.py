@@ -101,7 +101,7 @@ class Session:
         self.gate: AbstractAsyncContextManager[Any] = asyncio.Semaphore(services.settings.concurrency) if self.is_braked else nullcontext()
 
     def load(self) -> None:
-        """Takes up what is stored, as people have left it."""
+        """Reads the project from the store, as people have left it."""
         self.read_at = self.services.clock.now()
         self._cursor = self.records.position()
         view = self.services.view(self.project.id)
@@ -127,7 +127,7 @@ class Session:
         self.brain.replace(found.items, found.vectors)
 
     def catch_up(self) -> None:
-        """Takes up what people have changed since the last look, which is at most twice a second; costs as much as changed."""
+        """Reads the project again where people have changed an item since the last look; looks at most twice a second."""
         now = self.services.clock.monotonic()
         if now - self._looked_at < POLL_S:
             return
@@ -196,7 +196,7 @@ class Session:
         return self._vectors.get(department, np.empty((0, 0), dtype=np.float32))
 
     def as_here(self, found: Sequence[Remembered]) -> list[Remembered]:
-        """What a brain found, as it stands here: present texts, nothing that was deleted; what is known to the brain alone stays."""
+        """What a brain found, with the present texts of the project's items and without deleted ones; what only the brain has stays."""
         here = {item.id: item for items in self.items.values() for item in items} if found else {}
         kept = (one for one in found if one.id in here or not self.is_ours(one.id))
         return [replace(one, content=here[one.id].content, summary=here[one.id].summary) if one.id in here else one for one in kept]
@@ -226,7 +226,7 @@ class Session:
         }
 
     def draw(self, department: Department, iteration: int) -> str:
-        """What answers belong to: those of an iteration that was killed are taken up by the one that does its work again."""
+        """Part of the key under which answers are kept: an iteration that repeats a killed one finds that one's answers."""
         return f"{self.project.id}|{department.slug}|{iteration}"
 
     def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:
@@ -246,7 +246,7 @@ class Session:
         return asyncio.run_coroutine_threadsafe(call, self._calls)
 
     async def ask(self, runner: TaskRunner, task: str, inputs: Mapping[str, Any], **options: Any) -> TaskResult:
-        """One call for whoever waits for it in this thread.
+        """Makes one model call and waits for it in this thread.
 
         Raises:
             Stopped: The run is to end; the call is cancelled.
@@ -288,7 +288,7 @@ class Session:
                 kept.settle(execution)
 
     def close(self) -> None:
-        """Stores what calls are left; lets go of the event loop and the thread that embeds."""
+        """Stores the last executions; closes the event loop and the thread that embeds."""
         self.embedding.shutdown(wait=False, cancel_futures=True)
         self._loop.close()
         try:
@@ -308,9 +308,9 @@ def open_session(
     cancelled: Callable[[], bool],
     owed: Sequence[Event] = (),
 ) -> Iterator[Session]:
-    """The session of one run under its lease, which is still to `load` what is stored; closes everything at the end.
+    """The session of one run under its lease; the caller calls `load`. Everything is closed at the end.
 
-    Stored events that no earlier run has told of, `owed`, are told of first.
+    `owed` are stored events that no earlier run has delivered; they are delivered first.
     """
     records, task_id = services.project(project.id), lease.owner.task_id
     bus = deliver.bus(services, project.id, request.webhook_url)

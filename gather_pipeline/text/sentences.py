@@ -1,4 +1,4 @@
-"""Where sentences end, in one place: whoever splits or cuts a text does it there.
+"""The one place that decides where sentences end.
 
 The boundaries are sentencex's, which knows abbreviations ("Dr. Holm waits." is one sentence) and the stops of many scripts.
 """

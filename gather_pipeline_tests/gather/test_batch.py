@@ -7,8 +7,9 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from gather_pipeline.gather.ladder import Plan
 from gather_pipeline.gather.session import Session, open_session
 from gather_pipeline.gather.state import DepartmentState
 from gather_pipeline.gather.writers import Assignment
+from gather_pipeline.ports import Vectors
 from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
@@ -131,6 +133,28 @@ def test_the_next_iteration_is_asked_for_while_this_thread_is_at_work(tmp_path: 
         time.sleep(0.05)  # as judging and storing would
     assert opened.studio.model.calls == 15
     opened.close()
+
+
+def test_notes_that_wait_for_the_embedder_are_embedded_together(opened: Opened) -> None:
+    body, free, asked = opened.studio.services.embedder, threading.Event(), list[list[str]]()
+
+    class Loading:
+        name = body.name
+
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            asked.append(list(texts))
+            free.wait(20)
+            return body.embed(texts)
+
+    opened.session.services = replace(opened.session.services, embedder=Loading())
+    read = [opened.session.read_soon([f"The keeper lights lamp {number}."]) for number in range(6)]
+    while not asked:
+        time.sleep(0.01)
+    free.set()
+    assert all(one.result(20) is None for one in read)
+    together = [texts for texts in asked if texts]
+    assert sum(together, []) == [f"The keeper lights lamp {number}." for number in range(6)]
+    assert len(together) <= 2
 
 
 def test_an_iteration_under_way_holds_none_that_is_over(opened: Opened) -> None:

@@ -168,7 +168,10 @@ class Session:
         return self.embedding.submit(self._read)
 
     def _read(self) -> None:
-        """Reads the notes that wait, several at once, which takes two thirds of the processor time; each is done by its own turn at the latest."""
+        """Reads the notes that wait, several at once, in two thirds of the processor time that they take one by one.
+
+        A note is read by its own turn at the latest, since each turn takes at least one answer from the queue.
+        """
         waiting = [self._unread.get() for _ in range(min(READ_AT_ONCE, self._unread.qsize()))]
         texts = [text for texts in waiting for text in texts]
         self.services.embedder.embed(texts)

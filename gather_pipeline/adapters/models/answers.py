@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -36,6 +38,7 @@ END_TOKENS = re.compile(
     r"(?:\s*(?:<\|(?:im_end|eot_id|eom_id|end|endoftext|return|end_of_text)\|>|</s>|<end_of_turn>|<[|｜]end▁of▁sentence[|｜]>))+\s*\Z"
 )
 BODY_LIMIT = 4_000_000  # bytes; 200,000 tokens in one piece, and 15,000 where each comes in an event of its own
+GZIP = b"\x1f\x8b"  # how it begins
 PAGE_LIMIT = 20_000  # characters of a web page that are looked at
 MOST_TOKENS, MOST_COST = 10**9, 10**6  # of one call; more is no count
 
@@ -64,7 +67,7 @@ def read_answer(body: bytes, *, structured: bool, now: datetime) -> Answer | Ref
     """The answer, or the refusal, in the unpacked body of an answer with status 200; `structured` where JSON was asked for."""
     if len(body) > BODY_LIMIT:
         return Refusal(kind="busy", words=f"an answer of more than {BODY_LIMIT} bytes, expected at most {BODY_LIMIT}")
-    text = _decoded(body)
+    text = decoded(body)
     values = _values(text)
     if not values:
         return Refusal(kind="busy", words=_described(text))
@@ -96,7 +99,15 @@ def read_answer(body: bytes, *, structured: bool, now: datetime) -> Answer | Ref
     return Answer(text=said, reasoning=thought, declined=choice.declined, finish=finish, model=model, usage=_usage(usage))
 
 
-def _decoded(body: bytes) -> str:
+def unpacked(body: bytes) -> bytes:
+    """The body itself, whatever a header says of its packing; of more than `BODY_LIMIT` bytes one byte more than these."""
+    if body.startswith(GZIP):
+        with suppress(zlib.error):
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, BODY_LIMIT + 1)
+    return body
+
+
+def decoded(body: bytes) -> str:
     """The text by its own marks, whatever a header says; JSON is UTF-8, and servers that write Latin-1 are read nevertheless."""
     text = body.decode(json.detect_encoding(body), "replace")
     if "\ufffd" in text and text.replace("\ufffd", "").isascii():

@@ -43,7 +43,9 @@ WORDS = ("embedded", "scripted", "none", "minilm", "hashing")  # our own; provid
 COPIED = re.compile(r"(?:/api/v1(?:/.*)?|/api(?:/departments)?|/admin(?:/.*)?)/*$")  # end of an address that was copied from a browser
 EDGES = re.compile(r"\A[\s\ufeff\u200b\u2060]+|[\s\ufeff\u200b\u2060]+\Z")  # what nobody sees, and what comes along with a copied text
 QUOTED = ('""', "''", "``", "“”", "””", "„“", "‘’")
-SCHEME = re.compile(r"\A(?:authorization:\s*)?(?:bearer|users api-key)\s+", re.IGNORECASE)  # of a header, before the key itself
+SCHEME = re.compile(
+    r"\A(?:\w+_KEY\s*=\s*)?(?:authorization:\s*)?(?:(?:bearer|users api-key)\s+)?", re.IGNORECASE
+)  # of a copied line or header, before the key
 
 
 def _models_dir() -> Path:

@@ -150,7 +150,7 @@ def test_what_is_plainly_meant_is_read(monkeypatch: pytest.MonkeyPatch, name: st
     assert getattr(load_settings(), field) == meant
 
 
-@pytest.mark.parametrize("before", ["Bearer ", "bearer  ", "Authorization: Bearer ", "users API-Key ", "\ufeff", "\u200b"])
+@pytest.mark.parametrize("before", ["Bearer ", "bearer  ", "Authorization: Bearer ", "users API-Key ", "\ufeff", "\u200b", "STUDIO_KEY="])
 def test_words_of_a_header_before_a_key_are_no_part_of_it(monkeypatch: pytest.MonkeyPatch, before: str) -> None:
     for name in ("PAYLOAD_API_KEY", "STUDIO_KEY"):
         monkeypatch.setenv(name, f"'{before}sk-copied'")

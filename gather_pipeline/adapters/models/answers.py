@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -38,7 +36,6 @@ END_TOKENS = re.compile(
     r"(?:\s*(?:<\|(?:im_end|eot_id|eom_id|end|endoftext|return|end_of_text)\|>|</s>|<end_of_turn>|<[|｜]end▁of▁sentence[|｜]>))+\s*\Z"
 )
 BODY_LIMIT = 4_000_000  # bytes; 200,000 tokens in one piece, and 15,000 where each comes in an event of its own
-GZIP = b"\x1f\x8b"  # how it begins
 PAGE_LIMIT = 20_000  # characters of a web page that are looked at
 MOST_TOKENS, MOST_COST = 10**9, 10**6  # of one call; more is no count
 
@@ -97,14 +94,6 @@ def read_answer(body: bytes, *, structured: bool, now: datetime) -> Answer | Ref
     usage = next((found for value in reversed(values) if isinstance(found := value.get("usage"), Mapping)), {})
     model = next((found for value in values if isinstance(found := value.get("model"), str)), None)
     return Answer(text=said, reasoning=thought, declined=choice.declined, finish=finish, model=model, usage=_usage(usage))
-
-
-def unpacked(body: bytes) -> bytes:
-    """The body itself, whatever a header says of its packing; of more than `BODY_LIMIT` bytes one byte more than these."""
-    if body.startswith(GZIP):
-        with suppress(zlib.error):
-            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, BODY_LIMIT + 1)
-    return body
 
 
 def decoded(body: bytes) -> str:

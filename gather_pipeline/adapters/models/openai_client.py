@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
-from gather_pipeline.adapters.models.answers import BODY_LIMIT, PAGE_LIMIT, Answer, decoded, read_answer, unpacked
+from gather_pipeline.adapters.models.answers import BODY_LIMIT, PAGE_LIMIT, Answer, decoded, read_answer
 from gather_pipeline.adapters.models.pace import Pace
 from gather_pipeline.adapters.models.refusals import Refusal, read_refusal
 from gather_pipeline.adapters.models.requests import Form, Terms, opening, plainer, remedy, write_request
 from gather_pipeline.adapters.models.retry import wait_s
-from gather_pipeline.adapters.network import Address, checked_key
+from gather_pipeline.adapters.network import PACKED, Address, checked_key, unpacked
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.domain.texts import clean
@@ -235,7 +235,7 @@ class OpenAiModel:
                 auth=address.login,
                 params=address.query,
                 **address.options(),
-                headers={"Accept-Encoding": "gzip"},
+                headers=PACKED,
                 follow_redirects=False,  # it would make a GET of a POST, or take it to another host; see `other_root`
                 event_hooks={"response": [_read_bounded]},
             )
@@ -272,4 +272,4 @@ async def _read_bounded(response: httpx2.Response) -> None:
             if len(body) > BODY_LIMIT:
                 break
     await response.aclose()
-    response._content = unpacked(bytes(body))  # what `aread` sets; a hook cannot hand on another response
+    response._content = unpacked(bytes(body), BODY_LIMIT)  # what `aread` sets; a hook cannot hand on another response

@@ -149,10 +149,12 @@ def _balanced(text: str) -> Iterator[str]:
     """
     position = tried = 0
     while tried < STARTS_TRIED and (opening := OPENING.search(text, position)):
-        end = _closing(text, opening.start())
+        end, is_json = _closing(text, opening.start()), JSON_BEGINS.match(text, opening.start())
         if end is not None:
             yield text[opening.start() : end]
-        elif JSON_BEGINS.match(text, opening.start()):
+            if not is_json and JSON_BEGINS.search(text, opening.end(), end):  # such as <![CDATA[{...}]]>
+                end, tried = None, tried + 1
+        elif is_json:
             return
         else:
             tried += 1

@@ -102,6 +102,7 @@ def main() -> None:
 def start(command: click.Group) -> None:
     """Runs this process's command line and ends the process with its exit code."""
     mend_streams()
+    gc.set_threshold(50_000, 20, 20)  # Dagster loads much that stays; Python would look through it again and again, for over a second
     code = invoke(sys.argv[1:], command)
     for stream in (sys.stdout, sys.stderr):
         try:

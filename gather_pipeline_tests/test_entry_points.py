@@ -31,11 +31,9 @@ def test_an_engine_that_meets_a_broken_file_is_told_by_the_package(
                 raise StoreError(f"the engine cannot be opened: {error}") from error
             raise
 
-    assert invoke([], click.Group("gather", {"start": start}, invoke_without_command=True, callback=start.callback)) == 2
+    assert invoke(["start"], click.Group("gather", {"start": start})) == 2
     told = capsys.readouterr().err
-    assert (
-        told.startswith("Error: entry_points.txt of package odd-pack cannot be read: ") and "expected UTF-8 text with lines such as" in told
-    )
+    assert told.startswith("Error: entry_points.txt of package odd-pack cannot be read: ") and "expected UTF-8 text" in told
 
 
 def test_another_error_is_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,5 +41,5 @@ def test_another_error_is_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> N
     def start() -> None:
         raise KeyError("gone")
 
-    assert invoke([], click.Group("gather", {"start": start}, invoke_without_command=True, callback=start.callback)) == 70
+    assert invoke(["start"], click.Group("gather", {"start": start})) == 70
     assert "KeyError: 'gone'" in capsys.readouterr().err

@@ -26,6 +26,7 @@ class Verdict:
         evidence: What the ruling rests on, such as models asked and their agreement.
         waiting: Id of the review in which a person will decide.
         replacement: Output that is better than the one checked; None keeps it, for no task's output is null.
+        replaced_by: Model whose output the replacement is; None where it is a person's.
 
     Raises:
         InvalidInput: The confidence is no number from 0 to 1.
@@ -39,6 +40,7 @@ class Verdict:
     evidence: Mapping[str, JsonValue] = field(default_factory=dict)
     waiting: str | None = None
     replacement: JsonValue | None = None
+    replaced_by: str | None = None
 
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0 <= self.confidence <= 1:

@@ -98,7 +98,7 @@ class Execution:
         parameters: temperature, max_tokens, timeout_s, seed, sampling, conditions.
         timestamp: Start in UTC, ISO 8601.
         tags: What the caller wants to find it by: project, department, iteration, automation task.
-        model: Model whose output it is; None where there is none.
+        model: Model that wrote the output which is checked; None where there is none.
         verdicts: What the checks said, in order.
         verified: Whether the checks accepted the output; None where the task asks for none.
         fallback: Strategy that gave the output after the checks had not accepted it.
@@ -171,8 +171,14 @@ class Execution:
 
     @property
     def writer(self) -> str | None:
-        """The model whose output it is, else the last one asked; None where none was."""
+        """The model that wrote the output which is checked, else the last one asked; None where none was."""
         return self.model or (self.calls[-1].model if self.calls else None)
+
+    @property
+    def final_model(self) -> str | None:
+        """The model whose output it is after the checks, which may have taken another one's for the writer's; else as `writer`."""
+        kept = self.verdicts if self.fallback != "use_highest_ranked_model" else ()
+        return next((verdict.replaced_by for verdict in reversed(kept) if verdict.replaced_by), self.writer)
 
     @property
     def usage(self) -> Usage:
@@ -219,6 +225,7 @@ class Execution:
         return row | {
             "_id": row.pop("id"),
             "models_used": list(self.models_used),
+            "final_model": self.final_model,
             "verification_results": results,
             "performance": performance,
             "attempts": self.attempts,

@@ -202,7 +202,9 @@ def _take(connection: duckdb.DuckDBPyConnection, read: ReadChanges) -> IngestRep
     for name, collection, changes in read(seen):
         for start in range(0, len(changes.documents), BATCH):
             text = to_json(changes.documents[start : start + BATCH]).decode()
-            rows += _first(connection.execute(_script(f"take/{collection}"), [text]))
+            for statement in connection.extract_statements(_script(f"take/{collection}")):
+                connection.execute(statement, [text])
+            rows += _first(connection)
         if changes.documents:
             connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", [name, collection, changes.cursor])
     connection.execute(_script("take/complete"))

@@ -71,7 +71,9 @@ def verifier(link: Link, tools: Tools) -> Verifier:
 
 def _brought(method: str) -> Factory | None:
     """What another package brings, so that its own errors name it."""
-    factory = plugin("verifiers", method)
+    factory: Factory | None = plugin("verifiers", method)
+    if factory is None:
+        return None
 
     def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         with naming("verifiers", method):
@@ -86,4 +88,4 @@ def _brought(method: str) -> Factory | None:
 
         return named
 
-    return None if factory is None else make
+    return make

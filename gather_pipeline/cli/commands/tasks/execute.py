@@ -183,7 +183,7 @@ def _row(result: TaskResult | Failed) -> dict[str, Any]:
         "task": execution.task_id,
         "version": execution.task_version,
         "execution": execution.id,
-        "model": execution.model,
+        "model": execution.final_model,
         "prompt": execution.prompt_id,
         "verified": execution.verified,
         "verdicts": [asdict(verdict) for verdict in execution.verdicts],

@@ -90,7 +90,7 @@ def _side(one: Execution) -> dict[str, Any]:
         "execution": one.id,
         "task": one.task_id,
         "version": one.task_version,
-        "model": one.model or one.models_used[-1],
+        "model": one.final_model,
         "prompt": one.prompt_id,
         "output": one.output,
         "error": one.error,

@@ -44,13 +44,6 @@ class Failed:
     execution: str | None = None
 
 
-def once(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> str:
-    """The value of an option that may be given once; of several, click would drop all but the last without a word."""
-    if len(given) > 1:
-        raise InvalidInput(f"{param.opts[-1]} is given {len(given)} times, expected once: a batch is one file or one JSON list")
-    return given[0]
-
-
 @click.command(
     epilog=example(
         """tlm execute skill_decomposition --input '{"skill_name": "Sound editing"}'""",
@@ -59,15 +52,7 @@ def once(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> 
     )
 )
 @click.argument("name")
-@click.option(
-    "--input",
-    "given",
-    metavar="JSON|@FILE|-",
-    required=True,
-    multiple=True,
-    callback=once,
-    help="A JSON object, or JSON lines for a batch.",
-)
+@click.option("--input", "given", metavar="JSON|@FILE|-", required=True, help="A JSON object, or JSON lines or a list for a batch.")
 @click.option("--version", metavar="X.Y.Z", help="Version of the task; the newest if left out.")
 @click.option("--model", metavar="ID", help="Model to ask first; GATHER_MODEL if left out.")
 @click.option("--fallback-model", "fallback_models", metavar="ID", multiple=True, help="Model to ask if the first fails, and for checks.")

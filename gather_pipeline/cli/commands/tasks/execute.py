@@ -64,13 +64,39 @@ class Failed:
 @click.option("--draw", type=Whole(0), default=0, help="Another number asks anew; the same one gives the kept answer (default 0).")
 @click.option("--max-cost", type=Amount(), help="Most US dollars of one execution, its checks and the tasks before it included.")
 @as_json
-def execute(name: str, given: str, version: str | None, as_json: bool, **chosen: Any) -> None:
+def execute(
+    name: str,
+    given: str,
+    version: str | None,
+    model: str | None,
+    fallback_models: tuple[str, ...],
+    prompt_id: str | None,
+    conditions: tuple[str, ...],
+    temperature: float | None,
+    max_tokens: int | None,
+    seed: int | None,
+    draw: int,
+    max_cost: float | None,
+    as_json: bool,
+) -> None:
     """Run a task with an input, or with each line of a batch.
 
     An answer is kept as soon as it is there: the same task with the same input, model, parameters and draw does not ask again, so a batch
     that was interrupted goes on where it was. A batch prints one JSON object for each input, in order; the failed ones say why.
     """
-    options = ExecutionOptions.read(chosen | {"fallback_models": chosen["fallback_models"] or None})
+    options = ExecutionOptions.read(
+        {
+            "model": model,
+            "fallback_models": fallback_models or None,
+            "prompt_id": prompt_id,
+            "conditions": conditions,
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "seed": seed,
+            "draw": draw,
+            "max_cost": max_cost,
+        }
+    )
     with opened() as services, TaskExecutor(name, version, services=services) as executor:
         one, batch = _inputs(given)
         say_stand_in(services, options.model or services.settings.model, *(options.fallback_models or ()))

@@ -40,11 +40,14 @@ def replay(
     task: str | None,
     project_id: str | None,
     department: str | None,
+    model: str | None,
     version: str | None,
+    prompt_id: str | None,
+    temperature: float | None,
+    max_tokens: int | None,
     max_cost: float | None,
     limit: int,
     as_json: bool,
-    **changed: Any,
 ) -> None:
     """Do recorded executions again in another way, side by side with what they were.
 
@@ -66,8 +69,15 @@ def replay(
             if len({one.task_id for one in originals}) > 1:
                 raise InvalidInput("--version is given for executions of several tasks, expected --task with it")
             definition = services.catalogue.get(originals[0].task_id, version)
-        say_stand_in(services, changed["model"])
-        changes = Changes(definition=definition, budget=Budget(cost=max_cost), **changed)
+        say_stand_in(services, model)
+        changes = Changes(
+            model=model,
+            definition=definition,
+            prompt_id=prompt_id,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            budget=Budget(cost=max_cost),
+        )
         rows: list[dict[str, Any]] = [
             {"similarity": one.similarity, "original": _side(one.original), "replay": _side(one.again)}
             for one in again(services, originals, changes)

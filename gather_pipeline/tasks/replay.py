@@ -50,7 +50,7 @@ def settings(original: Execution, definition: TaskDefinition, changes: Changes) 
     given = original.parameters
     known = {prompt.id for prompt in definition.prompts}
     return {
-        "model": changes.model or original.model or original.models_used[0],
+        "model": changes.model or original.model or next(iter(original.models_used), None),
         "prompt_id": changes.prompt_id or (original.prompt_id if original.prompt_id in known else None),
         "conditions": tuple(given.get("conditions", ())),
         "temperature": given.get("temperature") if changes.temperature is None else changes.temperature,

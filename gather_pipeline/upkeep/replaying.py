@@ -48,7 +48,7 @@ async def _again(services: Services, original: Execution, changes: Changes) -> R
     then = executions.definition(original) or services.catalogue.get(original.task_id, original.task_version)
     definition = _without_people(changes.definition or then)
     given = settings(original, definition, changes)
-    given["model"] = services.resolve_model(given["model"])
+    given["model"] = services.resolve_model(given["model"] or services.settings.model)
     services.check_reach(given["model"])
     shown = [executions.get(id) for id in original.parameters.get("examples", ())]
     support = replace(services.task_support, kept=None, accepted=lambda task: shown[::-1])

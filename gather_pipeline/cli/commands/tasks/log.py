@@ -46,7 +46,7 @@ def analyze(name: str, period: str, as_json: bool) -> None:
         services.catalogue.get(name)
         now = services.clock.now()
         since = _since(period, now)
-        executions = [one for one in services.executions.find(task=name, since=since) if one.prompt_id is not None]
+        executions = services.executions.find(task=name, since=since, asked=True)
     since = since or (executions[-1].timestamp if executions else now)
     analysis = analyze(executions, since, now)
     if as_json:

@@ -60,8 +60,7 @@ def replay(
         if id is not None:
             originals = [services.executions.get(id)]
         else:
-            found = services.executions.find(task=task, project_id=project_id, department=department)
-            originals = [one for one in found if one.prompt_id is not None][:limit]
+            originals = services.executions.find(task=task, project_id=project_id, department=department, asked=True, limit=limit)
         if not originals:
             raise UnknownEntity("no execution is recorded there, expected one or more to replay")
         definition = None

@@ -16,7 +16,7 @@ import pytest
 
 from gather_pipeline.adapters.metrics import store
 from gather_pipeline.adapters.metrics.store import query
-from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable, UnknownEntity
+from gather_pipeline.errors import InvalidInput, StoreError, StoreFull, StoreUnavailable, UnknownEntity
 from gather_pipeline_tests.adapters.metrics.metrics_folder import HOLD, INGEST, KILLED_AT_THE_MOVE, Metrics, python
 
 
@@ -170,7 +170,9 @@ def test_a_database_that_is_a_folder_is_named(metrics: Metrics) -> None:
 def test_a_file_in_place_of_the_metrics_folder_is_named(metrics: Metrics) -> None:
     metrics.ran("t1", "completed")
     metrics.folder.write_text("in the way")
-    with pytest.raises(StoreError, match=r"metrics database .*metrics\.duckdb cannot be .*metrics.*(File exists|Not a directory)"):
+    with pytest.raises(
+        StoreError, StoreFull, match=r"metrics database .*metrics\.duckdb cannot be .*metrics.*(File exists|Not a directory)"
+    ):
         metrics.ingest()
 
 
@@ -180,7 +182,7 @@ def test_a_disk_that_takes_no_more_is_told_in_a_sentence_and_the_next_ingestion_
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
     try:
-        with pytest.raises(StoreError, match=r"^metrics database .*metrics\.duckdb.* cannot be .*File too large") as caught:
+        with pytest.raises(StoreFull, match=r"^metrics database .*metrics\.duckdb.* cannot be .*File too large") as caught:
             metrics.ingest()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -181,6 +181,11 @@ class Execution:
         return next((verdict.replaced_by for verdict in reversed(kept) if verdict.replaced_by), self.writer)
 
     @property
+    def is_replaced(self) -> bool:
+        """Whether the output is no longer the writer's but another model's, so that what people say of it is said of that one."""
+        return self.final_model != self.writer
+
+    @property
     def usage(self) -> Usage:
         """Tokens and cost of the calls that were answered, kept answers left out.
 

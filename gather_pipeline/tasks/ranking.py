@@ -79,7 +79,12 @@ def observations(execution: Execution) -> Iterable[Observation]:
 
 
 def _judged(execution: Execution) -> float | None:
-    """The newest word of a person, then their rating, then the checks' verdict if one decided, then what later checks said."""
+    """The newest word of a person, then their rating, then the checks' verdict if one decided, then what later checks said.
+
+    An output that another one was taken for is no good one.
+    """
+    if execution.is_replaced:
+        return 0.0
     if (said := execution.decision) is not None:
         return float(said.accepted or 0) if said.corrected is None else CORRECTED
     if execution.rating is not None:

@@ -148,5 +148,10 @@ def _executions(services: Services, executions: Iterable[Execution]) -> tuple[in
 
 def _feedback(execution: Execution) -> Mapping[str, Any]:
     """What was said of one execution, with the model that it is about."""
-    named = {"execution": execution.id, "task_id": execution.task_id, "task_version": execution.task_version, "model": execution.model}
+    named = {
+        "execution": execution.id,
+        "task_id": execution.task_id,
+        "task_version": execution.task_version,
+        "model": execution.final_model,
+    }
     return {**named, "accepted": execution.accepted, "rating": execution.rating, "entries": to_jsonable_python(execution.feedback)}

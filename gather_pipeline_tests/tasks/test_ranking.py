@@ -99,6 +99,15 @@ def ruled(ruling: Ruling, method: str = "consensus", **changes: Any) -> Verdict:
         ({"verified": True, "verdicts": (ruled("accept"),), "feedback": (said(rating=2),)}, 0.25),
         ({"feedback": (said(accepted=True, corrected={"greeting": "Ho."}),)}, 0.5),
         ({"feedback": (said(accepted=False, source="check"),)}, 0.0),
+        (
+            {
+                "model": "a",
+                "verified": True,
+                "verdicts": (ruled("accept", replacement="Ho.", replaced_by="b"),),
+                "feedback": (said(accepted=True),),
+            },
+            0.0,
+        ),
     ],
 )
 def test_a_persons_word_counts_before_a_checks(changes: dict[str, Any], judged: float | None) -> None:

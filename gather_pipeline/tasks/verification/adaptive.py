@@ -90,7 +90,7 @@ def track_record(executions: Iterable[Execution], model: str) -> TrackRecord:
 
     An output that a check replaced by another one's is no success of its writer; one that nothing was checked of says nothing.
     """
-    found = (one.passed if one.accepted is None else one.accepted for one in executions if one.model == model)
+    found = (one.passed if one.accepted is None or one.is_replaced else one.accepted for one in executions if one.model == model)
     judged = [good for good in found if good is not None]
     return TrackRecord(runs=len(judged), accepted=sum(judged))
 

@@ -84,6 +84,14 @@ NOBODY = Verdict(ruling="undecided", method="external")
         ({"verified": True, "verdicts": (UNCHECKED,)}, (0, 0)),
         ({}, (0, 0)),
         ({"feedback": (Feedback(by="Mara", at="2026", accepted=False),), "verified": True, "verdicts": (ACCEPTED,)}, (1, 0)),
+        (
+            {
+                "feedback": (Feedback(by="Mara", at="2026", accepted=True),),
+                "verified": True,
+                "verdicts": (replace(ACCEPTED, replacement={"greeting": "Hi."}, replaced_by="b"),),
+            },
+            (1, 0),
+        ),
         ({"model": "other", "verified": True, "verdicts": (ACCEPTED,)}, (0, 0)),
     ],
 )

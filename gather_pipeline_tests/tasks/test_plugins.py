@@ -260,12 +260,14 @@ def test_a_plugins_prompts_are_further_ones_of_a_task(
         " 'usage_conditions': condition}\n\n\n"
         "PROMPTS = {'prompt': [prompt({'when': 'terse'})]}\nWRONG = {'prompt': [prompt({'default': True})]}\n"
     )
-    lines = "good = part_of_prompt_packs:PROMPTS\nwrong = part_of_prompt_packs:WRONG\nnone = part_of_prompt_packs:prompt"
+    source += "class Lost(dict):\n    def items(self):\n        return self['gone'].items()\n\n\nLOST = Lost()\n"
+    names = {"good": "PROMPTS", "wrong": "WRONG", "none": "prompt", "lost": "LOST"}
+    lines = "\n".join(f"{name} = part_of_prompt_packs:{place}" for name, place in names.items())
     module(tmp_path, monkeypatch, "prompt_packs", lines, source)
     definition = Catalogue.load([]).get("prompt")
     assert definition.prompt_for(["terse"]).id == "terse" and definition.hash != Catalogue.packaged().get("prompt").hash
     told = "plugin wrong (prompt_packs), task prompt: the definition: prompts have the id 'terse' twice, expected ids of their own"
-    assert f"[AutoGather] The prompts of plugin wrong are left out: {told}" in caplog.messages and len(caplog.messages) == 2
+    assert f"[AutoGather] The prompts of plugin wrong are left out: {told}" in caplog.messages and len(caplog.messages) == 3
 
 
 def test_a_plugins_texts_reach_the_loops_prompts_and_one_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,12 +52,15 @@ class NamingGroup(click.Group):
             raise InvalidInput.field("command", args[0], near[0] if near else f"one of {', '.join(known)}")
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and not isinstance(command, NamingGroup):
-            _check_once(command, click.Context(command, ctx, name, **command.context_settings), rest)
+            own = click.Context(command, ctx, name, resilient_parsing=ctx.resilient_parsing, **command.context_settings)
+            _check_once(command, own, rest)
         return name, command, rest
 
 
 def _check_once(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:
     """Raises `InvalidInput` where an option is given again that takes one value: click would drop all but the last without a word."""
+    if ctx.resilient_parsing:  # a shell asks how a line may go on
+        return
     _, _, given = command.make_parser(ctx).parse_args(list(args))
     options = [option for option in given if isinstance(option, click.Option) and not (option.multiple or option.count)]
     for option, times in Counter(options).items():

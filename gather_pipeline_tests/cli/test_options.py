@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from gather_pipeline.cli.app import gather, invoke
 from gather_pipeline.cli.tlm import tlm
@@ -76,6 +77,12 @@ def test_every_option_that_takes_one_value_is_refused_when_it_is_given_twice(cap
         option = next(arg for arg in args if arg.startswith("-"))
         assert (args, invoke(args, root)) == (args, 2)
         assert capsys.readouterr().err == f"Error: {option} is given 2 times, expected once\n"
+
+
+def test_a_shell_may_ask_how_a_line_goes_on() -> None:
+    completion = ShellComplete(gather, {}, "gather", "_GATHER_COMPLETE")
+    assert completion.get_completions(["run", "--project"], "") == []
+    assert "--department" in [one.value for one in completion.get_completions(["run", "--json", "--json"], "--d")]
 
 
 @pytest.mark.parametrize("args", [["items", "--project", "a", "--project", "b", "--help"], ["-V", "-V"], ["sql", "--", "--json", "--json"]])

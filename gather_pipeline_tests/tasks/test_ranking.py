@@ -116,6 +116,12 @@ def test_a_persons_word_counts_before_a_checks(changes: dict[str, Any], judged: 
     assert (one.model, one.judged, one.usable, one.fit) == ("a", judged, True, True)
 
 
+@pytest.mark.parametrize(("tag", "department"), [("story", "story"), (["story"], None), ({"a": 1}, None), (7, None), (None, None)])
+def test_a_tag_is_a_department_only_where_it_can_be_one(tag: object, department: str | None) -> None:
+    [one] = observations(execution(answered("a"), tags={"department": tag}))
+    assert one.department == department
+
+
 def test_only_calls_that_were_made_for_the_output_and_answered_tell_of_a_model() -> None:
     down, refused = Call(model="a", complaint="ModelTimeout: no answer"), replace(answered("b"), complaint="no JSON")
     found = {one.model: one for one in observations(execution(down, refused, replace(answered("b"), obtained="strict", latency_s=0.3)))}

@@ -53,8 +53,8 @@ def unreadable(error: BaseException) -> InvalidInput | None:
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
         causes.append(cause)
-    files = {frame.f_code.co_filename for one in causes for frame, _ in walk_tb(one.__traceback__)}
-    if importlib.metadata.__file__ not in files:
+    codes = (frame.f_code for one in causes for frame, _ in walk_tb(one.__traceback__))
+    if (importlib.metadata.__file__, "entry_points") not in ((code.co_filename, code.co_name) for code in codes):
         return None
     for distribution in distributions():
         try:

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from gather_pipeline.cli.app import invoke
+from gather_pipeline.entry_points import Registered
 from gather_pipeline.errors import StoreError
 
 
@@ -34,6 +35,21 @@ def test_an_engine_that_meets_a_broken_file_is_told_by_the_package(
     assert invoke(["start"], click.Group("gather", {"start": start})) == 2
     told = capsys.readouterr().err
     assert told.startswith("Error: entry_points.txt of package odd-pack cannot be read: ") and "expected UTF-8 text" in told
+
+
+def test_a_part_that_cannot_be_loaded_is_told_as_it_is_beside_a_broken_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd-1.0.dist-info").mkdir()
+    (tmp_path / "odd-1.0.dist-info" / "entry_points.txt").write_text("[console_scripts]\nno line at all\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    @click.command()
+    def start() -> None:
+        Registered(group="validations", name="is_true", value="no_such_module:rule", package="rules").load()
+
+    assert invoke(["start"], click.Group("gather", {"start": start})) == 2
+    assert "plugin is_true (validations) of package rules cannot be loaded" in capsys.readouterr().err
 
 
 def test_another_error_is_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,6 +45,11 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise InvalidInput.field(f"confidence of the verdict of {self.method}", self.confidence, "a number from 0 to 1")
+
+
+def model_behind(verdicts: Sequence[Verdict], writer: str | None) -> str | None:
+    """The model whose output is there after these checks: the writer, or the last one whose output took the place of it."""
+    return next((verdict.replaced_by for verdict in reversed(verdicts) if verdict.replaced_by), writer)
 
 
 @dataclass(frozen=True, kw_only=True)

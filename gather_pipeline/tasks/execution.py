@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.verdicts import Verdict
+from gather_pipeline.domain.verdicts import Verdict, model_behind
 from gather_pipeline.errors import InvalidInput
 
 UNKNOWN = Usage(prompt_tokens=None, completion_tokens=None, cost=None)
@@ -177,8 +177,7 @@ class Execution:
     @property
     def final_model(self) -> str | None:
         """The model whose output it is after the checks, which may have taken another one's for the writer's; else as `writer`."""
-        kept = self.verdicts if self.fallback != "use_highest_ranked_model" else ()
-        return next((verdict.replaced_by for verdict in reversed(kept) if verdict.replaced_by), self.writer)
+        return self.writer if self.fallback == "use_highest_ranked_model" else model_behind(self.verdicts, self.writer)
 
     @property
     def is_replaced(self) -> bool:

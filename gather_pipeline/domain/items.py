@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
@@ -189,7 +190,7 @@ def content_hash(text: str) -> str:
 
 def version_of(items: Sequence[Item]) -> str:
     """Version of these items: a hash of their ids and texts, in 16 hexadecimal digits, whatever their order."""
-    rows = ", ".join(item.row for item in sorted(items, key=lambda item: [item.id, *(getattr(item, name) for name in TEXTS)]))
+    rows = ", ".join(item.row for item in sorted(items, key=attrgetter("id")))
     return hashlib.sha256(f"[{rows}]".encode()).hexdigest()[:16]
 
 

@@ -6,15 +6,15 @@ as a ceiling, because notes can talk a judge into much.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from gather_pipeline.ports import Embedder, Vectors
-from gather_pipeline.quality.notes import Note, Topic
-from gather_pipeline.quality.statistics import OWN_FAULTS, ramp
+from gather_pipeline.quality.notes import Notes, Topic
+from gather_pipeline.quality.statistics import OWN_FAULTS, Numbers, ramp, ramps
 from gather_pipeline.text.sentences import sentences
 
 # What anybody may say of any film. Filler of any wording lies at cosine 0.25 to 0.7 to the nearest, careful notes below 0.25.
@@ -60,81 +60,75 @@ class Ground:
         base = np.clip(near.mean(axis=1), LEAST_BASE, MOST_BASE).astype(np.float32)
         return cls(topic=topic, aspects=aspects, base=base, general=general)
 
-    def fits(self, note: Note) -> Vectors:
-        """How surely the note addresses each aspect, 0 to 1, by its nearness against that of the brief's own sentences."""
-        beyond: Vectors = np.clip((self.aspects @ note.vector - self.base - FIT_LOW) / (FIT_HIGH - FIT_LOW), 0.0, 1.0)
-        return beyond
-
-
-def repetition(note: Note, ground: Ground) -> float:
-    """Said by an earlier note, in the same or other words."""
-    return ramp(note.nearest, 0.75, 0.92)
-
-
-def copying(note: Note, ground: Ground) -> float:
-    """Taken word for word from the brief."""
-    return note.analysis.copied
-
-
-def filler(note: Note, ground: Ground) -> float:
-    """Says what fits every film, by nearness to general sentences; exact notes are let off."""
-    near = ramp(float((ground.general @ note.vector).max()), 0.24, 0.42)
-    return near * (1 - note.detail**4)
-
-
-def foreign(note: Note, ground: Ground) -> float:
-    """About another matter: it addresses no aspect of the department."""
-    return 1 - float(ground.fits(note).max()) if len(ground.aspects) else 0.0
+    def fits(self, vectors: Vectors) -> Numbers:
+        """How surely each note addresses each aspect, 0 to 1, by its nearness against that of the brief's own sentences; a row a note."""
+        return ramps(vectors @ self.aspects.T - self.base, FIT_LOW, FIT_HIGH)
 
 
 FOREIGN = "About another matter than the department's aspects"
-FAULTS: Mapping[str, Callable[[Note, Ground], float]] = {
-    "Said by an earlier note": repetition,
-    "Copied from the brief": copying,
-    "Only general things": filler,
-    FOREIGN: foreign,
-}
 TOLD_FROM = 0.5  # share from which a fault is told in the reasons
 
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
-    """A note with the share of each fault, 0 to 1, and what they leave of it."""
+    """A department's notes with what takes from their worth; every array has one row a note.
 
-    note: Note
-    faults: Mapping[str, float]
+    Attributes:
+        fits: How surely it addresses each aspect, shape (n, aspects).
+        faults: Its share of each fault, 0 to 1, by name of the fault.
+    """
+
+    notes: Notes
+    fits: Numbers
+    faults: Mapping[str, Numbers]
+
+    def __len__(self) -> int:
+        return len(self.notes)
 
     @cached_property
-    def value(self) -> float:
-        """What counts of the note, 0 to 1."""
-        return float(np.prod([1 - fault for fault in self.faults.values()]))
+    def own(self) -> Numbers:
+        """What counts of each note whatever it is about, 0 to 1."""
+        left: Numbers = np.prod([1 - shares for name, shares in self.faults.items() if name != FOREIGN], axis=0)
+        return left
+
+    @cached_property
+    def value(self) -> Numbers:
+        """What counts of each note, 0 to 1."""
+        return self.own * (1 - self.faults[FOREIGN])
 
 
-def worth_of(notes: Sequence[Note], ground: Ground) -> list[Worth]:
-    """Each note with its faults."""
-    return [
-        Worth(
-            note=note,
-            faults={
-                **dict(zip(OWN_FAULTS, note.analysis.faults, strict=True)),
-                **{name: fault(note, ground) for name, fault in FAULTS.items()},
-            },
-        )
-        for note in notes
-    ]
+def worth_of(notes: Notes, ground: Ground) -> Worth:
+    """The notes with their faults.
+
+    Four come with a note's analysis. A note repeats an earlier one by its cosine; is general by its nearness to general sentences, from
+    which exact notes are let off; is copied by the share that it has word for word from the brief; is foreign where it addresses no aspect.
+    """
+    if not len(notes):
+        return Worth(notes=notes, fits=np.empty((0, len(ground.aspects))), faults={FOREIGN: np.empty(0)})
+    fits = ground.fits(notes.vectors)
+    general = (notes.vectors @ ground.general.T).max(axis=1)
+    of_text = np.array([analysis.faults for analysis in notes.analyses]).T
+    faults = {
+        **dict(zip(OWN_FAULTS, of_text, strict=True)),
+        "Said by an earlier note": ramps(notes.nearest, 0.75, 0.92),
+        "Copied from the brief": np.array([analysis.copied for analysis in notes.analyses]),
+        "Only general things": ramps(general, 0.24, 0.42) * (1 - notes.detail**4),
+        FOREIGN: 1 - fits.max(axis=1) if len(ground.aspects) else np.zeros(len(notes)),
+    }
+    return Worth(notes=notes, fits=fits, faults=faults)
 
 
-def fault_reasons(found: Sequence[Worth]) -> tuple[str, ...]:
+def fault_reasons(found: Worth) -> tuple[str, ...]:
     """One sentence a fault, with an example."""
     told = []
-    for name in (*OWN_FAULTS, *FAULTS):
-        bad = [one.note for one in found if one.faults[name] >= TOLD_FROM]
-        if bad:
-            told.append(f"{name}: {len(bad)} of {len(found)} notes, e.g. {bad[0].quote()}.")
+    for name, shares in found.faults.items():
+        bad = np.flatnonzero(shares >= TOLD_FROM)
+        if len(bad):
+            told.append(f"{name}: {len(bad)} of {len(found)} notes, e.g. {found.notes.quote(int(bad[0]))}.")
     return tuple(told)
 
 
-def ceiling(found: Sequence[Worth]) -> float:
+def ceiling(found: Worth) -> float:
     """The most that a judge's part can be, 0 to 100: 100 from a mean worth of `CEILING_FROM`, `LEAST_CEILING` where nothing counts."""
-    mean = float(np.mean([one.value for one in found])) if found else 0.0
+    mean = float(found.value.mean()) if len(found) else 0.0
     return LEAST_CEILING + (100 - LEAST_CEILING) * ramp(mean, 0.0, CEILING_FROM)

@@ -61,7 +61,7 @@ class Reading:
         return NAMED_COST * len(self.contradictions)
 
 
-async def readings(judge: QualityJudge, department: Department, items: Sequence[Item], found: Sequence[Worth]) -> list[Reading]:
+async def readings(judge: QualityJudge, department: Department, items: Sequence[Item], found: Worth) -> list[Reading]:
     """The judge's reading, and a second one in another order where the first lands near the threshold; empty where it failed."""
     told: list[Reading] = []
     for turn in range(2):
@@ -75,7 +75,7 @@ async def readings(judge: QualityJudge, department: Department, items: Sequence[
     return told
 
 
-def judged(quality: Quality, found: Sequence[Worth], told: Sequence[Reading]) -> Quality:
+def judged(quality: Quality, found: Worth, told: Sequence[Reading]) -> Quality:
     """The score by the judge's readings, their mean where there are two; `quality` unchanged where there is none.
 
     A part that no reading gave is unknown. A part is never above the ceiling of what counts of the notes (`caps.ceiling`).
@@ -113,7 +113,7 @@ def shuffled(items: Sequence[Item], turn: int) -> list[Item]:
     return order
 
 
-def _part(name: str, own: Part, told: Sequence[Reading], most: float, found: Sequence[Worth]) -> Part:
+def _part(name: str, own: Part, told: Sequence[Reading], most: float, found: Worth) -> Part:
     given = [reading.parts[name] for reading in told if name in reading.parts]
     if not given:
         return Part(value=None, reasons=(UNKNOWN,))
@@ -125,7 +125,7 @@ def _part(name: str, own: Part, told: Sequence[Reading], most: float, found: Seq
     return Part(value=round(min(value, most), 2), reasons=(*reasons, *said), evidence=own.evidence)
 
 
-def _value(reading: Reading, found: Sequence[Worth]) -> float:
+def _value(reading: Reading, found: Worth) -> float:
     most = ceiling(found)
     return total({name: min(score, most) for name, (score, _) in reading.parts.items()}, reading.deduction)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import log1p
@@ -15,7 +15,7 @@ from gather_pipeline.domain.quality import Analysis
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.ports import Embedder, Vectors
 from gather_pipeline.quality.analysis import analyse
-from gather_pipeline.quality.statistics import quoted, ramp, telling
+from gather_pipeline.quality.statistics import Numbers, quoted, ramps, telling
 from gather_pipeline.text.words import tokens
 
 BLOCK = 512  # notes whose cosines to all earlier ones are in memory at once
@@ -50,33 +50,36 @@ class Topic:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
-    """One item with what is counted about it.
+class Notes:
+    """Items of a department in order, each with what is counted about it; arrays have one row a note.
 
     Attributes:
-        id: The item's id, its position as text where it has none.
-        analysis: What is counted of it by itself.
+        ids: The items' ids, their positions as text where they have none.
+        analyses: What is counted of each by itself.
+        vectors: Embeddings, shape (n, d).
         mass: What its words are worth that neither the brief, an aspect nor an earlier note about the same matter has said.
         nearest: Highest cosine to an earlier note, 0 for the first.
     """
 
-    id: str
-    text: str
-    vector: Vectors
-    analysis: Analysis = field(repr=False)
-    mass: float = 0.0
-    nearest: float = 0.0
+    ids: Sequence[str]
+    texts: Sequence[str]
+    analyses: Sequence[Analysis] = field(repr=False)
+    vectors: Vectors
+    mass: Numbers
+    nearest: Numbers
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     @cached_property
-    def detail(self) -> float:
-        """How much it tells that nobody had said, 0 to 1: its new telling words, rarer ones for more, numbers for most."""
-        mass = self.mass
-        full = float(mass**DETAIL_POWER / (mass**DETAIL_POWER + DETAIL_HALF**DETAIL_POWER))
-        return full * (1 - LONG_SHARE + LONG_SHARE * ramp(log1p(mass), log1p(LONG_FROM), log1p(LONG_TO)))
+    def detail(self) -> Numbers:
+        """How much each tells that nobody had said, 0 to 1: its new telling words, rarer ones for more, numbers for most."""
+        full: Numbers = self.mass**DETAIL_POWER / (self.mass**DETAIL_POWER + DETAIL_HALF**DETAIL_POWER)
+        return full * (1 - LONG_SHARE + LONG_SHARE * ramps(np.log1p(self.mass), log1p(LONG_FROM), log1p(LONG_TO)))
 
-    def quote(self) -> str:
-        """Its beginning in quotation marks."""
-        return quoted(self.text, 60)
+    def quote(self, place: int) -> str:
+        """The beginning of a note in quotation marks."""
+        return quoted(self.texts[place], 60)
 
 
 def read_notes(
@@ -88,7 +91,7 @@ def read_notes(
     project_id: str | None = None,
     vectors: Vectors | None = None,
     analyses: Sequence[Analysis] | None = None,
-) -> list[Note]:
+) -> Notes:
     """Items of one department as notes in order, each in the light of the brief, the aspects and the notes before it.
 
     Args:
@@ -110,43 +113,44 @@ def read_notes(
             raise InvalidInput.field(f"items[{place}].content", content, "a text")
         if not (slug and owner and owner != slug) and not (project_id and project and str(project) != project_id):
             read.append((place, str(id), content))
-    if not read:
-        return []
-    rows = embedder.embed([text for _, _, text in read]) if vectors is None else vectors[[place for place, _, _ in read]]
+    places = [place for place, _, _ in read]
+    rows = embedder.embed([text for _, _, text in read]) if vectors is None else vectors[places]
     of_text = [analyses[place] if analyses else analyse(text, topic.brief) for place, _, text in read]
-    return [
-        Note(id=id, text=text, vector=rows[place], analysis=of_text[place], mass=mass, nearest=nearest)
-        for place, ((_, id, text), (mass, nearest)) in enumerate(zip(read, _news(of_text, rows, topic.known), strict=True))
-    ]
+    mass, nearest = _news(of_text, rows, topic.known)
+    return Notes(
+        ids=[id for _, id, _ in read], texts=[text for _, _, text in read], analyses=of_text, vectors=rows, mass=mass, nearest=nearest
+    )
 
 
-def _news(analyses: Sequence[Analysis], rows: Vectors, known: frozenset[str]) -> Iterator[tuple[float, float]]:
-    """Of each note in turn what its news are worth, and its highest cosine to an earlier note.
+def _news(analyses: Sequence[Analysis], rows: Vectors, known: frozenset[str]) -> tuple[Numbers, Numbers]:
+    """Of each note what its news are worth, and its highest cosine to an earlier note.
 
     In blocks, for a department may have tens of thousands of notes; sets of notes are whole numbers, one bit a note.
     """
+    mass, nearest = np.zeros(len(rows)), np.zeros(len(rows))
     having: dict[str, int] = {}
     for start in range(0, len(rows), BLOCK):
         cosines = rows[start : start + BLOCK] @ rows[: start + BLOCK].T
         near = np.packbits(cosines >= NEAR, axis=1, bitorder="little")
         for place in range(start, min(start + BLOCK, len(rows))):
             is_near = int.from_bytes(near[place - start].tobytes(), "little")
-            mass = 0.0
             for word, worth in analyses[place].worths.items():
                 if word in known:
                     continue
                 earlier = having.get(word, 0)
                 if not earlier & is_near:
-                    mass += worth
+                    mass[place] += worth
                 having[word] = earlier | 1 << place
-            yield mass, float(cosines[place - start, :place].max()) if place else 0.0
+            if place:
+                nearest[place] = cosines[place - start, :place].max()
+    return mass, nearest
 
 
-def contradictions(notes: Sequence[Note]) -> tuple[str, ...]:
+def contradictions(analyses: Sequence[Analysis]) -> tuple[str, ...]:
     """Every contradiction between a note and the brief as a sentence, at most one a sentence and kind, in the order of the notes."""
     found: dict[tuple[str, str], str] = {}
-    for note in notes:
-        for sentence, kind, clash in note.analysis.clashes:
+    for analysis in analyses:
+        for sentence, kind, clash in analysis.clashes:
             found.setdefault((sentence, kind), clash)
     return tuple(found.values())
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from gather_pipeline.domain.departments import Department, parse_departments
 from gather_pipeline.domain.items import Item
 from gather_pipeline.domain.nodes import Coverage
@@ -120,17 +122,16 @@ def calculate_actionability_score(items: Sequence[object], *, embedder: Embedder
     return actionability(_worth(items, embedder)).value or 0.0
 
 
-def _worth(items: Sequence[object], embedder: Embedder | None) -> list[Worth]:
+def _worth(items: Sequence[object], embedder: Embedder | None) -> Worth:
     engine, topic = embedder or default_embedder(), Topic()
-    notes = read_notes(items, engine, topic)
-    return worth_of(notes, Ground.of(topic, engine)) if notes else []
+    return worth_of(read_notes(items, engine, topic), Ground.of(topic, engine))
 
 
 def _department(department: Department | Mapping[str, object]) -> Department:
     return department if isinstance(department, Department) else parse_departments([department], "department")[0]
 
 
-def _with_brain(quality: Quality, found: Sequence[Worth], coverage: Coverage) -> Quality:
+def _with_brain(quality: Quality, found: Worth, coverage: Coverage) -> Quality:
     """The score with the coverage that a Brain sees: the mean of the two; no note can talk it above what counts of the notes."""
     part, theirs = quality.parts["coverage"], min(coverage.score, ceiling(found))
     value = theirs if part.value is None else round((part.value + theirs) / 2, 2)
@@ -153,7 +154,7 @@ def _measured(
     analyses: Sequence[Analysis] | None,
     brief: str,
     project_id: str | None,
-) -> tuple[Quality, list[Worth]]:
+) -> tuple[Quality, Worth]:
     for name, given in (("vectors", vectors), ("analyses", analyses)):
         if given is not None and len(given) != len(items):
             raise InvalidInput(f"{name} has {len(given)} rows, expected {len(items)}, one an item")
@@ -163,7 +164,7 @@ def _measured(
     found = worth_of(notes, ground)
     part, least = coverage(found, ground)
     parts = {"coverage": part, "depth": depth(found), "coherence": coherence(found), "actionability": actionability(found)}
-    clashes = contradictions([one.note for one in found if one.faults[FOREIGN] < 1])
+    clashes = contradictions([notes.analyses[place] for place in np.flatnonzero(found.faults[FOREIGN] < 1).tolist()])
     if clashes:
         named = (f"Contradiction: {one}" for one in clashes)
         parts["coherence"] = replace(parts["coherence"], reasons=(*named, *parts["coherence"].reasons))

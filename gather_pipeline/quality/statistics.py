@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gather_pipeline.text.language import language_of
 from gather_pipeline.text.words import FUNCTION, Token, frequency, tokens
+
+Numbers: TypeAlias = NDArray[np.float64]  # mostly one a note
 
 NUMBER_WORTH = 2.0  # a new number is worth two words, as in "12 m/s at 05:00": rank correlation with rated specificity rises
 ECHO_WINDOW = 12  # telling words: about two sentences
@@ -24,6 +30,11 @@ OBJECTS = FUNCTION - frozenset("is are was were be has have had do does did will
 def ramp(value: float, low: float, high: float) -> float:
     """0 up to `low`, 1 from `high`, straight between."""
     return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+def ramps(values: NDArray[np.floating], low: float, high: float) -> Numbers:
+    """`ramp` of each value."""
+    return np.clip((values.astype(np.float64) - low) / (high - low), 0.0, 1.0)
 
 
 def quoted(text: str, limit: int) -> str:

@@ -37,7 +37,7 @@ OPEN = "open"  # of an iteration: token of the lease under which it is being mad
 LAST = 10**9  # place of what no iteration made, behind all that one made
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Embedding:
     """A stored embedding.
 
@@ -134,11 +134,8 @@ class ProjectRecords:
         """Stored embeddings of every model, of one department where it is given."""
         import numpy as np  # not above: a command that only reads starts without it
 
-        names = ("item_id", "content_hash", "model")
-        return [
-            Embedding(**{name: one[name] for name in names}, vector=np.frombuffer(one["vector"], np.float32))
-            for one in self._find(EMBEDDINGS, {} if department is None else {"department": department})
-        ]
+        found = self._find(EMBEDDINGS, {} if department is None else {"department": department})
+        return [Embedding(one["item_id"], one["content_hash"], one["model"], np.frombuffer(one["vector"], np.float32)) for one in found]
 
     def analyses(self, department: str) -> dict[str, tuple[str, Analysis]]:
         """What is counted of a department's notes by themselves, with the key of what it was counted of, by id of the item."""

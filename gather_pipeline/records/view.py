@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gather_pipeline.domain.decisions import DecidedText
@@ -103,9 +105,13 @@ class ProjectView:
         found = self.everything if "placed" in vars(self) else self.records.items(ids) if ids else ()
         return {item.id: item.hash for item in found if item.is_active and item.id in ids}
 
-    def items_of(self, slug: str) -> list[Item]:
+    def items_of(self, slug: str) -> Sequence[Item]:
         """Active items of a department, in order."""
-        return [item for item in self.items if item.department == slug]
+        return self._by_department.get(slug, ())
+
+    @cached_property
+    def _by_department(self) -> Mapping[str, Sequence[Item]]:
+        return {slug: list(items) for slug, items in groupby(self.items, key=attrgetter("department"))}  # in order of department
 
     def history(self, slug: str) -> list[Iteration]:
         """Iterations of a department, oldest first."""

@@ -18,16 +18,18 @@ class Analyses:
 
     def __init__(self, records: ProjectRecords, brief: str) -> None:
         self._records, self._brief = records, brief
-        self._known: dict[str, dict[str, tuple[str, Analysis]]] = {}
+        self._stored: dict[str, dict[str, tuple[str, Analysis]]] = {}
+        self._of_text: dict[tuple[str, str], Analysis] = {}  # by id and content: a run asks for the same ones again with each iteration
 
     def of(self, slug: str, items: Sequence[Item]) -> list[Analysis]:
         """Those of items of a department, row by row; what is missing, or of another text, brief or scorer, is made now and stored."""
-        if slug not in self._known:
-            self._known[slug] = self._records.analyses(slug)
-        known = self._known[slug]
-        wanted = [(item, key_of(item.content, self._brief)) for item in items]
-        made = [(item, key, analyse(item.content, self._brief)) for item, key in wanted if item.id not in known or known[item.id][0] != key]
+        new = [(item, key_of(item.content, self._brief)) for item in items if (item.id, item.content) not in self._of_text]
+        if new and slug not in self._stored:
+            self._stored[slug] = self._records.analyses(slug)
+        stored = self._stored.get(slug, {})
+        made = [(item, key, analyse(item.content, self._brief)) for item, key in new if item.id not in stored or stored[item.id][0] != key]
         if made:
-            self._records.save_analyses(made, known.keys())
-            known |= {item.id: (key, analysis) for item, key, analysis in made}
-        return [known[item.id][1] for item in items]
+            self._records.save_analyses(made, stored.keys())
+            stored |= {item.id: (key, analysis) for item, key, analysis in made}
+        self._of_text |= {(item.id, item.content): stored[item.id][1] for item, _ in new}
+        return [self._of_text[item.id, item.content] for item in items]

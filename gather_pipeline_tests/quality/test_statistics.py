@@ -133,8 +133,8 @@ def test_a_notes_news_are_the_words_of_no_earlier_note_near_it_however_many_ther
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     topic = Topic(aspects=("the lamp",))
     notes = read_notes([{"content": text} for text in texts], EMBEDDER, topic, vectors=rows)
-    for place, note in enumerate(notes):
+    for place, analysis in enumerate(notes.analyses):
         cosines = rows[:place] @ rows[place]
-        known = topic.known.union(*(notes[other].analysis.worths for other in np.flatnonzero(cosines >= NEAR)))
-        assert note.mass == sum(worth for word, worth in note.analysis.worths.items() if word not in known)
-        assert note.nearest == pytest.approx(float(cosines.max()) if place else 0.0, abs=1e-6)
+        known = topic.known.union(*(notes.analyses[other].worths for other in np.flatnonzero(cosines >= NEAR)))
+        assert notes.mass[place] == sum(worth for word, worth in analysis.worths.items() if word not in known)
+        assert notes.nearest[place] == pytest.approx(float(cosines.max()) if place else 0.0, abs=1e-6)

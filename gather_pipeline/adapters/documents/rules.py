@@ -21,7 +21,8 @@ ID_LIMIT = 512  # characters
 DEPTH_LIMIT = 64  # levels; MongoDB ends at 100
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
-INDEXED = ("department", "item_id", "sequence")  # fields that filters or orders name in collections that grow; each has an index
+# Fields that filters or orders name in collections that grow; each has an index.
+INDEXED = ("department", "item_id", "self_committed", "sequence", "written_by")
 
 
 def check_database(name: str) -> str:

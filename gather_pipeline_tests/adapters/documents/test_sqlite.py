@@ -16,6 +16,7 @@ from types import FrameType
 
 import pytest
 
+from gather_pipeline.adapters.documents.rules import INDEXED
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.errors import DuplicateKey, StaleCursor, StoreError, StoreGone, StoreUnavailable
 
@@ -94,7 +95,7 @@ def test_a_file_of_another_release_is_refused(store: SqliteStore, tmp_path: Path
     with closing(sqlite3.connect(tmp_path / "store" / "a.sqlite3")) as connection:
         connection.execute("PRAGMA user_version = 99")
     later = SqliteStore(tmp_path / "store")
-    with pytest.raises(StoreError, match=r"a\.sqlite3 has format 99, expected 1 to 3: another release"):
+    with pytest.raises(StoreError, match=r"a\.sqlite3 has format 99, expected 1 to 4: another release"):
         later.find("a", "items")
     later.close()
 
@@ -112,9 +113,12 @@ PRAGMA application_id = 1195463752;
 PRAGMA user_version = 1;
 """
 ERAS = "CREATE TABLE _eras (sequence INTEGER PRIMARY KEY, token TEXT NOT NULL); PRAGMA user_version = 2;"
+COMMITS = """CREATE TABLE _commits (sequence INTEGER PRIMARY KEY, token TEXT NOT NULL);
+INSERT INTO _commits VALUES (4, '89abcdef01234567');
+DROP TABLE _meta; DROP TABLE _deleted; DROP INDEX "items:find:department"; PRAGMA user_version = 3;"""
 
 
-@pytest.mark.parametrize("more", ["", ERAS], ids=["format 1", "format 2"])
+@pytest.mark.parametrize("more", ["", ERAS, COMMITS], ids=["format 1", "format 2", "format 3"])
 def test_a_file_of_an_earlier_format_is_read_as_it_is_and_renewed_with_a_write(store: SqliteStore, tmp_path: Path, more: str) -> None:
     path = tmp_path / "store" / "a.sqlite3"
     path.parent.mkdir()
@@ -131,13 +135,14 @@ def test_a_file_of_an_earlier_format_is_read_as_it_is_and_renewed_with_a_write(s
     later = SqliteStore(tmp_path / "store")
     page = later.changed_since("a", "items")
     assert page.documents == [document]
-    later.insert_many("a", "items", [{"_id": "2"}])
-    assert [row["_id"] for row in later.changed_since("a", "items", page.cursor).documents] == ["2"]
+    later.insert_many("a", "items", [{"_id": "2", "vector": b"\xff"}])
+    assert later.changed_since("a", "items", page.cursor).documents == [{"_id": "2", "vector": b"\xff", "_version": 1}]
+    assert later.update("a", "items", "1", {"department": "music"}) == document | {"department": "music", "_version": 3}
     later.close()
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE name NOT GLOB 'sqlite*'")}
-    assert names == {"_commits", "items", "items:department", "items:item_id", "items:sequence"}
+    assert names == {"_commits", "items", *(f"items:{name}" for name in INDEXED)}
 
 
 def test_a_cursor_is_refused_after_a_copied_file_took_the_place_of_a_closed_one(store: SqliteStore, tmp_path: Path) -> None:
@@ -266,6 +271,7 @@ def test_what_lies_on_a_full_disk_can_be_read(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
+from gather_pipeline.adapters.documents.rules import INDEXED
 from gather_pipeline.adapters.documents.sqlite.store import SqliteStore
 from gather_pipeline.errors import StoreError
 
@@ -316,7 +322,7 @@ def test_fields_that_queries_name_are_searched_through_an_index(store: SqliteSto
     assert len(store.find("a", "items", {"sequence": {"$gt": 30}}, sort=[("sequence", 1)])) == 9
     assert len(store.find("a", "items", {"_id": {"$in": ["0001", "0002"]}})) == 2
     connection.set_trace_callback(None)
-    queries = [statement for statement in statements if statement.startswith("SELECT id, version, doc")]
+    queries = [statement for statement in statements if statement.startswith("SELECT *")]
     plans = [connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchone()[3].split(" (")[0] for query in queries]
     assert plans == [
         "SEARCH items USING INDEX items:department",

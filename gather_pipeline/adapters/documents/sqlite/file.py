@@ -17,15 +17,16 @@ from gather_pipeline.adapters.documents.rules import INDEXED, is_id, stale
 from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreFull, StoreGone, StoreUnavailable
 
 APPLICATION_ID = 0x47415448  # "GATH": tells a store file from any other SQLite file
-FORMAT, FIRST_FORMAT = 3, 1  # older ones are read as they are, and become the newest with their next write
+FORMAT, FIRST_FORMAT = 4, 1  # older ones are read as they are, and become the newest with their next write
 RETRY_S = 0.02
 COMMITS = "_commits"  # the last change number of each commit, and a random token that no other history has there
 SCHEMA = (
-    f"CREATE TABLE {COMMITS} (sequence INTEGER PRIMARY KEY, token TEXT NOT NULL)",
+    f"CREATE TABLE IF NOT EXISTS {COMMITS} (sequence INTEGER PRIMARY KEY, token TEXT NOT NULL)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
-COLUMNS = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, doc TEXT NOT NULL"  # lies in the order of changes
+# Lies in the order of changes. Bytes of a document stand apart from its JSON, from format 4 on.
+COLUMNS = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, doc TEXT NOT NULL, bytes BLOB NOT NULL DEFAULT x''"
 
 REFUSALS = {
     sqlite3.SQLITE_NOTADB: "is not a SQLite database, expected a file that this store made",
@@ -88,13 +89,22 @@ class StoreFile:
                 raise StoreGone(f"{self.path} was {'replaced' if now else 'deleted'} while it was in use: nothing more is written")
 
     def _renew(self) -> None:
-        """Brings an older file to the newest format: without deletion marks, eras, and indexes that queries made for themselves."""
+        """Brings an older file to the newest format: bytes apart, no deletion marks, eras, and indexes that queries made for themselves."""
         made = self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND name GLOB '*:find:*'").fetchall()
-        for statement in (*SCHEMA, *(f'DROP INDEX "{name}"' for (name,) in made)):
+        added = COLUMNS.rpartition(", ")[2]
+        statements = [f'ALTER TABLE "{name}" ADD COLUMN {added}' for name in self.collections()]
+        for statement in (*SCHEMA, *statements, *(f'DROP INDEX "{name}"' for (name,) in made)):
             self.connection.execute(statement)
-        self.connection.execute(f"INSERT INTO {COMMITS} (sequence, token) SELECT sequence, ? FROM _meta WHERE sequence > 0", [token_hex(8)])
+        if self.has("_meta"):  # of a format before 3
+            sql = f"INSERT INTO {COMMITS} (sequence, token) SELECT sequence, ? FROM _meta WHERE sequence > 0"
+            self.connection.execute(sql, [token_hex(8)])
         for table in ("_meta", "_deleted", "_eras"):
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+    def collections(self) -> list[str]:
+        """Names of the collections, in order."""
+        names = self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+        return [name for (name,) in names if not name.startswith(("_", "sqlite_"))]
 
     def has(self, table: str) -> bool:
         """Whether a collection, or a table of the store's own, is there."""

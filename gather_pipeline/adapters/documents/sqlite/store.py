@@ -1,6 +1,6 @@
 """The document store on SQLite: the embedded default, one file a database.
 
-Documents lie as JSON beside their id, version and change number. Writers take turns (WAL, one at a time a file), a commit is on
+Documents lie as JSON beside their id, version, change number and bytes. Writers take turns (WAL, one at a time a file), a commit is on
 disk before it returns (synchronous=FULL), and change numbers are given inside the write, so that their order is the order of commits.
 """
 
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,10 @@ class SqliteStore:
         if not rows:
             return
         with self._writing(database, collection) as file:
-            sql = f'INSERT INTO "{collection}" (seq, id, version, doc) VALUES (?, ?, 1, ?)'
+            sql = f'INSERT INTO "{collection}" (seq, id, version, doc, bytes) VALUES (?, ?, 1, ?, ?)'
             for sequence, (id, fields) in enumerate(rows, file.take(len(rows))):
                 try:
-                    file.connection.execute(sql, [sequence, id, _to_json(fields)])
+                    file.connection.execute(sql, [sequence, id, *_row(fields)])
                 except sqlite3.IntegrityError as error:
                     raise DuplicateKey(f"{collection} {shorten(id)} in {file.path} repeats the _id of another document") from error
 
@@ -79,10 +80,11 @@ class SqliteStore:
         file = self._existing(database, collection)
         if not file:
             return []
-        sql = f'SELECT id, version, doc FROM "{collection}"{clause} ORDER BY {order} LIMIT ?'
+        by_id = not sort and limit is None  # sorted here: the engine would rather walk through all ids in order than use the filter's index
+        sql = f'SELECT * FROM "{collection}"{clause}' + ("" if by_id else f" ORDER BY {order} LIMIT ?")
         with file.reading() as connection:
-            rows = connection.execute(sql, [*values, -1 if limit is None else limit]).fetchall()
-        return [_document(*row) for row in rows]
+            rows = connection.execute(sql, [*values] if by_id else [*values, -1 if limit is None else limit]).fetchall()
+        return [_document(*row) for row in (sorted(rows, key=itemgetter(1)) if by_id else rows)]
 
     def update(
         self,
@@ -110,20 +112,20 @@ class SqliteStore:
                 raise VersionConflict(f"{collection} {shorten(id)} has version {version}, expected {expected_version}")
             if not connection.execute(f'SELECT 1 FROM "{collection}"{clause}', values).fetchone():
                 raise VersionConflict(f"{collection} {shorten(id)} was changed: expected {shorten(where)}")
-            doc = _to_json({name: value for name, value in held.items() if name not in ("_id", "_version")} | dict(changes))
-            sql = f'UPDATE "{collection}" SET version = version + 1, seq = ?, doc = ? WHERE id = ?'
-            connection.execute(sql, [file.take(), doc, id])
-        return _document(id, version + 1, doc)
+            row = _row({name: value for name, value in held.items() if name not in ("_id", "_version")} | dict(changes))
+            sql = f'UPDATE "{collection}" SET version = version + 1, seq = ?, doc = ?, bytes = ? WHERE id = ?'
+            connection.execute(sql, [file.take(), *row, id])
+        return _document(0, id, version + 1, *row)
 
     def upsert(self, database: str, collection: str, document: Document) -> Document:
         """Inserts the document, or replaces the one with its ``_id``; returns what is stored."""
         id, fields = rules.split(collection, document)
-        doc = _to_json(fields)
+        row = _row(fields)
         with self._writing(database, collection) as file:
-            sql = f"""INSERT INTO "{collection}" (id, version, seq, doc) VALUES (?, 1, ?, ?)
-                ON CONFLICT (id) DO UPDATE SET version = version + 1, seq = excluded.seq, doc = excluded.doc RETURNING version"""
-            ((version,),) = file.connection.execute(sql, [id, file.take(), doc]).fetchall()
-        return _document(id, version, doc)
+            sql = f"""INSERT INTO "{collection}" (id, version, seq, doc, bytes) VALUES (?, 1, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+                SET version = version + 1, seq = excluded.seq, doc = excluded.doc, bytes = excluded.bytes RETURNING version"""
+            ((version,),) = file.connection.execute(sql, [id, file.take(), *row]).fetchall()
+        return _document(0, id, version, *row)
 
     def delete(self, database: str, collection: str, where: Mapping[str, Any]) -> int:
         """Deletes matching documents and returns how many."""
@@ -146,9 +148,9 @@ class SqliteStore:
             return Changes(documents=[], cursor="")
         with file.reading() as connection:
             after, newest = file.place(cursor), file.newest()
-            sql = f'SELECT seq, id, version, doc FROM "{collection}" WHERE seq > ? ORDER BY seq'
+            sql = f'SELECT * FROM "{collection}" WHERE seq > ? ORDER BY seq'
             rows = connection.execute(sql, [after]).fetchall() if file.has(collection) else []
-        return Changes(documents=[_document(*row[1:]) for row in rows], cursor=newest if rows else cursor)
+        return Changes(documents=[_document(*row) for row in rows], cursor=newest if rows else cursor)
 
     def position(self, database: str) -> str:
         """The cursor after the newest change of a database, empty where there is none."""
@@ -179,9 +181,8 @@ class SqliteStore:
         file = self._file(database)
         if not file:
             return []
-        with file.reading() as connection:
-            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
-        return [name for (name,) in names if not name.startswith(("_", "sqlite_"))]
+        with file.reading():
+            return file.collections()
 
     def restore(self, database: str, collection: str, documents: Sequence[Document]) -> None:
         """Stores documents with their versions, in one transaction."""
@@ -189,10 +190,10 @@ class SqliteStore:
         if not rows:
             return
         with self._writing(database, collection) as file:
-            sql = f"""INSERT INTO "{collection}" (seq, id, version, doc) VALUES (?, ?, ?, ?)
-                ON CONFLICT (id) DO UPDATE SET version = excluded.version, seq = excluded.seq, doc = excluded.doc"""
+            sql = f"""INSERT INTO "{collection}" (seq, id, version, doc, bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+                SET version = excluded.version, seq = excluded.seq, doc = excluded.doc, bytes = excluded.bytes"""
             numbered = enumerate(rows, file.take(len(rows)))
-            file.connection.executemany(sql, [(sequence, id, version, _to_json(fields)) for sequence, (version, id, fields) in numbered])
+            file.connection.executemany(sql, [(sequence, id, version, *_row(fields)) for sequence, (version, id, fields) in numbered])
 
     def waiting(self, left: Callable[[], float]) -> AbstractContextManager[None]:
         """Changes nothing: who writes to a file of this machine does not go away."""
@@ -257,24 +258,33 @@ def _where(conditions: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[objec
 
 
 def _get(file: StoreFile, collection: str, id: str) -> Document | None:
-    row = file.connection.execute(f'SELECT id, version, doc FROM "{collection}" WHERE id = ?', [id]).fetchone()
+    row = file.connection.execute(f'SELECT * FROM "{collection}" WHERE id = ?', [id]).fetchone()
     return _document(*row) if row else None
 
 
-def _document(id: str, version: int, doc: str) -> Document:
+def _row(fields: Mapping[str, Any]) -> tuple[str, bytes]:
+    """JSON of a document's fields, and the bytes in them one after another: the JSON has their places."""
+    found = bytearray()
+
+    def plain(value: Any) -> Any:
+        if not isinstance(value, bytes):
+            return dict(value)
+        found.extend(value)
+        return {BYTES: [len(found) - len(value), len(found)]}
+
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=plain), bytes(found)
+
+
+def _document(seq: int, id: str, version: int, doc: str, data: bytes = b"") -> Document:
+    """The document of a row; a file of an earlier format has no column of bytes."""
     fields = from_json(doc)
-    return {"_id": id, **(_restored(fields) if BYTES in doc else fields), "_version": version}
+    return {"_id": id, **(_restored(fields, data) if BYTES in doc else fields), "_version": version}
 
 
-def _to_json(fields: Mapping[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    return {BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else dict(value)
-
-
-def _restored(value: Any) -> Any:
+def _restored(value: Any, data: bytes) -> Any:
     if isinstance(value, dict):
-        return base64.b64decode(value[BYTES]) if value.keys() == {BYTES} else {name: _restored(one) for name, one in value.items()}
-    return [_restored(one) for one in value] if isinstance(value, list) else value
+        if BYTES not in value:
+            return {name: _restored(one, data) if isinstance(one, dict | list) else one for name, one in value.items()}
+        place = value[BYTES]
+        return base64.b64decode(place) if isinstance(place, str) else data[slice(*place)]  # text in rows of earlier formats
+    return [_restored(one, data) for one in value] if isinstance(value, list) else value

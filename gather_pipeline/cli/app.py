@@ -105,6 +105,7 @@ def start(command: click.Group) -> None:
     # For plugins of its own pydantic reads what every installed package registers, so that one broken file would end every command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     mend_streams()
+    gc.set_threshold(50_000, 20, 20)  # Dagster loads much that stays; Python would look through it again and again, for over a second
     code = invoke(sys.argv[1:], command)
     for stream in (sys.stdout, sys.stderr):
         try:

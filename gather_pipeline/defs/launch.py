@@ -33,7 +33,7 @@ from gather_pipeline.domain.automation import AutomationRequest, AutomationResul
 from gather_pipeline.domain.departments import Department, in_order, select, to_automate
 from gather_pipeline.domain.events import Progress
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.errors import GatherError, SetupMissing, StoreError, TaskCancelled
+from gather_pipeline.errors import GatherError, SetupMissing, StoreError, StoreFull, TaskCancelled
 from gather_pipeline.ports import IngestReport
 from gather_pipeline.records.kept_departments import KeptDepartments
 from gather_pipeline.records.lease import Owner
@@ -126,7 +126,8 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         try:
             yield instance
         except DBAPIError as error:
-            raise StoreError(f"the Dagster instance in {home} cannot be written: {REASONS.get(str(error.orig), error.orig)}") from error
+            kind = StoreFull if "disk is full" in str(error.orig) else StoreError
+            raise kind(f"the Dagster instance in {home} cannot be written: {REASONS.get(str(error.orig), error.orig)}") from error
 
 
 @contextmanager

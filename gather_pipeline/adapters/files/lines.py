@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from gather_pipeline.adapters.files.cells import column_of
 from gather_pipeline.domain.item_lines import COLUMNS, Line
-from gather_pipeline.domain.json_texts import each_text, from_mongo, load_json, load_several
+from gather_pipeline.domain.json_texts import BOM, each_text, from_mongo, load_json, load_several
 from gather_pipeline.domain.texts import ENCODINGS, clean, decode
 from gather_pipeline.errors import InvalidInput
 
@@ -80,7 +80,7 @@ def _texts(file: BinaryIO) -> Iterator[tuple[int, str]]:
     file.seek(0)
     for number, line in enumerate(file, start=1):
         text = line.decode("utf-8", "surrogateescape").removesuffix("\n")
-        text = (text.removeprefix("\ufeff") if number == 1 else text).removeprefix("\x1e")
+        text = (text.removeprefix(BOM) if number == 1 else text).removeprefix("\x1e")
         if text.strip():
             yield number, text
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from gather_pipeline.adapters.models.refusals import WORDS, Refusal, page_text, read_refusal
 from gather_pipeline.adapters.models.thoughts import split_thoughts
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.json_texts import BOM, load_json
 from gather_pipeline.errors import shorten
 
 Finish = Literal["stop", "length", "content_filter", "error", "unknown"]
@@ -101,7 +101,7 @@ def decoded(body: bytes) -> str:
     text = body.decode(json.detect_encoding(body), "replace")
     if "\ufffd" in text and text.replace("\ufffd", "").isascii():
         text = body.decode("cp1252", "replace")
-    return text.removeprefix("\ufeff")
+    return text.removeprefix(BOM)
 
 
 def _values(text: str) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ from gather_pipeline.records.nodes import Nodes
 from gather_pipeline.records.project import ProjectRecords, completed_vectors
 from gather_pipeline.services import Services
 from gather_pipeline.settings import Settings, load_settings
-from gather_pipeline.tasks.plugins import plugin, plugin_names
+from gather_pipeline.tasks.plugins import naming, plugin, plugin_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -313,8 +313,17 @@ def _model(settings: Settings, providers: Providers, secrets: Secrets) -> Langua
         remote=own if is_same else client(default) if default else None,
         provider=default.name if default else None,
         named=named,
-        plugin=lambda name: make() if (make := plugin("providers", name)) else None,
+        plugin=_brought,
     )
+
+
+def _brought(name: str) -> LanguageModel | None:
+    """The model of another package's provider; raises `InvalidInput` that names it where it makes none."""
+    make = plugin("providers", name)
+    model = None if make is None else naming("providers", name)(make)()
+    if make is not None and not callable(getattr(model, "complete", None)):
+        raise InvalidInput.field(f"model of plugin {name} (providers)", model, "a LanguageModel")
+    return model
 
 
 def secrets_of(settings: Settings, providers: Providers = Providers()) -> Secrets:  # noqa: B008

@@ -13,6 +13,7 @@ GatherError
 │   ├── ProjectBusy           another live run holds the project's lease (exit 4)
 │   ├── EditConflict          somebody else changed the item first, what they wrote stays (exit 4)
 │   ├── StoreError            the store refuses: not a store, no disk, no permission (exit 5)
+│   │   ├── StoreFull         its disk is full
 │   │   ├── DuplicateKey      a unique key is taken
 │   │   ├── StoreGone         its file was deleted or replaced while it was in use
 │   │   └── VersionConflict   somebody else changed the document first
@@ -138,6 +139,9 @@ class EditConflict(PermanentError):
 
 class StoreError(PermanentError):
     exit_code = 5
+
+
+class StoreFull(StoreError): ...
 
 
 class DuplicateKey(StoreError): ...

@@ -94,7 +94,7 @@ class DocumentStore(Protocol):
         No committed change is left out. One may be told again, so whoever follows does the same thing twice without harm.
 
         Raises `StaleCursor` where the database does not know the cursor: it is another one, or was put back from a copy that was made
-        before it gave the cursor. Then read from the start.
+        before it gave the cursor, or has cleared it, for nobody has read from it for a month. Then read from the start.
         """
 
     def position(self, database: str) -> str:

@@ -6,6 +6,7 @@ start with the variable's name; a secret shows as asterisks wherever settings ar
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import re
@@ -14,7 +15,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
@@ -38,6 +39,13 @@ PACKAGED_SAMPLE = Path(__file__).with_name("sample")
 ENCODING = "utf-8-sig"  # of `.env`; editors of Windows put a mark before the first name
 PRICES = 'JSON like {"vendor/model": [dollars per million tokens in, out]}, with numbers from 0 up'
 SERVICE_KEYS = 'JSON like {"facts.example.org": "key"}'
+WORDS = ("embedded", "scripted", "none", "minilm", "hashing")  # our own; providers' model ids may differ in the case of a letter
+COPIED = re.compile(r"(?:/api/v1(?:/.*)?|/api(?:/departments)?|/admin(?:/.*)?)/*$")  # end of an address that was copied from a browser
+EDGES = re.compile(r"\A[\s\ufeff\u200b\u2060]+|[\s\ufeff\u200b\u2060]+\Z")  # what nobody sees, and what comes along with a copied text
+QUOTED = ('""', "''", "``", "“”", "””", "„“", "‘’")
+SCHEME = re.compile(
+    r"\A(?:\w+_KEY\s*=\s*)?(?:authorization:\s*)?(?:(?:bearer|users api-key)\s+)?", re.IGNORECASE
+)  # of a copied line or header, before the key
 
 
 def _models_dir() -> Path:
@@ -128,13 +136,21 @@ class Settings(BaseSettings):
     @classmethod
     def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
         """What is blank counts as not set."""
-        bare = {name: _bare(value) if isinstance(value, str) else value for name, value in values.items()}
+        bare = {name: _bare(value, name) if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in bare.items() if value != ""}
 
     @field_validator("fallback_models", "api_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        """The parts of a list, also of one in JSON."""
+        if not isinstance(value, str):
+            return value
+        return tuple(bare for part in re.split(r"[,;\n]", value.strip("[]")) if (bare := _bare(part)))
+
+    @field_validator("model", "judge_model", "embedder", mode="before")
+    @classmethod
+    def _in_small_letters(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) and value.lower() in WORDS else value
 
     @field_validator("task_folders", mode="before")
     @classmethod
@@ -204,9 +220,10 @@ class Settings(BaseSettings):
         if value is None:
             return None
         parts = _parts(value, "http", "https")
-        if parts is None or parts.username is not None or parts.query or parts.fragment:
+        path = COPIED.sub("", parts.path) if parts else ""
+        if parts is None or parts.username is not None or ((parts.query or parts.fragment) and path == parts.path):
             raise ValueError("an address like https://app.example.com, without a login and a query")
-        return re.sub(r"(/api(/v1)?|/admin)?/*$", "", value)
+        return urlunsplit((parts.scheme, parts.netloc, path.rstrip("/"), "", ""))
 
     @field_validator("api_origins")
     @classmethod
@@ -242,15 +259,19 @@ class Settings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if value not in available_timezones():
+        """The name as the database of time zones has it; a colon before it is of the variable `TZ`."""
+        known = {name.casefold(): name for name in available_timezones()}
+        name = known.get(value.removeprefix(":").replace(" ", "_").casefold())
+        if name is None:
             raise ValueError("a time zone's name like Europe/Berlin or UTC")
-        return value
+        return name
 
     @field_validator("home", "models_dir", "departments", "model_path", "providers")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
+        """The whole path; a variable in it is one that no shell has read, as in a file of Docker's or of systemd's."""
         try:
-            return value.expanduser().absolute() if value is not None else None
+            return Path(os.path.expandvars(value)).expanduser().absolute() if value is not None else None
         except RuntimeError:
             raise ValueError("a path without ~, for the system names no home folder") from None
         except OSError as error:
@@ -279,8 +300,8 @@ class Settings(BaseSettings):
 
     def variable(self, name: str) -> str | None:
         """The value of another variable, which a file of providers names; from the environment, then `.env`."""
-        value = os.environ.get(name) or (dotenv_values(".env", encoding=ENCODING).get(name) if Path(".env").is_file() else None)
-        return _bare(value or "") or None
+        value = os.environ.get(name) or (dotenv_values(".env", encoding=_encoding()).get(name) if Path(".env").is_file() else None)
+        return _bare(value or "", name) or None
 
     @property
     def tasks(self) -> tuple[Path, ...]:
@@ -307,7 +328,8 @@ def load_settings(**overrides: object) -> Settings:
         InvalidInput: A variable is wrong; names the variable, its value (never a secret's) and what was expected.
     """
     try:
-        return Settings(**{_variable(name): value for name, value in overrides.items()})  # type: ignore[arg-type]
+        given: dict[str, Any] = {_variable(name): value for name, value in overrides.items()}
+        return Settings(**({"_env_file_encoding": _encoding()} | given))
     except UnicodeDecodeError as error:
         raise InvalidInput(f".env has byte {error.object[error.start]:#04x} at {error.start}, expected UTF-8 text") from None
     except ValidationError as error:
@@ -318,10 +340,22 @@ def load_settings(**overrides: object) -> Settings:
         raise InvalidInput.field(name, value, expected(first["msg"])) from None
 
 
-def _bare(value: str) -> str:
-    """A value without what is no part of it: the line end of a file with a key, or the quotes that `docker --env-file` leaves around it."""
-    value = value.strip()
-    return value[1:-1].strip() if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
+def _encoding() -> str:
+    """The encoding of `.env`, by the mark that PowerShell puts before UTF-16."""
+    path = Path(".env")
+    is_wide = path.is_file() and path.read_bytes().startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if is_wide else ENCODING
+
+
+def _bare(value: str, name: str = "") -> str:
+    """A value without what is no part of it.
+
+    That is the line end of a file with a key, the quotes that `docker --env-file` leaves around it, and before a key the words that stand
+    there in a header.
+    """
+    value = EDGES.sub("", value)
+    value = EDGES.sub("", value[1:-1]) if len(value) > 1 and value[0] + value[-1] in QUOTED else value
+    return SCHEME.sub("", value) if "KEY" in name else value
 
 
 def _variable(name: str) -> str:

@@ -37,6 +37,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "__init__": (*ENGINES, *own(*ROOMS)),
     "errors": (*ENGINES, *own(*ROOMS)),
     "processes": (*ENGINES, *own(*ROOMS)),
+    "entry_points": (*ENGINES, *own(*ROOMS)),
     "settings": (*ENGINES, *own(*ROOMS)),
     "domain": (*ENGINES, *all_but("domain"), *own("settings")),
     "ports": (*ENGINES, *all_but("domain"), *own("settings")),

@@ -119,6 +119,46 @@ def test_lists_prices_and_paths_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert settings.dagster_home == tmp_path / "state" / "dagster"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "field", "meant"),
+    [
+        ("GATHER_FALLBACK_MODELS", '["a/b", "c/d"]', "fallback_models", ("a/b", "c/d")),
+        ("GATHER_FALLBACK_MODELS", "a/b; 'c/d'\n", "fallback_models", ("a/b", "c/d")),
+        ("GATHER_API_ORIGINS", '["https://a.example"]', "api_origins", ("https://a.example",)),
+        ("GATHER_JUDGE_MODEL", "None", "judge_model", "none"),
+        ("GATHER_MODEL", "Scripted", "model", "scripted"),
+        ("GATHER_MODEL", "Vendor/Model", "model", "Vendor/Model"),
+        ("GATHER_EMBEDDER", "MiniLM", "embedder", "minilm"),
+        ("GATHER_TIMEZONE", ":europe/berlin", "timezone", "Europe/Berlin"),
+        ("GATHER_TIMEZONE", "America/New York", "timezone", "America/New_York"),
+        ("GATHER_USER", "“ana”\u200b", "user", "ana"),
+        ("GATHER_HOME", "$STUDIO/${STUDIO}/state", "home", Path("/srv/srv/state")),
+        (
+            "NEXT_PUBLIC_APP_URL",
+            "https://app.example.com/cms/admin/collections/departments?limit=10#x",
+            "cms_url",
+            "https://app.example.com/cms",
+        ),
+        ("NEXT_PUBLIC_APP_URL", "https://app.example.com/api/departments/", "cms_url", "https://app.example.com"),
+        ("BRAIN_SERVICE_BASE_URL", "https://brain.example.com/api/v1/nodes/batch", "brain_url", "https://brain.example.com"),
+        ("BRAIN_SERVICE_BASE_URL", "https://example.com/api/brain/", "brain_url", "https://example.com/api/brain"),
+    ],
+)
+def test_what_is_plainly_meant_is_read(monkeypatch: pytest.MonkeyPatch, name: str, value: str, field: str, meant: object) -> None:
+    monkeypatch.setenv("STUDIO", "/srv")
+    monkeypatch.setenv(name, value)
+    assert getattr(load_settings(), field) == meant
+
+
+@pytest.mark.parametrize("before", ["Bearer ", "bearer  ", "Authorization: Bearer ", "users API-Key ", "\ufeff", "\u200b", "STUDIO_KEY="])
+def test_words_of_a_header_before_a_key_are_no_part_of_it(monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    for name in ("PAYLOAD_API_KEY", "STUDIO_KEY"):
+        monkeypatch.setenv(name, f"'{before}sk-copied'")
+    settings = load_settings()
+    assert settings.payload_api_key is not None
+    assert (settings.payload_api_key.get_secret_value(), settings.variable("STUDIO_KEY")) == ("sk-copied", "sk-copied")
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\t\r\n"])
 def test_a_blank_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
     monkeypatch.setenv("MONGODB_URI", blank)
@@ -177,6 +217,8 @@ def test_a_contexts_buffer_leaves_room_and_a_gather_prompt_stays_within_it() -> 
 def test_an_env_file_may_have_the_mark_that_windows_puts_before_its_first_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GATHER_CONCURRENCY=3\nSTUDIO_KEY=st\n", encoding="utf-8-sig")
     assert (load_settings().concurrency, load_settings().variable("STUDIO_KEY")) == (3, "st")
+    (tmp_path / ".env").write_text("GATHER_CONCURRENCY=4\r\nSTUDIO_KEY=tu\r\n", encoding="utf-16")
+    assert (load_settings().concurrency, load_settings().variable("STUDIO_KEY")) == (4, "tu")
     (tmp_path / ".env").write_text("STUDIO_KEY=st\n", encoding="utf-8-sig")
     assert load_settings().variable("STUDIO_KEY") == "st"
 

@@ -10,8 +10,9 @@ import logging
 import os
 import ssl
 import time
+import zlib
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ Answer = TypeVar("Answer")
 
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 ANSWER_LIMIT = 4_000_000  # bytes; OpenRouter's list of models comes to 500 kB
+PACKED = {"Accept-Encoding": "gzip"}  # the one packing that `unpacked` knows
 SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
@@ -81,7 +83,7 @@ class Address:
         """A client for the server, which follows no redirect: it would take a key or a POST's body elsewhere."""
         import httpx2
 
-        headers = {"User-Agent": "gather_pipeline", **(headers or {})}
+        headers = {"User-Agent": "gather_pipeline", **PACKED, **(headers or {})}
         return httpx2.Client(timeout=timeout_s, auth=self.login, headers=headers, follow_redirects=False, **self.options())
 
     def proxy(self) -> str | None:
@@ -182,7 +184,7 @@ def exchange(
         for _ in range(redirects + 1):
             body = bytearray()
             with closing(client.send(request, stream=True)) as response:
-                for part in response.iter_bytes():
+                for part in response.iter_raw():
                     body += part
                     if time.monotonic() - began > within_s:
                         raise httpx2.ReadTimeout("")
@@ -193,12 +195,21 @@ def exchange(
             request = response.next_request
         wait_s = parse_wait(response.headers.get("retry-after"), datetime.now(UTC))
         took_s = time.monotonic() - began
-        return HttpAnswer(status=response.status_code, headers=response.headers, body=bytes(body), latency_s=took_s, wait_s=wait_s)
+        said = unpacked(bytes(body), limit)
+        return HttpAnswer(status=response.status_code, headers=response.headers, body=said, latency_s=took_s, wait_s=wait_s)
     except httpx2.TimeoutException:
         reason = f"no answer within {round(min(within_s, client.timeout.read or within_s), 2):g} s"
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         reason = f"no connection ({secrets.line(str(error)) or type(error).__name__})"
     raise ServiceUnavailable(reason)  # unchained: the client's error may hold address and key
+
+
+def unpacked(body: bytes, limit: int) -> bytes:
+    """A body without its packing, which shows in itself, whatever a header says; of more than `limit` bytes one byte more than these."""
+    if body.startswith(b"\x1f\x8b"):
+        with suppress(zlib.error):
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, limit + 1)
+    return body
 
 
 def retried(call: Callable[[], Answer], *, attempts: int, until: float, sleep: Callable[[float], None] = time.sleep) -> Answer:

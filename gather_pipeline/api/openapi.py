@@ -32,6 +32,7 @@ MEANS = {
     429: "Too many requests; `Retry-After` says how long to wait",
     500: "The store refuses, or something unexpected went wrong; the server's log says more",
     503: "A service does not answer, or something has to be set up first; the same request may succeed later",
+    507: "The disk is full",
 }
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
@@ -76,7 +77,7 @@ def _complete(found: dict[str, Any]) -> None:
 
 def _problems(path: str, method: str, operation: dict[str, Any], is_open: bool) -> Iterator[int]:
     """Statuses in which an operation may be refused."""
-    yield from (500, 503, 429, 413, 403)
+    yield from (500, 503, 507, 429, 413, 403)
     if not is_open:
         yield 401
     if "422" in operation["responses"]:

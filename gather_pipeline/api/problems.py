@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ STATUS: Mapping[type[GatherError], HTTPStatus] = {
     errors.ProjectBusy: HTTPStatus.CONFLICT,
     errors.EditConflict: HTTPStatus.CONFLICT,
     errors.StoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.DuplicateKey: HTTPStatus.CONFLICT,
     errors.VersionConflict: HTTPStatus.CONFLICT,
     errors.SetupMissing: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -137,6 +139,12 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
             headers["Allow"] = ", ".join(sorted({method for route in there for method in getattr(route, "methods", ())}))
         return _answer(error.status_code, title, secrets.mask(detail), headers)
 
+    async def of_disk(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OSError)
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise error
+        return problem_of(errors.StoreFull(f"{error.strerror}: cannot write {error.filename}"), secrets)
+
     async def unforeseen(request: Request, error: Exception) -> Response:
         detail = "something unexpected went wrong; the server's log has the traceback"
         return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Unexpected", detail)
@@ -145,6 +153,7 @@ def add_handlers(app: FastAPI, secrets: Secrets, routes: Sequence[BaseRoute]) ->
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(WebSocketRequestValidationError, invalid)
     app.add_exception_handler(HTTPException, of_http)
+    app.add_exception_handler(OSError, of_disk)
     app.add_exception_handler(Exception, unforeseen)
 
 

@@ -20,6 +20,7 @@ from gather_pipeline.cli.lazy import LazyGroup, OutputClosed, Place
 from gather_pipeline.cli.options import example
 from gather_pipeline.cli.output import capitalized, mend_streams, say
 from gather_pipeline.domain.texts import clean
+from gather_pipeline.entry_points import unreadable
 from gather_pipeline.errors import GatherError
 
 logger = logging.getLogger(__name__)
@@ -101,7 +102,10 @@ def main() -> None:
 
 def start(command: click.Group) -> None:
     """Runs this process's command line and ends the process with its exit code."""
+    # For plugins of its own pydantic reads what every installed package registers, so that one broken file would end every command.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     mend_streams()
+    gc.set_threshold(50_000, 20, 20)  # Dagster loads much that stays; Python would look through it again and again, for over a second
     code = invoke(sys.argv[1:], command)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -136,22 +140,27 @@ def invoke(args: Sequence[str], command: click.Group = gather) -> int:
         say("Stopped.")
         return EXIT_INTERRUPTED
     except GatherError as error:
-        logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
-        _say_error(str(error).partition("\n")[0])  # an engine's reason may go on for lines; the log has them
-        return error.exit_code
+        return _refused(unreadable(error) or error)
     except OSError as error:
         logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
         place = "standard output or a file" if error.filename is None else os.fsdecode(error.filename)
         _say_error(f"{error.strerror or error}: cannot read or write {place}")
         return EXIT_STORE
     except Exception as error:
-        return _unexpected(error)
+        wrong = unreadable(error)
+        return _unexpected(error) if wrong is None else _refused(wrong)
     finally:
         logs.end()
 
 
 def _say_error(sentence: str) -> None:
     say(f"Error: {sentence if len(sentence) <= SENTENCE else f'{sentence[:SENTENCE]}...'}")
+
+
+def _refused(error: GatherError) -> int:
+    logger.info("[AutoGather] The command ends: %s", error, exc_info=True)
+    _say_error(str(error).partition("\n")[0])  # an engine's reason may go on for lines; the log has them
+    return error.exit_code
 
 
 def _unexpected(error: Exception) -> int:

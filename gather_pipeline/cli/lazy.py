@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pkgutil import resolve_name
@@ -37,14 +38,34 @@ class Place:
 
 
 class NamingGroup(click.Group):
-    """A group that refuses an unknown command in the words of this package, and names those that there are."""
+    """A group that refuses, in the words of this package, an unknown command, and an option of its own or of a command given twice."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the group's own options."""
+        _check_once(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             known = self.list_commands(ctx)
             near = get_close_matches(args[0], known, n=1)
             raise InvalidInput.field("command", args[0], near[0] if near else f"one of {', '.join(known)}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not isinstance(command, NamingGroup):
+            own = click.Context(command, ctx, name, resilient_parsing=ctx.resilient_parsing, **command.context_settings)
+            _check_once(command, own, rest)
+        return name, command, rest
+
+
+def _check_once(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:
+    """Raises `InvalidInput` where an option is given again that takes one value: click would drop all but the last without a word."""
+    if ctx.resilient_parsing:  # a shell asks how a line may go on
+        return
+    _, _, given = command.make_parser(ctx).parse_args(list(args))
+    options = [option for option in given if isinstance(option, click.Option) and not (option.multiple or option.count)]
+    for option, times in Counter(options).items():
+        if times > 1 and not any(one.is_eager for one in given):  # such as --help
+            raise InvalidInput(f"{option.opts[-1]} is given {times} times, expected once")
 
 
 class LazyGroup(NamingGroup):

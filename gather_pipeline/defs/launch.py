@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from gather_pipeline.domain.automation import AutomationRequest, AutomationResul
 from gather_pipeline.domain.departments import Department, in_order, select, to_automate
 from gather_pipeline.domain.events import Progress
 from gather_pipeline.domain.projects import Project
-from gather_pipeline.errors import GatherError, SetupMissing, StoreError, TaskCancelled
+from gather_pipeline.errors import GatherError, SetupMissing, StoreError, StoreFull, TaskCancelled
 from gather_pipeline.ports import IngestReport
 from gather_pipeline.records.kept_departments import KeptDepartments
 from gather_pipeline.records.lease import Owner
@@ -114,19 +114,20 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         SetupMissing, StoreError: As `prepare_home`; also where the databases cannot be opened, or refuse something within the block.
     """
     home = prepare_home(settings)
-    try:
-        with _one_at_a_time(home):
-            if not (home / DATABASES[-1]).exists():
-                _create_databases(home)
-            instance = private.instance_for_this_process(home)
-            instance.get_runs_count()
-    except Exception as error:
-        raise StoreError(f"the Dagster instance in {home} cannot be opened: {getattr(error, 'orig', error)}") from error
-    with instance:
+    with ExitStack() as opened:
+        try:
+            with _one_at_a_time(home):
+                if not (home / DATABASES[-1]).exists():
+                    _create_databases(home)
+                instance = opened.enter_context(private.instance_for_this_process(home))
+                instance.get_runs_count()
+        except Exception as error:
+            raise StoreError(f"the Dagster instance in {home} cannot be opened: {getattr(error, 'orig', error)}") from error
         try:
             yield instance
         except DBAPIError as error:
-            raise StoreError(f"the Dagster instance in {home} cannot be written: {REASONS.get(str(error.orig), error.orig)}") from error
+            kind = StoreFull if "disk is full" in str(error.orig) else StoreError
+            raise kind(f"the Dagster instance in {home} cannot be written: {REASONS.get(str(error.orig), error.orig)}") from error
 
 
 @contextmanager

@@ -4,11 +4,14 @@
   location's job; `dg.execute_job` and `execute_in_process` take no origin.
 - Its instance is the one of the UI with two settings of its own, which `DagsterInstance.from_config` cannot override.
 - Its handler of events leaves standard error alone: Dagster's own writes the statement that a full disk refused there, parameters and all.
+- Its event log keeps its connections: Dagster's own opens the file and compiles the statement anew for each of a run's 900 transactions.
 - A check of one partition among many names the materialization that it is of, else the UI takes it for outdated.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -19,12 +22,15 @@ from dagster._core.execution.api import execute_run
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.log_manager import get_log_record_metadata
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._utils.log import StructuredLoggerMessage
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
 logger = logging.getLogger(__name__)
 
 LOCATION, REPOSITORY = "gather_pipeline", "__repository__"  # as workspace.yaml and dg.Definitions name them
+BUSY_S = 30.0  # that Dagster waits for a database which another process writes
 OVERRIDES: dict[str, object] = {
     # Dagster would catch this process's output in files, by two further processes that delay its start and break a terminal's display.
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
@@ -33,11 +39,36 @@ OVERRIDES: dict[str, object] = {
 }
 
 
-def instance_for_this_process(home: Path) -> dg.DagsterInstance:
+@contextmanager
+def instance_for_this_process(home: Path) -> Iterator[dg.DagsterInstance]:
     """The instance of a folder, without what gets in the way of a terminal."""
-    instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=OVERRIDES))
-    instance.get_handlers = lambda: [EventHandler(instance)]  # type: ignore[method-assign]  # its python_logs name no other
-    return instance
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=OVERRIDES)) as instance:
+        instance.get_handlers = lambda: [EventHandler(instance)]  # type: ignore[method-assign]  # its python_logs name no other
+        if not isinstance(instance.event_log_storage, SqliteEventLogStorage):
+            yield instance
+            return
+        with kept_connections(instance.event_log_storage):
+            yield instance
+
+
+@contextmanager
+def kept_connections(log: SqliteEventLogStorage) -> Iterator[None]:
+    """Lets an event log keep its connections, a database each for all runs and for every single one, until the block ends."""
+    connect = log.run_connection
+    with ExitStack() as kept:
+
+        @cache
+        def engine(database: str) -> Engine:
+            with connect(database):
+                pass  # makes the database where it is missing
+            made = create_engine(log.conn_string_for_shard(database), connect_args={"timeout": BUSY_S})
+            kept.callback(made.dispose)
+            return made
+
+        log.run_connection = lambda run_id=None: engine(run_id).begin()  # type: ignore[method-assign]
+        log.index_connection = lambda: engine("index").begin()  # type: ignore[method-assign]
+        log.has_table = cache(log.has_table)  # type: ignore[method-assign]  # which it asks before each look at partitions
+        yield
 
 
 class EventHandler(logging.Handler):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 DEEPEST = 64  # levels of lists and mappings; an export's line has 5, and MongoDB keeps 100
 BOM = "\ufeff"
 LONGEST_NUMBER = 300  # digits; a number of more is no float
+BETWEEN = re.compile(r"[\s,\x1e]*")  # values that stand one after the other: blanks, a comma, the separator of RFC 7464
 TOO_DEEP = f"it is nested more than {DEEPEST} levels deep, expected at most {DEEPEST}"
 
 
@@ -26,6 +28,26 @@ def load_json(text: str, **options: Any) -> Any:
     return value
 
 
+def load_several(text: str) -> list[Any]:
+    """The values of a text in which they stand one after the other: JSON lines, or as MongoDB and jq write them; else as `load_json`."""
+    text, decoder, values = text.removeprefix(BOM), json.JSONDecoder(parse_int=whole_number), []
+    place = _after(text, 0)
+    try:
+        while place < len(text):
+            value, end = decoder.raw_decode(text, place)
+            check_depth(value)
+            values.append(value)
+            place = _after(text, end)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    return values
+
+
+def _after(text: str, place: int) -> int:
+    between = BETWEEN.match(text, place)
+    return between.end() if between else place
+
+
 def each_text(value: Any, change: Callable[[str], str]) -> Any:
     """A JSON value with every text in it changed, names too; done before it is parsed, a number could become none."""
     if isinstance(value, str):
@@ -40,6 +62,25 @@ def whole_number(digits: str) -> int:
     if len(digits) > LONGEST_NUMBER:
         raise ValueError(f"a number has {len(digits)} digits, expected at most {LONGEST_NUMBER}")
     return int(digits)
+
+
+MONGO: dict[str, Callable[[str], Any]] = {"$oid": str, "$date": str, "$numberInt": whole_number, "$numberLong": whole_number}
+MONGO |= {"$numberDouble": float, "$numberDecimal": float}
+
+
+def from_mongo(value: Any) -> Any:
+    """A JSON value in which MongoDB's own notations for values (Extended JSON, as mongoexport writes it) are read.
+
+    Raises:
+        ValueError: One of them is none.
+    """
+    if isinstance(value, list):
+        return [from_mongo(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: from_mongo(part) for name, part in value.items()}
+    read = MONGO.get(next(iter(made))) if len(made) == 1 else None
+    return read(str(*made.values())) if read else made
 
 
 def check_depth(value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, ValidationError, model_validator
 
-from gather_pipeline.domain.routing import LOCAL, Provider, is_local, is_web_address, resolve_model
+from gather_pipeline.domain.routing import LOCAL, Provider, api_root, is_local, is_web_address, resolve_model
 from gather_pipeline.errors import InvalidInput, shorten
 
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -211,5 +211,5 @@ def configure(
         elif not is_web_address(address):
             raise InvalidInput(f"{entry.base_url_variable} is not a web address, expected one like http://localhost:8000/v1")
         else:
-            named[name] = Provider(name=name, base_url=address, api_key=key or "")
+            named[name] = Provider(name=name, base_url=api_root(address), api_key=key or "")
     return Providers(default=default, named=named, missing=missing, entries=file.providers, fallbacks=file.fallbacks, plugins=plugins)

@@ -7,9 +7,10 @@ embedded model answers in its place.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from gather_pipeline.errors import InvalidInput
 
@@ -20,6 +21,7 @@ SCRIPTED = "scripted"
 LOCAL = (EMBEDDED, SCRIPTED)
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 OPENAI_URL = "https://api.openai.com/v1"
+ENDPOINT = re.compile(r"(?:/(?:chat/completions|completions|responses|messages|models|embeddings))?/*\Z")
 
 
 def is_local(model: str) -> bool:
@@ -45,6 +47,12 @@ def is_web_address(url: str) -> bool:
         return False
 
 
+def api_root(url: str) -> str:
+    """The address under which an API has its endpoints, also where that of one of them is given, as it stands in examples of requests."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=ENDPOINT.sub("", parts.path)))
+
+
 def choose_provider(*, base_url: str | None, openrouter_key: str | None, openai_key: str | None) -> Provider | None:
     """The provider that the settings name: a base URL wins, then OpenRouter, then OpenAI; None without any of them.
 
@@ -56,6 +64,7 @@ def choose_provider(*, base_url: str | None, openrouter_key: str | None, openai_
     if base_url:
         if not is_web_address(base_url):
             raise InvalidInput("OPENAI_BASE_URL is not a web address, expected one like https://openrouter.ai/api/v1")
+        base_url = api_root(base_url)
         host = urlsplit(base_url).hostname or ""
         if host == "openrouter.ai" or host.endswith(".openrouter.ai"):
             return Provider(name="openrouter", base_url=base_url, api_key=openrouter_key or openai_key or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +26,7 @@ class Verdict:
         evidence: What the ruling rests on, such as models asked and their agreement.
         waiting: Id of the review in which a person will decide.
         replacement: Output that is better than the one checked; None keeps it, for no task's output is null.
+        replaced_by: Model whose output the replacement is; None where it is a person's.
 
     Raises:
         InvalidInput: The confidence is no number from 0 to 1.
@@ -39,10 +40,16 @@ class Verdict:
     evidence: Mapping[str, JsonValue] = field(default_factory=dict)
     waiting: str | None = None
     replacement: JsonValue | None = None
+    replaced_by: str | None = None
 
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise InvalidInput.field(f"confidence of the verdict of {self.method}", self.confidence, "a number from 0 to 1")
+
+
+def model_behind(verdicts: Sequence[Verdict], writer: str | None) -> str | None:
+    """The model whose output is there after these checks: the writer, or the last one whose output took the place of it."""
+    return next((verdict.replaced_by for verdict in reversed(verdicts) if verdict.replaced_by), writer)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -177,7 +177,7 @@ def _result(state: DepartmentState, ended: EndedBy, detail: str) -> DepartmentRe
         judged=state.judged,
         iterations=state.iterations,
         items_created=state.items_created,
-        faults=state.last.faults if state.last and state.iterations and ended != "failed" else (),
+        faults=state.last.faults if state.last and state.iterations and not (ended == "failed" and detail) else (),
         detail=detail,
     )
     if ended in ("budget", "deadline") or (ended == "share" and state.allowed == 0):

@@ -65,6 +65,7 @@ class Attempt:
         self.seconds: dict[str, float] = {}
         self.usage = Usage()
         self.committed = False
+        self.judge_faults: list[str] = []
         self.runner = self.session.runner(self._spend)
         plan = state.plan(number)
         self.model, *others = ladder.asked(state.chain, plan.model, self.session.services.health.left_out(afresh=False))
@@ -221,7 +222,7 @@ class Attempt:
         session = self.session
         everything = [*session.items.get(self.department.slug, []), *items]
         before = session.vectors_of(self.department.slug)
-        ask = quality_judge(session, self.runner, judge, self.number) if judge and everything else None
+        ask = quality_judge(session, self.runner, judge, self.number, self.judge_faults.append) if judge and everything else None
         rows = np.concatenate([before, vectors]) if len(before) and len(vectors) else before if len(before) else vectors
         embedder, brief = session.services.embedder, session.project.brief
         analyses = session.analyses.of(self.department.slug, everything)
@@ -251,7 +252,7 @@ class Attempt:
             rung=len(self.climbed),
             tokens=self.usage.tokens,
             cost=self.usage.cost,
-            faults=(*self.context.faults, *self.batch.faults),
+            faults=(*self.context.faults, *self.batch.faults, *self.judge_faults),
             seconds=self.seconds,
             started_at=self.started_at,
             ended_at=self.session.services.clock.now(),
@@ -261,6 +262,7 @@ class Attempt:
 
     def _commit(self, iteration: Iteration, items: Sequence[Item], vectors: Vectors) -> None:
         session, state = self.session, self.state
+        state.judge_failed = bool(self.judge_faults)
         climbed, foreseen = len(state.climbed), replace(state, history=[*state.history])
         foreseen.took(iteration, len(items))
         iteration = replace(iteration, ended_by=None if iteration.partial else foreseen.ended())

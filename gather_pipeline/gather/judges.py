@@ -74,8 +74,8 @@ def pair_judge(session: Session, runner: TaskRunner, model: str, department: Dep
     return judge
 
 
-def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: int) -> QualityJudge:
-    """Asks the task `judge_quality` about a department's notes, in the order given; a failed call leaves the score unjudged.
+def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: int, on_fault: Callable[[str], None]) -> QualityJudge:
+    """Asks the task `judge_quality` about a department's notes, in the order given; a failed call leaves the score unjudged, and is told.
 
     It raises `Stopped` where the run is to end: no department ends by a score that a cancel kept from being judged.
     """
@@ -89,13 +89,20 @@ def quality_judge(session: Session, runner: TaskRunner, model: str, iteration: i
             "brief": session.project.brief,
             "notes": [item.content for item in items],
         }
-        return await _ask(session, runner, "judge_quality", inputs, model, department, iteration)
+        return await _ask(session, runner, "judge_quality", inputs, model, department, iteration, on_fault)
 
     return judge
 
 
 async def _ask(
-    session: Session, runner: TaskRunner, task: str, inputs: Mapping[str, object], model: str, department: Department, iteration: int
+    session: Session,
+    runner: TaskRunner,
+    task: str,
+    inputs: Mapping[str, object],
+    model: str,
+    department: Department,
+    iteration: int,
+    on_fault: Callable[[str], None] = lambda told: None,
 ) -> Mapping[str, Any] | None:
     """The judge's answer, None where there is none, or where the task has checks and they do not accept it."""
     asked = {"model": model, "temperature": 0.0, "tags": session.tags(department, iteration), "draw": session.draw(department, iteration)}
@@ -111,6 +118,7 @@ async def _ask(
         raise
     except GatherError as error:
         logger.error("[AutoGather] The judge %s failed: %s", task, error)
+        on_fault(f"the judge failed: {error}")
         return None
     if result.execution.is_pending:
         return None  # a run does not wait for a person

@@ -29,7 +29,8 @@ class DepartmentState:
         number: The highest number that an iteration or an imported item has, 0 for none.
         edited_quality: Quality of the items as people have left them since the last iteration, None where they left them alone.
         aim: Aspects from least to best covered, of those items.
-        restarting: People made the department worse, so that its iterations count anew.
+        restarting: People made the department worse, or no judge could be had, so that its iterations count anew.
+        judge_failed: The judge was asked about the newest iteration, and gave no usable answer.
         iterations: Iterations of this run.
         items_created: Items of this run.
     """
@@ -47,6 +48,7 @@ class DepartmentState:
     edited_quality: float | None = None
     aim: Sequence[str] = ()
     restarting: bool = False
+    judge_failed: bool = False
     iterations: int = 0
     items_created: int = 0
 
@@ -65,6 +67,7 @@ class DepartmentState:
             quality = measure(department, own, session.loaded_embedder(), vectors=vectors, analyses=analyses, brief=session.project.brief)
             now, aim = quality_after_edits(last, quality.value, quality.version) if last else quality.value, quality.least_covered
         worse = last is not None and now is not None and fell(last, now, department.threshold)
+        anew = worse or (last is not None and last.ended_by == "failed")
         usable = [one for one in current(everything, inputs, hashes) if not one.partial and one.generated]
         return cls(
             session=session,
@@ -73,13 +76,13 @@ class DepartmentState:
             allowed=allowed,
             chain=chain_of(services, department),
             inputs=inputs,
-            history=[] if worse else usable,
+            history=[] if anew else usable,
             last=last,
             finished=not worse and is_finished(everything, inputs, hashes),
             number=max(last.number if last else 0, session.highest.get(slug, 0)),
             edited_quality=None if last and last.inputs.differences(inputs, hashes) else now,
             aim=aim,
-            restarting=worse,
+            restarting=anew,
         )
 
     @property
@@ -124,8 +127,8 @@ class DepartmentState:
             return "threshold"
         if most is not None and len(self.history) >= most:
             return "maxIterations"
-        if self.climbed == self.steps:
-            return "stagnation"
+        if self.climbed == self.steps:  # by text statistics alone that tells nothing, where a judge was to say
+            return "failed" if self.judge_failed and not any(one.quality.judged for one in self.history) else "stagnation"
         return "share" if self.iterations >= self.allowed else None
 
     def may_begin_ahead(self, ahead: int) -> bool:

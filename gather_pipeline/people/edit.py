@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from gather_pipeline.domain.decisions import DecidedText, Decision, set_aside_key
-from gather_pipeline.domain.items import TEXTS, Item, NewItem, Overruled, content_hash
+from gather_pipeline.domain.items import RULES, TEXTS, Item, NewItem, Overruled, content_hash
 from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import DuplicateKey, EditConflict, InvalidInput, StoreError, UnknownEntity, VersionConflict, listed
 from gather_pipeline.records.project import ProjectRecords
@@ -154,17 +154,23 @@ class People:
     def mark_same(self, id: str, other: str, by: str, *, project_id: str | None = None) -> Item:
         """Drops an item because a person says that `other`, which stays, says the same; it can be restored as any drop.
 
-        Raises `InvalidInput` where the two are one item, or one of them is not active.
+        Raises `InvalidInput` where the two are one item or one of them is not active, and `EditConflict` also where somebody changed
+        `other` meanwhile, or has said the same of the two the other way round.
         """
         if id == other:
             raise InvalidInput.field("other", other, f"another item than {id}")
         stays = self.find(other, project_id)
         reason = f"{by} says that it is the same as {other}"
+        last = stays.history()[-1]
+        seen = stays.revision - (last.note == f"{last.by} says that it is the same as {id}")
 
         def change(item: Item) -> Item:
+            records, stays, version = self._find(other, item.project_id)
+            _check_revision(stays, seen)
             for one in (item, stays):
                 if not one.is_active:
                     raise InvalidInput(f"item {one.id} is {one.state}, expected one that is there")
+            records.change_item(stays, version)  # so that whoever is about to drop it, to keep the other one, has to look again
             return item.changed("dropped", by, self._now(item), note=reason, state="dropped")
 
         after = self._change(id, change, None, stays.project_id)
@@ -194,11 +200,11 @@ class People:
             project_id = records.project_id
             revision = item.revision if revision is None else revision
             _check_revision(item, revision)
-            after = change(item)
-            if after is item:
-                return item
-            self._services.marks.set(project_id, item.department)
             try:
+                after = change(item)
+                if after is item:
+                    return item
+                self._services.marks.set(project_id, item.department)
                 records.change_item(after, version)
             except VersionConflict:
                 continue
@@ -241,7 +247,7 @@ def _check_revision(item: Item, seen: int) -> None:
     """Raises where the version that a change was made from is not there yet, or a person has changed the item since."""
     if seen > item.revision:
         raise InvalidInput.field("revision", seen, f"one of item {item.id}, 1 to {item.revision}")
-    later = [version for version in item.history() if version.revision > seen and version.action != "dropped"]
+    later = [version for version in item.history() if version.revision > seen and version.by != RULES]
     if later:
         last = later[-1]
         raise EditConflict(

@@ -50,7 +50,7 @@ class Why:
             "execution": execution and execution.id,
             "task": execution and execution.task_id,
             "task_version": execution and execution.task_version,
-            "model": execution and (execution.model or execution.models_used[-1]),
+            "model": execution and execution.final_model,
             "parameters": execution and dict(execution.parameters),
             "prompt_id": execution and execution.prompt_id,
             "prompt_hash": execution and execution.prompt_hash,
@@ -81,7 +81,7 @@ def why(services: Services, id: str, project_id: str | None = None) -> Why:
     except UnknownEntity:
         author = text.provenance.get("generated_by", "a model")
         return replace(known, told=f"{author} wrote it, and the record of that is not in this store")
-    told = f"{execution.model or execution.models_used[-1]} wrote it by task {execution.task_id} {execution.task_version}"
+    told = f"{execution.final_model} wrote it by task {execution.task_id} {execution.task_version}"
     if isinstance(made, Item) and made.revision > 1:
         last = made.history()[-1]
         told += f"; that was revision 1, and revision {last.revision} was {last.action} by {last.by}"

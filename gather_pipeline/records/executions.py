@@ -91,30 +91,39 @@ class Executions:
         until: str | None = None,
         project_id: str | None = None,
         department: str | None = None,
+        asked: bool = False,
         limit: int | None = None,
     ) -> list[Execution]:
         """Executions that have all that is named, the newest first; of all projects and of none where no project is named.
 
-        `model` is one of those asked, `accepted` what people said of the output last; they began at `since` or later and before `until`,
-        UTC in ISO 8601. At most `limit` are given.
+        `model` is one of those asked, `asked` whether they came to a prompt, `accepted` what people said of the output last; they began at
+        `since` or later and before `until`, UTC in ISO 8601. At most `limit` are given.
         """
-        named = {"task_id": task, "task_version": version, "status": status, "accepted": accepted}
+        named = {
+            "task_id": task,
+            "task_version": version,
+            "status": status,
+            "accepted": accepted,
+            "prompt_id": {"$gte": ""} if asked else None,
+        }
         where: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         times = {operator: time for operator, time in (("$gte", since), ("$lt", until)) if time is not None}
         if times:
             where["timestamp"] = times
-        few = limit if model is None and department is None else None
-        found = []
 
-        def read(database: str) -> list[Document]:
-            return self._store.find(database, self._collection, where, sort=[("timestamp", -1)], limit=few)
+        def read(database: str) -> list[Execution]:
+            most = limit
+            while True:
+                rows = self._store.find(database, self._collection, where, sort=[("timestamp", -1)], limit=most)
+                of_model = [row for row in rows if model is None or model in row["models_used"]]
+                # Tags may be stored apart: only where they are back in their place it is known what they say.
+                near = [row for row in of_model if department is None or row["tags"] is None or row["tags"].get("department") == department]
+                found = [one for one in self._read(database, near) if department in (None, one.tags.get("department"))]
+                if limit is None or most is None or len(found) >= limit or len(rows) < most:
+                    return found[:limit]
+                most *= 4
 
-        for database, rows in self._each(read, project_id):
-            if model is not None:
-                rows = [row for row in rows if model in row["models_used"]]
-            if department is not None:
-                rows = [row for row in rows if row["tags"].get("department") == department]
-            found += self._read(database, rows[:limit])
+        found = [one for _, some in self._each(read, project_id) for one in some]
         return sorted(found, key=lambda one: one.timestamp, reverse=True)[:limit]
 
     def feedback(self, id: str, said: Feedback) -> Execution:

@@ -59,11 +59,14 @@ class Submissions:
     def add(self, submission: Submission) -> Submission | None:
         """Stores a submission; gives the earlier one of that task id, and stores nothing, where there is one."""
         made = replace(submission, submitted_at=self._clock.now(), until=time.time() + BEGIN_S)
-        try:
-            self._store.insert_many(self._database, SUBMISSIONS, [{"_id": made.task_id, **asdict(made)}])
-        except DuplicateKey:
-            return self.find(made.task_id)
-        return None
+        while True:
+            try:
+                self._store.insert_many(self._database, SUBMISSIONS, [{"_id": made.task_id, **asdict(made)}])
+            except DuplicateKey:
+                if (earlier := self.find(made.task_id)) is None:  # it was withdrawn just now
+                    continue
+                return earlier
+            return None
 
     def find(self, task_id: str) -> Submission | None:
         """The submission of a task; None of one that was begun in another way."""

@@ -19,8 +19,8 @@ def quality_plot(curve: Curve) -> bytes:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(8.0, 2.3), layout="constrained", facecolor="white")
-    axes = figure.subplots()
+    figure = Figure(figsize=(8.0, 2.3), facecolor="white")
+    axes = figure.add_axes((0.065, 0.2, 0.925, 0.67))  # what is around it has always the same room; a layout engine would draw all twice
     if curve.threshold is not None:
         axes.axhline(curve.threshold, color=VERMILION, linestyle="--", linewidth=1.2, label="threshold")
     quality = [math.nan if value is None else value for value in curve.qualities]
@@ -36,7 +36,7 @@ def quality_plot(curve: Curve) -> bytes:
     axes.tick_params(colors=INK, labelsize=8, length=0)
     axes.set_xlabel("iteration", color=INK, fontsize=8)
     axes.set_ylabel("quality", color=INK, fontsize=8)
-    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
+    figure.legend(loc="upper right", ncols=2, frameon=False, fontsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

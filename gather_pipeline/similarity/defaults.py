@@ -6,12 +6,10 @@ It is found by the entry point that setup.py declares, so that this room imports
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
 
+from gather_pipeline.entry_points import registered
 from gather_pipeline.errors import SetupMissing
 from gather_pipeline.ports import Embedder
-
-GROUP = "gather_pipeline.embedders"
 
 
 @cache
@@ -19,10 +17,11 @@ def default_embedder() -> Embedder:
     """The embedder named ``default`` in the entry points, made once a process.
 
     Raises:
+        InvalidInput: The one that is registered cannot be imported.
         SetupMissing: The package is not installed, so that it has no entry points.
     """
-    found = list(entry_points(group=GROUP, name="default"))
-    if not found:
+    found = registered("embedders").get("default")
+    if found is None:
         raise SetupMissing("no default embedder is registered: install the package (pip install -e .)")
-    embedder: Embedder = found[0].load()()
+    embedder: Embedder = found.load()()
     return embedder

@@ -83,7 +83,7 @@ def analyze(executions: Sequence[Execution], since: str, until: str) -> Analysis
     middle = (begin + (end - begin) / 2).isoformat(timespec="microseconds")
     return Analysis(
         total=_figures("all", executions),
-        models=by(lambda one: one.writer),
+        models=by(lambda one: one.final_model),
         prompts=by(lambda one: one.prompt_id),
         versions=by(lambda one: one.task_version),
         days=tuple(sorted(by(lambda one: one.timestamp[:10]), key=lambda figures: figures.name)),

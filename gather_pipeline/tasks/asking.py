@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from gather_pipeline.domain.texts import counted
 from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.errors import BudgetExhausted, ModelRefused, ModelUnavailable, OutputInvalid, shorten
 from gather_pipeline.ports import LanguageModel
-from gather_pipeline.tasks import parsing, schemas, templates
+from gather_pipeline.tasks import parsing, schemas, shaping, templates
 from gather_pipeline.tasks.definition import OutputSpecification, TaskDefinition
 from gather_pipeline.tasks.execution import ANSWER_KEPT, Call
 from gather_pipeline.tasks.kept import Answer, KeptAnswers
@@ -172,7 +173,9 @@ def _read(specification: OutputSpecification, answer: str, completion: Completio
     elif finish == "length":
         raise OutputInvalid("the answer was cut at the token limit (finish_reason 'length'), expected a shorter one that ends")
     else:
-        parsed = parsing.parse_json(answer or completion.reasoning, lambda value: schemas.fits(schema, value))
+        parsed = parsing.parse_json(
+            answer or completion.reasoning, lambda value: schemas.fits(schema, value), partial(shaping.shaped, schema)
+        )
         # Some servers send all of an answer as thoughts, which count only where they are it and nothing else.
         if not answer and not (parsed.how == "strict" and schemas.fits(schema, parsed.value)):
             raise OutputInvalid(f"the answer is empty, only thoughts came: {shorten(completion.reasoning)}, expected JSON")

@@ -22,7 +22,7 @@ from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import InvalidInput, UnknownEntity, expected, listed, shorten
 from gather_pipeline.tasks.borders import check_borders
 from gather_pipeline.tasks.definition import NAME, SEMVER, TASK_ID, TaskDefinition, version_key
-from gather_pipeline.tasks.plugins import plugins
+from gather_pipeline.tasks.plugins import naming, plugins
 
 PACKAGED = Path(str(files("gather_pipeline.tasks") / "definitions"))
 
@@ -99,8 +99,9 @@ class Catalogue:
             known = cls.from_folder(folder, under=known)
         for name, pack in plugins("prompt_packs", _warn).items():
             try:
-                known = cls((_with_prompts(known, task, prompts, name) for task, prompts in pack.items()), under=known, fitting=False)
-            except (InvalidInput, AttributeError, TypeError) as error:
+                with naming("prompt_packs", name):
+                    known = cls((_with_prompts(known, task, prompts, name) for task, prompts in pack.items()), under=known, fitting=False)
+            except InvalidInput as error:
                 logger.warning("[AutoGather] The prompts of plugin %s are left out: %s", name, error)
         return known
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.verdicts import Verdict
+from gather_pipeline.domain.verdicts import Verdict, model_behind
 from gather_pipeline.errors import InvalidInput
 
 UNKNOWN = Usage(prompt_tokens=None, completion_tokens=None, cost=None)
@@ -98,7 +98,7 @@ class Execution:
         parameters: temperature, max_tokens, timeout_s, seed, sampling, conditions.
         timestamp: Start in UTC, ISO 8601.
         tags: What the caller wants to find it by: project, department, iteration, automation task.
-        model: Model whose output it is; None where there is none.
+        model: Model that wrote the output which is checked; None where there is none.
         verdicts: What the checks said, in order.
         verified: Whether the checks accepted the output; None where the task asks for none.
         fallback: Strategy that gave the output after the checks had not accepted it.
@@ -171,8 +171,18 @@ class Execution:
 
     @property
     def writer(self) -> str | None:
-        """The model whose output it is, else the last one asked; None where none was."""
+        """The model that wrote the output which is checked, else the last one asked; None where none was."""
         return self.model or (self.calls[-1].model if self.calls else None)
+
+    @property
+    def final_model(self) -> str | None:
+        """The model whose output it is after the checks, which may have taken another one's for the writer's; else as `writer`."""
+        return self.writer if self.fallback == "use_highest_ranked_model" else model_behind(self.verdicts, self.writer)
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the output is no longer the writer's but another model's, so that what people say of it is said of that one."""
+        return self.final_model != self.writer
 
     @property
     def usage(self) -> Usage:
@@ -219,6 +229,7 @@ class Execution:
         return row | {
             "_id": row.pop("id"),
             "models_used": list(self.models_used),
+            "final_model": self.final_model,
             "verification_results": results,
             "performance": performance,
             "attempts": self.attempts,

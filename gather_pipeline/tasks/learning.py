@@ -71,7 +71,11 @@ def patterns(executions: Sequence[Execution]) -> list[Pattern]:
         if execution.prompt_id is None or execution.status == "cancelled":
             continue
         prompt = execution.task_version, execution.prompt_id
-        asked = {execution.writer or "none", *(call.model for call in execution.calls if call.purpose == "answer")}
+        asked = {
+            execution.writer or "none",
+            execution.final_model or "none",
+            *(call.model for call in execution.calls if call.purpose == "answer"),
+        }
         total.update((*prompt, model) for model in asked)
         for place, said in {(model, kind): said for model, kind, said in complaints(execution)}.items():
             found.setdefault((*prompt, *place), []).append((execution.id, said))
@@ -107,7 +111,7 @@ def complaints(execution: Execution) -> Iterator[tuple[str, str, str]]:
     for one in execution.feedback:
         if one.accepted is False or one.corrected is not None or (one.rating is not None and one.rating <= 2):
             what = "rejected" if one.corrected is None else "corrected"
-            yield writer, f"{what} by a {one.source}", one.note or "no reason was given"
+            yield execution.final_model or "none", f"{what} by a {one.source}", one.note or "no reason was given"
 
 
 def kind_of(complaint: str) -> str:

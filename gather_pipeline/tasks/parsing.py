@@ -5,6 +5,7 @@ An answer that was cut is never repaired: closing its brackets would store half 
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,15 +19,17 @@ from gather_pipeline.domain.json_texts import DEEPEST, load_json
 from gather_pipeline.errors import OutputInvalid, shorten
 from gather_pipeline.text.sentences import sentence_ends
 
-How = Literal["strict", "fenced", "extracted", "repaired", "text", "trimmed"]
+How = Literal["strict", "fenced", "extracted", "repaired", "shaped", "text", "trimmed"]
 
 FENCE = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|[][{}]', re.DOTALL)  # a string, closed or not, or a bracket
 OPENING = re.compile(r"[{[]")
 PAIRS = {"{": "}", "[": "]"}
 JSON_BEGINS = re.compile(r"\{\s*(?:[\"']|\w+\s*:)|\[\s*[\[{\"'\d-]")
-WRAPPED = 3  # times that an answer may stand as a text in JSON
+QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+WRAPPED = 2  # times that an answer may stand as a text in JSON, and levels of lists and mappings around it
 STARTS_TRIED = 20  # openings in prose that close nowhere; bounds the work on a hostile answer
+MEANT_TRIED = 10  # values, and parts of one value, that are looked at for what may be meant
 SPANS_TRIED = 100  # parts of an answer that may be what was asked for; of one that repeats itself, the longest
 
 
@@ -38,12 +41,13 @@ class Parsed:
     how: How
 
 
-def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True) -> Parsed:
+def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True, shape: Callable[[Any], Any] = lambda value: value) -> Parsed:
     """The JSON value in an answer, also one that stands as a text in JSON, or alone in another object or list.
 
     Args:
         text: The whole answer.
         fits: Tells whether a value has the form asked for; the first that has is taken, else the first found.
+        shape: Brings a value nearer to that form; asked where none has it, also for the parts of a value.
 
     Raises:
         OutputInvalid: The answer holds no JSON object or list, or an unfinished one.
@@ -51,7 +55,7 @@ def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True) -> P
     answer = text.strip()
     if not answer:
         raise OutputInvalid("the answer is empty, expected JSON")
-    first: Parsed | None = None
+    found: list[Parsed] = []
     for how, candidate in _candidates(answer):
         value = _loaded(candidate, repaired=how == "repaired")
         if not isinstance(value, dict | list):
@@ -60,10 +64,14 @@ def parse_json(text: str, fits: Callable[[Any], bool] = lambda value: True) -> P
         for part in (value, *inner) if len(inner) == 1 else (value,):
             if fits(part):
                 return Parsed(value=part, how=how)
-        first = first or Parsed(value=value, how=how)
-    if first is None:
+        found.append(Parsed(value=value, how=how))
+    for one in found[:MEANT_TRIED]:
+        meant = _meant(one.value, fits, shape)
+        if len(meant) == 1:  # of several none is meant more than the others
+            return Parsed(value=meant[0], how="shaped")
+    if not found:
         raise OutputInvalid(f"the answer is {shorten(answer)}, expected JSON and nothing else")
-    return first
+    return found[0]
 
 
 def parse_text(text: str, *, cut: bool, trim: bool) -> Parsed:
@@ -95,12 +103,31 @@ def _candidates(answer: str) -> Iterator[tuple[How, str]]:
         spans = nlargest(SPANS_TRIED, spans, key=len)
     yield from (("extracted", span) for span in spans)
     yield from (("repaired", span) for span in spans)
+    # As a word processor, a web page or a program has it, and no JSON ever begins.
+    if re.match(r"[\[{\s]*(?:[“”„‟«]|&quot;)", answer) and '"' not in answer:
+        answer = html.unescape(answer.translate(QUOTES))
+    elif re.match(r'[\[{\s]*\\"', answer):
+        answer = answer.replace('\\"', '"')
+    else:
+        return
+    yield from (("repaired", span) for span in islice(_balanced(answer), SPANS_TRIED))
+
+
+def _meant(value: Any, fits: Callable[[Any], bool], shape: Callable[[Any], Any], levels: int = WRAPPED) -> list[Any]:
+    """What of a value fits once it is shaped: itself, else its parts, or theirs; of the parts of a list the first."""
+    if fits(made := shape(value)):
+        return [made]
+    if not levels or not isinstance(value, dict | list):
+        return []
+    parts = islice(value.values() if isinstance(value, dict) else value, MEANT_TRIED)
+    meant = [one for part in parts for one in _meant(part, fits, shape, levels - 1)]
+    return meant[:1] if isinstance(value, list) else meant
 
 
 def _loaded(candidate: str, *, repaired: bool) -> Any:
     """The value, None where it is none."""
     value: Any = candidate
-    for _ in range(WRAPPED):
+    for _ in range(WRAPPED + 1):
         try:
             value = json_repair.loads(value, skip_json_loads=True) if repaired else load_json(value, parse_constant=refuse_constant)
         except ValueError:
@@ -122,10 +149,12 @@ def _balanced(text: str) -> Iterator[str]:
     """
     position = tried = 0
     while tried < STARTS_TRIED and (opening := OPENING.search(text, position)):
-        end = _closing(text, opening.start())
+        end, is_json = _closing(text, opening.start()), JSON_BEGINS.match(text, opening.start())
         if end is not None:
             yield text[opening.start() : end]
-        elif JSON_BEGINS.match(text, opening.start()):
+            if not is_json and JSON_BEGINS.search(text, opening.end(), end):  # such as <![CDATA[{...}]]>
+                end, tried = None, tried + 1
+        elif is_json:
             return
         else:
             tried += 1

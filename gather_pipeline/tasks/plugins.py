@@ -5,14 +5,12 @@ A part of this package wins over a plugin's of the same name.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
-from gather_pipeline.errors import InvalidInput, shorten
+from gather_pipeline.entry_points import registered
+from gather_pipeline.errors import GatherError, InvalidInput, shorten
 
 Group = Literal[
     "validations", "verifiers", "similarities", "quality_metrics", "providers", "context_sources", "prompt_packs", "tasks"
@@ -25,48 +23,32 @@ def plugin(group: Group, name: str) -> Any | None:
     Raises:
         InvalidInput: It cannot be imported; names the plugin and its package.
     """
-    found = _registered(group).get(name)
-    return None if found is None else _loaded(group, found)
+    found = registered(group).get(name)
+    return None if found is None else found.load()
 
 
 def plugins(group: Group, tell: Callable[[str], None]) -> dict[str, Any]:
     """All objects that packages have registered in a group, by name; one that cannot be imported is left out, which `tell` hears of."""
     found = {}
-    for name, point in _registered(group).items():
+    for name, one in registered(group).items():
         try:
-            found[name] = _loaded(group, point)
+            found[name] = one.load()
         except InvalidInput as error:
             tell(f"{error}, so it is left out")
     return found
 
 
-def named_errors(group: Group, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """A plugin's function, whose errors become `InvalidInput` that names the plugin."""
-
-    def called(*given: Any) -> Any:
-        try:
-            return call(*given)
-        except Exception as error:
-            raise InvalidInput(f"plugin {name} ({group}) failed: {shorten(f'{type(error).__name__}: {error}')}") from error
-
-    return called
+@contextmanager
+def naming(group: Group, name: str) -> Iterator[None]:
+    """For a block or a function of a plugin's: errors in it that are none of ours become `InvalidInput` that names the plugin."""
+    try:
+        yield
+    except GatherError:
+        raise
+    except Exception as error:
+        raise InvalidInput(f"plugin {name} ({group}) failed: {shorten(f'{type(error).__name__}: {error}')}") from error
 
 
 def plugin_names(group: Group) -> list[str]:
     """Names registered in a group, without importing what they stand for."""
-    return sorted(_registered(group))
-
-
-@cache  # reading the metadata of every installed package takes 0.1 s
-def _registered(group: Group) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=f"gather_pipeline.{group}")}
-
-
-def _loaded(group: Group, point: EntryPoint) -> Any:
-    try:
-        with redirect_stdout(sys.stderr):  # what a module prints as it is imported is no part of a command's document
-            return point.load()
-    except (Exception, SystemExit) as error:  # a module that is a script ends the process
-        package = point.dist.name if point.dist else "unknown"
-        told = shorten(f"{type(error).__name__}: {error}")
-        raise InvalidInput(f"plugin {point.name} ({group}) of package {package} cannot be loaded from {point.value}: {told}") from error
+    return sorted(registered(group))

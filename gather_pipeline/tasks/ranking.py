@@ -60,6 +60,7 @@ class Observation:
 
 def observations(execution: Execution) -> Iterable[Observation]:
     """What an execution tells of each model that was asked for the output itself; nothing of one that could not be had."""
+    tag = execution.tags.get("department")  # whatever its caller gave
     for model in dict.fromkeys(call.model for call in execution.calls if call.purpose == "answer" and not call.cached):
         calls = [call for call in execution.calls if call.model == model and call.purpose == "answer" and call.answered_by is not None]
         if not calls:
@@ -68,7 +69,7 @@ def observations(execution: Execution) -> Iterable[Observation]:
         costs = [call.usage.cost if call.usage else None for call in calls]
         yield Observation(
             model=model,
-            department=execution.tags.get("department"),
+            department=tag if isinstance(tag, str) else None,
             at=datetime.fromisoformat(execution.timestamp),
             judged=_judged(execution) if calls[-1].obtained is not None else None,
             usable=calls[-1].obtained is not None,
@@ -79,7 +80,12 @@ def observations(execution: Execution) -> Iterable[Observation]:
 
 
 def _judged(execution: Execution) -> float | None:
-    """The newest word of a person, then their rating, then the checks' verdict if one decided, then what later checks said."""
+    """The newest word of a person, then their rating, then the checks' verdict if one decided, then what later checks said.
+
+    An output that another one was taken for is no good one.
+    """
+    if execution.is_replaced:
+        return 0.0
     if (said := execution.decision) is not None:
         return float(said.accepted or 0) if said.corrected is None else CORRECTED
     if execution.rating is not None:

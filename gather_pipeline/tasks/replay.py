@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from gather_pipeline.domain.verdicts import Budget
 from gather_pipeline.tasks.definition import TaskDefinition
@@ -40,23 +39,3 @@ class Replay:
     original: Execution
     again: Execution
     similarity: float | None
-
-
-def settings(original: Execution, definition: TaskDefinition, changes: Changes) -> dict[str, Any]:
-    """What `TaskRunner.run` is called with: as the original was, but for the changes.
-
-    The prompt is the original's where the definition has it still, else the one that the same conditions choose.
-    """
-    given = original.parameters
-    known = {prompt.id for prompt in definition.prompts}
-    return {
-        "model": changes.model or original.model or original.models_used[0],
-        "prompt_id": changes.prompt_id or (original.prompt_id if original.prompt_id in known else None),
-        "conditions": tuple(given.get("conditions", ())),
-        "temperature": given.get("temperature") if changes.temperature is None else changes.temperature,
-        "max_tokens": changes.max_tokens or given.get("max_tokens"),
-        "seed": given.get("seed"),
-        "budget": changes.budget,
-        "version": definition.version,
-        "tags": {name: tag for name, tag in original.tags.items() if name in KEPT_TAGS} | {REPLAY_OF: original.id},
-    }

@@ -14,7 +14,7 @@ from typing import Any
 from gather_pipeline.domain.texts import typed
 from gather_pipeline.errors import shorten
 from gather_pipeline.tasks import schemas
-from gather_pipeline.tasks.plugins import named_errors, plugin, plugin_names
+from gather_pipeline.tasks.plugins import naming, plugin, plugin_names
 
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 MIN_COUNT = re.compile(r"min_(?P<word>[a-z]+)_count_(?P<n>\d{1,6})")
@@ -41,7 +41,7 @@ def build(name: str, schema: Schema) -> Validation:
     own: Validation | None = plugin("validations", name)
     if own is None:
         raise ValueError(f"validation {name!r} is not known, expected one of {', '.join([*RULES, *plugin_names('validations')])}")
-    return named_errors("validations", name, own)
+    return naming("validations", name)(own)
 
 
 def narrowed(schema: Schema, names: Iterable[str]) -> Schema:

@@ -142,7 +142,10 @@ def _sentence(department: Department, ended: EndedBy, score: float | None, judge
         case "unchanged":
             return f"{quality}: nothing that its prompts used has changed, so nothing was done"
         case "failed":
-            return detail
+            return (
+                detail
+                or f"{aim} did not rise any more, and its judge never gave a usable answer (GATHER_JUDGE_MODEL names another, or none)"
+            )
         case _:
             return f"{aim}: {detail}"
 

@@ -11,7 +11,7 @@ from gather_pipeline.services import Services
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.tasks.definition import TaskDefinition
 from gather_pipeline.tasks.execution import Execution
-from gather_pipeline.tasks.replay import Changes, Replay, settings
+from gather_pipeline.tasks.replay import KEPT_TAGS, REPLAY_OF, Changes, Replay
 from gather_pipeline.tasks.runner import TaskRunner
 from gather_pipeline.tasks.verification.similarity import similarity
 
@@ -47,15 +47,29 @@ async def _again(services: Services, original: Execution, changes: Changes) -> R
     executions = services.executions
     then = executions.definition(original) or services.catalogue.get(original.task_id, original.task_version)
     definition = _without_people(changes.definition or then)
-    given = settings(original, definition, changes)
-    given["model"] = services.resolve_model(given["model"])
-    services.check_reach(given["model"])
-    shown = [executions.get(id) for id in original.parameters.get("examples", ())]
+    asked = changes.model or original.model or next(iter(original.models_used), None)
+    model = services.resolve_model(asked or services.settings.model)
+    services.check_reach(model)
+    given = original.parameters
+    known = {prompt.id for prompt in definition.prompts}  # of a prompt that is gone, the one that the same conditions choose
+    shown = [executions.get(id) for id in given.get("examples", ())]
     support = replace(services.task_support, kept=None, accepted=lambda task: shown[::-1])
     records: list[Execution] = []
     runner = TaskRunner(services.model, Catalogue([definition], under=services.catalogue), services.clock, records.append, support)
     try:
-        await runner.run(definition.id, original.input, **given)
+        await runner.run(
+            definition.id,
+            original.input,
+            model=model,
+            prompt_id=changes.prompt_id or (original.prompt_id if original.prompt_id in known else None),
+            conditions=tuple(given.get("conditions", ())),
+            temperature=given.get("temperature") if changes.temperature is None else changes.temperature,
+            max_tokens=changes.max_tokens or given.get("max_tokens"),
+            seed=given.get("seed"),
+            budget=changes.budget,
+            version=definition.version,
+            tags={name: tag for name, tag in original.tags.items() if name in KEPT_TAGS} | {REPLAY_OF: original.id},
+        )
     except GatherError as error:
         if not records or (isinstance(error, Stopped) and not isinstance(error, BudgetExhausted)):
             raise

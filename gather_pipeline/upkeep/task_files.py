@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -23,7 +26,7 @@ DEFINITIONS, EXECUTIONS, FEEDBACK = "config/task_definitions", "data/task_execut
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What was new in files; `definitions` are still to be written to a folder of own tasks, `known` was there already."""
+    """What was new in files; `known` was there already."""
 
     rankings: int
     executions: int
@@ -48,15 +51,24 @@ def files(services: Services, since: str | None = None) -> Iterator[tuple[str, A
             yield f"{FEEDBACK}/{task}.json", [_feedback(one) for one in rated]
 
 
-def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
+def text_of(value: Any) -> str:
+    """The text of such a file."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def take(services: Services, given: Iterable[tuple[str, Any]], folder: Path, write: Callable[[Path, str], None]) -> Taken:
     """Takes up what such files have and the store has not; what is there already stays as it is.
 
-    All files are read before anything is stored; raises `InvalidInput` that names the file and the field where one is none of these.
+    Everything is read and checked before anything is written: a definition that is new to `folder`, by `write`, which writes a text to a
+    path as a whole, then the rest to the store.
+
+    Raises:
+        InvalidInput: A file is none of these, or the file of a definition is there and holds another; names the file, and the field.
     """
     rankings, executions, definitions = [], [], []
     for path, value in given:
-        folder = path.rpartition("/")[0]
-        if folder == DEFINITIONS:
+        kind = path.rpartition("/")[0]
+        if kind == DEFINITIONS:
             definition = parse_definition(value if isinstance(value, dict) else {}, path)
             try:
                 there = services.catalogue.get(definition.id, definition.version)
@@ -68,7 +80,7 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
                     f"{path}: {definition.id} {definition.version} is another one here, expected the same or another version"
                 )
             continue
-        if path != RANKINGS and folder not in (EXECUTIONS, FEEDBACK):
+        if path != RANKINGS and kind not in (EXECUTIONS, FEEDBACK):
             raise InvalidInput(f"{path} is no file that tlm export writes, expected {RANKINGS}, or files in {DEFINITIONS} or data")
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
             raise InvalidInput(f"{path} is {shorten(value)}, expected a list of JSON objects")
@@ -76,10 +88,18 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
             try:
                 if path == RANKINGS:
                     rankings.append(ranking_of(row))
-                elif folder == EXECUTIONS:
+                elif kind == EXECUTIONS:
                     executions.append(_timed(Execution.from_document(row)))
             except InvalidInput as error:
                 raise InvalidInput(f"{path}: entry {number}: {error}") from None
+    catalogue = Catalogue(definitions, under=services.catalogue, fitting=False)
+    written = {folder / f"{one.id}-{one.version}.json": one for one in definitions}
+    for place in written:
+        if os.path.lexists(place):
+            raise InvalidInput.field("file of the task", str(place), "one that is not there yet")
+    for place, definition in written.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        write(place, text_of(definition.to_document()))
     known = added = 0
     for ranking in rankings:
         last = services.rankings.get(ranking.task_id, ranking.department)
@@ -88,7 +108,6 @@ def take(services: Services, given: Iterable[tuple[str, Any]]) -> Taken:
             added += 1
         else:
             known += 1
-    catalogue = Catalogue(definitions, under=services.catalogue, fitting=False)
     new, said = _executions(replace(services, load_catalogue=lambda: catalogue), executions)  # kept with what they were made by
     return Taken(rankings=added, executions=new, feedback=said, definitions=tuple(definitions), known=known + len(executions) - new)
 
@@ -129,5 +148,10 @@ def _executions(services: Services, executions: Iterable[Execution]) -> tuple[in
 
 def _feedback(execution: Execution) -> Mapping[str, Any]:
     """What was said of one execution, with the model that it is about."""
-    named = {"execution": execution.id, "task_id": execution.task_id, "task_version": execution.task_version, "model": execution.model}
+    named = {
+        "execution": execution.id,
+        "task_id": execution.task_id,
+        "task_version": execution.task_version,
+        "model": execution.final_model,
+    }
     return {**named, "accepted": execution.accepted, "rating": execution.rating, "entries": to_jsonable_python(execution.feedback)}

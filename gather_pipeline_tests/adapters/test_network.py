@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import certifi
 import httpx2
 import pytest
 
-from gather_pipeline.adapters.network import Address
+from gather_pipeline.adapters.network import Address, unpacked
 from gather_pipeline.errors import InvalidInput
 
 URL = "https://models.example/v1"
@@ -85,6 +86,20 @@ def test_certificates_that_cannot_be_read_are_refused_by_the_name_of_their_varia
         Address.read("http://models.example/v1").check()
     monkeypatch.setenv(name, certifi.where())
     Address.read(URL).check()
+
+
+@pytest.mark.parametrize(
+    ("body", "unpacked_to"),
+    [
+        (b'{"a": 1}', b'{"a": 1}'),
+        (gzip.compress(b"[1]"), b"[1]"),
+        (gzip.compress(b" " * 99), b" " * 11),
+        (b"\x1f\x8b" + b"x" * 20, b"\x1f\x8b" + b"x" * 20),
+        (b"", b""),
+    ],
+)
+def test_a_body_is_unpacked_by_what_it_is_and_no_further_than_the_limit_shows(body: bytes, unpacked_to: bytes) -> None:
+    assert unpacked(body, 10) == unpacked_to
 
 
 def test_a_socks_proxy_is_one_that_a_client_can_be_made_for(monkeypatch: pytest.MonkeyPatch) -> None:

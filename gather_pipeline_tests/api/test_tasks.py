@@ -12,11 +12,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from gather_pipeline.api import executing
+from gather_pipeline.defs import starting
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.errors import StoreUnavailable
 from gather_pipeline.ports import DocumentStore
 from gather_pipeline.records.lease import Owner, holding
-from gather_pipeline.records.submissions import Submission
+from gather_pipeline.records.submissions import Place, Submission
+from gather_pipeline.services import Services
 from gather_pipeline.tasks.catalogue import Catalogue
 from gather_pipeline.upkeep.tasks import AUTOMATION
 from gather_pipeline_tests.api.conftest import client_of
@@ -147,6 +149,55 @@ def test_a_project_that_a_live_run_holds_is_busy(tasked: Studio, client: TestCli
         for _ in range(2):  # what could not be begun does not use up its key
             answer = client.post(EXECUTE, json=asked, headers={"Idempotency-Key": "k"})
             assert (answer.status_code, "run task-9 holds it" in answer.json()["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_of_two_requests_with_one_key_at_once_only_one_begins_a_run(
+    studio: Studio, api_client: TestClient, monkeypatch: pytest.MonkeyPatch, is_begun: bool
+) -> None:
+    asked = {"json": {"task_type": AUTOMATION, "parameters": {"project_id": PROJECT}}, "headers": {"Idempotency-Key": "k"}}
+    begun: list[str] = []
+
+    def begin(services: Services, request: AutomationRequest, task_id: str, priority: int) -> tuple[Place, Owner]:
+        begun.append(task_id)
+        if len(begun) == 1:
+            second = api_client.post(EXECUTE, **asked)
+            assert (second.status_code, second.json()["detail"]) == (
+                409,
+                f"task {task_id} is being begun for another request with this Idempotency-Key: ask again",
+            )
+            if not is_begun:
+                raise StoreUnavailable("the store is away")
+        return "process", Owner.this_process(task_id)
+
+    monkeypatch.setattr(starting, "begin_run", begin)
+    first, again = api_client.post(EXECUTE, **asked), api_client.post(EXECUTE, **asked)
+    assert (first.status_code, again.status_code, len(begun)) == ((202, 202, 1) if is_begun else (503, 202, 2))
+    assert again.json()["task_id"] == begun[0]
+
+
+def test_a_key_that_was_taken_back_as_it_was_looked_up_is_free(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    submissions = studio.services.submissions
+    asked = Submission(
+        task_id="t", task_type="greeting", project_id=None, priority=1, place="server", owner=Owner.this_process("t"), request=""
+    )
+    assert submissions.add(asked) is None
+    find = submissions.find
+
+    def late(task_id: str) -> Submission | None:
+        monkeypatch.undo()
+        submissions.withdraw(task_id)
+        return find(task_id)
+
+    monkeypatch.setattr(submissions, "find", late)
+    assert submissions.add(asked) is None and find("t") is not None
+
+
+def test_one_key_is_of_one_body_also_where_the_kinds_of_tasks_differ(tasked: Studio, client: TestClient) -> None:
+    key = {"Idempotency-Key": "monday"}
+    ended(client, client.post(EXECUTE, json=GREETING, headers=key).json()["task_id"])
+    other = client.post(EXECUTE, json={"task_type": AUTOMATION, "parameters": {"project_id": PROJECT}}, headers=key)
+    assert (other.status_code, other.json()["detail"].partition(",")[0]) == (422, "Idempotency-Key was used with another body")
 
 
 def test_a_run_that_was_begun_elsewhere_is_told_alike(studio: Studio, api_client: TestClient) -> None:

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
 
+import click
+import pytest
+from click.shell_completion import ShellComplete
+
+from gather_pipeline.cli.app import gather, invoke
+from gather_pipeline.cli.tlm import tlm
 from gather_pipeline_tests.cli.commands import Shell
 
 RUN = ["run", "--project", "salt"]
@@ -45,3 +51,41 @@ def test_a_long_value_is_cut(shell: Shell, capsys: pytest.CaptureFixture[str]) -
     assert done.code == 2
     assert len(done.err) < 350
     assert "(6002 characters)" in done.err
+
+
+def twice() -> Iterator[tuple[click.Group, list[str], bool]]:
+    """Of each root every command with each of its options given twice, and whether that is right."""
+
+    def below(root: click.Group, command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[click.Group, list[str], bool]]:
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.is_eager:
+                given = [option.opts[-1]] if option.is_flag else [option.opts[-1], "1"]
+                yield root, [*path, *given, *given], option.multiple
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                yield from below(root, command.get_command(context, name) or pytest.fail(name), (*path, name))
+
+    for root in (gather, tlm):
+        yield from below(root, root, ())
+
+
+def test_every_option_that_takes_one_value_is_refused_when_it_is_given_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [(root, args) for root, args, is_right in twice() if not is_right]
+    assert len(found) > 150
+    for root, args in found:
+        option = next(arg for arg in args if arg.startswith("-"))
+        assert (args, invoke(args, root)) == (args, 2)
+        assert capsys.readouterr().err == f"Error: {option} is given 2 times, expected once\n"
+
+
+def test_a_shell_may_ask_how_a_line_goes_on() -> None:
+    completion = ShellComplete(gather, {}, "gather", "_GATHER_COMPLETE")
+    assert completion.get_completions(["run", "--project"], "") == []
+    assert "--department" in [one.value for one in completion.get_completions(["run", "--json", "--json"], "--d")]
+
+
+@pytest.mark.parametrize("args", [["items", "--project", "a", "--project", "b", "--help"], ["-V", "-V"], ["sql", "--", "--json", "--json"]])
+def test_what_is_no_option_or_asks_for_help_is_not_counted(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    invoke(args)
+    assert "times" not in capsys.readouterr().err

@@ -147,8 +147,14 @@ def test_what_is_exported_comes_back_into_an_empty_home(log: Shell, capsys: pyte
     refused = tlm(log, capsys, "import", str(folder))
     assert refused.code == 2 and f"file of the task is {str(mine)!r}, expected one that is not there yet" in refused.err
     assert json.loads(mine.read_text())["id"] == "mine"
+    untouched = build_services(make_settings(tmp_path / "other"))
+    assert (untouched.executions.find(), untouched.rankings.all()) == ([], [])
+    untouched.close()
     mine.unlink()
-    shutil.rmtree(tmp_path / "other" / "store")
+    twin = shutil.copy(folder / "config" / "task_definitions" / "greeting.json", folder / "config" / "task_definitions" / "twin.json")
+    refused = tlm(log, capsys, "import", str(folder))
+    assert refused.code == 2 and "task greeting has version 1.0.0 twice" in refused.err and not mine.exists()
+    Path(twin).unlink()
     taken = tlm(log, capsys, "import", str(folder), "--json").document
     assert taken == {"rankings": 1, "executions": 62, "feedback": 0, "definitions": ["greeting 1.0.0"], "known": 0}
     after = build_services(make_settings(tmp_path / "other"))

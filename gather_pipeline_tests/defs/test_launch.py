@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from _pytest.capture import FDCapture
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from gather_pipeline.bootstrap import build_services
@@ -450,3 +451,28 @@ def test_databases_whose_creation_was_cut_short_are_created_anew(tmp_path: Path)
     with open_instance(settings) as instance:
         assert instance.get_runs_count() == 0
     assert {"history", "schedules"} <= {path.name for path in home.iterdir()} and not (home / "fresh").exists()
+
+
+def test_the_databases_of_events_are_opened_once_and_let_go_at_the_end(tmp_path: Path) -> None:
+    """Dagster's own event log opens one for each statement. Another process reads and writes them meanwhile."""
+    settings, opened, departments = make_settings(tmp_path), list[object](), "departments"
+
+    def count(connection: object, record: object) -> None:
+        opened.append(connection)
+
+    event.listen(Engine, "connect", count)
+    try:
+        with open_instance(settings) as instance, open_instance(settings) as other:
+            for number in range(9):
+                instance.add_dynamic_partitions(departments, [f"a-{number}"])
+                other.add_dynamic_partitions(departments, [f"b-{number}"])
+                instance.report_runless_asset_event(dg.AssetMaterialization("metrics", metadata={"number": number}))
+                assert instance.get_dynamic_partitions(departments) == other.get_dynamic_partitions(departments)
+                if number == 0:
+                    opened.clear()
+            (record,) = other.fetch_materializations(dg.AssetKey("metrics"), limit=1).records
+            assert record.asset_materialization is not None and record.asset_materialization.metadata["number"].value == 8
+    finally:
+        event.remove(Engine, "connect", count)
+    assert not opened
+    assert not [path.name for path in settings.dagster_home.rglob("*.db-wal")]

@@ -21,6 +21,9 @@ CLAUDE = "anthropic/claude-sonnet-4.5"
         ("https://api.openai.com/v1", None, "oa", ("openai", "https://api.openai.com/v1", "oa")),
         ("https://openrouter.ai/api/v1", "or", "oa", ("openrouter", "https://openrouter.ai/api/v1", "or")),
         ("https://openrouter.ai/api/v1", None, "oa", ("openrouter", "https://openrouter.ai/api/v1", "oa")),
+        ("https://openrouter.ai/api/v1/chat/completions/", None, "oa", ("openrouter", "https://openrouter.ai/api/v1", "oa")),
+        ("http://gpu:8000/v1/models?a=b", None, None, ("custom", "http://gpu:8000/v1?a=b", "")),
+        ("http://gpu:8000/v1/completions", None, None, ("custom", "http://gpu:8000/v1", "")),
         ("https://notopenrouter.ai/v1", None, "oa", ("custom", "https://notopenrouter.ai/v1", "oa")),
     ],
 )

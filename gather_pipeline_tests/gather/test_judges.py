@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gather_pipeline.adapters.models.scripted import ScriptedModel
+from gather_pipeline.domain.executions import ModelRequest
 from gather_pipeline.domain.routing import resolve_model
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.gather.judges import judge_model
@@ -57,6 +59,40 @@ def test_a_studios_own_version_asks_for_a_consensus_of_judges(tmp_path: Path, ot
     ]
     assert set(results) == {("2.1.0", "consensus", judged)}
     assert ("judge" in studio.view.iterations[-1].quality.scorer) is judged
+    studio.close()
+
+
+class Unjudging(ScriptedModel):
+    """A model that writes notes, and to a judge's question answers what is no judgement, or while `away` is over judges."""
+
+    away = True
+
+    def answer(self, request: ModelRequest) -> str:
+        is_judge = "contradictions" in (request.response_schema or {}).get("properties", {})
+        return "I would rather not." if is_judge and self.away else super().answer(request)
+
+
+def test_a_department_that_no_judge_ever_judged_has_failed_and_a_later_run_goes_on(tmp_path: Path) -> None:
+    """That its statistics do not rise any more is no end where a judge was to say how good it is."""
+    model = Unjudging()
+    studio = Studio.open(tmp_path, (department_row("story", 1, most=None),), body=model, judge_model="scripted:judge")
+    result = studio.run()
+    (department,) = result.summary
+    assert (result.status, department.ended_by, department.judged) == ("failed", "failed", False)
+    told = "its judge never gave a usable answer (GATHER_JUDGE_MODEL names another, or none); 1 fault in its last iteration"
+    assert f"{told}, the last one: the judge failed" in str(result.reason)
+    assert result.items_created and len(studio.view.items) == result.items_created
+    model.away = False
+    again = studio.run()
+    assert again.iterations and again.summary[0].judged and again.status == "completed"
+    studio.close()
+
+
+def test_a_judge_that_failed_is_a_fault_where_another_rule_ends_the_department(tmp_path: Path) -> None:
+    studio = Studio.open(tmp_path, (department_row("story", 1, most=1),), body=Unjudging(), judge_model="scripted:judge")
+    result = studio.run()
+    assert (result.status, result.summary[0].ended_by) == ("completed", "maxIterations")
+    assert "1 fault in its last iteration, the last one: the judge failed" in result.summary[0].reason
     studio.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from gather_pipeline.people.edit import People, Texts
 from gather_pipeline.ports import Clock
 from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline.records.marks import Mark
-from gather_pipeline.records.project import ITEMS
+from gather_pipeline.records.project import ITEMS, ProjectRecords
 from gather_pipeline_tests.counting import CountingStore
 from gather_pipeline_tests.harness import PROJECT, Studio
 from gather_pipeline_tests.samples import Dial
@@ -196,6 +197,49 @@ def test_of_two_times_that_an_item_was_set_aside_the_last_one_is_overruled(studi
         desk(studio).mark_same(item.id, other.id, "ana")
         item = desk(studio).restore(item.id, "ben")
     assert [(one.match_id, one.by) for one in item.overruled] == [(second.id, "ben"), (third.id, "ben")]
+
+
+def test_of_two_people_who_at_once_keep_the_other_s_item_one_is_told_who_was_quicker(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = write(studio, "The mayor owns the key."), write(studio, "Of the key the mayor is the owner.")
+    change = ProjectRecords.change_item
+
+    def late(records: ProjectRecords, item: Item, version: int) -> None:
+        if item.state == "dropped":
+            monkeypatch.undo()
+            desk(studio).mark_same(other.id, one.id, "ben")
+        change(records, item, version)
+
+    monkeypatch.setattr(ProjectRecords, "change_item", late)
+    with pytest.raises(EditConflict, match=f"item {other.id} was dropped by ben at .*gather item show {other.id}"):
+        desk(studio).mark_same(one.id, other.id, "ana")
+    with pytest.raises(EditConflict, match="was dropped by ben"):  # also where she began after he had ended
+        desk(studio).mark_same(one.id, other.id, "ana")
+    assert (studio.state().get(one.id), studio.state().get(other.id)) == (one.content, None)
+
+
+def test_two_threads_never_drop_both_of_a_pair(studio: Studio) -> None:
+    def mark(pair: tuple[str, str]) -> bool:
+        try:
+            desk(studio).mark_same(*pair, "ana")
+        except EditConflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        for n in range(5):
+            one, other = (write(studio, f"The mayor owns key {n} of {m}.").id for m in range(2))
+            dropped = sum(threads.map(mark, [(one, other), (other, one)]))
+            assert dropped + len({one, other} & studio.state().keys()) == 2
+            assert dropped <= 1
+
+
+def test_a_drop_by_a_person_is_no_less_a_change_than_an_edit(studio: Studio) -> None:
+    one, other = write(studio, "The mayor owns the key."), write(studio, "Of the key the mayor is the owner.")
+    desk(studio).mark_same(one.id, other.id, "ben")
+    with pytest.raises(EditConflict, match=f"item {one.id} was dropped by ben"):
+        desk(studio).edit(one.id, Texts(content="The mayor owns two keys."), "ana", revision=1)
 
 
 def test_what_no_store_could_keep_is_cleaned_out_of_a_text(studio: Studio) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gather_pipeline.adapters.metrics.store import ingest, query
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.errors import InvalidInput, StoreUnavailable, UnknownEntity, VersionConflict
+from gather_pipeline.ports import Document
 from gather_pipeline.records.changes import read_changes
 from gather_pipeline.records.contents import CONTENTS
 from gather_pipeline.records.executions import EXECUTIONS, LARGE, Executions
@@ -67,14 +69,39 @@ def test_an_execution_is_found_by_its_id_whichever_project_it_belongs_to(log: Ex
         ({"department": "story"}, [4]),
         ({"limit": 2}, [4, 3]),
         ({"accepted": True}, [2]),
+        ({"asked": True}, [3, 2]),
+        ({"asked": True, "since": "2026-11-21T08:03"}, [3]),
     ],
     ids=str,
 )
 def test_executions_are_found_by_what_is_known_of_them(log: Executions, where: dict[str, Any], numbers: list[int]) -> None:
-    log.add(numbered(1, status="failed"), numbered(2, answered("a"), task_version="1.1.0", feedback=(feedback(accepted=True),)))
+    said = numbered(2, answered("a"), task_version="1.1.0", prompt_id="standard", feedback=(feedback(accepted=True),))
+    log.add(numbered(1, status="failed"), said)
     of_story = numbered(4, answered("a"), task_id="other", tags={"department": "story"})
-    log.add(numbered(3, answered("a"), answered("b")), of_story, project_id="harbour")
+    log.add(numbered(3, answered("a"), answered("b"), prompt_id="standard"), of_story, project_id="harbour")
     assert [int(one.id, 16) for one in log.find(**where)] == numbers
+
+
+@pytest.mark.parametrize("wanted", [{"department": "story"}, {"model": "b"}, {"asked": True}])
+def test_of_a_limited_number_not_all_are_read(
+    wanted: dict[str, Any], store: SqliteStore, log: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = {"tags": {"department": "story"}, "prompt_id": "standard"}
+    made = [numbered(number % 60, answered("a"), id=f"{number:032x}") for number in range(400)]
+    for number in (399, 395, 390, 5):
+        made[number] = replace(made[number], calls=(answered("b"),), **good)
+    log.add(*(replace(one, timestamp=f"2026-11-21T08:00:00.{number:06d}+00:00") for number, one in enumerate(made)))
+    find, read = store.find, []
+
+    def counted(*args: Any, **kwargs: Any) -> list[Document]:
+        found = find(*args, **kwargs)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(store, "find", counted)
+    assert [int(one.id, 16) for one in log.find(**wanted, limit=3)] == [399, 395, 390]
+    assert sum(read) < 100
+    assert [int(one.id, 16) for one in log.find(**wanted, limit=9)] == [399, 395, 390, 5]
 
 
 def test_what_is_large_is_stored_once_and_read_again(store: SqliteStore, log: Executions) -> None:
@@ -87,9 +114,10 @@ def test_what_is_large_is_stored_once_and_read_again(store: SqliteStore, log: Ex
 
 def test_keys_that_the_store_refuses_are_kept(log: Executions) -> None:
     schema = {"$ref": "#/$defs/a"}
-    made = numbered(1, input={"$odd": LONG, "who": schema}, output=schema, tags={"of": schema})
+    made = numbered(1, input={"$odd": LONG, "who": schema}, output=schema, tags={"of": schema, "department": "story"})
     log.add(made, numbered(2, input={"who": schema}))
     assert log.find() == [numbered(2, input={"who": schema}), made]
+    assert log.find(department="story") == [made] and log.find(department="music") == []
 
 
 def test_secrets_reach_neither_record_nor_feedback(store: SqliteStore, log: Executions) -> None:

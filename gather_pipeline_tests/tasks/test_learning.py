@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.errors import ModelTimeout, OutputInvalid
 from gather_pipeline.tasks.execution import Feedback
 from gather_pipeline.tasks.learning import kind_of, patterns
@@ -35,6 +36,15 @@ def test_failures_and_what_people_reject_are_told_by_model() -> None:
     found = {(one.model, one.kind): one for one in patterns(bench.records)}
     assert found["large", "rejected by a person"].examples == ("too cold",)
     assert found["small", "no JSON"].count == 1
+
+
+def test_what_people_say_of_an_output_is_told_of_the_model_whose_it_is() -> None:
+    taken = Verdict(ruling="accept", method="consensus", replacement={"greeting": "Ho."}, replaced_by="large")
+    said = Feedback(by="ana", at="2026-11-21T08:00:00+00:00", accepted=False, note="too cold")
+    bench = Bench(GOOD)
+    bench.run()
+    found = patterns([replace(bench.record, verdicts=(taken,), feedback=(said,))])
+    assert [(one.model, one.kind, one.count, one.of) for one in found] == [("large", "rejected by a person", 1, 1)]
 
 
 def test_what_cannot_be_had_is_told_of_the_model_that_was_asked_for_it() -> None:

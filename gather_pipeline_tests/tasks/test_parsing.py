@@ -35,6 +35,7 @@ def is_note(value: Any) -> bool:
         (f"Here you are: {json.dumps(NOTE)} Enjoy!", "extracted"),
         (f"As [1] and {{x}} say: {json.dumps(NOTE)}", "extracted"),
         (f"A {{ that closes nowhere. {json.dumps(NOTE)}", "extracted"),
+        (f"<answer><![CDATA[{json.dumps(NOTE)}]]></answer>", "extracted"),
         (json.dumps(json.dumps(NOTE)), "strict"),
         (json.dumps({"answer": NOTE}), "strict"),
         (json.dumps([NOTE]), "strict"),

@@ -12,6 +12,7 @@ from typing import get_args
 
 import pytest
 
+from gather_pipeline import entry_points
 from gather_pipeline.bootstrap import build_services
 from gather_pipeline.errors import InvalidInput, OutputRejected
 from gather_pipeline.tasks import plugins
@@ -32,9 +33,11 @@ def block(kind: str) -> str:
 
 @pytest.fixture(autouse=True)
 def looked_up_anew() -> Iterator[None]:
-    plugins._registered.cache_clear()
+    entry_points._all.cache_clear()
     yield
-    plugins._registered.cache_clear()
+    entry_points._all.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("part_of_")]:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,63 @@ def test_a_plugin_that_cannot_be_imported_is_one_sentence_where_it_is_needed(tmp
     told = r"plugin is_true \(validations\) of package validations-plugin cannot be loaded from no_such_module:rule: .*No module named"
     with pytest.raises(InvalidInput, match=told):
         define(output__validations=["is_true"])
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"is_true no_such_module:rule", "line in its entry_points.txt is 'is_true no_such_module:rule', expected one such as is_true = "),
+        (b"is_true = ", "line in its entry_points.txt is '', expected one such as is_true = module:object"),
+        (b"is_true = m\xfcller:rule", r"line in its entry_points.txt is 'm\ufffdller:rule', expected one such as"),
+        (b"is_true = json:no_such_rule", "cannot be loaded from json:no_such_rule: .*, expected an object that can be imported"),
+    ],
+)
+def test_a_broken_line_of_a_package_is_one_sentence_where_its_plugin_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, told: str
+) -> None:
+    register(tmp_path, "validations", "")
+    lines = b"[console_scripts]\nno line at all\n[gather_pipeline.validations\n" + line + b"\nstands_beside_it = builtins:abs\n"
+    (tmp_path / "validations_plugin-1.0.dist-info" / "entry_points.txt").write_bytes(lines)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert define().id == "greeting" and plugin("validations", "stands_beside_it") is abs
+    with pytest.raises(InvalidInput, match=rf"plugin is_true \(validations\) of package validations-plugin.*{told}"):
+        define(output__validations=["is_true"])
+
+
+def test_a_package_whose_own_name_cannot_be_read_is_told_by_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(tmp_path, "tasks", "pack = nowhere:TASKS")
+    (tmp_path / "tasks_plugin-1.0.dist-info" / "METADATA").unlink()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told: list[str] = []
+    assert plugins.plugins("tasks", told.append) == {} and f"of package at {tmp_path} cannot be loaded" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("5", "failed: .*TypeError"),
+        ("lambda parameters, tools: 1 / 0", "failed: 'ZeroDivisionError"),
+        ("lambda parameters, tools: lambda case: None", "failed: .*TypeError"),
+        ("lambda parameters, tools: none", "verdict of plugin odd .verifiers. is None, expected a Verdict"),
+        ("lambda parameters, tools: fails", "failed: \"KeyError: 'gone'\""),
+    ],
+)
+def test_a_plugins_check_that_is_none_ends_the_execution_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, told: str
+) -> None:
+    source = f"async def none(case):\n    return None\n\n\nasync def fails(case):\n    return {{}}['gone']\n\n\nodd = {body}\n"
+    module(tmp_path, monkeypatch, "verifiers", "odd = part_of_verifiers:odd", source)
+    with pytest.raises(InvalidInput, match=told):
+        Bench('{"greeting": "Hail!"}', definition=define(verification={"method": "odd"})).run()
+
+
+@pytest.mark.parametrize(("body", "told"), [("5", "failed: .*TypeError"), ("lambda: None", "is None, expected a LanguageModel")])
+def test_a_plugins_provider_that_is_none_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, told: str) -> None:
+    module(tmp_path, monkeypatch, "providers", "studio = part_of_providers:make", f"make = {body}\n")
+    services = build_services(make_settings(tmp_path / "home"))
+    with TaskExecutor("prompt", services=services) as executor, pytest.raises(InvalidInput, match=rf"plugin studio \(providers\) {told}"):
+        executor.run({"prompt": "Hello."}, {"model": "studio:large"})
+    services.close()
 
 
 def test_a_plugin_that_ends_the_process_is_left_out_as_one_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +214,6 @@ def test_a_plugins_similarity_is_what_a_consensus_compares_by(tmp_path: Path, mo
 )
 def test_a_plugins_similarity_that_fails_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, told: str) -> None:
     module(tmp_path, monkeypatch, "similarities", "odd = part_of_similarities:odd", f"def odd(first, second):\n    {body}\n")
-    monkeypatch.delitem(sys.modules, "part_of_similarities", raising=False)
     verification = {"method": "consensus", "parameters": {"similarity": "odd"}}
     bench = Bench('{"greeting": "Hail!"}', '{"greeting": "Hello"}', definition=define(verification=verification))
     with pytest.raises(InvalidInput, match=rf"plugin odd \(similarities\) {told}"):
@@ -201,12 +260,14 @@ def test_a_plugins_prompts_are_further_ones_of_a_task(
         " 'usage_conditions': condition}\n\n\n"
         "PROMPTS = {'prompt': [prompt({'when': 'terse'})]}\nWRONG = {'prompt': [prompt({'default': True})]}\n"
     )
-    lines = "good = part_of_prompt_packs:PROMPTS\nwrong = part_of_prompt_packs:WRONG\nnone = part_of_prompt_packs:prompt"
+    source += "class Lost(dict):\n    def items(self):\n        return self['gone'].items()\n\n\nLOST = Lost()\n"
+    names = {"good": "PROMPTS", "wrong": "WRONG", "none": "prompt", "lost": "LOST"}
+    lines = "\n".join(f"{name} = part_of_prompt_packs:{place}" for name, place in names.items())
     module(tmp_path, monkeypatch, "prompt_packs", lines, source)
     definition = Catalogue.load([]).get("prompt")
     assert definition.prompt_for(["terse"]).id == "terse" and definition.hash != Catalogue.packaged().get("prompt").hash
     told = "plugin wrong (prompt_packs), task prompt: the definition: prompts have the id 'terse' twice, expected ids of their own"
-    assert f"[AutoGather] The prompts of plugin wrong are left out: {told}" in caplog.messages and len(caplog.messages) == 2
+    assert f"[AutoGather] The prompts of plugin wrong are left out: {told}" in caplog.messages and len(caplog.messages) == 3
 
 
 def test_a_plugins_texts_reach_the_loops_prompts_and_one_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

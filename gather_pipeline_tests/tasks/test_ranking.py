@@ -99,12 +99,27 @@ def ruled(ruling: Ruling, method: str = "consensus", **changes: Any) -> Verdict:
         ({"verified": True, "verdicts": (ruled("accept"),), "feedback": (said(rating=2),)}, 0.25),
         ({"feedback": (said(accepted=True, corrected={"greeting": "Ho."}),)}, 0.5),
         ({"feedback": (said(accepted=False, source="check"),)}, 0.0),
+        (
+            {
+                "model": "a",
+                "verified": True,
+                "verdicts": (ruled("accept", replacement="Ho.", replaced_by="b"),),
+                "feedback": (said(accepted=True),),
+            },
+            0.0,
+        ),
     ],
 )
 def test_a_persons_word_counts_before_a_checks(changes: dict[str, Any], judged: float | None) -> None:
     call = replace(answered("a"), obtained="strict")
     [one] = observations(execution(call, replace(answered("b"), purpose="review"), **changes))
     assert (one.model, one.judged, one.usable, one.fit) == ("a", judged, True, True)
+
+
+@pytest.mark.parametrize(("tag", "department"), [("story", "story"), (["story"], None), ({"a": 1}, None), (7, None), (None, None)])
+def test_a_tag_is_a_department_only_where_it_can_be_one(tag: object, department: str | None) -> None:
+    [one] = observations(execution(answered("a"), tags={"department": tag}))
+    assert one.department == department
 
 
 def test_only_calls_that_were_made_for_the_output_and_answered_tell_of_a_model() -> None:

@@ -58,7 +58,7 @@ def test_a_model_that_is_down_is_a_failed_side_and_no_error(ran: Studio) -> None
 def test_replays_count_in_no_ranking(ran: Studio) -> None:
     with TaskExecutor("skill_decomposition", services=ran.services) as executor:
         execution = executor.run({"skill_name": "Sound editing"}, {"model": "scripted", "fallback_models": ["scripted:b"]}).execution
-    replay(ran.services, [execution], Changes())
+    replay(ran.services, [execution, replace(execution, calls=(), model=None)], Changes())  # the other one's budget was spent at once
     assert [one.id for one in ran.services.executions.find(task="skill_decomposition")] == [execution.id]
     with pytest.raises(InvalidInput, match="ended before it had a prompt"):
         replay(ran.services, [replace(execution, prompt_id=None)], Changes())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gather_pipeline.bootstrap import build_services
+from gather_pipeline.bootstrap import build_services, write_whole
 from gather_pipeline.domain.reviews import Choice
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.submissions import Place, Submission
@@ -63,9 +63,9 @@ def test_a_process_that_ends_while_it_is_cancelled_is_no_error(studio: Studio, m
     assert studio.services.submissions.cancel_requested("t")
 
 
-def test_an_execution_is_taken_from_a_file_whatever_its_tags_are(studio: Studio) -> None:
+def test_an_execution_is_taken_from_a_file_whatever_its_tags_are(studio: Studio, tmp_path: Path) -> None:
     row = execution(id="t", tags={"project_id": [7]}).to_document()
-    assert take(studio.services, [("data/task_executions/greeting.json", [row])]).executions == 1
+    assert take(studio.services, [("data/task_executions/greeting.json", [row])], tmp_path, write_whole).executions == 1
 
 
 def test_a_project_is_told_only_where_the_tag_of_an_execution_can_be_one(studio: Studio) -> None:

@@ -34,7 +34,7 @@ MOST = 200  # items asked for at once
 ATTEMPTS = 3  # of a request (C25)
 TIMEOUT_S, DEADLINE_S = 5.0, 12.0  # for one silence of the server; after the second, nothing more is begun
 AWAY = (401, 403, 404, 405, 408, 425, 429)  # says nothing against what was sent: the service, its address or the key is not ready
-LISTS = ("duplicates", "context", "items", "results", "result", "matches", "nodes", "data")
+LISTS = ("duplicates", "context", "items", "results", "result", "matches", "nodes", "documents", "objects", "data")
 Result = TypeVar("Result")
 
 
@@ -189,13 +189,13 @@ def _rows(value: Any, department: str = "", *, inside: bool = False) -> Iterator
 
 
 def _one(row: Mapping[str, Any], department: str) -> Remembered:
-    inner = [row[name] for name in ("node", "item", "properties", "metadata") if isinstance(row.get(name), Mapping)]
+    inner = [row[name] for name in ("node", "item", "payload", "properties", "metadata") if isinstance(row.get(name), Mapping)]
     given = {**(_folded(inner[0]) if inner else {}), **{name: value for name, value in row.items() if value is not None}}
 
     def first(*names: str) -> Any:
         return next((given[name] for name in names if given.get(name) is not None), None)
 
-    id, content, slug = first("id", "nodeid", "itemid"), first("content", "text"), first("department", "departmentslug")
+    id, content, slug = first("id", "nodeid", "itemid"), first("content", "text", "pagecontent"), first("department", "departmentslug")
     slug = slug.get("slug") if isinstance(slug, Mapping) else slug
     if not isinstance(content, str) or id is None:
         raise ValueError("an item without id or content")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from gather_pipeline.adapters.files.cells import column_of
 from gather_pipeline.domain.item_lines import COLUMNS, Line
-from gather_pipeline.domain.json_texts import each_text, load_json
+from gather_pipeline.domain.json_texts import BOM, each_text, from_mongo, load_json, load_several
 from gather_pipeline.domain.texts import ENCODINGS, clean, decode
 from gather_pipeline.errors import InvalidInput
 
@@ -42,7 +42,9 @@ def read_json(file: BinaryIO, shown: str) -> Iterator[Line]:
         document, fault = _document(file)
         for _ in range(ENVELOPES):
             held = list(document.values()) if isinstance(document, dict) and "content" not in document else []
-            held = [part for part in held if isinstance(part, list)] or [part for part in held if isinstance(part, dict)]
+            lists = [part for part in held if isinstance(part, list)]
+            lists = [part for part in lists if any(isinstance(row, dict) for row in part)] or lists
+            held = lists or [part for part in held if isinstance(part, dict)]
             document = held[0] if len(held) == 1 else document
         if not fault:
             rows = document if isinstance(document, list) else [document]
@@ -78,7 +80,7 @@ def _texts(file: BinaryIO) -> Iterator[tuple[int, str]]:
     file.seek(0)
     for number, line in enumerate(file, start=1):
         text = line.decode("utf-8", "surrogateescape").removesuffix("\n")
-        text = text.removeprefix("\ufeff") if number == 1 else text
+        text = (text.removeprefix(BOM) if number == 1 else text).removeprefix("\x1e")
         if text.strip():
             yield number, text
 
@@ -127,9 +129,10 @@ def _line(number: int, value: Any, what: str) -> Line:
 
 
 def _parsed(text: str) -> tuple[Any, str]:
-    """The value of a JSON text, and why it is none, empty where it is."""
+    """The value of a JSON text, of several one after the other a list, and why it is none, empty where it is."""
     try:
-        return load_json(text), ""
+        values = load_several(text) or [load_json(text)]
+        return from_mongo(values[0] if len(values) == 1 else values), ""
     except json.JSONDecodeError as error:
         return None, f"{error.msg} at line {error.lineno}, column {error.colno}" if "\n" in text.strip() else f"{error.msg} at {error.pos}"
     except ValueError as error:

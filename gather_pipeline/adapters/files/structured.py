@@ -9,13 +9,13 @@ import yaml
 
 from gather_pipeline.adapters.files.given import opened
 from gather_pipeline.adapters.files.yaml_texts import read_yaml
-from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.json_texts import from_mongo, load_json, load_several
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import InvalidInput
 
 
 def read_structured(path: Path, name: str, limit: int) -> object:
-    """The value of a file that a setting names, of at most `limit` bytes; of JSON lines a list.
+    """The value of a file that a setting names, of at most `limit` bytes; of JSON lines a list, also as mongoexport writes them.
 
     Raises:
         InvalidInput: It cannot be read, is too large, or is neither YAML nor JSON.
@@ -27,9 +27,10 @@ def read_structured(path: Path, name: str, limit: int) -> object:
         raise InvalidInput(f"{source} has more than {limit} bytes, expected at most {limit}")
     text, suffix = decoded(data, source), path.suffix.lower()
     try:
-        if suffix in (".jsonl", ".ndjson"):
-            return [load_json(line) for line in text.split("\n") if line.strip()]
-        return load_json(text) if suffix == ".json" else read_yaml(text)
+        if suffix not in (".json", ".jsonl", ".ndjson"):
+            return read_yaml(text)
+        values: list[object] = from_mongo(load_several(text) or [load_json(text)])
+        return values[0] if suffix == ".json" and len(values) == 1 else values
     except json.JSONDecodeError as error:
         raise InvalidInput(f"{source} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except yaml.YAMLError as error:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from gather_pipeline.adapters.files.cells import columns_of, from_cells, unmarked
 from gather_pipeline.adapters.files.lines import line_of_fields, stray
@@ -26,7 +27,11 @@ def read_csv(text: str, shown: str) -> Iterator[Line]:
     lines = io.StringIO(text if "\n" in text else text.replace("\r", "\n"), newline="\n")
     columns, delimiter, begun, is_spaced = _headings(lines, shown)
     # Strict, so that a quote that is never closed is not taken for a note of all the lines after it.
-    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=is_spaced)
+    form: dict[str, Any] = {"delimiter": delimiter, "strict": True, "skipinitialspace": is_spaced}
+    rest = lines.read()
+    if '\\"' in rest and _faults(rest, form) > _faults(doubled := rest.replace('\\"', '""'), form):
+        rest = doubled  # programs such as Spark mark a quote within quotes by a backslash
+    reader = csv.reader(io.StringIO(rest, newline="\n"), **form)
     while True:
         number = reader.line_num + begun + 1
         try:
@@ -49,6 +54,19 @@ def read_csv(text: str, shown: str) -> Iterator[Line]:
             yield line_of_fields(number, from_cells(dict(zip(columns, filled, strict=False))))
 
 
+def _faults(text: str, form: dict[str, Any]) -> int:
+    """How many lines are no CSV of that form."""
+    reader, count = csv.reader(io.StringIO(text, newline="\n"), **form), 0
+    while True:
+        try:
+            for _ in reader:
+                pass
+        except csv.Error:
+            count += 1
+        else:
+            return count
+
+
 def _not_csv(reason: str, ended: int) -> str:
     if reason == "unexpected end of data":
         return f"the line opens a quote that is never closed, expected its end before the file's (line {ended})"
@@ -64,8 +82,8 @@ def _headings(lines: Iterator[str], shown: str) -> tuple[list[str], str, int, bo
         number += 1
         if declared := DECLARED.fullmatch(text.strip("\r\n")):
             delimiters = declared[1]
-        elif text.strip(f"{delimiters} \r\n"):
-            break
+        elif text.strip(f"{delimiters} \r\n") and not (text.startswith("#") and NEEDED[1] not in text.lower()):
+            break  # no comment
     for delimiter in delimiters:
         try:
             headings = next(csv.reader([text], delimiter=delimiter), [])

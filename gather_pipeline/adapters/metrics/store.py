@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from gather_pipeline.domain.texts import clean
-from gather_pipeline.errors import InvalidInput, StaleCursor, StoreError, StoreUnavailable, UnknownEntity, shorten
+from gather_pipeline.errors import InvalidInput, StaleCursor, StoreError, StoreFull, StoreUnavailable, UnknownEntity, shorten
 from gather_pipeline.ports import IngestReport, ReadChanges
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ READ_ONLY = CLOSED | {  # a query can neither read nor write any file but the da
 }
 SCHEMA = ("tables", "metric_views", "report_views")
 SCRIPTS = (*SCHEMA, "take/runs", "take/iterations", "take/executions", "take/model_rankings", "take/events", "take/complete")
-DISK = "No space left|quota|too large|Permission denied|Read-only"
+FULL = "No space left|quota|too large"
+DISK = f"{FULL}|Permission denied|Read-only"
 WHAT_TO_DO = "where it is damaged, move it away: the next command that reads it makes it anew from the store"
 
 
@@ -87,9 +88,9 @@ def ingest(database: Path, read: ReadChanges, *, patience_s: float = PATIENCE_S)
     except Timeout:
         raise StoreUnavailable(f"metrics database {database} is being written by another process") from None
     except duckdb.Error as error:
-        raise StoreError(f"metrics database {database} cannot be written {_refusal(error)}") from error
+        raise _kind(error)(f"metrics database {database} cannot be written {_refusal(error)}") from error
     except OSError as error:
-        raise StoreError(f"metrics database {database} cannot be written: {error.filename}: {error.strerror or error}") from error
+        raise _kind(error)(f"metrics database {database} cannot be written: {error.filename}: {error.strerror or error}") from error
     except RuntimeError as error:
         if "Query interrupted" in str(error):  # what DuckDB makes of Ctrl-C
             raise KeyboardInterrupt from None
@@ -151,7 +152,7 @@ def _connect(database: Path, patience_s: float, *, read_only: bool) -> duckdb.Du
         return again(duckdb.connect, database, read_only=read_only, config=dict(READ_ONLY if read_only else CLOSED))
     except duckdb.Error as error:
         if not _is_held(error):
-            raise StoreError(f"metrics database {database} cannot be opened {_refusal(error)}") from error
+            raise _kind(error)(f"metrics database {database} cannot be opened {_refusal(error)}") from error
         holder = re.search(r"PID \d+", str(error))
         raise StoreUnavailable(f"metrics database {database} is held by another process{f' ({holder[0]})' if holder else ''}") from error
 
@@ -202,7 +203,9 @@ def _take(connection: duckdb.DuckDBPyConnection, read: ReadChanges) -> IngestRep
     for name, collection, changes in read(seen):
         for start in range(0, len(changes.documents), BATCH):
             text = to_json(changes.documents[start : start + BATCH]).decode()
-            rows += _first(connection.execute(_script(f"take/{collection}"), [text]))
+            for statement in connection.extract_statements(_script(f"take/{collection}")):
+                connection.execute(statement, [text])
+            rows += _first(connection)
         if changes.documents:
             connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", [name, collection, changes.cursor])
     connection.execute(_script("take/complete"))
@@ -226,6 +229,10 @@ def _script(name: str) -> str:
 def _digest() -> str:
     """Tells databases apart whose tables or rows were made by different scripts."""
     return hashlib.sha256("".join(map(_script, SCRIPTS)).encode()).hexdigest()
+
+
+def _kind(error: Exception) -> type[StoreError]:
+    return StoreFull if re.search(FULL, str(error)) else StoreError
 
 
 def _refusal(error: Exception) -> str:

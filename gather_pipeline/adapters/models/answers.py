@@ -16,7 +16,7 @@ from typing import Any, Literal
 from gather_pipeline.adapters.models.refusals import WORDS, Refusal, page_text, read_refusal
 from gather_pipeline.adapters.models.thoughts import split_thoughts
 from gather_pipeline.domain.executions import Usage
-from gather_pipeline.domain.json_texts import load_json
+from gather_pipeline.domain.json_texts import BOM, load_json
 from gather_pipeline.errors import shorten
 
 Finish = Literal["stop", "length", "content_filter", "error", "unknown"]
@@ -64,7 +64,7 @@ def read_answer(body: bytes, *, structured: bool, now: datetime) -> Answer | Ref
     """The answer, or the refusal, in the unpacked body of an answer with status 200; `structured` where JSON was asked for."""
     if len(body) > BODY_LIMIT:
         return Refusal(kind="busy", words=f"an answer of more than {BODY_LIMIT} bytes, expected at most {BODY_LIMIT}")
-    text = _decoded(body)
+    text = decoded(body)
     values = _values(text)
     if not values:
         return Refusal(kind="busy", words=_described(text))
@@ -96,12 +96,12 @@ def read_answer(body: bytes, *, structured: bool, now: datetime) -> Answer | Ref
     return Answer(text=said, reasoning=thought, declined=choice.declined, finish=finish, model=model, usage=_usage(usage))
 
 
-def _decoded(body: bytes) -> str:
+def decoded(body: bytes) -> str:
     """The text by its own marks, whatever a header says; JSON is UTF-8, and servers that write Latin-1 are read nevertheless."""
     text = body.decode(json.detect_encoding(body), "replace")
     if "\ufffd" in text and text.replace("\ufffd", "").isascii():
         text = body.decode("cp1252", "replace")
-    return text.removeprefix("\ufeff")
+    return text.removeprefix(BOM)
 
 
 def _values(text: str) -> list[dict[str, Any]]:

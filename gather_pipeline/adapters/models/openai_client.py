@@ -12,19 +12,20 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
-from gather_pipeline.adapters.models.answers import BODY_LIMIT, PAGE_LIMIT, Answer, read_answer
+from gather_pipeline.adapters.models.answers import BODY_LIMIT, PAGE_LIMIT, Answer, decoded, read_answer
 from gather_pipeline.adapters.models.pace import Pace
 from gather_pipeline.adapters.models.refusals import Refusal, read_refusal
 from gather_pipeline.adapters.models.requests import Form, Terms, opening, plainer, remedy, write_request
 from gather_pipeline.adapters.models.retry import wait_s
-from gather_pipeline.adapters.network import Address, checked_key
+from gather_pipeline.adapters.network import PACKED, Address, checked_key, unpacked
 from gather_pipeline.domain.executions import Completion, ModelRequest
 from gather_pipeline.domain.secrets import Secrets, parts_of_address
 from gather_pipeline.domain.texts import clean
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import openai
 
 Prices = Mapping[str, tuple[float, float]]
+
+ENDPOINT = "/chat/completions"
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +88,7 @@ class OpenAiModel:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._address = Address.read(base_url)
+        self._root = self._address.url  # under which the API was found
         self._key = checked_key(api_key.strip(), f"the API key of {provider}")
         self._secrets = secrets or Secrets((self._key, *parts_of_address(base_url)))
         self._provider = provider
@@ -137,26 +141,32 @@ class OpenAiModel:
         key = request.model, json.dumps(request.response_schema, sort_keys=True, default=str)
         usual = Terms(limit_name="max_completion_tokens" if self._provider == "openai" else "max_tokens")
         known = terms = replace(self._terms.get(request.model, usual), form=self._forms.get(key, "json_schema"))
-        doubted = False
+        doubted, root, first = False, self._root, None
         while True:
             number = next(sent)
-            said, latency_s = await self._post(request, write_request(request, terms, provider=self._provider))
+            said, latency_s = await self._post(request, write_request(request, terms, provider=self._provider), root)
             if isinstance(said, Answer):
                 break
+            if first is None and (elsewhere := other_root(root, said)) is not None:
+                first, root = said, elsewhere
+                continue
+            if first is not None and said.status in (404, 405):  # nothing is there either
+                raise self._failure(first, request, self._root)
             other = remedy(terms, said, request)
             if other is None and said.kind == "other" and said.status in (400, 422) and plainer(terms, request):
                 # Many a server says only that the request is bad; a structured answer is what they most often cannot give. Not so if
                 # the same request is taken the next time.
                 other, doubted = replace(terms, form="prompt") if doubted else terms, True
             if other is None:
-                raise self._failure(said, request)
+                raise self._failure(said, request, root)
             terms = other
+        self._root = root
         if terms != known:
             self._terms[request.model], self._forms[key] = terms, terms.form
             logger.info("[AutoGather] %s takes %s on other terms: %s", self._provider, request.model, terms)
         return self._completion(said, request, latency_s=latency_s, attempts=number)
 
-    async def _post(self, request: ModelRequest, options: dict[str, Any]) -> tuple[Answer | Refusal, float]:
+    async def _post(self, request: ModelRequest, options: dict[str, Any], root: str) -> tuple[Answer | Refusal, float]:
         """What the server says, and the seconds that it took."""
         import openai
 
@@ -168,8 +178,9 @@ class OpenAiModel:
             started = self._clock.monotonic()
             failure: ModelUnavailable
             try:
+                client = connection.client if root == self._address.url else connection.client.with_options(base_url=root)
                 async with asyncio.timeout(request.timeout_s):
-                    raw = await connection.client.chat.completions.with_raw_response.create(**options, timeout=request.timeout_s)
+                    raw = await client.chat.completions.with_raw_response.create(**options, timeout=request.timeout_s)
                 said = read_answer(raw.http_response.content, structured=request.response_schema is not None, now=self._now())
                 if isinstance(said, Answer) and said.usage.tokens is not None:
                     begun.tokens = said.usage.tokens
@@ -177,7 +188,7 @@ class OpenAiModel:
             except (TimeoutError, openai.APITimeoutError):
                 failure = ModelTimeout(f"{self._provider} gave no answer for {request.model!r} within {request.timeout_s:.1f} s")
             except openai.APIStatusError as error:
-                text = error.response.content[:PAGE_LIMIT].decode("utf-8", "replace")
+                text = decoded(error.response.content[:PAGE_LIMIT])
                 said = read_refusal(error.status_code, text, now=self._now(), headers=error.response.headers)
                 return said, self._clock.monotonic() - started
             except openai.OpenAIError as error:
@@ -185,9 +196,10 @@ class OpenAiModel:
                 failure = ModelUnreachable(f"the connection to {self._provider} failed: {cause}")
         raise failure  # outside of the handlers: the client's own error may hold the key, so it is not chained
 
-    def _failure(self, refusal: Refusal, request: ModelRequest) -> Exception:
+    def _failure(self, refusal: Refusal, request: ModelRequest, root: str) -> Exception:
         """The error of a refusal; who is refused for the key or an empty account asks no more."""
-        failure = refusal.error(model=request.model, provider=self._provider, secrets=self._secrets)
+        address = f"{root}{ENDPOINT}"
+        failure = refusal.error(model=request.model, provider=self._provider, address=address, secrets=self._secrets)
         if refusal.kind in ("key", "quota"):
             self._closed["" if refusal.kind == "key" else request.model] = str(failure)
         return failure
@@ -220,7 +232,12 @@ class OpenAiModel:
         if loop not in self._connections:
             address = self._address
             http = openai.DefaultAsyncHttpxClient(
-                auth=address.login, params=address.query, **address.options(), event_hooks={"response": [_read_bounded]}
+                auth=address.login,
+                params=address.query,
+                **address.options(),
+                headers=PACKED,
+                follow_redirects=False,  # it would make a GET of a POST, or take it to another host; see `other_root`
+                event_hooks={"response": [_read_bounded]},
             )
             client = openai.AsyncOpenAI(
                 base_url=address.url, api_key=self._key or "none", max_retries=0, http_client=http, default_headers=self._headers
@@ -229,13 +246,30 @@ class OpenAiModel:
         return self._connections[loop]
 
 
+def other_root(root: str, refusal: Refusal) -> str | None:
+    """Another address of the same host at which the API may be, None where nothing speaks for one.
+
+    A server says so by a redirect; and where the address has no path, an API that is not there is mostly under ``/v1``.
+    """
+    asked = urlsplit(root)
+    if refusal.location:
+        with suppress(ValueError):  # where it is no address
+            place = urlsplit(urljoin(f"{root}{ENDPOINT}", refusal.location))
+            is_host = place.netloc == asked.netloc or (place.scheme == "https" != asked.scheme and place.hostname == asked.hostname)
+            found = urlunsplit((place.scheme, place.netloc, place.path.rstrip("/").removesuffix(ENDPOINT), "", ""))
+            return found if is_host and place.path.rstrip("/").endswith(ENDPOINT) and found != root else None
+        return None
+    is_missing = refusal.status in (404, 405) or "unexpected endpoint" in refusal.words.lower()
+    return f"{root}/v1" if is_missing and not asked.path else None
+
+
 async def _read_bounded(response: httpx2.Response) -> None:
     """Reads the body, no more of it than shows that it is too long: what comes packed may unpack to gigabytes."""
     body = bytearray()
-    async with aclosing(response.aiter_bytes()) as parts:
+    async with aclosing(response.aiter_raw()) as parts:
         async for part in parts:
             body += part[: BODY_LIMIT + 1]
             if len(body) > BODY_LIMIT:
                 break
     await response.aclose()
-    response._content = bytes(body)  # what `aread` sets; a hook cannot hand on another response
+    response._content = unpacked(bytes(body), BODY_LIMIT)  # what `aread` sets; a hook cannot hand on another response

@@ -19,7 +19,7 @@ from gather_pipeline.domain.secrets import Secrets
 from gather_pipeline.domain.waits import parse_wait
 from gather_pipeline.errors import GatherError, ModelRefused, ModelUnavailable, RateLimited
 
-Kind = Literal["parameter", "key", "quota", "model", "wait", "busy", "other"]
+Kind = Literal["parameter", "key", "quota", "model", "content", "wait", "busy", "other"]
 
 WORDS = frozenset("message msg detail details error errors raw title status_msg error_message error_msg error_description".split())
 CODES = frozenset("code type status status_code error_code reason".split())
@@ -37,12 +37,14 @@ QUOTA = re.compile(
     r"|(?:key|monthly|spending) limit"
 )
 MODEL = re.compile(r"(?i)model.{0,60}(?:not.?found|not.?exist|unknown|not a valid)|(?:no|unknown|invalid).{0,12}model|not.?found")
+CONTENT = re.compile(r"(?i)content.?(?:filter|policy|management)|responsible.?ai|moderation|safety")
 WAIT = re.compile(r"(?i)rate.?limit|too many requests|throttl|resource.?exhausted|slow down")
 TRANSIENT = (408, 409, 425)
 
 PARAMETERS = {  # how each is named, with letters of either case and words apart or joined
-    "response_format": r"response.?(?:format|schema)|json.?(?:schema|mode|object)|structured.?output|guided.?json|grammar",
-    "max_tokens": r"max\w*?.?tokens|(?:completion|output|new) tokens",
+    "response_format": r"response.?(?:format|schema)|json.?(?:schema|mode|object)|structured.?output|guided.?json|grammar"
+    r"|requested parameters",
+    "max_tokens": r"max\w*?.?tokens|(?:completion|output|new) tokens|in the completion\b",
     "temperature": r"temperature",
     "seed": r"\bseed\b",
     "usage": r"(?<=\.)usage\b|\Ausage\b",  # only as a place
@@ -57,11 +59,13 @@ class Refusal:
     """Why there is no answer.
 
     Attributes:
-        kind: ``parameter`` where one of the request's is named, ``wait`` for a rate limit, ``busy`` for what may pass by itself.
+        kind: ``parameter`` where one of the request's is named, ``content`` where what is asked about is not taken, ``wait`` for a rate
+            limit, ``busy`` for what may pass by itself.
         words: The provider's own, in one line; empty where it gives none.
         status: HTTP status, the one in the body where the answer came with 200.
         parameters: Those that are named, see `PARAMETERS`, the likeliest to blame first.
         retry_after_s: Seconds that the provider asks to wait, None where it does not say.
+        location: Where it says that the request should go instead, empty where it does not say.
     """
 
     kind: Kind
@@ -69,10 +73,13 @@ class Refusal:
     status: int = 200
     parameters: tuple[str, ...] = ()
     retry_after_s: float | None = None
+    location: str = ""
 
-    def error(self, *, model: str, provider: str, secrets: Secrets) -> GatherError:
-        """The error to raise for it, its words without the secrets and anything that looks like one."""
-        words, status = secrets.line(self.words) or "no reason given", f" (HTTP {self.status})" if self.status != 200 else ""
+    def error(self, *, model: str, provider: str, address: str, secrets: Secrets) -> GatherError:
+        """The error to raise for it, its words without the secrets and anything that looks like one; `address` is what was asked."""
+        words = secrets.line(self.words) or "no reason given"
+        place = f" at {secrets.line(address)}" if self.location or self.status in (404, 405) else ""
+        status = f" (HTTP {self.status}{place})" if self.status != 200 else ""
         if self.kind == "wait":
             return RateLimited(f"{provider} asks to wait{status}: {words}", self.retry_after_s)
         if self.kind == "busy" or self.status >= 500:
@@ -95,13 +102,20 @@ def read_refusal(status: int, body: object, *, now: datetime, headers: Mapping[s
     named = [name for place in places for name, pattern in NAMED.items() if pattern.search(place)]
     mentioned = [(found.start(), name) for name, pattern in NAMED.items() if (found := pattern.search(words))]
     parameters = tuple(dict.fromkeys([*named, *(name for _, name in sorted(mentioned))]))
+    location = (headers or {}).get("location", "") if 300 <= status < 400 else ""
+    if location:
+        words = f"a redirect to {location.partition('?')[0]}, expected that address in its base URL"
     wait = _wait(leaves, headers or {}, words, now)
     kind = _kind(status, " ".join(codes), words, parameters, wait)
-    return Refusal(kind=kind, words=words, status=status, parameters=parameters, retry_after_s=wait)
+    return Refusal(kind=kind, words=words, status=status, parameters=parameters, retry_after_s=wait, location=location)
 
 
 def _kind(status: int, codes: str, words: str, parameters: Collection[str], wait: float | None) -> Kind:
     everything = f"{codes} {words}"
+    if 300 <= status < 400:
+        return "other"
+    if 400 <= status < 500 and CONTENT.search(codes):
+        return "content"
     if status == 401 or KEY.search(codes):
         return "key"
     if status == 402 or QUOTA.search(codes):
@@ -115,6 +129,8 @@ def _kind(status: int, codes: str, words: str, parameters: Collection[str], wait
             return "quota"
     if parameters:
         return "parameter"
+    if status == 413:  # some call a request that is larger than a minute's tokens a rate limit, and it never passes
+        return "other"
     if WAIT.search(everything) or (wait is not None and status >= 500):
         return "wait"
     if status == 404 or (status < 500 and MODEL.search(everything)):

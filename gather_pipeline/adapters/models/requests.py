@@ -17,6 +17,9 @@ from gather_pipeline.domain.routing import EMBEDDED
 
 LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 
+CONTEXT = re.compile(r"(?i)context (?:length|window|size)\D{0,30}(\d{3,9})")
+PROMPT = re.compile(r"(?i)\b(\d{1,9})\s+(?:(?:input|prompt) tokens|in the messages|of text input)|prompt (?:contains|has)\D{0,20}(\d{1,9})")
+
 Form = Literal["json_schema", "json_object", "prompt"]
 
 
@@ -107,6 +110,10 @@ def _other_limit(terms: Terms, words: str, wanted: int) -> Terms | None:
     if renamed and other in words:
         return renamed
     sent = min(wanted, terms.most_tokens or wanted)
+    context, prompt = CONTEXT.search(words), PROMPT.search(words)
+    if context and prompt:  # what the prompt leaves of the model's context
+        left = int(context[1]) - int(prompt[1] or prompt[2])
+        return replace(terms, most_tokens=left) if 0 < left < sent else None
     allowed = [int(number) for number in re.findall(r"(?<![\w.-])\d{2,9}\b", words) if int(number) < sent]
     if allowed:
         return replace(terms, most_tokens=max(allowed))

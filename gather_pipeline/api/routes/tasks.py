@@ -21,7 +21,7 @@ from gather_pipeline.defs.tasks import cancel_task, task_status
 from gather_pipeline.domain.automation import MAX_ITERATIONS, AutomationRequest
 from gather_pipeline.domain.departments import select, to_automate
 from gather_pipeline.domain.iterations import digest
-from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable
+from gather_pipeline.errors import EditConflict, InvalidInput, StoreError, StoreUnavailable
 from gather_pipeline.records.lease import Owner
 from gather_pipeline.records.submissions import Submission
 from gather_pipeline.services import Services
@@ -169,11 +169,24 @@ def _begin_definition(services: Services, executing: Executing, body: Execute, s
 
 
 def _add(services: Services, submission: Submission) -> bool:
-    """Stores a submission; False where it was stored before, by a request of the same key and body."""
-    earlier = services.submissions.add(submission)
-    if earlier is not None and earlier.request != submission.request:
-        raise InvalidInput("Idempotency-Key was used with another body, expected a key of its own for every body")
-    return earlier is None
+    """Stores a submission; False where it was stored before, by a request of the same key and body.
+
+    Raises:
+        InvalidInput: The key was used with another body.
+        EditConflict: The request that came first with the key has not come so far that its answer is known.
+    """
+    submissions, task = services.submissions, uuid.UUID(submission.task_id)
+    used = InvalidInput("Idempotency-Key was used with another body, expected a key of its own for every body")
+    if (earlier := submissions.add(submission)) is None:
+        if submissions.find(task.hex if submission.task_type == AUTOMATION else str(task)) is not None:
+            submissions.withdraw(submission.task_id)
+            raise used
+        return True
+    if earlier.request != submission.request:
+        raise used
+    if earlier.task_type == AUTOMATION and earlier.place == "server" and not earlier.is_abandoned:
+        raise EditConflict(f"task {earlier.task_id} is being begun for another request with this Idempotency-Key: ask again")
+    return False
 
 
 @router.get("/status/{task_id}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -45,12 +44,34 @@ REMARKS = {
 @click.option("--task-id", type=click.UUID, hidden=True, help="Id of the run, given out before it began.")
 @as_json
 @click.pass_context
-def run(ctx: click.Context, /, no_evaluation: bool, dry_run: bool, task_id: uuid.UUID | None, as_json: bool, **asked: Any) -> int:
+def run(
+    ctx: click.Context,
+    project_id: str,
+    user_id: str | None,
+    departments: tuple[str, ...],
+    max_iterations: int,
+    no_evaluation: bool,
+    webhook_url: str | None,
+    max_tokens: int | None,
+    max_cost: float | None,
+    dry_run: bool,
+    task_id: uuid.UUID | None,
+    as_json: bool,
+) -> int:
     """Fill a project's departments, each until it is good enough.
 
     A run that was stopped in any way goes on from what is stored; finished departments are left alone. Ctrl-C saves and ends it.
     """
-    request = AutomationRequest(enable_auto_evaluation=not no_evaluation, **asked)
+    request = AutomationRequest(
+        project_id=project_id,
+        user_id=user_id,
+        max_iterations=max_iterations,
+        enable_auto_evaluation=not no_evaluation,
+        webhook_url=webhook_url,
+        departments=departments,
+        max_tokens=max_tokens,
+        max_cost=max_cost,
+    )
     if dry_run:
         from gather_pipeline.gather.past_runs import forecast_run
 

@@ -87,7 +87,7 @@ class Writer(Protocol):
 
 def note(row: Mapping[str, str], aspect: str, context: PromptContext, execution: Execution) -> NewItem:
     """A note with how it came about."""
-    model = execution.models_used[-1]
+    model = execution.final_model
     return NewItem(
         content=row["content"].strip(),
         summary=row["summary"].strip(),

@@ -58,7 +58,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         rung = max(least, min(first + step, most))
         why = [f"the risk is {given.risk} and {case.writer} {record}: {_named(given, rung)}"]
         said: list[Verdict] = []
-        replacement = None
+        replacement = replaced_by = None
         while 0 < rung <= most:
             link = given.checks[rung - 1]
             if not holds(case.models.left, link, case):
@@ -71,7 +71,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
                 said.append(verdict)
                 why += [f"{link.method}: {reason}" for reason in verdict.reasons or (verdict.ruling,)]
                 if verdict.replacement is not None:
-                    replacement = verdict.replacement
+                    replacement, replaced_by = verdict.replacement, verdict.replaced_by or replaced_by
                     case = replace(case, output=replacement)
                 if verdict.ruling in ("accept", "reject"):
                     break
@@ -79,7 +79,8 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         evidence: dict[str, Any] = {"risk": given.risk, "checks": to_jsonable_python(said)}
         if not said:
             return Verdict(ruling="undecided" if rung else "accept", method=METHOD, reasons=tuple(why), evidence=evidence)
-        return replace(said[-1], method=METHOD, reasons=tuple(why), evidence=evidence, replacement=replacement)
+        last = replace(said[-1], replacement=replacement, replaced_by=replaced_by)
+        return replace(last, method=METHOD, reasons=tuple(why), evidence=evidence)
 
     return verify
 
@@ -89,7 +90,7 @@ def track_record(executions: Iterable[Execution], model: str) -> TrackRecord:
 
     An output that a check replaced by another one's is no success of its writer; one that nothing was checked of says nothing.
     """
-    found = (one.passed if one.accepted is None else one.accepted for one in executions if one.model == model)
+    found = (one.passed if one.accepted is None or one.is_replaced else one.accepted for one in executions if one.model == model)
     judged = [good for good in found if good is not None]
     return TrackRecord(runs=len(judged), accepted=sum(judged))
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from gather_pipeline.domain.verdicts import Verdict
 from gather_pipeline.errors import InvalidInput
-from gather_pipeline.tasks.definition import Link, Verification
-from gather_pipeline.tasks.plugins import plugin, plugin_names
+from gather_pipeline.tasks.definition import Link, Verification, VerificationParameters
+from gather_pipeline.tasks.plugins import naming, plugin, plugin_names
 from gather_pipeline.tasks.verification import Case, Factory, Tools, Verifier
 
 ROOM = "gather_pipeline.tasks.verification"
@@ -59,7 +59,7 @@ async def check(case: Case, links: Sequence[Link], checks: Sequence[Verifier]) -
 
 def verifier(link: Link, tools: Tools) -> Verifier:
     """The check that a link names; raises `InvalidInput` where there is none of its method, or its parameters are not the method's."""
-    factory: Factory | None = resolve_name(METHODS[link.method]) if link.method in METHODS else plugin("verifiers", link.method)
+    factory: Factory | None = resolve_name(METHODS[link.method]) if link.method in METHODS else _brought(link.method)
     if factory is None:
         known = ", ".join([*METHODS, *plugin_names("verifiers")])
         raise InvalidInput.field("verification method", link.method, f"one of {known}")
@@ -67,3 +67,25 @@ def verifier(link: Link, tools: Tools) -> Verifier:
         return factory(link.parameters, tools)
     except ValueError as error:
         raise InvalidInput(f"verification {link.method}: {error}") from None
+
+
+def _brought(method: str) -> Factory | None:
+    """What another package brings, so that its own errors name it."""
+    factory: Factory | None = plugin("verifiers", method)
+    if factory is None:
+        return None
+
+    def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
+        with naming("verifiers", method):
+            verify = factory(parameters, tools)
+
+        async def named(case: Case) -> Verdict:
+            with naming("verifiers", method):
+                verdict = await verify(case)
+            if not isinstance(verdict, Verdict):
+                raise InvalidInput.field(f"verdict of plugin {method} (verifiers)", verdict, "a Verdict")
+            return verdict
+
+        return named
+
+    return make

@@ -106,8 +106,8 @@ class Poll:
             self.alike[frozenset((model, other))] = await asyncio.to_thread(alike, known, output)
         self.outputs[model] = output
 
-    def verdict(self, ruling: Ruling, *reasons: str, replacement: Any = None) -> Verdict:
-        """A verdict, with who was asked, how alike their outputs are, and every output that differs from the best."""
+    def verdict(self, ruling: Ruling, *reasons: str, by: str | None = None) -> Verdict:
+        """A verdict, with who was asked, how alike their outputs are, every output that differs from the best, and the one taken, `by`."""
         best, place = self.best(), list(self.outputs).index
         return Verdict(
             ruling=ruling,
@@ -122,7 +122,8 @@ class Poll:
                 "likeness": {" | ".join(sorted(pair, key=place)): round(value, 4) for pair, value in self.alike.items()},
                 "others": {model: output for model, output in self.outputs.items() if output != self.outputs[best]},
             },
-            replacement=replacement,
+            replacement=None if by is None else self.outputs[by],
+            replaced_by=by,
         )
 
 
@@ -196,7 +197,7 @@ def _ruled(poll: Poll, writer: str) -> Verdict:
         reasons += [f"{model} differs, likeness {poll.likeness(best, model):.2f}" for model in poll.outputs if model not in agreeing]
         if best == writer:
             return poll.verdict("accept", *reasons)
-        return poll.verdict("accept", *reasons, f"the output of {best} is taken for that of {writer}", replacement=poll.outputs[best])
+        return poll.verdict("accept", *reasons, f"the output of {best} is taken for that of {writer}", by=best)
     told = f"the most alike are {max(poll.alike.values()):.2f}, the threshold is {poll.threshold:g}"
     rivals = [model for model in poll.outputs if model not in agreeing and len(poll.agreeing(model)) == len(agreeing)]
     if rivals:

@@ -74,7 +74,7 @@ def make(parameters: VerificationParameters, _: Tools) -> Verifier:
                 return replace(best, reasons=(*best.reasons, f"there is no revision: {error}"))
             if (revised.confidence or 0) > (best.confidence or 0):
                 reasons = (f"revision {revision} of {case.writer} is better", *revised.reasons)
-                best = replace(revised, reasons=reasons, replacement=output)
+                best = replace(revised, reasons=reasons, replacement=output, replaced_by=case.writer)
         return best
 
     return verify

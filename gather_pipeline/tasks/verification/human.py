@@ -16,7 +16,7 @@ from pydantic import Field
 from pydantic_core import to_jsonable_python
 
 from gather_pipeline.domain.reviews import TASK_OUTPUT, Proposal
-from gather_pipeline.domain.verdicts import Verdict
+from gather_pipeline.domain.verdicts import Verdict, model_behind
 from gather_pipeline.tasks.definition import Part, TaskDefinition, Text, VerificationParameters
 from gather_pipeline.tasks.verification import Case, Tools, Verifier
 from gather_pipeline.tasks.verification.parameters import read_parameters
@@ -48,7 +48,7 @@ def make(parameters: VerificationParameters, tools: Tools) -> Verifier:
         if given.expires_hours is not None:
             moment = datetime.fromisoformat(tools.clock.now()) + timedelta(hours=given.expires_hours)
             expires_at = moment.isoformat(timespec="microseconds")
-        shown = {"model": case.writer, "prompt": case.prompt, "verdicts": to_jsonable_python(case.earlier)}
+        shown = {"model": model_behind(case.earlier, case.writer), "prompt": case.prompt, "verdicts": to_jsonable_python(case.earlier)}
         asked = proposal(case.definition, case.execution_id, case.input, case.output, shown)
         review = queue.propose(replace(asked, assignee=given.assignee, expires_at=expires_at))
         if not review.is_decided:

@@ -20,7 +20,7 @@ from rapidfuzz import fuzz
 from gather_pipeline.errors import InvalidInput
 from gather_pipeline.similarity.conflicts import Aligned, first_conflict
 from gather_pipeline.similarity.reading import read
-from gather_pipeline.tasks.plugins import named_errors, plugin, plugin_names
+from gather_pipeline.tasks.plugins import naming, plugin, plugin_names
 from gather_pipeline.tasks.schemas import Schema
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def similarity(name: str | None, schema: Schema, embedder: Embedder) -> Similari
     }
     found = own.get(name or ("embedding" if schema.get("type") == "string" else "structured"))
     if found is None and (brought := plugin("similarities", str(name))) is not None:
-        found = partial(_by_plugin, str(name), named_errors("similarities", str(name), brought))
+        found = partial(_by_plugin, str(name), naming("similarities", str(name))(brought))
     if found is None:
         raise ValueError(f"similarity is {name!r}, expected one of {', '.join([*own, *plugin_names('similarities')])}")
     return lambda first, second: 1.0 if _json(first) == _json(second) else found(first, second)

@@ -48,6 +48,8 @@ def brain(server: BrainServer) -> Iterator[HttpBrain]:
         {"result": {"duplicates": [ITEM]}},
         {"Duplicates": [{"nodeId": 1, "Content": "Night.", "Summary": "N", "departmentSlug": "story", "SimilarityScore": "0.95"}]},
         {"context": {"story": {"results": [{**ITEM, "department": None}]}}},
+        {"result": [{"id": 1, "score": 0.95, "payload": {"text": "Night.", "summary": "N", "department": "story"}}], "status": "ok"},
+        {"documents": [{"id": "1", "page_content": "Night.", "metadata": {"summary": "N", "department": "story", "score": 0.95}}]},
     ],
 )
 def test_items_are_read_by_whatever_names_a_service_gives_them(brain: HttpBrain, server: BrainServer, answer: Any) -> None:

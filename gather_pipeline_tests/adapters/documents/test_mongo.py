@@ -240,6 +240,22 @@ def test_an_old_change_is_not_told_again(store: MongoStore, client: MongoClient[
     assert changed(store, database, cursor) == (["new"], cursor)
 
 
+def test_the_server_clears_a_cursor_that_nobody_has_looked_from_for_a_month_and_keeps_one_in_use(
+    store: MongoStore, client: MongoClient[dict[str, Any]], database: str
+) -> None:
+    bookmarks, long_ago = client[database]["_bookmarks"], datetime(2026, 1, 1)
+    bookmarks.insert_one({"_id": "of an earlier release", "at": long_ago})
+    store.insert_many(database, "gather", [{"_id": "a"}])
+    _, cursor = changed(store, database)
+    [limit] = [one["expireAfterSeconds"] for one in bookmarks.index_information().values() if one["key"] == [("used", 1)]]
+    assert limit == 30 * 24 * 3600
+    assert all(row["used"] > long_ago for row in bookmarks.find()) and bookmarks.count_documents({}) == 2
+    bookmarks.update_one({"_id": cursor}, {"$set": {"used": long_ago}})
+    assert changed(store, database, cursor)[1] == cursor  # nothing is new, so that its time stays the same, and it is in use
+    assert bookmarks.find_one({"_id": cursor, "used": {"$gt": long_ago}})
+    assert store.position(database) in {row["_id"] for row in bookmarks.find({"used": {"$gt": long_ago}})}
+
+
 def test_documents_of_earlier_releases_are_told(store: MongoStore, client: MongoClient[dict[str, Any]], database: str) -> None:
     client[database]["gather"].insert_one({"_id": "a", "text": "x", "_version": 3, "_seq": 7})
     assert store.changed_since(database, "gather").documents == [{"_id": "a", "text": "x", "_version": 3}]

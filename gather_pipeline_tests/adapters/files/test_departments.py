@@ -38,6 +38,32 @@ def test_yaml_json_and_the_envelope_of_the_cms_are_read(tmp_path: Path, name: st
     assert [one.slug for one in DepartmentFile(tmp_path / name).departments()] == ["story"]
 
 
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [("no", "no"), ("On", "On"), ("2024-01-01", "2024-01-01"), ("12:30", "12:30"), ("0x1F", "31"), ("010", "10"), ("1e3", "1000.0")],
+)
+def test_plain_values_are_those_of_yaml_1_2(tmp_path: Path, value: str, name: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"- {{slug: no, name: {value}, gatherCheck: yes, isActive: off, codeDepNumber: 010}}\n")
+    (one,) = DepartmentFile(tmp_path / "a.yaml").departments()
+    assert (one.slug, one.name, one.gatherCheck, one.isActive, one.codeDepNumber) == ("no", name, True, False, 10)
+
+
+@pytest.mark.parametrize("form", ["- {}\n---\n- {}\n", "---\n{}\n---\n{}\n...\n", "# first\n---\n- {}\n- {}\n"])
+def test_several_documents_of_yaml_are_one_list(tmp_path: Path, form: str) -> None:
+    (tmp_path / "a.yaml").write_text(form.format("{slug: story, name: Story}", "{slug: visual, name: Visual}"))
+    assert [one.slug for one in DepartmentFile(tmp_path / "a.yaml").departments()] == ["story", "visual"]
+
+
+@pytest.mark.parametrize("name", ["departments.json", "departments.jsonl"])
+@pytest.mark.parametrize("between", ["\n", ",\n", "\n\n", " \x1e"])
+def test_an_export_of_mongodb_is_read(tmp_path: Path, name: str, between: str) -> None:
+    row = '{"_id": {"$oid": "66b1c2d3e4f5a6b7c8d9e0f1"}, "slug": "%s", "name": "N", "codeDepNumber": {"$numberInt": "%d"}, "updatedAt": '
+    row += '{"$date": {"$numberLong": "1704067200000"}}, "coordinationSettings": {"minQualityThreshold": {"$numberDouble": "80.5"}}}'
+    (tmp_path / name).write_text(between.join([row % ("story", 1), row % ("visual", 2)]))
+    found = DepartmentFile(tmp_path / name).departments()
+    assert [(one.slug, one.codeDepNumber, one.threshold) for one in found] == [("story", 1, 80.5), ("visual", 2, 80.5)]
+
+
 def test_a_file_is_read_anew_at_each_call(tmp_path: Path) -> None:
     file = tmp_path / "departments.json"
     file.write_text(json.dumps([ROW]), encoding="utf-8")
@@ -53,10 +79,10 @@ def test_a_file_is_read_anew_at_each_call(tmp_path: Path) -> None:
         ("a.json", b'[{"slug": ', "not JSON"),
         ("a.yaml", b"- [slug: story", "not YAML.*line"),
         ("a.yaml", b"\xff\xfe\x00", "expected UTF-8 text"),
-        ("a.yaml", b"- {slug: story, name: Story, codeDepNumber: 2024-13-45}", "cannot be read: month must be in 1..12"),
+        ("a.yaml", b"- {slug: story, name: Story, codeDepNumber: 2024-13-45}", "codeDepNumber is '2024-13-45', expected a valid integer"),
         ("a.json", b"[" + b"9" * 5000 + b"]", "a number has 5000 digits, expected at most 300"),
         ("a.yaml", b"- {slug: story, codeDepNumber: " + b"9" * 5000 + b"}", "a number has 5000 digits, expected at most 300"),
-        ("a.yaml", b"- {slug: story, codeDepNumber: 1" + b":1" * 5000 + b"}", "expected at most 300"),
+        ("a.yaml", b"- {slug: story, name: Story, codeDepNumber: 1:30}", "field codeDepNumber is '1:30', expected a valid integer"),
         ("a.json", b"[" * 100_000, "nested more than 64 levels deep"),
         ("a.jsonl", b"[" * 100_000, "nested more than 64 levels deep"),
         ("a.yaml", b"[" * 65, "nested more than 64 levels deep"),

@@ -149,13 +149,20 @@ def test_a_table_of_a_person_s_own_is_read(tmp_path: Path) -> None:
         b",department,content\n0,story,A caf\xc3\xa9.\n",
         b"x,x,department,content\n0,1,story,A caf\xc3\xa9.\n",
         b'department, "content"\n story, "A caf\xc3\xa9."\n',
+        b"# by hand\ndepartment,content\nstory,A caf\xc3\xa9.\n",
     ],
-    ids=["missing cells", "empty cells", "sep=", "cp1252", "old Mac", "UTF-16", "UTF-16BE", "an index", "others twice", "blanks"],
+    ids="missing-cells empty-cells sep= cp1252 old-Mac UTF-16 UTF-16BE an-index others-twice blanks a-comment".split(),
 )
 def test_a_table_is_read_as_spreadsheets_write_it(data: bytes) -> None:
     (line,) = read_items(None, io.BytesIO(data), "csv", "-")
     assert not line.fault
     assert (line.fields["department"], line.fields["content"]) == ("story", "A café.")
+
+
+def test_a_quote_within_quotes_may_be_marked_by_a_backslash() -> None:
+    marked = read_items(None, io.BytesIO(b'department,content\nstory,"She says \\"no\\", and \\n goes."\n'), "csv", "-")
+    doubled = read_items(None, io.BytesIO(b'department,content\nstory,"It ends so: \\"\n'), "csv", "-")
+    assert [line.fields["content"] for line in (*marked, *doubled)] == ['She says "no", and \\n goes.', "It ends so: \\"]
 
 
 def test_a_text_cut_by_its_own_commas_is_refused() -> None:
@@ -186,8 +193,13 @@ NOTE = '{"department": "story", "content": "One."}'
         (NOTE.replace(", ", ",\r\n  "), 1),
         (f'{{"data": {{"items": [{NOTE}], "total": 1}}, "success": true}}', 1),
         ('[{"Department": "story", "CONTENT ": "One."}]', 1),
+        (f'{{"items": [{NOTE}], "errors": [], "tags": ["x"]}}', 1),
+        (f"{NOTE},\n{NOTE},\n", 2),
+        (f"\x1e{NOTE}\n\x1e{NOTE}\n", 2),
+        (2 * NOTE.replace(", ", ",\n"), 2),
+        (NOTE.replace("{", '{"iteration": {"$numberInt": "1"}, '), 1),
     ],
-    ids=["an object", "lines", "a list", "an object with a list", "over several lines", "objects around a list", "a sheet's headings"],
+    ids="object lines list object-with-list several-lines objects-around headings lists commas separators objects mongodb".split(),
 )
 def test_notes_are_read_as_json_lines_and_as_one_document(text: str, count: int) -> None:
     lines = list(read_items(None, io.BytesIO(text.encode()), "jsonl", "-"))

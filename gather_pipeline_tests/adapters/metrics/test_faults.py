@@ -16,7 +16,7 @@ import pytest
 
 from gather_pipeline.adapters.metrics import store
 from gather_pipeline.adapters.metrics.store import query
-from gather_pipeline.errors import InvalidInput, StoreError, StoreUnavailable, UnknownEntity
+from gather_pipeline.errors import InvalidInput, StoreError, StoreFull, StoreUnavailable, UnknownEntity
 from gather_pipeline_tests.adapters.metrics.metrics_folder import HOLD, INGEST, KILLED_AT_THE_MOVE, Metrics, python
 
 
@@ -180,7 +180,7 @@ def test_a_disk_that_takes_no_more_is_told_in_a_sentence_and_the_next_ingestion_
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
     try:
-        with pytest.raises(StoreError, match=r"^metrics database .*metrics\.duckdb.* cannot be .*File too large") as caught:
+        with pytest.raises(StoreFull, match=r"^metrics database .*metrics\.duckdb.* cannot be .*File too large") as caught:
             metrics.ingest()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import duckdb
 import pytest
 
 from gather_pipeline.adapters.metrics.store import BATCH, IngestReport
 from gather_pipeline.domain.projects import project_database
-from gather_pipeline_tests.adapters.metrics.metrics_folder import PROJECT, Metrics
+from gather_pipeline.domain.verdicts import Verdict
+from gather_pipeline.records.rankings import Rankings
+from gather_pipeline_tests.adapters.metrics.metrics_folder import MAIN, PROJECT, Metrics
+from gather_pipeline_tests.records.test_rankings import model_rank, ranking
+from gather_pipeline_tests.tasks.test_execution import answered, execution
 
 
 def test_what_happened_is_taken_once_and_what_changes_is_written_over(metrics: Metrics) -> None:
@@ -34,6 +39,32 @@ def test_a_value_that_fits_no_column_is_unknown_and_stops_nothing(metrics: Metri
     assert metrics.rows("SELECT status, tokens, cost, reason FROM run") == [
         {"status": "completed", "tokens": None, "cost": None, "reason": None}
     ]
+
+
+def test_a_ranking_that_names_other_models_takes_the_place_of_the_one_before(metrics: Metrics) -> None:
+    rankings = Rankings(metrics.store, MAIN)
+    for number, names in enumerate((("a", "b"), ("c", "a"), ())):
+        for department in (None, "story") if not number else (None,):
+            rankings.save(ranking(*map(model_rank, names), department=department))
+        metrics.ingest()
+        rows = metrics.rows("SELECT department, model, rank FROM model_ranking ORDER BY ALL")
+        assert [(row["model"], row["rank"]) for row in rows if not row["department"]] == sorted(zip(names, (1, 2), strict=False))
+        assert [row["model"] for row in rows if row["department"]] == ["a", "b"]
+
+
+def test_an_execution_is_counted_for_the_model_whose_output_it_is(metrics: Metrics) -> None:
+    calls = answered("writer"), replace(answered("other"), purpose="comparison"), replace(answered("reviewer"), purpose="review")
+    taken = Verdict(ruling="accept", method="consensus", replacement="Ho.", replaced_by="other")
+    made = {
+        "kept": execution(*calls, model="writer"),
+        "taken": execution(*calls, model="writer", verdicts=(taken,)),
+        "refused": execution(*calls, model="writer", verdicts=(taken,), fallback="use_highest_ranked_model"),
+        "lost": execution(*calls, status="failed"),
+    }
+    metrics.store.insert_many(MAIN, "executions", [replace(one, id=id).to_document() for id, one in made.items()])
+    metrics.ingest()
+    found = {row["execution_id"]: row["model"] for row in metrics.rows("SELECT execution_id, model FROM call")}
+    assert found == {"kept": "writer", "taken": "other", "refused": "writer", "lost": "reviewer"}
 
 
 def test_more_than_a_batch_is_taken(metrics: Metrics) -> None:

@@ -36,6 +36,13 @@ RAW = json.dumps({"error": {"message": "This model has one temperature.", "param
         (408, {}, "busy"),
         (400, {"error": {"message": "the prompt is too long"}}, "other"),
         (403, "<title>403 Forbidden</title>", "other"),
+        (413, {"error": {"message": "Request too large: limit 6000 tokens per minute", "code": "rate_limit_exceeded"}}, "other"),
+        (
+            400,
+            {"error": {"message": "max_tokens", "code": "content_filter", "innererror": {"code": "ResponsibleAIPolicyViolation"}}},
+            "content",
+        ),
+        (307, "", "other"),
     ],
 )
 def test_what_a_refusal_is_about_is_seen_whatever_its_shape(status: int, body: Any, kind: str) -> None:
@@ -52,7 +59,9 @@ def test_what_a_refusal_is_about_is_seen_whatever_its_shape(status: int, body: A
         ([{"error": {"details": [{"fieldViolations": [{"field": "seed", "description": "Unknown name"}]}]}}], "seed"),
         ({"error": {"message": "No endpoints found that support response_format"}}, "response_format"),
         ({"message": "Structured outputs need a newer model"}, "response_format"),
+        ({"error": {"message": "No endpoints found that can handle the requested parameters."}}, "response_format"),
         ({"error": {"message": "Use max_completion_tokens"}}, "max_tokens"),
+        ({"message": "You requested 2500 tokens (1000 in the messages, 1500 in the completion)."}, "max_tokens"),
         ({"error": {"param": "messages[0].role", "message": "Unsupported value"}}, "system"),
         ({"detail": [{"loc": ["body", "messages", 0, "role"], "msg": "Input should be 'user' or 'assistant'"}]}, "system"),
         ({"message": "Conversation roles must alternate user/assistant"}, "system"),

@@ -30,6 +30,9 @@ def tried(refusal: str, times: int = 4, parameter: str = "max_tokens") -> list[d
         ("not allowed", [{"max_tokens": 1500}, {"max_completion_tokens": 1500}, {}]),
         ("at most 1024 with gpt-99, not 1500", [{"max_tokens": 1500}, {"max_tokens": 1024}, {"max_completion_tokens": 1024}, {}]),
         ("must be in [1, 1000000]", [{"max_tokens": 1500}, {"max_completion_tokens": 1500}, {}]),
+        ("maximum context length is 2048 tokens, you asked for 1848 (348 in the messages, 1500 in the completion)", [{"max_tokens": 1500}]),
+        ("maximum context length is 2048 tokens and your request has 900 input tokens", [{"max_tokens": 1500}, {"max_tokens": 1148}]),
+        ("maximum context length is 2048 tokens, your prompt contains at least 3000", [{"max_tokens": 1500}]),
     ],
 )
 def test_a_refused_limit_is_lowered_renamed_or_left_out(refusal: str, sent: list[dict[str, int]]) -> None:

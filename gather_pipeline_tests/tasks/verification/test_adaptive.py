@@ -13,7 +13,7 @@ from gather_pipeline.errors import InvalidInput
 from gather_pipeline.tasks.execution import Feedback
 from gather_pipeline.tasks.verification import chain
 from gather_pipeline.tasks.verification.adaptive import track_record, weighed
-from gather_pipeline_tests.tasks.builders import Bench
+from gather_pipeline_tests.tasks.builders import Bench, define
 from gather_pipeline_tests.tasks.checks import METHOD, told
 from gather_pipeline_tests.tasks.verification.cases import Voices, case, ruled
 
@@ -84,6 +84,14 @@ NOBODY = Verdict(ruling="undecided", method="external")
         ({"verified": True, "verdicts": (UNCHECKED,)}, (0, 0)),
         ({}, (0, 0)),
         ({"feedback": (Feedback(by="Mara", at="2026", accepted=False),), "verified": True, "verdicts": (ACCEPTED,)}, (1, 0)),
+        (
+            {
+                "feedback": (Feedback(by="Mara", at="2026", accepted=True),),
+                "verified": True,
+                "verdicts": (replace(ACCEPTED, replacement={"greeting": "Hi."}, replaced_by="b"),),
+            },
+            (1, 0),
+        ),
         ({"model": "other", "verified": True, "verdicts": (ACCEPTED,)}, (0, 0)),
     ],
 )
@@ -92,6 +100,14 @@ def test_a_record_counts_what_people_say_and_else_what_checks_decided(changes: d
     bench.run(model="a")
     record = track_record([replace(bench.record, **changes)], "a")
     assert (record.runs, record.accepted) == counted
+
+
+def test_the_model_whose_output_is_taken_is_known_of_the_check_that_took_it():
+    checks = [{"method": "consensus", "parameters": {"min_models": 3, "similarity": "difflib"}}]
+    made = define(verification={"method": "adaptive", "parameters": {"risk": "low", "checks": checks}})
+    bench = Bench(*(json.dumps({"greeting": text, "warmth": 5}) for text in ("Ho.", "Hail, Mara!", "Hail, Mara!")), definition=made)
+    bench.run(model="a", fallback_models=["b", "c"])
+    assert (bench.record.model, bench.record.final_model, bench.record.output["greeting"]) == ("a", "b", "Hail, Mara!")
 
 
 def test_a_check_that_does_not_decide_leads_to_the_next():

@@ -34,7 +34,7 @@ def test_a_dissenter_is_outvoted_and_named():
 
 def test_the_output_of_highest_consensus_takes_the_place_of_a_dissenting_writers():
     verdict = ruled("consensus", case(NO, Voices(b=YES, c=YES)))
-    assert (verdict.ruling, verdict.replacement) == ("accept", YES)
+    assert (verdict.ruling, verdict.replacement, verdict.replaced_by) == ("accept", YES, "b")
     assert "the output of b is taken for that of a" in verdict.reasons
 
 

@@ -60,6 +60,7 @@ def test_a_revision_is_reviewed_again_and_returned_where_it_is_better():
     voices = Voices(a=GOOD, b=(BLAME, PRAISE))
     verdict = ruled("hierarchical", case(COLD, voices), {"revisions": 1})
     assert (verdict.ruling, verdict.replacement, verdict.reasons[0]) == ("accept", GOOD, "revision 1 of a is better")
+    assert verdict.replaced_by == "a"
     assert [(how, model) for how, model, _ in voices.asked] == [("review", "b"), ("revise", "a"), ("review", "b")]
     assert voices.asked[1][2].startswith("Say her name.; the confidence of b is 0.30")
 

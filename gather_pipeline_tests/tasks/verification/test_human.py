@@ -28,7 +28,10 @@ def test_an_output_waits_for_a_person_with_all_that_a_decision_needs(reviews: Re
     assert (proposal.kind, proposal.content, proposal.assignee, review.sources) == ("task_output", GOOD, "Mara", ("e1",))
     assert proposal.subject == {"task": "greeting", "version": "1.0.0", "input": {"who": "Mara", "mood": "kind"}}
     assert proposal.schema["required"] == ["greeting"] and proposal.validations == ("non_empty_text",)
-    assert proposal.shown["model"] == "a" and proposal.title == 'greeting: {"who": "Mara", "mood": "kind"}'
+    taken = Verdict(ruling="escalate", method="consensus", replacement={"greeting": "Hi."}, replaced_by="b")
+    human(reviews, {"greeting": "Hi."}, earlier=(taken, *earlier))
+    assert [one.proposal.shown["model"] for one in reviews.find()] == ["a", "b"]
+    assert proposal.title == 'greeting: {"who": "Mara", "mood": "kind"}'
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gather_pipeline.errors import DuplicateKey, GatherError, InvalidInput, StoreError, StoreUnavailable, shorten
+from gather_pipeline.errors import DuplicateKey, GatherError, InvalidInput, StoreError, StoreFull, StoreUnavailable, shorten
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -34,6 +34,7 @@ LOOK_S = 1.0  # how long one look for a server takes, so that whoever waits lear
 HEARTBEAT_MS = 2000  # a server that stops in the middle of an answer is noticed by its missing heartbeat
 GIVEN_UP_S = 2.0  # for so long nothing more is asked of a server that was waited for in vain; later it is looked for once
 TAKEN = 11000
+FULL = 14031  # OutOfDiskSpace
 TOO_LARGE = frozenset({10334, 17419, 17420})
 ACCESS = {11: "it does not know the user", 13: "the user may not do this", 18: "the user or the password is wrong"}
 
@@ -177,4 +178,5 @@ class MongoConnection:
             return InvalidInput(f"{what} is larger than MongoDB takes (16 MB)")
         said = next((found["errmsg"] for found in faults if "errmsg" in found), str(error))
         reason = ACCESS.get(code or 0) or shorten(said, 200)
-        return StoreError(f"MongoDB at {self.host} refuses: {reason}")
+        kind = StoreFull if any(found.get("code") == FULL for found in faults) else StoreError
+        return kind(f"MongoDB at {self.host} refuses: {reason}")

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 BATCH, CHANGED = "_batch", "_changed"
 BOOKMARKS = "_bookmarks"  # the cursors that were given out, so that a copy made before does not know them
+USED = "used"  # when somebody last looked from a bookmark
+KEPT_S = 30 * 24 * 3600  # after which nobody does so any more: whoever comes later reads from the start
+IN_USE = {"$currentDate": {USED: True}}
 OVERLAP = timedelta(seconds=60)  # far longer than a server takes for one update, or than the clocks of a replica set differ
 SHARED = ("project_id", "timestamp")  # what grows in databases that projects share is asked for by these as well
 STAMP = {"$currentDate": {CHANGED: True}}  # the server's clock decides
@@ -156,11 +159,11 @@ class MongoStore:
         rows = self._server.run(lambda: list(target.find(later).sort(CHANGED)), collection)
         rows = [row for row in rows if CHANGED in row]  # one without was changed since the line above: the next look tells it
         if rows and (after is None or rows[-1][CHANGED] > after):
-            cursor = self._bookmark(database, {"$set": {"at": rows[-1][CHANGED]}})
+            cursor = self._bookmark(database, {"$set": {"at": rows[-1][CHANGED]}, **IN_USE})
         return Changes(documents=[_document(row) for row in rows], cursor=cursor)
 
     def position(self, database: str) -> str:
-        return self._bookmark(rules.check_database(database), {"$currentDate": {"at": True}})
+        return self._bookmark(rules.check_database(database), {"$currentDate": {"at": True, USED: True}})
 
     @property
     def place(self) -> str:
@@ -220,15 +223,21 @@ class MongoStore:
         if cursor == "":
             return None
         bookmarks = self._server.database(database)[BOOKMARKS]
-        row = self._server.run(lambda: bookmarks.find_one({"_id": cursor}), BOOKMARKS) if rules.is_id(cursor) else None
+        row = self._server.run(lambda: bookmarks.find_one_and_update({"_id": cursor}, IN_USE), BOOKMARKS) if rules.is_id(cursor) else None
         if row is None:
             raise rules.stale(cursor)
         at: datetime = row["at"]
         return at
 
     def _bookmark(self, database: str, change: dict[str, Any]) -> str:
+        from pymongo import IndexModel
+
         token = token_hex(8)
         bookmarks = self._server.database(database)[BOOKMARKS]
+        if (database, BOOKMARKS) not in self._indexed:
+            self._server.run(lambda: bookmarks.update_many({USED: None}, IN_USE), BOOKMARKS)  # those of earlier releases
+            self._server.run(lambda: bookmarks.create_indexes([IndexModel([(USED, 1)], expireAfterSeconds=KEPT_S)]), BOOKMARKS)
+            self._indexed.add((database, BOOKMARKS))
         self._server.run(lambda: bookmarks.update_one({"_id": token}, change, upsert=True), BOOKMARKS)
         return token
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from gather_pipeline.adapters.documents.rules import INDEXED, is_id, stale
-from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreGone, StoreUnavailable
+from gather_pipeline.errors import GatherError, InvalidInput, StoreError, StoreFull, StoreGone, StoreUnavailable
 
 APPLICATION_ID = 0x47415448  # "GATH": tells a store file from any other SQLite file
 FORMAT, FIRST_FORMAT = 4, 1  # older ones are read as they are, and become the newest with their next write
@@ -38,6 +38,7 @@ REFUSALS = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is read-only or missing, or it is not a file",
 }
 
+FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)  # also what SQLite says of a quota
 AS_IT_LIES = "immutable=1"
 UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
@@ -251,4 +252,5 @@ def _fault(path: Path, error: sqlite3.Error) -> GatherError:
     code = _code(error)
     if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
         return InvalidInput(f"a document for {path} is larger than SQLite takes")
-    return StoreError(f"{path} {REFUSALS.get(code) or f'cannot be used: {error}'}")
+    kind = StoreFull if getattr(error, "sqlite_errorcode", None) in FULL else StoreError
+    return kind(f"{path} {REFUSALS.get(code) or f'cannot be used: {error}'}")

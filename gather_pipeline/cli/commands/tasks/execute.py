@@ -44,13 +44,6 @@ class Failed:
     execution: str | None = None
 
 
-def once(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> str:
-    """The value of an option that may be given once; of several, click would drop all but the last without a word."""
-    if len(given) > 1:
-        raise InvalidInput(f"{param.opts[-1]} is given {len(given)} times, expected once: a batch is one file or one JSON list")
-    return given[0]
-
-
 @click.command(
     epilog=example(
         """tlm execute skill_decomposition --input '{"skill_name": "Sound editing"}'""",
@@ -59,15 +52,7 @@ def once(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> 
     )
 )
 @click.argument("name")
-@click.option(
-    "--input",
-    "given",
-    metavar="JSON|@FILE|-",
-    required=True,
-    multiple=True,
-    callback=once,
-    help="A JSON object, or JSON lines for a batch.",
-)
+@click.option("--input", "given", metavar="JSON|@FILE|-", required=True, help="A JSON object, or JSON lines or a list for a batch.")
 @click.option("--version", metavar="X.Y.Z", help="Version of the task; the newest if left out.")
 @click.option("--model", metavar="ID", help="Model to ask first; GATHER_MODEL if left out.")
 @click.option("--fallback-model", "fallback_models", metavar="ID", multiple=True, help="Model to ask if the first fails, and for checks.")
@@ -79,13 +64,39 @@ def once(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> 
 @click.option("--draw", type=Whole(0), default=0, help="Another number asks anew; the same one gives the kept answer (default 0).")
 @click.option("--max-cost", type=Amount(), help="Most US dollars of one execution, its checks and the tasks before it included.")
 @as_json
-def execute(name: str, given: str, version: str | None, as_json: bool, **chosen: Any) -> None:
+def execute(
+    name: str,
+    given: str,
+    version: str | None,
+    model: str | None,
+    fallback_models: tuple[str, ...],
+    prompt_id: str | None,
+    conditions: tuple[str, ...],
+    temperature: float | None,
+    max_tokens: int | None,
+    seed: int | None,
+    draw: int,
+    max_cost: float | None,
+    as_json: bool,
+) -> None:
     """Run a task with an input, or with each line of a batch.
 
     An answer is kept as soon as it is there: the same task with the same input, model, parameters and draw does not ask again, so a batch
     that was interrupted goes on where it was. A batch prints one JSON object for each input, in order; the failed ones say why.
     """
-    options = ExecutionOptions.read(chosen | {"fallback_models": chosen["fallback_models"] or None})
+    options = ExecutionOptions.read(
+        {
+            "model": model,
+            "fallback_models": fallback_models or None,
+            "prompt_id": prompt_id,
+            "conditions": conditions,
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "seed": seed,
+            "draw": draw,
+            "max_cost": max_cost,
+        }
+    )
     with opened() as services, TaskExecutor(name, version, services=services) as executor:
         one, batch = _inputs(given)
         say_stand_in(services, options.model or services.settings.model, *(options.fallback_models or ()))
@@ -183,7 +194,7 @@ def _row(result: TaskResult | Failed) -> dict[str, Any]:
         "task": execution.task_id,
         "version": execution.task_version,
         "execution": execution.id,
-        "model": execution.model,
+        "model": execution.final_model,
         "prompt": execution.prompt_id,
         "verified": execution.verified,
         "verdicts": [asdict(verdict) for verdict in execution.verdicts],

@@ -46,7 +46,7 @@ def analyze(name: str, period: str, as_json: bool) -> None:
         services.catalogue.get(name)
         now = services.clock.now()
         since = _since(period, now)
-        executions = [one for one in services.executions.find(task=name, since=since) if one.prompt_id is not None]
+        executions = services.executions.find(task=name, since=since, asked=True)
     since = since or (executions[-1].timestamp if executions else now)
     analysis = analyze(executions, since, now)
     if as_json:
@@ -176,14 +176,14 @@ def export(folder: Path, period: str, as_json: bool) -> None:
     config/task_definitions, config/model_rankings.json, data/task_executions and data/model_feedback under FOLDER; tlm import takes them
     back.
     """
-    from gather_pipeline.upkeep.task_files import files
+    from gather_pipeline.upkeep.task_files import files, text_of
 
     written = []
     with opened() as services:
         for path, value in files(services, _since(period, services.clock.now())):
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(place, _pretty(value))
+            write_whole(place, text_of(value))
             written.append(path)
     if as_json:
         print_json({"folder": str(folder), "files": written})
@@ -205,14 +205,8 @@ def import_(folder: Path, as_json: bool) -> None:
     if not paths:
         raise InvalidInput.field("FOLDER", str(folder), "one that tlm export wrote")
     with opened() as services:
-        taken = take(services, ((path.relative_to(folder).as_posix(), _json(path)) for path in paths))
         own = own_folders(services.settings)[0]
-        for definition in taken.definitions:
-            own.mkdir(parents=True, exist_ok=True)
-            place = own / f"{definition.id}-{definition.version}.json"
-            if place.exists():  # and holds another task
-                raise InvalidInput.field("file of the task", str(place), "one that is not there yet")
-            write_whole(place, _pretty(definition.to_document()))
+        taken = take(services, ((path.relative_to(folder).as_posix(), _json(path)) for path in paths), own, write_whole)
     told = {**asdict(taken), "definitions": [f"{one.id} {one.version}" for one in taken.definitions]}
     if as_json:
         print_json(told)
@@ -228,10 +222,6 @@ def _since(period: str, now: str) -> str | None:
     if found is None:
         raise InvalidInput.field("--period", period, "a number of hours, days or weeks, such as 12h, 7d or 4w, or all")
     return (datetime.fromisoformat(now) - timedelta(days=int(found[1]) * UNITS[found[2]])).isoformat(timespec="microseconds")
-
-
-def _pretty(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def _json(path: Path) -> Any:

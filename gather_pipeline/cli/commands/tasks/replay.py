@@ -40,11 +40,14 @@ def replay(
     task: str | None,
     project_id: str | None,
     department: str | None,
+    model: str | None,
     version: str | None,
+    prompt_id: str | None,
+    temperature: float | None,
+    max_tokens: int | None,
     max_cost: float | None,
     limit: int,
     as_json: bool,
-    **changed: Any,
 ) -> None:
     """Do recorded executions again in another way, side by side with what they were.
 
@@ -57,8 +60,7 @@ def replay(
         if id is not None:
             originals = [services.executions.get(id)]
         else:
-            found = services.executions.find(task=task, project_id=project_id, department=department)
-            originals = [one for one in found if one.prompt_id is not None][:limit]
+            originals = services.executions.find(task=task, project_id=project_id, department=department, asked=True, limit=limit)
         if not originals:
             raise UnknownEntity("no execution is recorded there, expected one or more to replay")
         definition = None
@@ -66,8 +68,15 @@ def replay(
             if len({one.task_id for one in originals}) > 1:
                 raise InvalidInput("--version is given for executions of several tasks, expected --task with it")
             definition = services.catalogue.get(originals[0].task_id, version)
-        say_stand_in(services, changed["model"])
-        changes = Changes(definition=definition, budget=Budget(cost=max_cost), **changed)
+        say_stand_in(services, model)
+        changes = Changes(
+            model=model,
+            definition=definition,
+            prompt_id=prompt_id,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            budget=Budget(cost=max_cost),
+        )
         rows: list[dict[str, Any]] = [
             {"similarity": one.similarity, "original": _side(one.original), "replay": _side(one.again)}
             for one in again(services, originals, changes)
@@ -90,7 +99,7 @@ def _side(one: Execution) -> dict[str, Any]:
         "execution": one.id,
         "task": one.task_id,
         "version": one.task_version,
-        "model": one.model or one.models_used[-1],
+        "model": one.final_model,
         "prompt": one.prompt_id,
         "output": one.output,
         "error": one.error,

@@ -10,7 +10,7 @@ SELECT
     one.tags.iteration,
     one.task_id AS definition,
     one.task_version AS version,
-    one.models_used[-1] AS model,
+    coalesce(one.final_model, one.model, one.models_used[-1]) AS model,  -- the first is not in records of earlier releases
     if(one.status = 'succeeded', 'ok', one.status) AS status,
     one.error,
     one.attempts + one.retries AS attempts,
@@ -36,7 +36,7 @@ FROM (
         "error": "VARCHAR", "attempts": "BIGINT", "retries": "BIGINT", "reasks": "BIGINT",
         "prompt_id": "VARCHAR", "definition_hash": "VARCHAR", "fallback": "VARCHAR", "cached": "BOOLEAN", "feedback": "JSON",
         "verification_results": {"method_used": "VARCHAR", "passed": "BOOLEAN", "confidence": "DOUBLE"},
-        "models_used": ["VARCHAR"], "calls": [{"answered_by": "VARCHAR"}],
+        "models_used": ["VARCHAR"], "model": "VARCHAR", "final_model": "VARCHAR", "calls": [{"answered_by": "VARCHAR"}],
         "tags": {"automation_task_id": "VARCHAR", "project_id": "VARCHAR", "department": "VARCHAR", "iteration": "BIGINT"},
         "performance": {"execution_time": "DOUBLE", "prompt_tokens": "BIGINT", "completion_tokens": "BIGINT", "cost": "DOUBLE"}
     }]')) AS one

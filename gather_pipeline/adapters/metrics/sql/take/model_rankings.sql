@@ -1,4 +1,9 @@
--- A ranking is written over by the next one, which names its models again.
+-- A ranking takes the place of the one before, which may have named other models.
+DELETE FROM model_ranking
+WHERE (task_id, department) IN (
+    SELECT (one.task_id, coalesce(one.department, ''))
+    FROM (SELECT unnest(from_json($1, '[{"task_id": "VARCHAR", "department": "VARCHAR"}]')) AS one)
+);
 INSERT OR REPLACE INTO model_ranking BY NAME
 SELECT
     one.task_id,

@@ -1,7 +1,7 @@
 """Has long texts shortened by a model where what should go into a prompt does not fit (S003-DIST-01 to 05, C54).
 
-Which task does it, at which temperature, is the matter of the text's kind and stands in the task's definition; here stands which texts are
-asked for, how short they are to be, and that the same text is never paid for twice.
+The task and its temperature depend on the text's kind and stand in the task's definition. This module decides which texts are shortened and
+to what length, and keeps the results, so that no text is paid for twice.
 """
 
 from __future__ import annotations

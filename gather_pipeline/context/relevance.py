@@ -1,4 +1,4 @@
-"""What of many texts a question is about: by words and by meaning together, then without repetition.
+"""Ranks texts by how much they say about a query: by words and by meaning together, then without repetition.
 
 Four things were measured on long dialogues with labelled evidence, and each pays (docs/decisions/0014): BM25 over dictionary forms without
 function words; embeddings; both together, each relative to its best; and in a dialogue a part of each turn's score and meaning from the

@@ -160,7 +160,7 @@ class _Filling:
             self._put(place, texts[place], self._counter(texts[place]) if texts[place] != self._candidates[place].text else sizes[place])
 
     def take(self, places: Sequence[int]) -> None:
-        """Takes what fits, in this order: each within its layer's share first, then of what the layers have left."""
+        """Takes what fits, in the order given: first within the share of its layer, then within what all layers leave."""
         if self._shares is not None:
             waiting = []
             for place in places:

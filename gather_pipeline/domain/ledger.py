@@ -1,4 +1,4 @@
-"""What became of everything that was offered to a prompt, and why (N08)."""
+"""The account of a prompt's context: which of the elements offered went in, which did not, and why (N08)."""
 
 from __future__ import annotations
 
@@ -67,15 +67,6 @@ class Ledger:
     def used(self) -> dict[str, str]:
         """Version by id of what went in."""
         return {entry.id: entry.hash for entry in self.entries if entry.state != "dropped"}
-
-    def with_more(self, tokens: int) -> tuple[Entry, ...]:
-        """What stayed out and would go in with so many more tokens, in the order in which it would be weighed."""
-        left, found = self.budget - self.included_tokens + tokens, []
-        for entry in sorted(self.entries, key=lambda one: one.rank):
-            if entry.state == "dropped" and entry.tokens <= left:
-                left -= entry.tokens
-                found.append(entry)
-        return tuple(found)
 
     def listing(self, dropped: int) -> Ledger:
         """The ledger as it is stored: of its dropped elements only the highest ranked, as many as are said; the others are counted."""

@@ -1,4 +1,4 @@
-"""What became of something that is only done where it is needed."""
+"""The result of work that is only done where it is needed."""
 
 from __future__ import annotations
 

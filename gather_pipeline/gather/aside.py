@@ -1,4 +1,4 @@
-"""What a run holds in memory, written beside a store whose file is gone, as a file that `gather import` reads."""
+"""Writes the items that a run holds in memory to a file that `gather import` reads, where the store's own file is gone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gather_pipeline.gather.session import Session
 def write_aside(session: Session, error: StoreGone) -> StoreGone:
     """Writes every active item that the run knows, stored or not, to a file under `GATHER_HOME`, else in the folder for temporary files.
 
-    An import passes over what is there, so that too much does no harm.
+    An import skips items that are stored already, so a file with too many does no harm.
 
     Returns:
         The error, with the file named and what brings it back.

@@ -109,7 +109,7 @@ def _run(
         logger.info("[AutoGather] Run %s %s: %d items in %d iterations", result.task_id, status, result.items_created, result.iterations)
         session.store_executions()
         if session.thrown_away:
-            logger.info("[AutoGather] %d of %d calls begun ahead were not needed", session.thrown_away, session.begun_ahead)
+            logger.info("[AutoGather] Calls that were begun ahead and not needed: %d", session.thrown_away)
         session.services.runs.finish(result)
         session.announcer.announce(ENDS[status], **of_end(result))
         return result

@@ -53,19 +53,19 @@ class RunControl:
         self._is_asked = False
 
     def left(self) -> float:
-        """Seconds that are left to whoever waits for the store, 0 or less for none."""
+        """Seconds left to wait for the store, 0 or less for none."""
         if self._cancelled_here():
             self.end_soon()
         return self._end - self._clock.monotonic()
 
     def end_soon(self) -> None:
-        """Leaves `ENDING_S` seconds for what is still to be saved, from the first call on: somebody waits for the end."""
+        """Leaves `ENDING_S` seconds for saving, counted from the first call of this: somebody waits for the end."""
         if not self._is_ending:
             self._is_ending = True
             self._end = min(self._end, self._clock.monotonic() + ENDING_S)
 
     def spend(self, usage: Usage) -> None:
-        """Adds the tokens and cost of a call, from whatever thread it was made in."""
+        """Adds the tokens and cost of a call; may be called from any thread."""
         with self._lock:
             self.spent = self.spent + usage
 
@@ -93,7 +93,7 @@ class RunControl:
             raise ProjectBusy(LOST)
 
     def check_budget(self) -> None:
-        """Looks at the brakes before a call is begun; calls under way are let finish, for they are paid already.
+        """Checks the limits on tokens and cost before a call is begun; calls under way may finish, since they are paid for.
 
         Raises:
             BudgetExhausted: Tokens or cost are spent, or cannot be known.

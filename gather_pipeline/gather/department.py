@@ -24,8 +24,8 @@ AHEAD = 2  # iterations begun ahead at most: one leaves slots idle while a slow 
 class DepartmentLoop:
     """Brings one department to its end.
 
-    Its first calls are under way once it is made, so that they need not wait for the end of the department before it; the next
-    iterations' calls are begun while this one's are awaited and judged, as long as they are sure to be wanted.
+    Its first calls are under way once it is made, so that they need not wait for the end of the department before it; the calls of the
+    next iterations are begun while those of this one are awaited and judged, as long as they are sure to be wanted.
 
     Args:
         session: The run.
@@ -80,13 +80,13 @@ class DepartmentLoop:
     def _iterate(self) -> tuple[EndedBy | None, str]:
         """One iteration; why the department ends after it (None where it goes on), and the detail of that reason."""
         state = self.state
-        self._session.catch_up()
-        if not self._under_way:
-            self._under_way.append(Attempt(state, state.number + 1))
-        attempt = self._under_way[0]
-        while len(self._under_way) <= AHEAD and state.may_begin_ahead(len(self._under_way)):
-            self._under_way.append(Attempt(state, self._under_way[-1].number + 1, self._under_way))
         try:
+            self._session.catch_up()
+            if not self._under_way:
+                self._under_way.append(Attempt(state, state.number + 1))
+            attempt = self._under_way[0]
+            while len(self._under_way) <= AHEAD and state.may_begin_ahead(len(self._under_way)):
+                self._under_way.append(Attempt(state, self._under_way[-1].number + 1, self._under_way))
             stopped = attempt.generate(self._under_way[1:])
             if stopped is None and attempt.met_no_server() and self._session.answered:
                 stopped = self._await_server(attempt.batch.faults[-1])
@@ -148,7 +148,7 @@ class DepartmentLoop:
         self._under_way.clear()
 
     def _rescue(self) -> None:
-        """Saves what it can: the error that it is called for is the one to tell, and rows without a commit are cleared at the next run."""
+        """Saves what it can after an error, which stays the one to report; rows without a commit are cleared by the next run."""
         left, self._under_way = self._under_way, []
         for attempt in left:
             try:

@@ -1,7 +1,7 @@
-"""How a run will go before it starts: a play of the loop by its own rules, in values (N03).
+"""A forecast of a run before it starts: the loop's own rules are simulated many times (N03).
 
-In each play the score of a department goes the way that the score of a similar department went in the store's history, of whatever
-project. What many plays come to is set right by how far the same method misses for the runs that are known, each foretold without itself.
+In each simulation ("play") the score of a department follows that of a similar department in the store's history, of any project. The
+result is corrected by the error that the same method makes for known runs, each forecast without its own data.
 See `docs/decisions/0017-forecast-replay-learning.md`.
 """
 
@@ -258,7 +258,6 @@ def rates(past: Sequence[Past], concurrency: int) -> Rates:
         [_seconds_features(steps, run.latency_s, concurrency) for steps, run in timed],
         [run.seconds for _, run in timed],
         (COLD_RUN_S, COLD_ITERATION_S, 1.0, 0.0),
-        range(len(timed))[::-1],
     )
     return Rates(steps=steps, seconds=seconds)
 
@@ -268,17 +267,18 @@ def _seconds_features(steps: Sequence[Step], latency: float, concurrency: int) -
     return 1.0, float(len(steps)), waits, float(sum(step.notes * (step.own + step.earlier) for step in steps))
 
 
-def _fit(
-    rows: Sequence[Sequence[float]], values: Sequence[float], cold: tuple[float, ...], ages: Sequence[int] | None = None
-) -> tuple[float, ...]:
-    """Coefficients, none below zero, that miss the values least in proportion; drawn to the defaults as far as little is known."""
+def _fit(rows: Sequence[Sequence[float]], values: Sequence[float], cold: tuple[float, ...]) -> tuple[float, ...]:
+    """Coefficients, none below zero, with the least relative error; rows and values come oldest first, and the newer count for more.
+
+    The fewer there are, the nearer the coefficients stay to the defaults, `cold`.
+    """
     import numpy as np  # not above: a command that only reads starts without it
     from scipy.optimize import nnls
 
     if not rows:
         return cold
-    fresh = np.asarray(ages if ages is not None else np.zeros(len(rows)))
-    trust = 0.5 ** (fresh / HALF_LIFE / 2)  # of a squared miss
+    ages = np.arange(len(rows))[::-1]
+    trust = 0.5 ** (ages / HALF_LIFE / 2)  # of a squared miss
     weights = trust / np.maximum(np.asarray(values), 1e-9)
     matrix, target = np.asarray(rows) * weights[:, None], trust
     size = np.maximum(np.abs(matrix).mean(axis=0), 1e-9)

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 def writer_for(model: str) -> Writer:
-    """Who writes notes with a model."""
+    """The writer for a model."""
     return SmallWriter() if model == EMBEDDED else RemoteWriter()
 
 
@@ -87,7 +87,7 @@ class Attempt:
             self.batch: Batch = Batch(self.session, writer, work, self.runner, [attempt.batch for attempt in after])
 
     def _distiller(self, others: Sequence[str]) -> TaskDistiller | None:
-        """Who shortens a brief that does not fit: the iteration's own model, where it is one to be trusted with that."""
+        """Shortens a brief that does not fit by the iteration's own model; None for a local one, which cannot be trusted with that."""
         if is_local(self.model):
             return None
         session = self.session

@@ -104,7 +104,7 @@ async def _ask(
     iteration: int,
     on_fault: Callable[[str], None] = lambda told: None,
 ) -> Mapping[str, Any] | None:
-    """What the judge says, and where the task is verified its checks accept; None where there is no such answer."""
+    """The judge's answer, None where there is none, or where the task has checks and they do not accept it."""
     asked = {"model": model, "temperature": 0.0, "tags": session.tags(department, iteration), "draw": session.draw(department, iteration)}
     try:
         session.control.check_budget()

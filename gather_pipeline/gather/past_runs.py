@@ -1,4 +1,4 @@
-"""What a run would take, foretold from the runs of all projects in the store."""
+"""A forecast of what a run would take, from the runs of all projects in the store."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import start_blocking_portal
 
 from gather_pipeline.domain.automation import AutomationRequest
 from gather_pipeline.domain.departments import Department
@@ -28,6 +28,7 @@ from gather_pipeline.errors import DeadlineReached, GatherError
 from gather_pipeline.gather.announce import Announcer
 from gather_pipeline.gather.control import ENDING_S, POLL_S, RunControl
 from gather_pipeline.ports import Embedder, Remembered, Vectors
+from gather_pipeline.quality.analysis import analyse
 from gather_pipeline.records.lease import Lease
 from gather_pipeline.records.project import ProjectRecords
 from gather_pipeline.services import Services
@@ -43,11 +44,13 @@ from gather_pipeline.upkeep.remember import ProjectBrain
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
+READ_AT_ONCE = 8  # answers whose notes are embedded together; a run that ends waits for them
+
 
 class Session:
     """One run of one project.
 
-    Model calls are made on an event loop of a thread of their own (`portal`), so that none waits while this thread judges and stores.
+    Model calls are made on an event loop of a thread of their own, so that none waits while this thread judges and stores.
 
     Attributes:
         brain: The project's memory, asked by meaning.
@@ -67,8 +70,8 @@ class Session:
         unsaved: Items by department and iteration that were accepted and are not committed.
         waits: Times in a row that the run has waited for a model server.
         gate: Limits the calls under way where the run has a brake: what is begun is paid, so no more is begun than may be at once.
-        begun_ahead: Model calls that were begun before it was sure that they are needed.
-        thrown_away: Those of them whose answers were not needed.
+        thrown_away: Model calls that were begun before it was sure that they are needed, and were not.
+        embedding: The thread that embeds.
     """
 
     def __init__(
@@ -79,28 +82,29 @@ class Session:
         records: ProjectRecords,
         announcer: Announcer,
         control: RunControl,
-        portal: BlockingPortal,
+        calls: asyncio.AbstractEventLoop,
         lease: Lease,
     ) -> None:
         self.services, self.request, self.project, self.lease = services, request, project, lease
         self.task_id = lease.owner.task_id
-        self.records, self.announcer, self.control, self.portal = records, announcer, control, portal
+        self.records, self.announcer, self.control = records, announcer, control
         self.answered, self.waits = False, 0
-        self.total_iterations = self.items_created = self.begun_ahead = self.thrown_away = 0
+        self.total_iterations = self.items_created = self.thrown_away = 0
         self.history: dict[str, list[Iteration]] = {}
         self.unsaved: dict[tuple[str, int], list[Item]] = {}
         self.analyses = Analyses(records, project.brief)
         self._executions: SimpleQueue[Execution] = SimpleQueue()
+        self._unread: SimpleQueue[Sequence[str]] = SimpleQueue()
         self._looked_at = self.services.clock.monotonic()
-        self._loop = asyncio.Runner()
-        self._embedding, self._is_loaded = ThreadPoolExecutor(1, "embedding"), False
+        self._calls, self._loop = calls, asyncio.Runner()
+        self.embedding, self._is_loaded = ThreadPoolExecutor(1, "embedding"), False
         self._patience_s = ENDING_S
         self.brain = ProjectBrain(services, project.id, self._is_over)
         self.is_braked = request.max_tokens is not None or request.max_cost is not None
         self.gate: AbstractAsyncContextManager[Any] = asyncio.Semaphore(services.settings.concurrency) if self.is_braked else nullcontext()
 
     def load(self) -> None:
-        """Takes up what is stored, as people have left it."""
+        """Reads the project from the store, as people have left it."""
         self.read_at = self.services.clock.now()
         self._cursor = self.records.position()
         view = self.services.view(self.project.id)
@@ -126,7 +130,7 @@ class Session:
         self.brain.replace(found.items, found.vectors)
 
     def catch_up(self) -> None:
-        """Takes up what people have changed since the last look, which is at most twice a second; costs as much as changed."""
+        """Reads the project again where people have changed an item since the last look; looks at most twice a second."""
         now = self.services.clock.monotonic()
         if now - self._looked_at < POLL_S:
             return
@@ -148,19 +152,31 @@ class Session:
         return self.services.embedder
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
-        vectors = self.embed_soon(texts)
+        vectors = self.embedding.submit(self.services.embedder.embed, texts)
         while wait([vectors], POLL_S / 2).not_done:
             with suppress(DeadlineReached):  # what there is to save is saved first
                 self.control.check()
         self._is_loaded = self._is_loaded or bool(texts)
         return vectors.result()
 
-    def embed_soon(self, texts: Sequence[str]) -> Future[Vectors]:
-        """Has texts embedded in a thread of its own; the embedder remembers them, so that who asks for their vectors need not wait.
+    def read_soon(self, texts: Sequence[str]) -> Future[None]:
+        """Has notes embedded and analysed in a thread of its own, under the model calls that are under way.
 
-        The first ones load it, under the model calls that are under way.
+        The first ones load what that needs. Both are remembered, so that whoever asks for them later need not wait.
         """
-        return self._embedding.submit(self.services.embedder.embed, texts)
+        self._unread.put(texts)
+        return self.embedding.submit(self._read)
+
+    def _read(self) -> None:
+        """Reads the notes that wait, several at once, in two thirds of the processor time that they take one by one.
+
+        A note is read by its own turn at the latest, since each turn takes at least one answer from the queue.
+        """
+        waiting = [self._unread.get() for _ in range(min(READ_AT_ONCE, self._unread.qsize()))]
+        texts = [text for texts in waiting for text in texts]
+        self.services.embedder.embed(texts)
+        for text in texts:
+            analyse(text, self.project.brief)
 
     def late(self, embedding: Iterable[Future[Any]]) -> set[Future[Any]]:
         """Which of these are not done in time: a run that ends waits `ENDING_S` for them, all such waits together."""
@@ -190,7 +206,7 @@ class Session:
         return self._vectors.get(department, np.empty((0, 0), dtype=np.float32))
 
     def as_here(self, found: Sequence[Remembered]) -> list[Remembered]:
-        """What a brain found, as it stands here: present texts, nothing that was deleted; what is known to the brain alone stays."""
+        """What a brain found, with the present texts of the project's items and without deleted ones; what only the brain has stays."""
         here = {item.id: item for items in self.items.values() for item in items} if found else {}
         kept = (one for one in found if one.id in here or not self.is_ours(one.id))
         return [replace(one, content=here[one.id].content, summary=here[one.id].summary) if one.id in here else one for one in kept]
@@ -220,7 +236,7 @@ class Session:
         }
 
     def draw(self, department: Department, iteration: int) -> str:
-        """What answers belong to: those of an iteration that was killed are taken up by the one that does its work again."""
+        """Part of the key under which answers are kept: an iteration that repeats a killed one finds that one's answers."""
         return f"{self.project.id}|{department.slug}|{iteration}"
 
     def runner(self, on_usage: Callable[[Usage], None]) -> TaskRunner:
@@ -235,18 +251,18 @@ class Session:
 
         return TaskRunner(self.services.model, self.services.catalogue, self.services.clock, record, self.services.task_support)
 
+    def begin(self, call: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Begins a model call, from whatever thread, and returns at once; the future's `cancel` ends it."""
+        return asyncio.run_coroutine_threadsafe(call, self._calls)
+
     async def ask(self, runner: TaskRunner, task: str, inputs: Mapping[str, Any], **options: Any) -> TaskResult:
-        """One call for whoever waits for it in this thread.
+        """Makes one model call and waits for it in this thread.
 
         Raises:
             Stopped: The run is to end; the call is cancelled.
             GatherError: As `TaskRunner.run`.
         """
-
-        async def call() -> TaskResult:
-            return await runner.run(task, inputs, **options)
-
-        answer = asyncio.wrap_future(self.portal.start_task_soon(call))
+        answer = asyncio.wrap_future(self.begin(runner.run(task, inputs, **options)))
         try:
             while not (await asyncio.wait([answer], timeout=POLL_S / 2))[0]:
                 self.control.check()
@@ -282,8 +298,8 @@ class Session:
                 kept.settle(execution)
 
     def close(self) -> None:
-        """Stores what calls are left; lets go of the event loop and the thread that embeds."""
-        self._embedding.shutdown(wait=False, cancel_futures=True)
+        """Stores the last executions; closes the event loop and the thread that embeds."""
+        self.embedding.shutdown(wait=False, cancel_futures=True)
         self._loop.close()
         try:
             if not self.lease.is_lost():
@@ -302,9 +318,9 @@ def open_session(
     cancelled: Callable[[], bool],
     owed: Sequence[Event] = (),
 ) -> Iterator[Session]:
-    """The session of one run under its lease, which is still to `load` what is stored; closes everything at the end.
+    """The session of one run under its lease; the caller calls `load`. Everything is closed at the end.
 
-    Stored events that no earlier run has told of, `owed`, are told of first.
+    `owed` are stored events that no earlier run has delivered; they are delivered first.
     """
     records, task_id = services.project(project.id), lease.owner.task_id
     bus = deliver.bus(services, project.id, request.webhook_url)
@@ -322,7 +338,7 @@ def open_session(
     )
     try:
         with services.store.waiting(control.left), start_blocking_portal() as portal:
-            session = Session(services, request, project, records, announcer, control, portal, lease)
+            session = Session(services, request, project, records, announcer, control, portal.call(asyncio.get_running_loop), lease)
             try:
                 lease.confirm()  # after the events' last number was read, so that no successor's is taken
                 session.brain.begin()

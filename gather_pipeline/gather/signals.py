@@ -1,4 +1,4 @@
-"""The signals that ask a run to end, alike for whoever waits for one: the command line before and after Dagster, and Dagster's run itself.
+"""The signals that ask a run to end, handled alike by the command line, before and after Dagster, and in Dagster's own run.
 
 A shell starts background jobs of a script with SIGINT ignored, so that handler is set too; the end of a terminal stays ignored under
 `nohup`. The first signal asks, a second one insists; but a closing terminal and its shell both send SIGHUP.
@@ -16,10 +16,10 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Wishes:
-    """Counts the signals that have come, and raises at one that insists. Does next to nothing, for it may interrupt anything.
+    """Remembers that a signal has come, and raises at the second one. It does no more, since a handler may interrupt anything.
 
     Args:
-        insisted: Makes the exception for whoever does not want to wait.
+        insisted: Makes the exception that the second signal raises.
     """
 
     def __init__(self, insisted: Callable[[], BaseException]) -> None:

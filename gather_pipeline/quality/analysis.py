@@ -24,6 +24,7 @@ def key_of(text: str, brief: str) -> str:
     return hash.hexdigest()[:16]
 
 
+@lru_cache(maxsize=256)  # a run has a note read while other answers are awaited, and asks for its analysis when the iteration is scored
 def analyse(text: str, brief: str) -> Analysis:
     """Reads a note."""
     runs = _runs(text)

@@ -1,4 +1,4 @@
-"""What no closeness of vectors may overrule: a fact in which two texts differ.
+"""Finds a fact in which two texts differ, which no closeness of vectors may overrule.
 
 A conflict needs evidence on both sides about the same thing: the same unit or thing counted, the same place in a sentence that is otherwise
 the same, the same verb. A fact that only one text has makes it richer, not contrary. The decision is final: no judge overrules it.

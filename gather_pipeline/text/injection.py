@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 from gather_pipeline.domain.items import TEXTS, Item
 
@@ -135,6 +135,7 @@ LOOKED_FOR = [([side.split("|") for side in words.split("&")], phrase) for words
 APART = "\n" * 5  # more than stands between two words of a phrase
 
 
+@lru_cache(maxsize=2048)  # every prompt of an iteration is offered the same notes
 def injection(text: str) -> str | None:
     """The phrase in a text that seems to be meant for a model, None where there is none; letters that disguise it are seen through."""
     plain = text

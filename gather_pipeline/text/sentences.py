@@ -1,4 +1,4 @@
-"""Where sentences end, in one place: whoever splits or cuts a text does it there.
+"""The one place that decides where sentences end.
 
 The boundaries are sentencex's, which knows abbreviations ("Dr. Holm waits." is one sentence) and the stops of many scripts.
 """
@@ -13,6 +13,7 @@ STOP = re.compile(r"[.!?…؟।。！？]+[\"'”’»)\]」』）]*\Z")
 LINE_END = re.compile(r"(?<=\S)[ \t]*(?=\n)")
 LETTER = re.compile(r"[^\W\d_]")
 LINE_CHARS = 140
+FIRST_WORDS = 70
 
 
 def sentences(text: str) -> list[str]:
@@ -51,14 +52,14 @@ def summary_line(text: str) -> str:
     return first if len(first) <= LINE_CHARS else first[: LINE_CHARS - 1].rsplit(" ", 1)[0] + "…"
 
 
-def first_sentences(text: str, words: int = 70) -> str:
-    """The first whole sentences of a text without its headings, about that many words, for a model with a small window."""
+def first_sentences(text: str) -> str:
+    """The first whole sentences of a text without its headings, about `FIRST_WORDS` words, for a model with a small window."""
     kept: list[str] = []
     for sentence in sentences("\n".join(line for line in text.split("\n") if not line.startswith("#"))):
-        if kept and len(" ".join([*kept, sentence]).split()) > words:
+        if kept and len(" ".join([*kept, sentence]).split()) > FIRST_WORDS:
             break
         kept.append(sentence)
-    return " ".join(kept).strip()[: words * 10]
+    return " ".join(kept).strip()[: FIRST_WORDS * 10]
 
 
 def _pieces(text: str) -> list[str]:

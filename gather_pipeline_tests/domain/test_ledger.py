@@ -9,16 +9,6 @@ def account(budget: int) -> Ledger:
     return select([Candidate(id=id, text=id * size) for id, size in sizes.items()], budget, len).ledger
 
 
-def test_what_would_fit_with_more_tokens_is_what_does():
-    ledger = account(4)
-    assert [entry.id for entry in ledger.with_more(0)] == []
-    assert [entry.id for entry in ledger.with_more(3)] == ["b"]
-    assert [entry.id for entry in ledger.with_more(4)] == ["b", "d"]
-    for more in range(8):
-        found = set(ledger.used) | {entry.id for entry in ledger.with_more(more)}
-        assert found == set(account(4 + more).used)
-
-
 def test_a_stored_ledger_names_the_first_of_what_was_dropped_and_counts_the_others():
     ledger = account(0)
     short = ledger.listing(1)

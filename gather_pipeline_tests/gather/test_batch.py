@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from gather_pipeline.gather.ladder import Plan
 from gather_pipeline.gather.session import Session, open_session
 from gather_pipeline.gather.state import DepartmentState
 from gather_pipeline.gather.writers import Assignment
+from gather_pipeline.ports import Vectors
 from gather_pipeline.records.lease import Owner, holding
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 
@@ -115,6 +119,54 @@ def test_calls_go_on_while_this_thread_is_at_work(tmp_path: Path) -> None:
     assert collect([batch]) is None
     assert len(batch.notes) == 5
     opened.close()
+
+
+def test_the_next_iteration_is_asked_for_while_this_thread_is_at_work(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, script_latency_s=0.05)
+    state = DepartmentState.read(opened.session, Department.model_validate(department_row("story", 1, most=3)), [], 3)
+    attempts: list[Attempt] = []
+    for number in (1, 2, 3):
+        attempts.append(Attempt(state, number, attempts))
+    attempts[0].batch.begin_all()
+    until = time.monotonic() + 20
+    while opened.studio.model.calls < 15 and time.monotonic() < until:
+        time.sleep(0.05)  # as judging and storing would
+    assert opened.studio.model.calls == 15
+    opened.close()
+
+
+def test_notes_that_wait_for_the_embedder_are_embedded_together(opened: Opened) -> None:
+    body, free, asked = opened.studio.services.embedder, threading.Event(), list[list[str]]()
+
+    class Loading:
+        name = body.name
+
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            asked.append(list(texts))
+            free.wait(20)
+            return body.embed(texts)
+
+    opened.session.services = replace(opened.session.services, embedder=Loading())
+    read = [opened.session.read_soon([f"The keeper lights lamp {number}."]) for number in range(6)]
+    while not asked:
+        time.sleep(0.01)
+    free.set()
+    assert all(one.result(20) is None for one in read)
+    together = [texts for texts in asked if texts]
+    assert sum(together, []) == [f"The keeper lights lamp {number}." for number in range(6)]
+    assert len(together) <= 2
+
+
+def test_an_iteration_under_way_holds_none_that_is_over(opened: Opened) -> None:
+    state = DepartmentState.read(opened.session, Department.model_validate(department_row("story", 1, most=3)), [], 3)
+    first = Attempt(state, 1)
+    second = Attempt(state, 2, [first])
+    assert first.generate([second]) is None
+    assert second.generate([]) is None
+    over = weakref.ref(first.batch)
+    del first
+    gc.collect()
+    assert over() is None
 
 
 def test_a_call_begun_ahead_knows_the_answers_of_its_place(opened: Opened) -> None:

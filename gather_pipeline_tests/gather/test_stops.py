@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from gather_pipeline.errors import ModelRefused, ModelUnavailable
+from gather_pipeline.gather.session import Session
 from gather_pipeline_tests.harness import PROJECT, Studio, department_row
 from gather_pipeline_tests.played import PlayedModel
 
@@ -61,6 +63,25 @@ def test_an_interrupt_in_the_middle_saves_announces_and_goes_on_up(studio: Studi
     assert studio.event_types()[-1] == "automation_cancelled"
     assert len(studio.view.items) >= 5
     assert studio.services.leases.holder(PROJECT) is None
+
+
+def test_an_interrupt_between_two_iterations_saves_what_was_begun_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = Studio.open(tmp_path, [department_row("story", 1, most=3)])
+    looks: list[None] = []
+
+    def interrupt(session: Session) -> None:
+        looks.append(None)
+        if len(looks) == 2:
+            while studio.model.calls < 15:  # so all of the second iteration are answered
+                time.sleep(0.02)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "catch_up", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        studio.run()
+    assert [(one.number, one.partial) for one in studio.view.iterations][:2] == [(1, False), (2, True)]
+    assert len(studio.view.items) >= 10
+    studio.close()
 
 
 def test_a_run_that_only_some_calls_fail_survives_and_notes_the_faults(tmp_path: Path) -> None:

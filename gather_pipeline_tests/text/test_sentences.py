@@ -37,6 +37,7 @@ def test_a_summary_is_the_first_sentence_and_never_longer_than_a_line() -> None:
 
 
 def test_first_sentences_are_whole_and_skip_headings() -> None:
-    assert first_sentences("# Title\nOne two three. Four five six. Seven.", words=6) == "One two three. Four five six."
+    sentences = [f"{'word ' * 30}{number}." for number in ("one", "two", "three")]
+    assert first_sentences("# Title\n" + " ".join(sentences)) == " ".join(sentences[:2])
     assert len(first_sentences("word " * 5000)) <= 700
     assert first_sentences("こんにちは。" * 300)

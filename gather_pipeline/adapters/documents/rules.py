@@ -113,7 +113,7 @@ def check_value(value: object, levels: int = DEPTH_LIMIT) -> None:
     if isinstance(value, str):
         if UNFIT.search(value):
             raise Unfit(value, TEXT)
-    elif isinstance(value, bool | bytes | None):
+    elif value is None or isinstance(value, (bool, bytes)):
         return
     elif isinstance(value, int):
         if not LOWEST <= value <= HIGHEST:

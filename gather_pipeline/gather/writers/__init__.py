@@ -77,7 +77,7 @@ class Writer(Protocol):
     def aware(self, slot: Slot, unseen: Sequence[NewItem]) -> Slot:
         """The slot with prompts that also know these notes, which are not committed yet, so that they are not written again."""
 
-    def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
+    async def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
         """The notes of a slot, from its calls that were answered, one at least.
 
         Raises:

@@ -53,7 +53,7 @@ class RemoteWriter:
         asks = (replace(ask, inputs={**ask.inputs, "avoid": [*ask.inputs["avoid"], *avoid][-AVOIDED:]}) for ask in slot.asks)
         return replace(slot, asks=tuple(asks)) if avoid else slot
 
-    def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
+    async def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
         """The notes as the answer has them."""
         (result,) = results
         rows = result.output["items"] if result.execution.task_id == BATCH_TASK else [result.output]

@@ -5,6 +5,7 @@ The task `gather_note` gives a text from a given opening; of a few candidates th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -56,7 +57,7 @@ class SmallWriter:
         """The slot as it is: the window has no room, and the choice among candidates looks at what is kept."""
         return slot
 
-    def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
+    async def read(self, session: Session, work: Assignment, slot: Slot, results: Sequence[TaskResult]) -> list[NewItem]:
         """The best of the usable candidates; one is enough."""
         (aspect,) = slot.aspects
         usable = [result for result in results if notes.is_usable(result.output)]
@@ -65,7 +66,8 @@ class SmallWriter:
                 f"none of {len(results)} candidates on the {aspect} was a whole sentence of at least {notes.MIN_WORDS} words"
             )
         texts = [notes.tidy(result.output) for result in usable]
-        best = notes.best_of(texts, aspect, session.project.brief, work.kept, session.services.embedder)
+        choice = session.embedding.submit(notes.best_of, texts, aspect, session.project.brief, work.kept, session.services.embedder)
+        best = await asyncio.wrap_future(choice)
         row = {
             "content": texts[best],
             "summary": summary_line(texts[best]),

@@ -97,6 +97,7 @@ def test_certificates_that_cannot_be_read_are_refused_by_the_name_of_their_varia
         (b"\x1f\x8b" + b"x" * 20, b"\x1f\x8b" + b"x" * 20),
         (b"", b""),
     ],
+    ids=["plain", "packed", "packed, over the limit", "packed by its mark alone", "empty"],
 )
 def test_a_body_is_unpacked_by_what_it_is_and_no_further_than_the_limit_shows(body: bytes, unpacked_to: bytes) -> None:
     assert unpacked(body, 10) == unpacked_to

@@ -82,6 +82,7 @@ def test_a_redirect_that_never_ends_is_followed_once(serve: Any, clock: NoWait) 
 @pytest.mark.parametrize(
     ("content", "encoding"),
     [(BODY, "gzip"), (BODY, "br"), (BODY, "utf-8"), (gzip.compress(BODY), "gzip"), (gzip.compress(BODY), ""), (gzip.compress(BODY), "x")],
+    ids=["plain as gzip", "plain as br", "plain as utf-8", "packed", "packed without a label", "packed as x"],
 )
 def test_a_body_is_unpacked_by_what_it_is_whatever_its_header_says(
     serve: Any,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import threading
 import time
 import weakref
@@ -195,3 +196,16 @@ def test_how_quickly_answers_come_changes_nothing_that_is_written(tmp_path: Path
         texts.append(studio.state())
         studio.close()
     assert texts[0] == texts[1]
+
+
+def test_an_interrupt_while_a_coroutine_only_computes_is_heard(opened: Opened) -> None:
+    async def compute() -> int:
+        signal.raise_signal(signal.SIGINT)
+        return sum(range(1000))
+
+    async def later() -> str:
+        return "a fresh loop"
+
+    with pytest.raises(KeyboardInterrupt):
+        opened.session.wait(compute())
+    assert opened.session.wait(later()) == "a fresh loop"

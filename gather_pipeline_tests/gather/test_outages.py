@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gather_pipeline.domain.events import Event, Progress
 from gather_pipeline.domain.projects import project_database
 from gather_pipeline.errors import StoreUnavailable
 from gather_pipeline_tests.gather.test_crash import check_the_end
@@ -45,6 +46,17 @@ def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if "does not answer" in record.message]
 
 
+def at_the_first_commit(do: Callable[[], None]) -> Progress:
+    """Does it once the first iteration is committed: killed while it makes a collection, the server of the tests never starts again."""
+    todo = [do]
+
+    def watch(event: Event) -> None:
+        if event.type == "iteration_complete" and todo:
+            todo.pop()()
+
+    return watch
+
+
 def test_a_run_waits_for_its_store_and_goes_on(studio: Studio, server: MongoServer, caplog: pytest.LogCaptureFixture) -> None:
     back = threading.Timer(AWAY_S, server.start_again)
 
@@ -52,9 +64,8 @@ def test_a_run_waits_for_its_store_and_goes_on(studio: Studio, server: MongoServ
         server.kill()
         back.start()
 
-    studio.model.at[7] = go_away
     with caplog.at_level(logging.INFO, "gather_pipeline"):
-        result = studio.run()
+        result = studio.run(progress=at_the_first_commit(go_away))
     back.join()
     assert (result.status, result.items_created) == ("completed", len(studio.view.items))
     check_the_end(studio)
@@ -88,10 +99,9 @@ def test_whoever_ends_a_run_whose_store_is_away_is_heard(
         server.kill()
         threading.Timer(AWAY_S, end, (studio,)).start()
 
-    studio.model.at[7] = go_away
     began = time.monotonic()
     with pytest.raises(told):
-        studio.run()
+        studio.run(progress=at_the_first_commit(go_away))
     assert time.monotonic() - began < ENDS_WITHIN_S
     server.start_again()
     deadline = time.monotonic() + 60

@@ -28,10 +28,12 @@ def read_csv(text: str, shown: str) -> Iterator[Line]:
     columns, delimiter, begun, is_spaced = _headings(lines, shown)
     # Strict, so that a quote that is never closed is not taken for a note of all the lines after it.
     form: dict[str, Any] = {"delimiter": delimiter, "strict": True, "skipinitialspace": is_spaced}
-    rest = lines.read()
-    if '\\"' in rest and _faults(rest, form) > _faults(doubled := rest.replace('\\"', '""'), form):
-        rest = doubled  # programs such as Spark mark a quote within quotes by a backslash
-    reader = csv.reader(io.StringIO(rest, newline="\n"), **form)
+    if '\\"' in text:  # else the rest of a large file is not copied
+        rest = lines.read()
+        if _faults(rest, form) > _faults(doubled := rest.replace('\\"', '""'), form):
+            rest = doubled  # programs such as Spark mark a quote within quotes by a backslash
+        lines = io.StringIO(rest, newline="\n")
+    reader = csv.reader(lines, **form)
     while True:
         number = reader.line_num + begun + 1
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 import threading
 import time
@@ -205,6 +207,20 @@ def test_a_server_that_dies_is_unavailable_and_when_it_is_back_has_everything(tm
         assert len(found) <= len(acknowledged) + 1
         store.upsert("a", "gather", {"_id": "end"})
         assert {row["_id"] for row in store.changed_since("a", "gather").documents} == found | {"end"}
+
+
+def test_an_interrupt_of_an_insert_ends_the_waiting_for_its_server(tmp_path: Path) -> None:
+    """Taking back what may have been stored waited as long again, so that Ctrl-C was not heard."""
+    with MongoServer(tmp_path / "server") as server, closing(MongoStore(server.uri)) as store:
+        store.insert_many("a", "gather", [{"_id": "start"}])
+        server.kill()
+        interrupted = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+        with store.waiting(lambda: 60.0), pytest.raises(KeyboardInterrupt):
+            interrupted.start()
+            began = time.monotonic()
+            store.insert_many("a", "gather", [{"_id": "next"}])
+        assert time.monotonic() - began < 30
+    interrupted.join()
 
 
 def changed(store: MongoStore, database: str, cursor: str = "") -> tuple[list[str], str]:

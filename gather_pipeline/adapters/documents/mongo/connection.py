@@ -96,12 +96,13 @@ class MongoConnection:
                     logger.warning("[AutoGather] MongoDB at %s: the URI has an option that is unknown or wrong, left out", self.host)
             return self._client
 
-    def run(self, work: Callable[[], T], what: str) -> T:
+    def run(self, work: Callable[[], T], what: str, *, waits: bool = True) -> T:
         """Runs work on the server, again and again while it does not answer and time is left; the first failure of an outage is told.
 
         Args:
             work: Calls to pymongo; they may be repeated although the server did them.
             what: What is worked on, e.g. ``gather``, for messages.
+            waits: Whether a server that does not answer is waited for.
 
         Raises:
             StoreUnavailable: The server does not answer.
@@ -121,6 +122,8 @@ class MongoConnection:
                 fault = self._fault(error, what)
                 if not isinstance(fault, StoreUnavailable):
                     raise fault from (None if getattr(error, "code", None) in ACCESS else error)
+                if not waits:
+                    raise fault from error
                 self._wait(began, fault, error)
             else:
                 if self._is_away:

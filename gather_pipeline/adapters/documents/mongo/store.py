@@ -74,9 +74,9 @@ class MongoStore:
 
         try:
             self._server.run(insert, f"a document for {collection}")
-        except BaseException:
+        except BaseException as reason:
             try:
-                self._server.run(take_back, collection)
+                self._server.run(take_back, collection, waits=isinstance(reason, Exception))  # whoever interrupts waits for nothing
             except (StoreError, StoreUnavailable) as error:
                 logger.info("[AutoGather] %s: an insert that failed may have left some of %d documents", error, len(rows))
             raise

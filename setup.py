@@ -71,8 +71,6 @@ INSTALL_REQUIRES = [
     "filelock>=3.20",
     # The cache of answers and contexts: a kept one on disk, which many processes may share, with a limit of size.
     "diskcache>=5.6,<6",
-    # Plots of asset metadata.
-    "matplotlib>=3.10,<4",
     # Reading language, each with its data in the wheel: sentence boundaries, lemmas, number words, the language of a text, and how
     # frequent a word is (which tells names from words, and rare words from common ones).
     "sentencex>=1,<2",

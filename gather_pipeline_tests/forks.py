@@ -16,7 +16,6 @@ FORKS.set_forkserver_preload(
         "dagster._core.storage.event_log.sqlite",
         "dagster._core.storage.runs.sqlite",
         "duckdb",
-        "matplotlib.figure",
         "pandas",
         "upath",
         "wordfreq",

@@ -201,5 +201,5 @@ def curve(history: Sequence[Iteration], department: Department) -> dg.MarkdownMe
     from gather_pipeline.report.plots import quality_plot
 
     numbers, qualities = [iteration.number for iteration in history], [iteration.score for iteration in history]
-    png = quality_plot(Curve(department=department.slug, iterations=numbers, qualities=qualities, threshold=department.threshold))
-    return dg.MetadataValue.md(f"![Quality by iteration](data:image/png;base64,{base64.b64encode(png).decode()})")
+    svg = quality_plot(Curve(department=department.slug, iterations=numbers, qualities=qualities, threshold=department.threshold))
+    return dg.MetadataValue.md(f"![Quality by iteration](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")

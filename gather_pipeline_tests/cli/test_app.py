@@ -16,7 +16,7 @@ from gather_pipeline.cli.services import command_settings
 from gather_pipeline_tests.cli.commands import GATHER, Shell
 from gather_pipeline_tests.finished import Finished
 
-HEAVY = {"dagster", "torch", "sentence_transformers", "transformers", "pandas", "matplotlib", "duckdb", "openai", "pymongo", "xllamacpp"}
+HEAVY = {"dagster", "torch", "sentence_transformers", "transformers", "pandas", "duckdb", "openai", "pymongo", "xllamacpp"}
 SHOWN = list(PLACES)
 GROUPS = {"project": ("create", "update", "show", "list"), "item": ("add", "edit", "delete", "restore", "show")}
 LEAVES = [[name] for name in SHOWN if name not in GROUPS] + [[group, name] for group, names in GROUPS.items() for name in names]

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import dagster as dg
 import pytest
@@ -45,9 +46,9 @@ def test_a_materialization_shows_what_happened_and_why(open_stage: Opener) -> No
     assert parts == ["coverage", "depth", "coherence", "actionability"]
     assert all(record.data["reasons"] for record in shown["score parts"].records)
     assert shown["newest items"].records[0].data["item"][:200] == items[-1].content[:200]
-    assert shown["quality plot"].startswith("![Quality by iteration](data:image/png;base64,iVBORw0KGgo")
-    picture = base64.b64decode(shown["quality plot"].partition("base64,")[2])
-    assert int.from_bytes(picture[16:20]) < 1000, "pixels: a dialog of the UI is 1,024 wide, and cuts what is wider"
+    assert shown["quality plot"].startswith("![Quality by iteration](data:image/svg+xml;base64,")
+    picture = ElementTree.fromstring(base64.b64decode(shown["quality plot"].partition("base64,")[2].rstrip(")")))
+    assert int(picture.attrib["width"]) < 1000, "pixels: a dialog of the UI is 1,024 wide, and cuts what is wider"
     assert shown["quality score"] == stage.studio.view.history("story")[-1].score
     assert shown["data version"] == stage.version("gather_items", key("story")) == stage.studio.view.version("story")
 

@@ -14,7 +14,7 @@ from gather_pipeline.defs.queue import ProjectQueue
 from gather_pipeline.defs.running import GatherConfig
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "sentence_transformers", "xllamacpp", "duckdb", "matplotlib", "openai", "pymongo", "pandas")
+HEAVY = ("torch", "sentence_transformers", "xllamacpp", "duckdb", "openai", "pymongo", "pandas")
 
 
 def test_everything_that_the_issue_names_is_there(repository: dg.RepositoryDefinition) -> None:

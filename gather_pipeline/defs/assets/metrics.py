@@ -38,7 +38,7 @@ with warnings.catch_warnings():
         pool=WRITER,
         output_required=False,
         deps=["metrics", *(dg.AssetDep(name, partition_mapping=of_its_project) for name in ("gather_items", "quality_scores"))],
-        **shared(layer="figures", kinds={"matplotlib"}),
+        **shared(layer="figures", kinds={"html"}),
     )
 
 

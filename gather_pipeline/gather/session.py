@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -124,9 +126,9 @@ class Session:
         self.items: dict[str, list[Item]] = {}
         self._vectors: dict[str, Vectors] = {}
         self.known = KnownItems()
-        for department in dict.fromkeys(item.department for item in found.items):
-            places = [place for place, item in enumerate(found.items) if item.department == department]
-            self._take_up(department, [found.items[place] for place in places], found.vectors[places])
+        for department, group in groupby(found.items, key=attrgetter("department")):  # in order of department
+            items, taken = list(group), len(self.known)
+            self._take_up(department, items, found.vectors[taken : taken + len(items)])
         self.brain.replace(found.items, found.vectors)
 
     def catch_up(self) -> None:

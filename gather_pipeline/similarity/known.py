@@ -24,7 +24,8 @@ class KnownItems:
         self.ids: list[str] = []
         self.contents: list[str] = []
         self.vectors: Vectors = np.empty((0, 0), dtype=np.float32)
-        self._places: dict[str, list[int]] = {}
+        self._places: dict[str, list[int]] = {}  # of the texts that `twins` has met
+        self._hashed = 0
 
     @classmethod
     def from_items(cls, items: Sequence[Item], vectors: Vectors) -> KnownItems:
@@ -48,13 +49,14 @@ class KnownItems:
         if not ids:
             return
         self.vectors = np.concatenate([self.vectors if len(self) else rows[:0], rows])
-        for place, content in enumerate(contents, start=len(self)):
-            self._places.setdefault(content_hash(content), []).append(place)
         self.ids.extend(ids)
         self.contents.extend(contents)
 
     def twins(self, hash: str) -> Sequence[int]:
         """Places of the items with a content hash: their texts are equal but for case and white space."""
+        for place in range(self._hashed, len(self)):
+            self._places.setdefault(content_hash(self.contents[place]), []).append(place)
+        self._hashed = len(self)
         return self._places.get(hash, ())
 
     def nearest(self, queries: Vectors, k: int, floor: float) -> list[list[tuple[int, float]]]:

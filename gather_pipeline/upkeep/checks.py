@@ -59,19 +59,19 @@ def no_duplicate_stored(items: Sequence[Item], project: Sequence[Item]) -> Verdi
     `project` are all items of the project, the department's included.
     """
     places: dict[str, list[Item]] = defaultdict(list)
-    told_apart = distinct_pairs(project)
-
-    def are_wanted(one: Item, other: Item) -> bool:
-        return (one.is_persons and other.is_persons) or frozenset({one.hash, other.hash}) in told_apart
-
     own = {same_text_key(item.content) for item in items}
     for item in project:
         if (key := same_text_key(item.content)) in own:
             places[key].append(item)
     twice = [id for id, count in Counter(item.id for item in items).items() if count > 1]
     failures = [f"item {id} is stored more than once" for id in twice]
+    told_apart = distinct_pairs(project) if any(len(same) > 1 for same in places.values()) else frozenset()
     for item in items:
-        others = [other for other in places[same_text_key(item.content)] if other.id != item.id and not are_wanted(item, other)]
+        others = [
+            other
+            for other in places[same_text_key(item.content)]
+            if other.id != item.id and not (item.is_persons and other.is_persons) and frozenset({item.hash, other.hash}) not in told_apart
+        ]
         if others:
             failures.append(f"item {item.id} says the same as {others[0].id} of {others[0].department}: {item.content[:80]!r}")
     return Verdict(looked_at=len(items), failures=tuple(failures))

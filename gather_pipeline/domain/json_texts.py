@@ -29,7 +29,11 @@ def load_json(text: str, **options: Any) -> Any:
 
 
 def load_several(text: str) -> list[Any]:
-    """The values of a text in which they stand one after the other: JSON lines, or as MongoDB and jq write them; else as `load_json`."""
+    """The values of a text, one at least, in which they stand one after the other: JSON lines, or as MongoDB and jq write them.
+
+    Raises:
+        ValueError: As `load_json`, also where there is none.
+    """
     text, decoder, values = text.removeprefix(BOM), json.JSONDecoder(parse_int=whole_number), []
     place = _after(text, 0)
     try:
@@ -40,7 +44,7 @@ def load_several(text: str) -> list[Any]:
             place = _after(text, end)
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
-    return values
+    return values or [load_json(text)]
 
 
 def _after(text: str, place: int) -> int:

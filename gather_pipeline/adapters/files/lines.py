@@ -131,7 +131,7 @@ def _line(number: int, value: Any, what: str) -> Line:
 def _parsed(text: str) -> tuple[Any, str]:
     """The value of a JSON text, of several one after the other a list, and why it is none, empty where it is."""
     try:
-        values = load_several(text) or [load_json(text)]
+        values = load_several(text)
         return from_mongo(values[0] if len(values) == 1 else values), ""
     except json.JSONDecodeError as error:
         return None, f"{error.msg} at line {error.lineno}, column {error.colno}" if "\n" in text.strip() else f"{error.msg} at {error.pos}"

@@ -9,7 +9,7 @@ import yaml
 
 from gather_pipeline.adapters.files.given import opened
 from gather_pipeline.adapters.files.yaml_texts import read_yaml
-from gather_pipeline.domain.json_texts import from_mongo, load_json, load_several
+from gather_pipeline.domain.json_texts import from_mongo, load_several
 from gather_pipeline.domain.texts import decoded
 from gather_pipeline.errors import InvalidInput
 
@@ -29,7 +29,7 @@ def read_structured(path: Path, name: str, limit: int) -> object:
     try:
         if suffix not in (".json", ".jsonl", ".ndjson"):
             return read_yaml(text)
-        values: list[object] = from_mongo(load_several(text) or [load_json(text)])
+        values: list[object] = from_mongo(load_several(text))
         return values[0] if suffix == ".json" and len(values) == 1 else values
     except json.JSONDecodeError as error:
         raise InvalidInput(f"{source} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None

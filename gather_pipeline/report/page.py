@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -99,8 +100,9 @@ def render_page(
     )
 
 
+@cache
 def environment(*folders: Path) -> Environment:
-    """Templates of these folders, then of this one, in which every value is escaped and figures are told as in the report."""
+    """Templates of these folders, then of this one, in which every value is escaped and figures are told as in the report; made once."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader([*folders, FOLDER])
